@@ -1,0 +1,53 @@
+# `make run` and `make test` are all a newcomer needs; each sets up .venv from requirements.lock once.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+READY := $(VENV)/.ready
+
+# `kedro run` finds `dvc` and `git`, and the tests find `kedro`, on the environment's own path.
+export PATH := $(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
+
+.PHONY: help setup run repro test lint format coverage clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## create .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name yours: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(READY) ## the main job on the embedded data set; prints the report's path last
+	@kedro run $(if $(PARAMS),--params $(PARAMS))
+
+repro: $(READY) ## the same through DVC, stage by stage, only what is stale
+	@dvc repro
+
+test: $(READY) ## all tests
+	@python -m pytest -q
+
+coverage: $(READY) ## all tests, with the share of lines they run
+	@python -m coverage erase
+	@python -m coverage run -m pytest -q
+	@python -m coverage combine -q
+	@python -m coverage report
+
+lint: $(READY) ## format check, lint, types
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+format: $(READY) ## format and fix
+	@ruff format .
+	@ruff check --fix .
+
+clean: ## remove caches (never data, models or metrics)
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov build

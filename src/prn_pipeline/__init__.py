@@ -1,0 +1,1 @@
+"""PatchRefineNet as a product: refine any binary segmentation model by optimal patch-wise binarization."""
