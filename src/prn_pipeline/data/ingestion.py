@@ -1,0 +1,153 @@
+"""Looks at every sample once, so that every bad file is found before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from prn_pipeline.data.identical_images import join_identical, refuse_identical_across, warn_of_identical
+from prn_pipeline.data.masks import foreground_share
+from prn_pipeline.data.records import Reader, Record
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.splits import SPLITS, assign_folds, assign_splits
+from prn_pipeline.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+REPORTED = 10
+
+
+@dataclass(frozen=True)
+class _Facts:
+    sha256: str
+    mask_sha256: str
+    native_height: int
+    native_width: int
+    foreground: float
+
+
+@dataclass(frozen=True)
+class _Division:
+    splits: dict[str, str]
+    groups: dict[str, str]
+    folds: dict[str, int]
+
+
+def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFrame:
+    """The manifest of a data set: one row a sample, in order of sample_id.
+
+    Columns: sample_id; image_path, mask_path, ignore_path (str, relative to the data root, "" for none); sha256 (of
+    the decoded RGB pixels and their shape), mask_sha256 (of the mask of 0, 1, 255); native_height, native_width;
+    foreground (share of the pixels that count, 0..1, NaN when none does); split; group; fold (0 .. folds - 1, and -1
+    for test).
+
+    Args:
+        name: the data set's name, for messages.
+        settings: the data set's block; `split` and `folds` are used here.
+        reader: what `make_reader` gave.
+
+    Raises:
+        UserError: bad files (up to ten at once), no foreground at all, or splits and folds that cannot be made.
+    """
+    records = reader.records()
+    facts = _examine_all(name, records, reader)
+    if not any(fact.foreground > 0 for fact in facts):
+        raise UserError(
+            f"data set '{name}': not one foreground pixel in {len(facts)} masks. Check "
+            f"`datasets.{name}.mask.values` or `.threshold` against the values in the mask files."
+        )
+    try:
+        division = _divide(name, records, facts, settings)
+    except UserError as error:
+        raise UserError(f"data set '{name}': {error}") from error
+    manifest = pd.DataFrame(
+        {
+            "sample_id": record.sample_id,
+            "image_path": _text(record.image_path),
+            "mask_path": _text(record.mask_path),
+            "ignore_path": _text(record.ignore_path),
+            "sha256": fact.sha256,
+            "mask_sha256": fact.mask_sha256,
+            "native_height": fact.native_height,
+            "native_width": fact.native_width,
+            "foreground": fact.foreground,
+            "split": division.splits[record.sample_id],
+            "group": division.groups[record.sample_id],
+            "fold": division.folds.get(record.sample_id, -1),
+        }
+        for record, fact in zip(records, facts, strict=True)
+    )
+    for split in SPLITS:
+        part = manifest[manifest["split"] == split]
+        logger.info("data set '%s': %d %s samples", name, len(part), split)
+        if not (part["foreground"] > 0).any():
+            logger.warning("data set '%s': no foreground pixel in the %s split", name, split)
+    return manifest
+
+
+def data_identity(manifest: pd.DataFrame) -> str:
+    """One sha256 (hex) over ids, image and mask contents, and splits: equal where a benchmark saw the same data."""
+    rows = manifest.sort_values("sample_id")[["sample_id", "sha256", "mask_sha256", "split"]]
+    digest = hashlib.sha256()
+    for row in rows.itertuples(index=False):
+        digest.update("\0".join(map(str, row)).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _examine_all(name: str, records: list[Record], reader: Reader) -> list[_Facts]:
+    def attempt(record: Record) -> _Facts | UserError:
+        try:
+            return _examine(record, reader)
+        except UserError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        outcomes = list(pool.map(attempt, records))
+    problems = [outcome for outcome in outcomes if isinstance(outcome, UserError)]
+    if problems:
+        listed = "".join(f"\n- {problem}" for problem in problems[:REPORTED])
+        more = f"\n... and {len(problems) - REPORTED} more" if len(problems) > REPORTED else ""
+        raise UserError(f"data set '{name}': {len(problems)} of {len(records)} samples cannot be used:{listed}{more}")
+    return [outcome for outcome in outcomes if isinstance(outcome, _Facts)]
+
+
+def _examine(record: Record, reader: Reader) -> _Facts:
+    image, mask = reader.image(record), reader.mask(record)
+    height, width = image.shape[:2]
+    if mask.shape != (height, width):
+        raise UserError(
+            f"{record.mask_path}: the mask is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), its image "
+            f"{record.image_path} is {height} x {width}. Export both at one size; if they differ by a quarter turn, "
+            "the mask was drawn without the image's EXIF orientation."
+        )
+    return _Facts(_content(image), _content(mask), height, width, foreground_share(mask))
+
+
+def _content(pixels: NDArray[np.uint8]) -> str:
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def _divide(name: str, records: list[Record], facts: list[_Facts], settings: DatasetSettings) -> _Division:
+    content = {record.sample_id: fact.sha256 for record, fact in zip(records, facts, strict=True)}
+    given = {record.sample_id: record.split for record in records}
+    if settings.split.method != "ratio":
+        refuse_identical_across(given, content)
+    warn_of_identical(name, content)
+    groups = join_identical({record.sample_id: record.group for record in records}, content)
+    splits = assign_splits(groups, given, settings.split)
+    learned_from = {sample_id: group for sample_id, group in groups.items() if splits[sample_id] != "test"}
+    return _Division(splits, groups, assign_folds(learned_from, settings.folds, settings.split.seed))
+
+
+def _text(path: Path | None) -> str:
+    return "" if path is None else path.as_posix()

@@ -1,0 +1,58 @@
+"""Values of a mask file -> 0 background, 1 foreground, 255 counts nowhere."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_pipeline.data.settings import MaskSettings
+from prn_pipeline.errors import UserError
+
+IGNORE = 255
+
+
+def binarize_mask(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.uint8]:
+    """Apply the data set's rule for foreground.
+
+    Args:
+        values: integers (H, W), as the mask file stores them.
+        rule: `threshold`, `values`, or neither: two values at most, the higher is foreground.
+
+    Returns:
+        uint8 (H, W) of 0, 1 and 255.
+
+    Raises:
+        UserError: no rule is given and the mask holds more than two values.
+    """
+    if rule.threshold is not None:
+        foreground = values > rule.threshold
+    elif rule.values is not None:
+        foreground = np.isin(values, rule.values)
+    else:
+        foreground = _higher_of_two(values, rule)
+    mask = foreground.astype(np.uint8)
+    if rule.ignore_values:
+        mask[np.isin(values, rule.ignore_values)] = IGNORE
+    return mask
+
+
+def ignore_outside(mask: NDArray[np.uint8], region: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Let nothing count where the region, integers (H, W), is 0; both must have the same size."""
+    return np.where(region == 0, np.uint8(IGNORE), mask)
+
+
+def foreground_share(mask: NDArray[np.uint8]) -> float:
+    """Share of foreground among the pixels that count, 0..1; NaN when none counts."""
+    valid = np.count_nonzero(mask != IGNORE)
+    return np.count_nonzero(mask == 1) / valid if valid else float("nan")
+
+
+def _higher_of_two(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.bool_]:
+    found = [int(value) for value in np.unique(values) if value not in rule.ignore_values]
+    if len(found) > 2:
+        named = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
+        raise UserError(
+            f"a mask with {len(found)} different values ({named}), expected two. Say which are foreground: "
+            "`mask: {threshold: 127}` for a soft or JPEG mask, `mask: {values: [...]}` for class ids."
+        )
+    return values == found[-1] if found and found[-1] != 0 else np.zeros(values.shape, dtype=bool)

@@ -1,0 +1,64 @@
+"""Samples as the stages see them: a manifest (one row a sample) and the arrays that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.errors import UserError
+
+#: Attribute of every store and of the manifest: which samples, in which splits.
+IDENTITY = "samples"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A manifest and the stores whose rows it describes.
+
+    Args:
+        manifest: one row a sample: sample_id, split, fold, ... (`data.ingestion`).
+        stores: array stores of the same length, by role, e.g. {"samples": ..., "maps": ...}.
+
+    Raises:
+        UserError: a store is of another length than the manifest, or was made from other samples.
+    """
+
+    manifest: pd.DataFrame
+    stores: dict[str, ArrayStore]
+
+    def __post_init__(self) -> None:
+        identity = self.manifest.attrs.get(IDENTITY)
+        for role, store in self.stores.items():
+            if len(store) != len(self.manifest) or store.attributes.get(IDENTITY) != identity:
+                raise UserError(
+                    f"{store.path} ({role}, {len(store)} rows) was not made from the samples of the manifest as it is"
+                    f" now ({len(self.manifest)} rows): run its pipeline again, or all of them with `kedro run`"
+                )
+
+    def rows(self, splits: Iterable[str]) -> np.ndarray:
+        """Row numbers of the samples in these splits, int64, ascending.
+
+        Raises:
+            UserError: there are none.
+        """
+        wanted = list(splits)
+        rows = np.flatnonzero(self.manifest["split"].isin(wanted).to_numpy())
+        if not rows.size:
+            present = self.manifest["split"].value_counts().to_dict()
+            raise UserError(f"no samples in split {' + '.join(wanted)}; the manifest has {present}")
+        return rows
+
+    def array(self, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Rows of the array `name`, whichever store holds it."""
+        return self.store_of(name).read(name, rows)
+
+    def store_of(self, name: str) -> ArrayStore:
+        """The store that holds the array `name`."""
+        for store in self.stores.values():
+            if name in store.names:
+                return store
+        raise KeyError(f"no store holds {name}; there are {[store.names for store in self.stores.values()]}")

@@ -1,0 +1,100 @@
+"""What a user writes to describe a data set: one block below `datasets:`, every default in this file."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from prn_pipeline.data.split_settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
+
+
+class StemPairing(StrictSettings):
+    """An image and a mask belong together when their names without extension are equal."""
+
+    by: Literal["stem"] = Field(default="stem", description="Pair files of equal stem; the stem is the sample id.")
+
+
+class RegexPairing(StrictSettings):
+    """An image and a mask belong together when group(1) of their own expressions is equal.
+
+    An expression is searched in the file name; one that contains "/" is searched in the path below the data set's
+    folder (below the split's folder with split method `folders`). Files it does not match are left out. A "/" inside
+    the key becomes "_" in the sample id.
+    """
+
+    by: Literal["regex"] = Field(description="Pair files by a part of their names; that part is the sample id.")
+    image: str = Field(description="Regular expression for image files; group(1) is the key.")
+    mask: str = Field(description="Regular expression for mask (and ignore region) files; group(1) is the key.")
+
+
+class MaskSettings(StrictSettings):
+    """Which values of a mask file are foreground.
+
+    Without `threshold` and `values` a mask may hold two values at most: the higher is foreground, a single non-zero
+    value is foreground, and a mask of zeros is background.
+    """
+
+    threshold: float | None = Field(default=None, description="Foreground where the value is above this number.")
+    values: tuple[int, ...] | None = Field(default=None, description="Class ids that are foreground.", min_length=1)
+    ignore_values: tuple[int, ...] = Field(default=(), description="Class ids that count nowhere (255 in our masks).")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.threshold is not None and self.values is not None:
+            raise ValueError("give either `threshold` or `values`, not both")
+        both = sorted(set(self.values or ()) & set(self.ignore_values))
+        if both:
+            raise ValueError(f"{both} cannot be both in `values` and in `ignore_values`")
+        return self
+
+
+class SyntheticSettings(StrictSettings):
+    """The embedded data set: aerial scenes with roads, drawn and not downloaded."""
+
+    count: int = Field(default=240, ge=3, description="Number of scenes.")
+    size: int = Field(default=128, ge=32, description="Height and width of a scene in pixels.")
+    seed: int = Field(default=0, ge=0, description="Seed of the drawing; the same seed draws the same scenes.")
+
+
+class DatasetSettings(StrictSettings):
+    """One data set."""
+
+    reader: Literal["folder", "synthetic"] = Field(
+        default="folder", description="`folder`: image files on disk; `synthetic`: drawn scenes."
+    )
+    folder: RelativePath | None = Field(
+        default=None, description="Folder of the data set below the data root; null: the data set's own name."
+    )
+    images: RelativePath = Field(
+        default="images", description="Sub-folder of the images, or a glob pattern below `folder`."
+    )
+    masks: RelativePath = Field(
+        default="masks", description="Sub-folder of the masks, or a glob pattern below `folder`."
+    )
+    pairing: Annotated[StemPairing | RegexPairing, Field(discriminator="by")] = Field(
+        default=StemPairing(), description="How an image finds its mask."
+    )
+    mask: MaskSettings = Field(default=MaskSettings(), description="Which values of a mask are foreground.")
+    ignore_region: RelativePath | None = Field(
+        default=None,
+        description="Sub-folder (or glob) of region masks, paired like masks; where a region is 0 nothing counts.",
+    )
+    image_size: int = Field(default=256, ge=16, description="Samples are stretched to this height and width.")
+    split: SplitSettings = Field(default=RatioSplit(), description="How train, val and test come about.")
+    folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
+    synthetic: SyntheticSettings | None = Field(
+        default=None, description="Only for reader `synthetic`; null: its defaults."
+    )
+
+    @model_validator(mode="after")
+    def _synthetic_stands_alone(self) -> Self:
+        if self.reader == "folder" and self.synthetic is not None:
+            raise ValueError("`synthetic` is for reader `synthetic`; remove it or set `reader: synthetic`")
+        if self.reader == "synthetic":
+            if self.split.method != "ratio" or self.split.group is not None:
+                raise ValueError("reader `synthetic` has no files to read splits or groups from; use `method: ratio`")
+            fields = type(self).model_fields
+            about_files = ("folder", "images", "masks", "pairing", "mask", "ignore_region")
+            given = [name for name in about_files if getattr(self, name) != fields[name].default]
+            if given:
+                raise ValueError(f"reader `synthetic` reads no files; remove {', '.join(sorted(given))}")
+        return self

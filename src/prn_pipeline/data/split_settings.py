@@ -1,0 +1,101 @@
+"""How a data set is divided into train, val and test, as its YAML block says it."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _below_the_data_root(path: str) -> str:
+    if not path or Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError(f"'{path}' must be a path below the data root; PRN_DATA_ROOT says where that is")
+    return path
+
+
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+RelativePath = Annotated[str, AfterValidator(_below_the_data_root)]
+
+
+class StrictSettings(BaseModel):
+    """Settings that refuse keys they do not know and do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GroupSettings(StrictSettings):
+    """What ties samples together: frames of one video, tiles of one scene, eyes of one patient."""
+
+    pattern: str | None = Field(
+        default=None, description="Regular expression searched in the sample id; its group(1) names the group."
+    )
+    file: RelativePath | None = Field(
+        default=None, description="CSV file below the data set's folder that names each group."
+    )
+    id: str = Field(default="sample_id", description="Column of `file` that holds the sample ids.")
+    column: str = Field(default="group", description="Column of `file` that holds the groups.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.pattern is None) == (self.file is None):
+            raise ValueError("give either `pattern` or `file` (with `id` and `column`), and only one of them")
+        return self
+
+
+class _AnySplit(StrictSettings):
+    seed: int = Field(default=29, description="Seed of every draw: splits, the val carved from train, and folds.")
+    group: GroupSettings | None = Field(
+        default=None, description="Samples of one group stay in one split and one fold; null: every sample for itself."
+    )
+
+
+class RatioSplit(_AnySplit):
+    """Drawn at random, group by group; what is neither val nor test is train."""
+
+    method: Literal["ratio"] = Field(default="ratio", description="Draw the splits at random.")
+    val: Fraction = Field(default=0.2, description="Share of the samples that goes to val.")
+    test: Fraction = Field(default=0.2, description="Share of the samples that goes to test.")
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Self:
+        if self.val + self.test >= 1.0:
+            raise ValueError(f"val {self.val} and test {self.test} leave nothing for train; their sum must be below 1")
+        return self
+
+
+class _GivenSplit(_AnySplit):
+    val_fraction: Fraction = Field(
+        default=0.2, description="Share of the given train samples that becomes val when the data set has no val."
+    )
+
+
+class ListsSplit(_GivenSplit):
+    """Text files below the data set's folder, one sample id (or image file name) a line."""
+
+    method: Literal["lists"] = Field(description="Read the splits from lists of ids.")
+    train: RelativePath = Field(description="File of the train ids.")
+    val: RelativePath | None = Field(default=None, description="File of the val ids; null: carved from train.")
+    test: RelativePath = Field(description="File of the test ids.")
+
+
+class FoldersSplit(_GivenSplit):
+    """One folder a split, each with its own images and masks: <folder>/<split folder>/<images>."""
+
+    method: Literal["folders"] = Field(description="The split is the folder an image lies in.")
+    train: RelativePath = Field(default="train", description="Folder of the train samples.")
+    val: RelativePath | None = Field(default=None, description="Folder of the val samples; null: carved from train.")
+    test: RelativePath = Field(default="test", description="Folder of the test samples.")
+
+
+class ColumnSplit(_GivenSplit):
+    """A table with a row a sample; val is carved from train when no row says val."""
+
+    method: Literal["column"] = Field(description="Read the splits from a column of a CSV file.")
+    file: RelativePath = Field(description="CSV file below the data set's folder (a .tsv file is split at tabs).")
+    id: str = Field(default="sample_id", description="Column that holds the sample ids (or image file names).")
+    column: str = Field(default="split", description="Column that holds the split; an empty cell leaves it out.")
+    train: str = Field(default="train", description="What the column says for train.")
+    val: str = Field(default="val", description="What the column says for val.")
+    test: str = Field(default="test", description="What the column says for test.")
+
+
+SplitSettings = Annotated[RatioSplit | ListsSplit | FoldersSplit | ColumnSplit, Field(discriminator="method")]

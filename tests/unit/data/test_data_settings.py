@@ -1,0 +1,50 @@
+import pytest
+from pydantic import ValidationError
+
+from prn_pipeline.data.settings import DatasetSettings, SyntheticSettings
+
+
+def test_an_empty_block_is_a_complete_description() -> None:
+    settings = DatasetSettings.model_validate({})
+    assert (settings.images, settings.masks, settings.image_size, settings.folds) == ("images", "masks", 256, 5)
+    assert settings.split.method == "ratio"
+    assert SyntheticSettings().model_dump() == {"count": 240, "size": 128, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("block", "named"),
+    [
+        ({"image_sise": 256}, "image_sise"),
+        ({"split": {"method": "ratio", "vall": 0.1}}, "vall"),
+        ({"split": {"method": "random"}}, "random"),
+        ({"split": {"method": "ratio", "val": 0.5, "test": 0.5}}, "nothing for train"),
+        ({"split": {"method": "ratio", "group": {}}}, "pattern"),
+        ({"split": {"method": "ratio", "group": {"pattern": "(a)", "file": "b.csv"}}}, "only one"),
+        ({"mask": {"threshold": 1, "values": [2]}}, "not both"),
+        ({"mask": {"values": [2, 3], "ignore_values": [3]}}, "[3]"),
+        ({"pairing": {"by": "regex", "image": "(a)"}}, "mask"),
+        ({"folder": "/data/roads"}, "PRN_DATA_ROOT"),
+        ({"images": "../images"}, "below the data root"),
+        ({"synthetic": {}}, "reader"),
+        ({"reader": "synthetic", "masks": "labels"}, "remove masks"),
+        ({"reader": "synthetic", "split": {"method": "folders"}}, "method: ratio"),
+        ({"folds": 1}, "folds"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_name(block: dict[str, object], named: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        DatasetSettings.model_validate(block)
+    assert named in str(refused.value)
+
+
+def test_every_setting_is_documented() -> None:
+    def undocumented(schema: dict[str, object]) -> list[str]:
+        models = [schema, *schema["$defs"].values()]  # type: ignore[attr-defined]
+        return [
+            f"{model['title']}.{key}"
+            for model in models
+            for key, field in model.get("properties", {}).items()
+            if not field.get("description")
+        ]
+
+    assert undocumented(DatasetSettings.model_json_schema()) == []
