@@ -1,0 +1,96 @@
+"""Scores agree with independent implementations."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from torchmetrics.functional.classification import (
+    binary_f1_score,
+    binary_jaccard_index,
+    binary_precision,
+    binary_recall,
+)
+
+from prn_pipeline.metrics import boundary, count_image, interval, iou, paired_gain, scores
+
+
+def random_pairs(images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    masks = rng.choice(np.array([0, 1, 255], np.uint8), size=(images, 33, 47), p=[0.6, 0.3, 0.1])
+    predictions = np.where(rng.random(masks.shape) < 0.8, masks == 1, rng.random(masks.shape) < 0.5)
+    return predictions, masks
+
+
+def counted(predictions: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    return np.stack([count_image(p, m) for p, m in zip(predictions, masks, strict=True)])
+
+
+def test_scores_of_a_set_equal_torchmetrics_over_all_its_pixels() -> None:
+    predictions, masks = random_pairs(6, seed=0)
+    found = scores(counted(predictions, masks), np.zeros(6))
+    p, m = torch.from_numpy(predictions).int(), torch.from_numpy(masks).int()
+    oracles = {
+        "iou_micro": binary_jaccard_index,
+        "dice": binary_f1_score,
+        "precision": binary_precision,
+        "recall": binary_recall,
+    }
+    for name, oracle in oracles.items():
+        assert found[name] == pytest.approx(oracle(p, m, ignore_index=255).item(), abs=1e-6), name
+
+
+def test_iou_macro_is_the_mean_of_each_images_own_iou() -> None:
+    predictions, masks = random_pairs(5, seed=1)
+    each = [
+        binary_jaccard_index(torch.from_numpy(p).int(), torch.from_numpy(m).int(), ignore_index=255).item()
+        for p, m in zip(predictions, masks, strict=True)
+    ]
+    assert scores(counted(predictions, masks), np.zeros(5))["iou_macro"] == pytest.approx(np.mean(each), abs=1e-6)
+
+
+def test_an_empty_mask_predicted_empty_scores_one_and_a_false_alarm_scores_zero() -> None:
+    empty, full = np.zeros((8, 8), np.uint8), np.ones((8, 8), np.uint8)
+    assert iou(count_image(empty, empty)) == 1
+    assert iou(count_image(full, empty)) == 0
+
+
+def test_ignored_pixels_count_nowhere() -> None:
+    predictions, masks = random_pairs(1, seed=2)
+    flipped = np.where(masks == 255, ~predictions, predictions)
+    assert (counted(predictions, masks) == counted(flipped, masks)).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10_000), width=st.integers(1, 4), share=st.floats(0.05, 0.98))
+def test_boundary_equals_mask_minus_its_repeated_erosion(seed: int, width: int, share: float) -> None:
+    mask = np.random.default_rng(seed).random((19, 23)) < share
+    eroded = ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=width, border_value=0)
+    assert (boundary(mask, width) == (mask & ~eroded)).all()
+
+
+def test_gain_and_interval_agree_with_a_plain_bootstrap() -> None:
+    better, masks = random_pairs(30, seed=3)
+    worse = np.where(np.random.default_rng(4).random(masks.shape) < 0.1, ~better, better)
+    a, b = counted(better, masks), counted(worse, masks)
+    found = paired_gain(a, b, resamples=4000, seed=0)
+    rng = np.random.default_rng(99)
+    draws = [rng.integers(30, size=30) for _ in range(4000)]
+    plain = [iou(a[d].sum(0)) - iou(b[d].sum(0)) for d in draws]
+    assert found["iou_micro"] == pytest.approx(float(iou(a.sum(0)) - iou(b.sum(0))))
+    assert found["ci95"] == pytest.approx(np.quantile(plain, [0.025, 0.975]).tolist(), abs=0.002)
+    assert found["p"] == pytest.approx(1 / 4000)
+    low, high = interval(a, resamples=2000, seed=0)
+    assert low < iou(a.sum(0)) < high
+
+
+def test_a_method_does_not_gain_over_itself() -> None:
+    counts = counted(*random_pairs(10, seed=5))
+    assert paired_gain(counts, counts, resamples=200, seed=0) == {"iou_micro": 0.0, "ci95": [0.0, 0.0], "p": 1.0}
+
+
+def test_a_paired_test_refuses_different_images() -> None:
+    counts = counted(*random_pairs(4, seed=6))
+    with pytest.raises(ValueError, match="same images"):
+        paired_gain(counts, counts[:3], resamples=10, seed=0)
