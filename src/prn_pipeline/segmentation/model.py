@@ -1,0 +1,89 @@
+"""The base model: normalisation and a segmentation-models-pytorch network in one module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.settings import BaseModelSettings
+
+#: ImageNet statistics of RGB values in [0, 1]; what every pretrained encoder of the library was trained with, or close.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class BaseModel(nn.Module):
+    """RGB images to foreground logits.
+
+    Args:
+        settings: architecture and encoder.
+        pretrained: fetch `settings.encoder_weights`; False when weights are about to be loaded anyway.
+
+    Raises:
+        UserError: unknown architecture or encoder, or options that the architecture refuses.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, settings: BaseModelSettings, pretrained: bool = True) -> None:
+        super().__init__()
+        self.settings = settings
+        self.network = _network(settings, pretrained)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,1,H,W)."""
+        return self.network((images.float() - self.mean) / self.std)
+
+
+def stride_of(model: BaseModel) -> int:
+    """Height and width of an input must be multiples of this."""
+    return int(getattr(model.network.encoder, "output_stride", 32))
+
+
+def check_size(model: BaseModel, size: int) -> None:
+    """Raise UserError, with sizes that fit, when samples of side `size` do not fit the network."""
+    stride = stride_of(model)
+    if getattr(model.network, "requires_divisible_input_shape", True) and size % stride:
+        low = max(stride, size // stride * stride)
+        raise UserError(
+            f"{model.settings.architecture} with encoder {model.settings.encoder} takes images whose side is a multiple"
+            f" of {stride}; image_size (or augmentation.crop) is {size}: use {low} or {low + stride}"
+        )
+
+
+def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
+    architectures = {name.lower(): name for name in architecture_names()}
+    if settings.architecture.lower() not in architectures:
+        raise UserError(
+            f"unknown architecture {settings.architecture!r}; there are {', '.join(sorted(architectures.values()))}"
+        )
+    if not settings.encoder.startswith("tu-") and settings.encoder not in smp.encoders.get_encoder_names():
+        raise UserError(
+            f"unknown encoder {settings.encoder!r}; there are {', '.join(sorted(smp.encoders.get_encoder_names()))},"
+            " and every timm model with the prefix tu-"
+        )
+    try:
+        return smp.create_model(
+            settings.architecture,
+            encoder_name=settings.encoder,
+            encoder_weights=settings.encoder_weights if pretrained else None,
+            in_channels=3,
+            classes=1,
+            **settings.options,
+        )
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(
+            f"{settings.architecture} with encoder {settings.encoder}, weights {settings.encoder_weights} and options"
+            f" {settings.options} cannot be built: {error}"
+        ) from error
+
+
+def architecture_names() -> list[str]:
+    """Architectures of the installed library."""
+    return [architecture.__name__ for architecture in smp.MODEL_ARCHITECTURES_MAPPING.values()]

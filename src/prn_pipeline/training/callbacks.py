@@ -1,0 +1,88 @@
+"""What the loop does at the end of an epoch beside learning."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+logger = logging.getLogger(__name__)
+
+#: Called after every epoch with its number and its metrics.
+EpochListener = Callable[[int, dict[str, float]], None]
+
+COLUMNS = ("train_loss", "val_loss", "val_iou_micro", "learning_rate", "seconds")
+
+
+class History(Callback):
+    """Keeps one row of metrics an epoch, survives a resume, and tells a listener."""
+
+    def __init__(self, name: str, listener: EpochListener | None) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._name = name
+        self._listener = listener
+        self._started = 0.0
+        self._rate = math.nan
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+        self._rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Record the epoch; validation has run by now."""
+        metrics = {name: float(trainer.callback_metrics[name]) for name in COLUMNS if name in trainer.callback_metrics}
+        metrics |= {"learning_rate": self._rate, "seconds": time.perf_counter() - self._started}
+        epoch = trainer.current_epoch + 1
+        self.rows.append({"epoch": epoch, **metrics})
+        if trainer.is_global_zero:
+            shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in COLUMNS[:3] if name in metrics)
+            logger.info("%s  epoch %d/%d  %s  %.1f s", self._name, epoch, trainer.max_epochs, shown, metrics["seconds"])
+            if self._listener:
+                self._listener(epoch, metrics)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows so far, for the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Rows before the interruption."""
+        self.rows = list(state_dict["rows"])
+
+
+class ReturnToBest(Callback):
+    """The paper's plateau rule: after `patience` epochs without gain, best weights back and rate / 1.1."""
+
+    def __init__(self, checkpoint: ModelCheckpoint, patience: int) -> None:
+        self._checkpoint = checkpoint
+        self._patience = patience
+        self._best: str | None = None
+        self._waited = 0
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count epochs since the best checkpoint changed."""
+        best = self._checkpoint.best_model_path
+        if best != self._best:
+            self._best, self._waited = best, 0
+            return
+        self._waited += 1
+        if self._waited % self._patience == 0 and best and Path(best).is_file():
+            state = torch.load(best, map_location=pl_module.device, weights_only=True)
+            pl_module.load_state_dict(state["state_dict"])
+            for group in trainer.optimizers[0].param_groups:
+                group["lr"] /= 1.1
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {"best": self._best, "waited": self._waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue counting."""
+        self._best, self._waited = state_dict["best"], state_dict["waited"]

@@ -1,0 +1,70 @@
+"""A trained module as two files: weights without pickle, and the settings that rebuild it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from prn_pipeline.data.atomic import replacing
+from prn_pipeline.errors import UserError
+
+
+def save_module(path: Path, module: nn.Module, settings: dict[str, Any]) -> None:
+    """Write `path` (safetensors) and its neighbour `.json`, which names the weights it belongs to."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    with replacing(path) as temporary:
+        save_file(weights, temporary)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    described = {
+        "class": type(module).__name__,
+        "settings": settings,
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "weights_sha256": digest,
+    }
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
+
+
+def weights_digest(module: nn.Module) -> str:
+    """sha256 over names and values of the weights: which model it is."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def load_module(path: Path, rebuild: Callable[[dict[str, Any]], nn.Module]) -> nn.Module:
+    """Read what `save_module` wrote.
+
+    Args:
+        path: the safetensors file.
+        rebuild: makes the untrained module from its settings.
+
+    Returns:
+        The module on the CPU, in eval mode.
+
+    Raises:
+        UserError: a file is missing, broken, or the two do not belong together.
+    """
+    description = path.with_suffix(".json")
+    for file in (path, description):
+        if not file.is_file():
+            raise UserError(f"no trained model at {file}: run the pipeline that trains it first")
+    try:
+        described = json.loads(description.read_text())
+        weights: dict[str, torch.Tensor] = load_file(path)
+    except Exception as error:
+        raise UserError(f"{path} or its .json cannot be read ({error}): delete both and train again") from error
+    if hashlib.sha256(path.read_bytes()).hexdigest() != described["weights_sha256"]:
+        raise UserError(f"{path} are not the weights that {description} describes: train again, or restore both files")
+    module = rebuild(described["settings"])
+    module.load_state_dict(weights)
+    return module.eval()

@@ -1,0 +1,73 @@
+"""Samples of a store as training batches, read a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from prn_pipeline.data.augmentation import Augmentation, AugmentationSettings
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.training.settings import TrainingSettings
+
+
+class StoredSamples(Dataset[dict[str, Tensor]]):
+    """Rows of stored arrays.
+
+    Args:
+        samples: manifest and stores.
+        rows: which rows, int (n,).
+        arrays: key in a sample -> name of the array; "inputs" is an image (H,W,3) uint8 or a map (H,W) float.
+        augmentation: random changes, or None.
+
+    A sample has "inputs" (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        rows: Sequence[int] | np.ndarray,
+        arrays: Mapping[str, str],
+        augmentation: AugmentationSettings | None = None,
+    ) -> None:
+        self._samples = samples
+        self._rows = np.asarray(rows)
+        self._arrays = dict(arrays)
+        self._augment = Augmentation(augmentation) if augmentation else None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
+        """One read an array for the whole batch: what makes random access to a store cheap."""
+        rows = self._rows[indices]
+        columns = {key: torch.from_numpy(self._samples.array(name, rows)) for key, name in self._arrays.items()}
+        columns["inputs"] = channels_first(columns["inputs"])
+        batch = [{key: values[i] for key, values in columns.items()} for i in range(len(rows))]
+        return [self._augment(sample) for sample in batch] if self._augment else batch
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return self.__getitems__([index])[0]
+
+
+def channels_first(inputs: Tensor) -> Tensor:
+    """Images (N,H,W,3) uint8 -> (N,3,H,W) uint8; maps (N,H,W) float -> (N,1,H,W) float32."""
+    return inputs.float().unsqueeze(1) if inputs.ndim == 3 else inputs.permute(0, 3, 1, 2)
+
+
+def loader(dataset: StoredSamples, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:
+    """Batches for the loop. A last batch of one sample is dropped in training: batch norm cannot learn from it."""
+    odd_one_out = shuffle and len(dataset) > settings.batch_size and len(dataset) % settings.batch_size == 1
+    return DataLoader(
+        dataset,
+        batch_size=settings.batch_size,
+        shuffle=shuffle,
+        drop_last=odd_one_out,
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+        multiprocessing_context="spawn" if settings.workers else None,  # a forked Zarr event loop hangs
+        pin_memory=torch.cuda.is_available(),
+    )

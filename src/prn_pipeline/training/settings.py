@@ -1,0 +1,36 @@
+"""How a network is trained: the same words for base models and for PRN."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prn_pipeline.data.augmentation import AugmentationSettings
+
+
+class TrainingSettings(BaseModel):
+    """One training run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(30, ge=1, description="passes over the training samples, at most")
+    batch_size: int = Field(8, ge=1, description="samples a step")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd uses Nesterov momentum 0.9")
+    learning_rate: float = Field(1e-3, gt=0, description="the highest rate of the schedule")
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["cosine", "one_cycle", "plateau", "constant"] = Field(
+        "cosine",
+        description="plateau divides the rate by 1.1 and goes back to the best weights, as the paper's script does",
+    )
+    warmup_epochs: float = Field(1.0, ge=0, description="linear warm-up before a cosine schedule")
+    plateau_patience: int = Field(4, ge=1, description="epochs without gain before a plateau schedule lowers the rate")
+    early_stop_patience: int | None = Field(
+        None, ge=1, description="stop after so many epochs without gain; null: never"
+    )
+    monitor: Literal["val_iou_micro", "val_loss"] = Field("val_iou_micro", description="what 'best weights' means")
+    gradient_clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0 = off")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the hardware multiplies it"
+    )
+    accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
+    workers: int = Field(0, ge=0, description="processes that load and augment samples; 0: in the training process")
+    augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
