@@ -1,0 +1,33 @@
+"""The method: PatchRefineNet, its pseudo-labels, losses and fusion, and the rivals it has to beat.
+
+Nagendra, Shen, Kifer, "PatchRefineNet: Improving Binary Segmentation by Incorporating Signals from Optimal Patch-wise
+Binarization", WACV 2024.
+"""
+
+from prn_pipeline.refinement.fusion import FusionRule, fuse, fuse_logits
+from prn_pipeline.refinement.losses import DiceWeights, LossKind, prn_loss, region_loss, regularization_loss
+from prn_pipeline.refinement.model import PatchRefineNet, RefinedMaps
+from prn_pipeline.refinement.pseudo_labels import PatchPseudoLabels, patch_pseudo_labels
+from prn_pipeline.refinement.published import load_published, to_published
+from prn_pipeline.refinement.rivals import ThresholdTuner, rankseg_masks, threshold_masks, tune_threshold
+
+__all__ = [
+    "DiceWeights",
+    "FusionRule",
+    "LossKind",
+    "PatchPseudoLabels",
+    "PatchRefineNet",
+    "RefinedMaps",
+    "ThresholdTuner",
+    "fuse",
+    "fuse_logits",
+    "load_published",
+    "patch_pseudo_labels",
+    "prn_loss",
+    "rankseg_masks",
+    "region_loss",
+    "regularization_loss",
+    "threshold_masks",
+    "to_published",
+    "tune_threshold",
+]

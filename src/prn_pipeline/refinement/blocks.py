@@ -1,0 +1,111 @@
+"""The building blocks of PatchRefineNet: recurrent residual units, attention gates and pyramid pooling.
+
+Every block takes and returns float tensors (N, C, H, W) and works at any height and width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+RECURRENCES = 2
+PYRAMID_BINS = (1, 2, 4, 8)
+
+
+class RecurrentUnit(nn.Module):
+    """One 3x3 convolution applied again to its own output: y = f(x), then twice y = f(x + y).
+
+    The three passes share weights and batch-norm statistics (paper section 3.2, "R2" units).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def _step(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> the same shape."""
+        y = self._step(x)
+        for _ in range(RECURRENCES):
+            y = self._step(x + y)
+        return y
+
+
+class R2Block(nn.Module):
+    """1x1 convolution to `out_channels`, then two recurrent units with a skip around both."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(in_channels, out_channels, kernel_size=1)
+        self.units = nn.Sequential(RecurrentUnit(out_channels), RecurrentUnit(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
+        projected = self.project(x)
+        return projected + self.units(projected)
+
+
+class AttentionGate(nn.Module):
+    """Additive attention: scales every pixel of a skip connection by how well it agrees with the decoded features."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // 2)
+        self.decoded = nn.Sequential(nn.Conv2d(channels, hidden, kernel_size=1), nn.BatchNorm2d(hidden))
+        self.skip = nn.Sequential(nn.Conv2d(channels, hidden, kernel_size=1), nn.BatchNorm2d(hidden))
+        self.score = nn.Sequential(nn.Conv2d(hidden, 1, kernel_size=1), nn.BatchNorm2d(1))
+
+    def forward(self, decoded: Tensor, skip: Tensor) -> Tensor:
+        """Decoded features and skip, both (N, channels, H, W) -> the weighted skip."""
+        weight = torch.sigmoid(self.score(F.relu(self.decoded(decoded) + self.skip(skip))))
+        return skip * weight
+
+
+class UpConv(nn.Module):
+    """Nearest-neighbour doubling followed by a 3x3 convolution, batch norm and ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, 2H, 2W)."""
+        return F.relu(self.norm(self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))))
+
+
+class DecoderStep(nn.Module):
+    """Doubles the resolution, gates the skip with the result, and merges the two with an R2 block."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.up = UpConv(in_channels, out_channels)
+        self.gate = AttentionGate(out_channels)
+        self.block = R2Block(2 * out_channels, out_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Features (N, in_channels, H, W) and skip (N, out_channels, 2H, 2W) -> (N, out_channels, 2H, 2W)."""
+        decoded = self.up(x)
+        return self.block(torch.cat([self.gate(decoded, skip), decoded], dim=1))
+
+
+class PyramidPooling(nn.Module):
+    """Averages over 1, 4, 16 and 64 regions beside the features themselves, so that every pixel sees the whole map."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.projections = nn.ModuleList(nn.Conv2d(channels, channels, kernel_size=1, bias=False) for _ in PYRAMID_BINS)
+        self.bottleneck = nn.Conv2d(channels * (len(PYRAMID_BINS) + 1), channels, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> the same shape."""
+        size = x.shape[-2:]
+        pooled = [
+            F.interpolate(projection(F.adaptive_avg_pool2d(x, bins)), size=size, mode="bilinear", align_corners=False)
+            for bins, projection in zip(PYRAMID_BINS, self.projections, strict=True)
+        ]
+        return F.relu(self.bottleneck(torch.cat([*pooled, x], dim=1)))

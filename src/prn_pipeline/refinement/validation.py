@@ -1,0 +1,77 @@
+"""Checks of probability maps and masks that cost one pass when all is well, and say what is wrong when it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from prn_pipeline.errors import UserError
+
+IGNORE = 255
+_ONE_AS_FLOAT16_BITS = 0x3C00
+
+
+def check_probabilities(probabilities: NDArray[np.floating]) -> None:
+    """Accept float16 or float32 (N, H, W) in [0, 1].
+
+    Raises:
+        UserError: another dtype or rank, or values that are NaN or outside [0, 1]: how many, and where the first is.
+    """
+    if probabilities.dtype not in (np.float16, np.float32) or probabilities.ndim != 3:
+        raise UserError(
+            f"probabilities are {probabilities.dtype} {probabilities.shape}; expected float16 or float32 (N, H, W): "
+            "convert with .astype(np.float32) and drop the channel axis"
+        )
+    if probabilities.size == 0 or _surely_inside(probabilities):
+        return
+    outside = ~((probabilities >= 0) & (probabilities <= 1))
+    if count := int(outside.sum()):
+        image, row, column = (int(i) for i in np.unravel_index(int(outside.argmax()), outside.shape))
+        raise UserError(
+            f"{count} of {outside.size} probabilities are NaN or outside [0, 1]; the first is "
+            f"{float(probabilities[image, row, column])} at image {image}, row {row}, column {column}: pass "
+            "probabilities, not logits (sigmoid them first), and look for NaN in the base model's output"
+        )
+
+
+def check_masks(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Accept uint8 or bool masks of `shape` holding 0, 1 and 255 (ignore); returns them as uint8 without a copy.
+
+    Raises:
+        UserError: another dtype, shape or value.
+    """
+    if masks.dtype not in (np.uint8, np.bool_) or masks.shape != shape:
+        raise UserError(f"masks are {masks.dtype} {masks.shape}; expected uint8 {shape}, one mask a probability map")
+    values = masks.view(np.uint8)
+    if values.size and values.max() > 1:
+        strange = (values > 1) & (values != IGNORE)
+        if strange.any():
+            found = np.unique(values[strange])[:5].tolist()
+            raise UserError(
+                f"{int(strange.sum())} mask pixels hold other values than 0, 1 and {IGNORE} (such as {found}); divide "
+                f"a 0 / 255 mask by 255 and mark unlabelled pixels with {IGNORE}"
+            )
+    return values
+
+
+def match_labels(labels: Tensor, logits: Tensor, name: str) -> Tensor:
+    """Labels (N, H, W) or (N, 1, H, W) in the shape of the logits (N, 1, H, W), any dtype.
+
+    Raises:
+        UserError: they do not cover the same pixels.
+    """
+    matched = labels.unsqueeze(1) if labels.ndim == 3 else labels
+    if matched.shape != logits.shape:
+        raise UserError(
+            f"{name} have shape {tuple(labels.shape)}, logits {tuple(logits.shape)}; expected one label a logit: "
+            f"resize or crop the {name} as the maps were"
+        )
+    return matched
+
+
+def _surely_inside(probabilities: NDArray[np.floating]) -> bool:
+    """True only if all values are in [0, 1]; a map with a negative zero may say False."""
+    if probabilities.dtype == np.float16:
+        return bool(probabilities.view(np.uint16).max() <= _ONE_AS_FLOAT16_BITS)
+    return bool(probabilities.min() >= 0 and probabilities.max() <= 1)
