@@ -1,0 +1,185 @@
+"""The scores, gains, timings and settings as rows of text, ready for the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prn_pipeline.reporting.headline import GAIN_RIVALS, Outcome, outcome, points, points_interval
+from prn_pipeline.reporting.wording import (
+    MISSING,
+    bracket,
+    duration,
+    fixed,
+    interval,
+    method_label,
+    number,
+    p_value,
+    stage_label,
+)
+
+METRIC_LABELS = {
+    "iou_micro": "IoU micro",
+    "iou_macro": "IoU macro",
+    "dice": "Dice",
+    "precision": "Precision",
+    "recall": "Recall",
+    "boundary_iou": "Boundary IoU",
+    "mae": "MAE",
+}
+METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "prn")
+UPPER_BOUND = "patch_oracle"
+LOWER_IS_BETTER = {"mae"}
+READINGS: dict[Outcome, str] = {
+    "better": "better",
+    "same": "inconclusive",
+    "worse": "worse",
+    "unknown": "not measured",
+}
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """One number of the scores table: as shown, in full ("" if missing), its interval, and whether it leads."""
+
+    text: str
+    value: str
+    interval: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One method of the scores table, a cell a metric."""
+
+    label: str
+    refiner: bool
+    upper_bound: bool
+    cells: list[ScoreCell]
+
+
+@dataclass(frozen=True)
+class GainRow:
+    """The refiner against one rival, in points of IoU micro."""
+
+    rival: str
+    gain: str
+    interval: str
+    p: str
+    reading: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class TimingRow:
+    """Seconds of one stage, and their share of all stages in percent for the bar beside it."""
+
+    stage: str
+    text: str
+    share: float
+
+
+def score_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Metric -> column label: the known ones in their order, then any further single number, as scores have them."""
+    named = dict.fromkeys(
+        name
+        for scores in methods.values()
+        for name, value in scores.items()
+        if not name.endswith("_ci95") and not isinstance(value, (Mapping, Sequence))
+    )
+    known = {name: label for name, label in METRIC_LABELS.items() if name in named}
+    return known | {name: name.replace("_", " ") for name in named if name not in METRIC_LABELS}
+
+
+def score_rows(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
+    """A row a method, rivals first, the refiner after them, the upper bound last; the best reachable values marked.
+
+    Values that look equal in print are marked together: the third decimal decides, not the tenth.
+    """
+    columns = score_columns(methods)
+    contenders = [name for name in METHOD_ORDER if name in methods]
+    contenders += [name for name in methods if name not in (*METHOD_ORDER, UPPER_BOUND)]
+    leaders = {name: _leader(name, [methods[contender].get(name) for contender in contenders]) for name in columns}
+    shown = [*contenders, *([UPPER_BOUND] if UPPER_BOUND in methods else [])]
+    return [
+        ScoreRow(
+            label=method_label(method, cell),
+            refiner=method == "prn",
+            upper_bound=method == UPPER_BOUND,
+            cells=[
+                _score_cell(methods[method], name, None if method == UPPER_BOUND else leaders[name]) for name in columns
+            ],
+        )
+        for method in shown
+    ]
+
+
+def gain_rows(cell: Mapping[str, Any], gains: Mapping[str, Any]) -> list[GainRow]:
+    """A row a rival whose gain was measured, with what its interval allows to say."""
+    return [
+        GainRow(
+            rival=method_label(method, cell),
+            gain=fixed(points(gains[key].get("iou_micro")), 1, signed=True),
+            interval=bracket(points_interval(gains[key]), 1),
+            p=p_value(gains[key].get("p")),
+            reading=READINGS[outcome(gains[key])],
+            outcome=outcome(gains[key]),
+        )
+        for key, method in GAIN_RIVALS.items()
+        if gains.get(key)
+    ]
+
+
+def oracle_room_closed(methods: Mapping[str, Mapping[str, Any]]) -> str:
+    """How much of the way from the base model to the patch oracle the refiner went, in percent of IoU micro."""
+    base, refined, oracle = (number(methods.get(name, {}).get("iou_micro")) for name in ("base", "prn", UPPER_BOUND))
+    return f"{fixed(100 * (refined - base) / (oracle - base), 0)} %" if oracle > base else MISSING
+
+
+def timing_rows(seconds: Mapping[str, Any]) -> list[TimingRow]:
+    """A row a stage in the order they ran; stages without a time keep their row."""
+    amounts = {stage: number(value) for stage, value in seconds.items()}
+    total = sum(amount for amount in amounts.values() if math.isfinite(amount))
+    return [
+        TimingRow(
+            stage_label(stage), duration(amount), 100 * amount / total if math.isfinite(amount) and total > 0 else 0.0
+        )
+        for stage, amount in amounts.items()
+    ]
+
+
+def setting_rows(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as (dotted name, value) pairs, depth first."""
+    for key, value in settings.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from setting_rows(value, name)
+        else:
+            yield name, _setting(value)
+
+
+def _setting(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_setting(item) for item in value) + "]"
+    return str(value)
+
+
+def _leader(metric: str, values: list[Any]) -> str | None:
+    finite = [amount for amount in map(number, values) if math.isfinite(amount)]
+    if len(finite) < 2:
+        return None
+    return fixed(min(finite) if metric in LOWER_IS_BETTER else max(finite))
+
+
+def _score_cell(scores: Mapping[str, Any], metric: str, leader: str | None) -> ScoreCell:
+    amount, ends = number(scores.get(metric)), interval(scores.get(f"{metric}_ci95"))
+    return ScoreCell(
+        text=fixed(amount),
+        value=repr(amount) if math.isfinite(amount) else "",
+        interval="" if ends is None else bracket(ends),
+        best=fixed(amount) == leader,
+    )

@@ -1,0 +1,130 @@
+"""The colours of page and figures, light and dark, and how a figure becomes a PNG.
+
+Page and figures share these values, so a figure disappears into its card in either scheme. The hues are far apart for
+every common colour blindness: teal for the refiner, orange for too much, blue for too little.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DOTS_PER_INCH = 160  # twice what a page shows, for sharp print and dense screens
+
+
+@dataclass(frozen=True)
+class Theme:
+    """One colour scheme; every value a CSS hex colour."""
+
+    page: str
+    card: str
+    ink: str
+    muted: str
+    line: str
+    base: str
+    refiner: str
+    over: str
+    under: str
+    neutral: str
+    tint: str
+
+
+LIGHT = Theme(
+    page="#f5f6f8",
+    card="#ffffff",
+    ink="#1b2430",
+    muted="#5a6573",
+    line="#e3e7ec",
+    base="#7b8796",
+    refiner="#0b7a75",
+    over="#c2500c",
+    under="#1f6cb0",
+    neutral="#f1f2f4",
+    tint="#e8f3f2",
+)
+DARK = Theme(
+    page="#0f1319",
+    card="#171d25",
+    ink="#e8ecf1",
+    muted="#9ba7b5",
+    line="#2b343f",
+    base="#8c99a9",
+    refiner="#4fc9ba",
+    over="#f2914f",
+    under="#6fb4f3",
+    neutral="#262e38",
+    tint="#17302f",
+)
+
+
+def styled(theme: Theme) -> AbstractContextManager[None]:
+    """Context in which matplotlib draws in this theme; nothing outside it changes."""
+    return mpl.rc_context(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 9.5,
+            "figure.facecolor": theme.card,
+            "savefig.facecolor": theme.card,
+            "axes.facecolor": theme.card,
+            "axes.edgecolor": theme.line,
+            "axes.labelcolor": theme.muted,
+            "axes.titlecolor": theme.ink,
+            "axes.titlesize": 10,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "text.color": theme.ink,
+            "xtick.color": theme.line,
+            "ytick.color": theme.line,
+            "xtick.labelcolor": theme.muted,
+            "ytick.labelcolor": theme.muted,
+            "grid.color": theme.line,
+            "grid.linewidth": 0.8,
+            "hatch.color": theme.base,
+            "hatch.linewidth": 0.7,
+            "legend.frameon": False,
+            "lines.solid_capstyle": "round",
+        }
+    )
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of width x height inches that belongs to no global state; draw and save it inside `styled`."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def quiet(axes: Axes, grid: str = "y") -> None:
+    """Light grid along one axis ("x", "y" or "both") and no tick marks."""
+    axes.grid(True, axis=grid)  # type: ignore[arg-type]
+    axes.tick_params(length=0)
+
+
+def ink_on(ground: tuple[float, ...]) -> str:
+    """Black or white, whichever reads better on RGB in [0, 1]; one of them always reaches a contrast of 4.5 (WCAG)."""
+    return "#000000" if luminance(ground) > 0.179 else "#ffffff"
+
+
+def luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance (WCAG 2) of an RGB colour in [0, 1]."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def draw_png(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
+    """What `draw` draws in a theme, as PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with styled(theme):
+        draw(theme).savefig(
+            buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"optimize": True}
+        )
+    return buffer.getvalue()

@@ -1,0 +1,83 @@
+"""Numbers as people read them, in one place so that every table and sentence agrees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MISSING = "\N{EN DASH}"
+METHOD_LABELS = {
+    "base": "Base model",
+    "tuned_threshold": "One tuned threshold",
+    "rankseg": "RankSEG",
+    "patch_oracle": "Patch oracle",
+}
+
+
+def number(value: Any) -> float:
+    """The value as a float; NaN for None, for text and for anything else that is no number."""
+    try:
+        return math.nan if value is None or isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def interval(value: Any) -> tuple[float, float] | None:
+    """(low, high) of a confidence interval, or None where either end is missing."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        return None
+    low, high = number(value[0]), number(value[1])
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+
+def fixed(value: Any, digits: int = 3, signed: bool = False) -> str:
+    """A number with so many decimals and a true minus sign; a dash where it is missing. Zero never has a sign."""
+    amount = number(value)
+    if not math.isfinite(amount):
+        return MISSING
+    text = f"{amount:.{digits}f}"
+    if float(text) == 0:
+        return text.lstrip("-")
+    return ("+" if signed and amount > 0 else "") + text.replace("-", "\N{MINUS SIGN}")
+
+
+def bracket(ends: tuple[float, float] | None, digits: int = 3) -> str:
+    """[low, high], or a dash."""
+    return MISSING if ends is None else f"[{fixed(ends[0], digits)}, {fixed(ends[1], digits)}]"
+
+
+def p_value(value: Any) -> str:
+    """A p value; below 0.001 only that it is."""
+    amount = number(value)
+    return "< 0.001" if 0 <= amount < 0.001 else fixed(amount)
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as "0.4 s", "42 s", "3 min 20 s" or "2 h 05 min"."""
+    amount = number(seconds)
+    if not math.isfinite(amount):
+        return MISSING
+    if amount < 9.95:
+        return f"{amount:.1f} s"
+    whole = round(amount)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(amount / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def method_label(method: str, cell: Mapping[str, Any]) -> str:
+    """What to call a method of the scores; the refiner under test goes by its own name."""
+    if method == "prn":
+        refiner = str(cell.get("refiner", "prn"))
+        return "PRN" if refiner == "prn" else refiner
+    return METHOD_LABELS.get(method, method.replace("_", " "))
+
+
+def stage_label(stage: str) -> str:
+    """A stage's name as a title: prn_training -> PRN training."""
+    words = stage.replace("_", " ").replace("prn", "PRN")
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,127 @@
+"""A small but complete cell to report on."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prn_pipeline.reporting import GalleryRow, Report, ReportInputs, render_report
+
+NASTY_ID = '<b>&"x'
+CELL = {"dataset": "kvasir_seg", "base_model": "unet_resnet18", "refiner": "prn", "seed": 0}
+
+
+def method(iou: float, mae: float) -> dict[str, Any]:
+    return {
+        "iou_micro": iou,
+        "iou_macro": iou - 0.031,
+        "dice": iou + 0.117,
+        "precision": iou + 0.083,
+        "recall": iou + 0.054,
+        "boundary_iou": iou - 0.2,
+        "mae": mae,
+        "iou_micro_ci95": [iou - 0.02, iou + 0.02],
+    }
+
+
+def scores(gain: float, ci95: list[float] | None) -> dict[str, Any]:
+    return {
+        **CELL,
+        "n_test": 40,
+        "resolution": "model",
+        "methods": {
+            "patch_oracle": method(0.8214, 0.02),
+            "base": method(0.7008, 0.091),
+            "tuned_threshold": method(0.7031, 0.0905),
+            "rankseg": method(0.6993, 0.0923),
+            "prn": method(0.7008 + gain, 0.0877),
+        },
+        "gain": {
+            "vs_base": {"iou_micro": gain, "ci95": ci95, "p": 0.0004},
+            "vs_tuned": {"iou_micro": 0.0089, "ci95": [0.001, 0.0171], "p": 0.021},
+            "vs_rankseg": {"iou_micro": 0.0127, "ci95": [0.004, 0.02], "p": None},
+            "images_worse_pct": 22.5,
+        },
+        "seconds": {"ingestion": 3.0, "base_training": 200.0, "prn_training": None},
+    }
+
+
+def gallery_row(kind: str, sample_id: str, size: int = 32, seed: int = 0) -> GalleryRow:
+    rng = np.random.default_rng(seed)
+    probability = rng.random((size, size)).astype(np.float32)
+    mask = (rng.random((size, size)) > 0.5).astype(np.uint8)
+    mask[:4] = 255
+    return GalleryRow(
+        sample_id=sample_id,
+        kind=kind,  # type: ignore[arg-type]
+        image=rng.integers(0, 256, (size, size, 3), dtype=np.uint8),
+        base_probability=probability,
+        base_mask=probability > 0.5,
+        prn_probability=probability,
+        prn_mask=(probability > 0.4).astype(np.uint8),
+        mask=mask,
+        iou_base=0.5,
+        iou_prn=0.6237,
+    )
+
+
+def history(epochs: int) -> pd.DataFrame:
+    epoch = np.arange(epochs)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "train_loss": 1 / (epoch + 1),
+            "val_loss": 1.2 / (epoch + 1),
+            "val_iou_micro": 0.7 - 0.3 / (epoch + 1),
+            "learning_rate": 8e-4,
+            "seconds": 2.0,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def full_inputs() -> ReportInputs:
+    rng = np.random.default_rng(3)
+    bias = rng.normal(0, 0.03, (4, 4)).astype(np.float32)
+    bias[0, 0] = np.nan
+    base = rng.random(40)
+    return ReportInputs(
+        cell=CELL,
+        scores=scores(0.0112, [0.0041, 0.0189]),
+        history={"base_training": history(6), "prn_training": history(1)},
+        thresholds=(rng.integers(1, 21, (12, 4, 4)) * 0.05).astype(np.float32),
+        patch_bias=bias,
+        per_image=pd.DataFrame({"sample_id": range(40), "iou_base": base, "iou_prn": base**0.9}),
+        gallery=[gallery_row("worst", "kind-c"), gallery_row("best", NASTY_ID), gallery_row("median", "kind-b")],
+        parameters={"prn_training": {"optimizer": {"lr": 8e-4}, "resume": None}, "note": NASTY_ID},
+        provenance={"git_commit": "3f2a91c", "data": NASTY_ID},
+    )
+
+
+@pytest.fixture(scope="session")
+def full_report(full_inputs: ReportInputs) -> Report:
+    return render_report(full_inputs)
+
+
+@pytest.fixture
+def changed(full_inputs: ReportInputs) -> Callable[..., ReportInputs]:
+    """The full inputs with some fields replaced."""
+    return lambda **fields: dataclasses.replace(full_inputs, **fields)
+
+
+@pytest.fixture
+def make_scores() -> Callable[..., dict[str, Any]]:
+    return scores
+
+
+@pytest.fixture
+def make_row() -> Callable[..., GalleryRow]:
+    return gallery_row
+
+
+@pytest.fixture
+def nasty_id() -> str:
+    return NASTY_ID

@@ -1,0 +1,126 @@
+"""The numbers in the tables are the numbers of the scores."""
+
+import math
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+
+from prn_pipeline.reporting import Report, ReportInputs, tables
+from prn_pipeline.reporting.wording import duration, fixed, p_value
+
+CELL = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0}
+LABELS = {
+    "Base model": "base",
+    "One tuned threshold": "tuned_threshold",
+    "RankSEG": "rankseg",
+    "PRN": "prn",
+    "Patch oracle": "patch_oracle",
+}
+METRICS = ["iou_micro", "iou_macro", "dice", "precision", "recall", "boundary_iou", "mae"]
+
+
+def rows_of(html: str, table: str) -> dict[str, str]:
+    """Row label -> HTML of the row's cells, of the body of one table."""
+    body = re.search(rf'<table class="{table}">.*?<tbody>(.*?)</tbody>', html, re.S)
+    assert body
+    rows = re.findall(r'<tr[^>]*>\s*<th scope="row">(.*?)</th>(.*?)</tr>', body[1], re.S)
+    return {unescape(label): cells for label, cells in rows}
+
+
+def test_scores_table_holds_the_scores_in_full_and_rounded(full_inputs: ReportInputs, full_report: Report) -> None:
+    rows = rows_of(full_report.html, "scores")
+    assert list(rows) == list(LABELS)
+    for label, method in LABELS.items():
+        expected = full_inputs.scores["methods"][method]
+        cells = re.findall(r'<data class="\w*" value="([^"]*)">([^<]*)</data>', rows[label])
+        assert [float(value) for value, _ in cells] == [expected[metric] for metric in METRICS]
+        assert [text for _, text in cells] == [f"{expected[metric]:.3f}" for metric in METRICS]
+        low, high = expected["iou_micro_ci95"]
+        assert f"<small>[{low:.3f}, {high:.3f}]</small>" in rows[label]
+
+
+def test_best_value_is_marked_among_methods_that_do_not_see_the_truth(
+    full_inputs: ReportInputs, full_report: Report
+) -> None:
+    methods = full_inputs.scores["methods"]
+    rivals = [name for name in methods if name != "patch_oracle"]
+    winners = {metric: max(rivals, key=lambda name: methods[name][metric]) for metric in METRICS[:-1]}
+    winners["mae"] = min(rivals, key=lambda name: methods[name]["mae"])
+    for label, cells in rows_of(full_report.html, "scores").items():
+        marks = re.findall(r'<data class="(\w*)"', cells)
+        assert [mark == "best" for mark in marks] == [winners[metric] == LABELS[label] for metric in METRICS]
+
+
+def test_values_equal_in_print_share_the_mark() -> None:
+    rows = tables.score_rows(CELL, {"base": {"dice": 0.70004}, "prn": {"dice": 0.70041}, "rankseg": {"dice": 0.6}})
+    assert {row.label: row.cells[0].best for row in rows} == {"Base model": True, "RankSEG": False, "PRN": True}
+
+
+def test_a_metric_and_a_method_nobody_planned_for_get_their_place() -> None:
+    methods = {"prn": {"iou_micro": 0.5, "max_f": 0.9}, "own_rival": {"iou_micro": 0.4, "iou_micro_ci95": None}}
+    assert tables.score_columns(methods) == {"iou_micro": "IoU micro", "max_f": "max f"}
+    rows = tables.score_rows(CELL, methods)
+    assert [row.label for row in rows] == ["PRN", "own rival"]
+    assert [cell.text for cell in rows[1].cells] == ["0.400", "–"]
+
+
+def test_gains_are_points_with_interval_and_reading(full_report: Report) -> None:
+    rows = rows_of(full_report.html, "gains")
+    text = {label: [unescape(cell) for cell in re.findall(r">([^<>]+)</td>", cells)] for label, cells in rows.items()}
+    assert text == {
+        "Base model": ["+1.1", "[0.4, 1.9]", "< 0.001", "better"],
+        "One tuned threshold": ["+0.9", "[0.1, 1.7]", "0.021", "better"],
+        "RankSEG": ["+1.3", "[0.4, 2.0]", "–", "better"],
+    }
+
+
+def test_room_closed_is_the_share_of_the_way_to_the_oracle(make_scores: Callable[..., dict[str, Any]]) -> None:
+    methods = make_scores(0.0603, None)["methods"]  # half of 0.8214 - 0.7008
+    assert tables.oracle_room_closed(methods) == "50 %"
+    assert tables.oracle_room_closed({"base": {"iou_micro": 0.5}, "prn": {"iou_micro": 0.6}}) == "–"
+
+
+def test_timings_keep_their_order_and_share_the_whole() -> None:
+    rows = tables.timing_rows({"ingestion": 10, "prn_training": 30.0, "reporting": None})
+    assert [(row.stage, row.text, row.share) for row in rows] == [
+        ("Ingestion", "10 s", 25.0),
+        ("PRN training", "30 s", 75.0),
+        ("Reporting", "–", 0.0),
+    ]
+
+
+def test_nested_settings_become_dotted_names() -> None:
+    settings = {"a": {"b": {"c": 8e-4}, "d": None}, "e": [1, True], "f": {}}
+    assert dict(tables.setting_rows(settings)) == {"a.b.c": "0.0008", "a.d": "none", "e": "[1, true]", "f": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0112, "+0.011"), (-0.5, "−0.500"), (-0.0001, "0.000"), (0.0, "0.000"), (None, "–"), (math.nan, "–")],
+)
+def test_signed_numbers_have_a_true_minus_and_zero_has_no_sign(value: float | None, text: str) -> None:
+    assert fixed(value, signed=True) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "< 0.001"), (0.0009, "< 0.001"), (0.0217, "0.022")])
+def test_p_values(value: float | None, text: str) -> None:
+    assert p_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.42, "0.4 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (415, "6 min 55 s"),
+        (3599.7, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations_carry_over(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
