@@ -1,0 +1,19 @@
+"""`python -m prn_pipeline`: the same as `kedro run`, for places without the kedro command."""
+
+from pathlib import Path
+
+from kedro.framework.cli.cli import KedroCLI
+from kedro.utils import find_kedro_project
+
+
+def main() -> None:
+    """Run the project's `run` command."""
+    project = find_kedro_project(Path.cwd()) or Path.cwd()
+    import sys
+
+    sys.argv.insert(1, "run")
+    KedroCLI(project)()
+
+
+if __name__ == "__main__":
+    main()

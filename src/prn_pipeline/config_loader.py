@@ -1,0 +1,33 @@
+"""Configuration, checked as soon as it is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.parameters import CELL_NAMES, with_cell
+
+
+class CellConfigLoader(OmegaConfigLoader):
+    """Adds `cell`, the validated choice of data set, base model and refiner, to the parameters."""
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Configuration of one kind; parameters are complete and valid.
+
+        Raises:
+            UserError: a parameter is wrong, or names another cell than the paths of the catalog do.
+        """
+        loaded: dict[str, Any] = super().__getitem__(key)
+        if key != "parameters" or "cell" in loaded:
+            return loaded
+        checked = with_cell(loaded)
+        named = {**super().__getitem__("globals"), **(self.runtime_params or {})}
+        for name in CELL_NAMES:
+            if named[name] != checked[name]:
+                raise UserError(
+                    f"parameter {name} is {checked[name]!r}, but the catalog's paths follow {named[name]!r}: set {name}"
+                    " in conf/local/globals.yml or with --params, not in a parameters file"
+                )
+        return checked

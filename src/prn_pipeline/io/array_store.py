@@ -1,0 +1,30 @@
+"""Array stores in the catalog."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
+
+
+class ArrayStoreDataset(AbstractDataset[ArrayStream, ArrayStore]):
+    """Saves an `ArrayStream` batch by batch; loads an `ArrayStore` that reads on demand."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: ArrayStream) -> None:
+        """Write the stream; the old store stays until the new one is complete."""
+        write_arrays(self._filepath, data)
+
+    def load(self) -> ArrayStore:
+        """Open the store."""
+        return ArrayStore(self._filepath)
+
+    def _exists(self) -> bool:
+        return (self._filepath / "zarr.json").is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,100 @@
+"""Tables, JSON, text and pictures in the catalog, each replaced in one step or not at all."""
+
+import json
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+from kedro.io import AbstractDataset
+
+from prn_pipeline.data.atomic import replacing
+from prn_pipeline.errors import UserError
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+class _FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _existing(self) -> Path:
+        if not self._filepath.exists():
+            raise UserError(f"no file {self._filepath}: run the pipeline that makes it first")
+        return self._filepath
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class TableDataset(_FileDataset[pd.DataFrame, pd.DataFrame]):
+    """A table as .parquet (keeps `attrs`) or .csv, by suffix."""
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write the table."""
+        with replacing(self._filepath) as temporary:
+            if temporary.suffix == ".csv":
+                data.to_csv(temporary, index=False)
+            else:
+                data.to_parquet(temporary)
+
+    def load(self) -> pd.DataFrame:
+        """Read the table."""
+        path = self._existing()
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+
+
+class JsonDataset(_FileDataset[dict[str, Any], dict[str, Any]]):
+    """A JSON object; with `default`, what a missing file stands for."""
+
+    def __init__(
+        self, *, filepath: str, default: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._default = default
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Write the object."""
+        with replacing(self._filepath) as temporary:
+            temporary.write_text(json.dumps(data, indent=2) + "\n")
+
+    def load(self) -> dict[str, Any]:
+        """Read the object."""
+        if self._default is not None and not self._filepath.exists():
+            return dict(self._default)
+        return dict(json.loads(self._existing().read_text()))
+
+    def _exists(self) -> bool:
+        return self._default is not None or super()._exists()
+
+
+class TextDataset(_FileDataset[str, str]):
+    """A text such as an HTML page, UTF-8."""
+
+    def save(self, data: str) -> None:
+        """Write the text."""
+        with replacing(self._filepath) as temporary:
+            temporary.write_text(data, encoding="utf-8")
+
+    def load(self) -> str:
+        """Read the text."""
+        return self._existing().read_text(encoding="utf-8")
+
+
+class FiguresDataset(_FileDataset[dict[str, bytes], dict[str, bytes]]):
+    """A folder of PNG files, by name."""
+
+    def save(self, data: dict[str, bytes]) -> None:
+        """Write all pictures, replacing the folder."""
+        with replacing(self._filepath) as temporary:
+            temporary.mkdir()
+            for name, picture in data.items():
+                (temporary / f"{name}.png").write_bytes(picture)
+
+    def load(self) -> dict[str, bytes]:
+        """Read all pictures."""
+        return {file.stem: file.read_bytes() for file in sorted(self._existing().glob("*.png"))}

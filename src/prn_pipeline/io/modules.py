@@ -1,0 +1,79 @@
+"""Trained modules in the catalog: safetensors and json, no pickle."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from torch import nn
+
+from prn_pipeline.data.atomic import replacing
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.segmentation.model import BaseModel
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.training.module_files import load_module, save_module
+
+#: How a stored module is rebuilt from its settings before its weights are loaded.
+REBUILD: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "base_model": lambda settings: BaseModel(BaseModelSettings(**settings), pretrained=False),
+    "refiner": lambda settings: Refiner(RefinerSettings(**settings)),
+}
+
+
+class ModuleDataset(AbstractDataset[nn.Module, nn.Module]):
+    """One module: `filepath` (.safetensors) and its .json. `kind` is a key of `REBUILD`."""
+
+    def __init__(self, *, filepath: str, kind: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self._rebuild = REBUILD[kind]
+        self.metadata = metadata
+
+    def save(self, data: nn.Module) -> None:
+        """Write weights and settings."""
+        save_module(self._filepath, data, data.settings.model_dump(mode="json"))  # type: ignore[union-attr, operator]
+
+    def load(self) -> nn.Module:
+        """Rebuild the module, in eval mode."""
+        return load_module(self._filepath, self._rebuild)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Module]]):
+    """Modules by name in one folder, which may be empty (a note in it says why)."""
+
+    NOTE = "README.txt"
+
+    def __init__(self, *, filepath: str, kind: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self._rebuild = REBUILD[kind]
+        self.metadata = metadata
+
+    def save(self, data: dict[str, nn.Module]) -> None:
+        """Replace the folder by these modules."""
+        with replacing(self._filepath) as temporary:
+            temporary.mkdir()
+            (temporary / self.NOTE).write_text(
+                f"{len(data)} models: one a fold with protocol crossfit, none with holdout.\n"
+            )
+            for name, module in data.items():
+                settings = module.settings.model_dump(mode="json")  # type: ignore[union-attr, operator]
+                save_module(temporary / f"{name}.safetensors", module, settings)
+
+    def load(self) -> dict[str, nn.Module]:
+        """Rebuild all modules, in eval mode."""
+        if not self._exists():
+            raise UserError(f"no models at {self._filepath}: run the pipeline base_training first")
+        return {file.stem: load_module(file, self._rebuild) for file in sorted(self._filepath.glob("*.safetensors"))}
+
+    def _exists(self) -> bool:
+        return (self._filepath / self.NOTE).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

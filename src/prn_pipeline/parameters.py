@@ -1,0 +1,177 @@
+"""Every parameter of the pipelines, checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.training.settings import TrainingSettings
+
+Settings = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+#: What names a cell, in the order of its paths.
+CELL_NAMES = ("dataset", "base_model", "refiner", "seed")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class IngestionParameters(_Strict):
+    """Where data sets live."""
+
+    data_root: str
+
+
+class LogitCachingParameters(_Strict):
+    """Which model makes the maps that PRN learns from."""
+
+    protocol: Literal["holdout", "crossfit"]
+    batch_size: int = Field(ge=1)
+
+
+class PseudoLabellingParameters(_Strict):
+    """Optimal patch-wise binarization."""
+
+    patch_size: int = Field(ge=4)
+    levels: int | None = Field(ge=1, le=65535)
+
+
+class EvaluationParameters(_Strict):
+    """What is measured on test, and how."""
+
+    resolution: Literal["model", "native"]
+    resamples: int = Field(ge=100)
+    batch_size: int = Field(ge=1)
+
+
+class ReportingParameters(_Strict):
+    """What the report shows."""
+
+    gallery_rows: int = Field(ge=1, le=50)
+
+
+class Parameters(_Strict):
+    """The whole of `conf/*/parameters*.yml`."""
+
+    dataset: str
+    base_model: str
+    refiner: str
+    seed: int = Field(ge=0)
+    checkpoints: str
+    ingestion: IngestionParameters
+    base_training: Settings
+    logit_caching: LogitCachingParameters
+    pseudo_labelling: PseudoLabellingParameters
+    prn_training: Settings
+    evaluation: EvaluationParameters
+    reporting: ReportingParameters
+    datasets: dict[str, Settings]
+    base_models: dict[str, Settings]
+    refiners: dict[str, Settings]
+
+
+def with_cell(raw: Settings) -> Settings:
+    """Check all parameters and add `cell`: the chosen data set, base model and refiner, complete with their defaults.
+
+    Args:
+        raw: as loaded from YAML and the command line.
+
+    Returns:
+        `raw` and `cell` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
+        may carry a block `training`, which goes over the pipeline's own training block.
+
+    Raises:
+        UserError: unknown name (lists what exists), misspelt key, wrong type or value; all of them at once.
+    """
+    parameters = _validated(Parameters, raw, "")
+    dataset = _chosen("dataset", parameters.dataset, parameters.datasets, "parameters_datasets.yml")
+    base_model = dict(
+        _chosen("base_model", parameters.base_model, parameters.base_models, "parameters_base_models.yml")
+    )
+    refiner = dict(_chosen("refiner", parameters.refiner, parameters.refiners, "parameters_refiners.yml"))
+    base_training = _over(parameters.base_training, base_model.pop("training", {}))
+    prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
+    cell = {
+        "names": {name: getattr(parameters, name) for name in CELL_NAMES},
+        "dataset": _complete(DatasetSettings, dataset, f"datasets.{parameters.dataset}"),
+        "base_model": _complete(BaseModelSettings, base_model, f"base_models.{parameters.base_model}"),
+        "base_training": _complete(TrainingSettings, base_training, "base_training"),
+        "refiner": _complete(RefinerSettings, refiner, f"refiners.{parameters.refiner}"),
+        "prn_training": _complete(TrainingSettings, prn_training, "prn_training"),
+    }
+    _check_patches(parameters, cell["dataset"]["image_size"])
+    return {**raw, "cell": cell}
+
+
+def _check_patches(parameters: Parameters, size: int) -> None:
+    patch = parameters.pseudo_labelling.patch_size
+    if size % patch:
+        fitting = [p for p in range(4, size + 1) if size % p == 0]
+        raise UserError(
+            f"pseudo_labelling.patch_size is {patch}, which does not divide the samples' side"
+            f" datasets.{parameters.dataset}.image_size = {size}; take one of {', '.join(map(str, fitting))}"
+        )
+
+
+def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Settings:
+    if name not in named:
+        near = difflib.get_close_matches(name, named, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UserError(
+            f"unknown {key} {name!r}{hint} There are {', '.join(sorted(named))}; add yours to conf/base/{file}"
+        )
+    return named[name]
+
+
+def _over(below: Settings, above: Settings) -> Settings:
+    """`above` laid over `below`, block by block."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merged[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _complete(model: type[BaseModel], values: Settings, where: str) -> Settings:
+    return _validated(model, values, where).model_dump(mode="json")
+
+
+def _validated(model: type[Model], values: Settings, where: str) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError("parameters are wrong:\n" + "\n".join(_lines(error, model, where))) from None
+
+
+def _lines(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = [str(part) for part in problem["loc"]]
+        key = ".".join([where, *path]).strip(".")
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(model, path[:-1])
+            near = difflib.get_close_matches(path[-1], known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            lines.append(f"  {key} = {problem['input']!r}: no such parameter; {hint}")
+        else:
+            lines.append(f"  {key} = {problem['input']!r}: {problem['msg']}")
+    return lines
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(part)
+        inner = getattr(field, "annotation", None)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)

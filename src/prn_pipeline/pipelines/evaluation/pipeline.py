@@ -1,0 +1,36 @@
+"""evaluation: maps and a refiner to scores."""
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from prn_pipeline.pipelines.evaluation.nodes import evaluate, refine_test_maps
+
+
+def create_pipeline(**kwargs: object) -> Pipeline:
+    """Refine, then measure."""
+    return pipeline(
+        [
+            node(
+                refine_test_maps,
+                inputs=["manifest", "logits", "refiner", "params:evaluation"],
+                outputs="refined",
+                name="refine_test_maps",
+            ),
+            node(
+                evaluate,
+                inputs=[
+                    "samples",
+                    "manifest",
+                    "logits",
+                    "map_manifest",
+                    "refined",
+                    "stage_seconds",
+                    "params:cell",
+                    "params:ingestion.data_root",
+                    "params:pseudo_labelling.patch_size",
+                    "params:evaluation",
+                ],
+                outputs=["scores", "per_image"],
+                name="evaluate",
+            ),
+        ]
+    )

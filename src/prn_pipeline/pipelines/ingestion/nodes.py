@@ -1,0 +1,26 @@
+"""Read a data set, check all of it, store it."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from prn_pipeline.data.array_store import ArrayStream
+from prn_pipeline.data.batches import read_batches
+from prn_pipeline.data.ingestion import data_identity, inspect
+from prn_pipeline.data.reading import make_reader
+from prn_pipeline.data.sample_store import IDENTITY
+from prn_pipeline.data.settings import DatasetSettings
+
+
+def ingest(dataset: str, settings: dict[str, Any], data_root: str) -> tuple[ArrayStream, pd.DataFrame]:
+    """Samples at model resolution and their manifest; every file is checked before the first byte is written."""
+    chosen = DatasetSettings.model_validate(settings)
+    reader = make_reader(dataset, chosen, Path(data_root))
+    manifest = inspect(dataset, chosen, reader)
+    manifest.attrs[IDENTITY] = f"{data_identity(manifest)}-{chosen.image_size}"
+    batches = (
+        {"images": images, "masks": masks}
+        for images, masks in read_batches(reader, manifest, chosen.image_size, batch_size=16)
+    )
+    return ArrayStream(batches, {IDENTITY: manifest.attrs[IDENTITY]}), manifest

@@ -1,0 +1,38 @@
+"""Train PRN on cached maps and pseudo-labels."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.pipelines.tracking import log_epoch
+from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.stages.prn_training import train_refiner
+from prn_pipeline.training import TrainingSettings
+
+
+def train_prn(
+    samples: ArrayStore,
+    manifest: pd.DataFrame,
+    logits: ArrayStore,
+    map_manifest: pd.DataFrame,
+    pseudo_labels: ArrayStore,
+    refiner: dict[str, Any],
+    training: dict[str, Any],
+    seed: int,
+    checkpoints: str,
+) -> tuple[nn.Module, pd.DataFrame]:
+    """The refiner and its history."""
+    trained = train_refiner(
+        Samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels}),
+        map_manifest,
+        RefinerSettings.model_validate(refiner),
+        TrainingSettings.model_validate(training),
+        seed,
+        Path(checkpoints),
+        log_epoch,
+    )
+    return trained.network, trained.history

@@ -1,0 +1,22 @@
+"""Binarize every patch at its own best threshold."""
+
+from typing import Any
+
+import pandas as pd
+
+from prn_pipeline.data.array_store import ArrayStore, ArrayStream
+from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
+
+
+def make_pseudo_labels(
+    samples: ArrayStore,
+    manifest: pd.DataFrame,
+    logits: ArrayStore,
+    map_manifest: pd.DataFrame,
+    settings: dict[str, Any],
+) -> ArrayStream:
+    """Pseudo-labels of the maps that PRN may learn from."""
+    stores = Samples(manifest, {"samples": samples, "logits": logits})
+    batches = pseudo_label_batches(stores, map_manifest, settings["patch_size"], settings["levels"])
+    return ArrayStream(batches, {IDENTITY: manifest.attrs[IDENTITY], **settings})

@@ -1,0 +1,46 @@
+"""One page that shows what PRN did."""
+
+from typing import Any
+
+import pandas as pd
+
+from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.pipelines.provenance import provenance
+from prn_pipeline.reporting import ReportInputs, render_report
+from prn_pipeline.stages.logit_caching import learning_rows
+from prn_pipeline.stages.reporting import gallery, patch_bias
+
+
+def build_report(
+    samples: ArrayStore,
+    manifest: pd.DataFrame,
+    logits: ArrayStore,
+    map_manifest: pd.DataFrame,
+    pseudo_labels: ArrayStore,
+    refined: ArrayStore,
+    scores: dict[str, Any],
+    per_image: pd.DataFrame,
+    base_history: pd.DataFrame,
+    prn_history: pd.DataFrame,
+    cell: dict[str, Any],
+    pseudo_labelling: dict[str, Any],
+    settings: dict[str, Any],
+) -> tuple[str, dict[str, bytes]]:
+    """The report and its figures."""
+    stores = Samples(manifest, {"samples": samples, "logits": logits})
+    report = render_report(
+        ReportInputs(
+            cell=cell["names"],
+            scores=scores,
+            history={"base_training": base_history, "prn_training": prn_history},
+            thresholds=pseudo_labels.read("thresholds", learning_rows(map_manifest)),
+            patch_bias=patch_bias(stores, refined, pseudo_labelling["patch_size"]),
+            per_image=per_image,
+            gallery=gallery(stores, refined, per_image, settings["gallery_rows"]),
+            parameters={key: value for key, value in cell.items() if key != "names"}
+            | {"pseudo_labelling": pseudo_labelling},
+            provenance=provenance(manifest.attrs[IDENTITY]),
+        )
+    )
+    return report.html, report.figures

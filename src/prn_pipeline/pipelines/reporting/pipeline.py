@@ -1,0 +1,33 @@
+"""reporting: scores and maps to a page."""
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from prn_pipeline.pipelines.reporting.nodes import build_report
+
+
+def create_pipeline(**kwargs: object) -> Pipeline:
+    """One node."""
+    return pipeline(
+        [
+            node(
+                build_report,
+                inputs=[
+                    "samples",
+                    "manifest",
+                    "logits",
+                    "map_manifest",
+                    "pseudo_labels",
+                    "refined",
+                    "scores",
+                    "per_image",
+                    "base_history",
+                    "prn_history",
+                    "params:cell",
+                    "params:pseudo_labelling",
+                    "params:reporting",
+                ],
+                outputs=["report", "figures"],
+                name="build_report",
+            )
+        ]
+    )

@@ -1,0 +1,84 @@
+"""Training of base models: one on train, and one a fold for out-of-fold maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.segmentation import BaseModel, BaseModelSettings, MaskObjective, check_size
+from prn_pipeline.training.callbacks import EpochListener
+from prn_pipeline.training.checkpoints import checkpoint_folder
+from prn_pipeline.training.loop import Trained, fit
+from prn_pipeline.training.samples import StoredSamples
+from prn_pipeline.training.settings import TrainingSettings
+
+ARRAYS = {"inputs": "images", "masks": "masks"}
+
+
+def train_base_model(
+    samples: Samples,
+    model: BaseModelSettings,
+    settings: TrainingSettings,
+    seed: int,
+    checkpoints: Path,
+    listener: EpochListener | None = None,
+) -> Trained:
+    """Train on split train; val chooses the best epoch."""
+    return _train(
+        samples, samples.rows(["train"]), samples.rows(["val"]), "base", model, settings, seed, checkpoints, listener
+    )
+
+
+def train_fold_models(
+    samples: Samples,
+    model: BaseModelSettings,
+    settings: TrainingSettings,
+    seed: int,
+    checkpoints: Path,
+    folds: Iterable[int],
+    listener: EpochListener | None = None,
+) -> dict[str, Trained]:
+    """For each fold a model that learns from all other folds of train + val.
+
+    The fold itself is not looked at, not even to choose an epoch: its maps must be as good, or as bad, as maps of new
+    images. So every epoch of the schedule is trained and the last weights are kept.
+    """
+    fold_of = samples.manifest["fold"].to_numpy()
+    learning = samples.rows(["train", "val"])
+    trained = {}
+    for fold in folds:
+        rows = learning[fold_of[learning] != fold]
+        name = f"fold-{fold}"
+        trained[name] = _train(samples, rows, None, name, model, settings, seed, checkpoints, listener)
+    return trained
+
+
+def _train(
+    samples: Samples,
+    rows: np.ndarray,
+    validation: np.ndarray | None,
+    name: str,
+    model: BaseModelSettings,
+    settings: TrainingSettings,
+    seed: int,
+    checkpoints: Path,
+    listener: EpochListener | None,
+) -> Trained:
+    size = samples.store_of("images").shape("images")[1]
+    probe = BaseModel(model, pretrained=False)
+    check_size(probe, size)
+    check_size(probe, settings.augmentation.crop or size)
+    return fit(
+        lambda: BaseModel(model),
+        MaskObjective(model.loss),
+        StoredSamples(samples, rows, ARRAYS, settings.augmentation),
+        None if validation is None else StoredSamples(samples, validation, ARRAYS),
+        settings,
+        seed,
+        checkpoint_folder(checkpoints, samples, name, seed, model, settings),
+        name,
+        listener,
+    )

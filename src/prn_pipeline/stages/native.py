@@ -1,0 +1,39 @@
+"""Maps brought to the size of the original image, to be measured against the original mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from prn_pipeline.data.reading import make_reader
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError
+from prn_pipeline.stages.evaluation import MapPair, Resize
+
+
+def native_resolution(name: str, settings: DatasetSettings, data_root: Path, manifest: pd.DataFrame) -> Resize:
+    """A `Resize` that reads each original mask again and stretches the logits to it (bilinear, before the threshold).
+
+    Raises:
+        UserError: the data set has changed since ingestion.
+    """
+    reader = make_reader(name, settings, data_root)
+    records = {record.sample_id: record for record in reader.records()}
+    ids, sizes = manifest["sample_id"].to_numpy(), manifest[["native_height", "native_width"]].to_numpy()
+
+    def resize(row: int, pair: MapPair) -> MapPair:
+        if ids[row] not in records or (mask := reader.mask(records[ids[row]])).shape != tuple(sizes[row]):
+            raise UserError(f"{name}: sample {ids[row]} is not what was ingested: run the pipeline ingestion again")
+        return MapPair(stretch(pair.base, mask.shape), stretch(pair.refined, mask.shape), mask)
+
+    return resize
+
+
+def stretch(logits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Logits (H,W) to another shape (h,w), bilinear, float32."""
+    stretched = F.interpolate(torch.from_numpy(logits)[None, None], shape, mode="bilinear", align_corners=False)
+    return stretched[0, 0].numpy()

@@ -1,0 +1,53 @@
+"""Pseudo-labels of cached maps, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from prn_pipeline.data.array_store import SHARD_ROWS, Batch
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.refinement import patch_pseudo_labels
+from prn_pipeline.stages.logit_caching import learning_rows
+
+#: Label of pixels that are not labelled.
+IGNORE = 255
+
+
+def pseudo_label_batches(
+    samples: Samples, map_manifest: pd.DataFrame, patch_size: int, levels: int | None
+) -> Iterator[Batch]:
+    """Pseudo-labels of every sample that PRN may learn from (paper section 3.1).
+
+    Args:
+        samples: with arrays logits and masks.
+        map_manifest: of the logit cache.
+        patch_size: side of a patch in pixels.
+        levels: candidate thresholds; None = exact.
+
+    Yields:
+        labels uint8 (B,S,S), thresholds float32 (B,g,g), iou float32 (B,g,g), in order of the manifest. Test samples
+        and samples whose maps were seen in training are not labelled: labels 255, thresholds and iou NaN.
+    """
+    learned = np.zeros(len(map_manifest), dtype=bool)
+    learned[learning_rows(map_manifest)] = True
+    for start in range(0, len(learned), SHARD_ROWS):
+        rows = np.arange(start, min(start + SHARD_ROWS, len(learned)))
+        masks = samples.array("masks", rows)
+        grid = tuple(-(-side // patch_size) for side in masks.shape[1:])
+        batch = {
+            "labels": np.full(masks.shape, IGNORE, np.uint8),
+            "thresholds": np.full((len(rows), *grid), np.nan, np.float32),
+            "iou": np.full((len(rows), *grid), np.nan, np.float32),
+        }
+        chosen = np.flatnonzero(learned[rows])
+        if chosen.size:
+            probabilities = expit(samples.array("logits", rows[chosen]).astype(np.float32))
+            found = patch_pseudo_labels(probabilities, masks[chosen], patch_size, levels)
+            batch["labels"][chosen] = found.labels
+            batch["thresholds"][chosen] = found.thresholds
+            batch["iou"][chosen] = found.iou
+        yield batch

@@ -1,0 +1,55 @@
+"""From counts of every image to the scores JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prn_pipeline.metrics import COLUMNS, interval, iou, paired_gain, scores
+from prn_pipeline.stages.evaluation import METHODS
+
+#: Whom PRN is compared with, by key of the JSON.
+RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg"}
+
+
+def counts_of(measured: pd.DataFrame, method: str) -> np.ndarray:
+    """Counts of one method, int64 (images, 6), images in order."""
+    return measured.loc[measured["method"] == method, list(COLUMNS)].to_numpy(np.int64)
+
+
+def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Scores of every method with intervals, and PRN's paired gains.
+
+    Args:
+        measured: what `evaluation.measure` gave.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        `n_test`, `methods` and `gain` of the scores JSON.
+    """
+    counts = {method: counts_of(measured, method) for method in METHODS}
+    errors = {method: measured.loc[measured["method"] == method, "mae"].to_numpy() for method in METHODS}
+    gain: dict[str, Any] = {
+        key: paired_gain(counts["prn"], counts[rival], resamples, seed) for key, rival in RIVALS.items()
+    }
+    gain["images_worse_pct"] = float(100 * np.mean(iou(counts["prn"]) < iou(counts["base"])))
+    return {
+        "n_test": len(counts["base"]),
+        "methods": {
+            method: scores(counts[method], errors[method])
+            | {"iou_micro_ci95": interval(counts[method], resamples, seed)}
+            for method in METHODS
+        },
+        "gain": gain,
+    }
+
+
+def per_image(measured: pd.DataFrame) -> pd.DataFrame:
+    """IoU of every method on every test image: sample_id, iou_<method> ..., gain = iou_prn - iou_base."""
+    table = pd.DataFrame({"sample_id": measured.loc[measured["method"] == "base", "sample_id"].to_numpy()})
+    for method in METHODS:
+        table[f"iou_{method}"] = iou(counts_of(measured, method))
+    return table.assign(gain=table["iou_prn"] - table["iou_base"])

@@ -1,0 +1,135 @@
+"""MLflow's view of a cell: one run, found again by every stage of it, with a child run a training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import yaml
+
+from prn_pipeline.data.sample_store import IDENTITY
+from prn_pipeline.pipelines.provenance import git_commit
+
+#: Seconds between two system metrics: a training of a minute should show a curve.
+SAMPLING_SECONDS = 5
+
+
+class CellRun:
+    """The MLflow run of one cell.
+
+    Stages may run in processes of their own (DVC). They share a run when cell, git commit and parameters are the same.
+
+    Args:
+        parameters: validated, with `cell`.
+        project: root of the repository.
+    """
+
+    def __init__(self, parameters: dict[str, Any], project: Path) -> None:
+        self._project = project
+        names = parameters["cell"]["names"]
+        self.name = "/".join(str(value) for value in names.values())
+        sections = ("cell", "logit_caching", "pseudo_labelling", "evaluation")
+        settings = json.dumps({section: parameters[section] for section in sections}, sort_keys=True)
+        self._key = {
+            "cell": self.name,
+            "git_commit": git_commit(project),
+            "parameters_sha256": hashlib.sha256(settings.encode()).hexdigest(),
+        }
+        self._tags = {**{name: str(value) for name, value in names.items()}, **self._key, "role": "cell"}
+        self._child: str | None = None
+        mlflow.enable_system_metrics_logging()
+        mlflow.set_system_metrics_sampling_interval(SAMPLING_SECONDS)
+
+    def find(self, experiment: str) -> str | None:
+        """Id of the newest run of this cell at this commit with these parameters, if there is one."""
+        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in {**self._key, "role": "cell"}.items())
+        runs = mlflow.search_runs(
+            experiment_names=[experiment], filter_string=query, max_results=1, output_format="list"
+        )
+        return runs[0].info.run_id if runs else None
+
+    def describe(self) -> None:
+        """Tag the active run with what it is."""
+        if mlflow.active_run() is not None:
+            mlflow.set_tags(self._tags)
+
+    def start_child(self, name: str) -> None:
+        """A nested run for one training, with the cell's tags."""
+        if mlflow.active_run() is not None:
+            self._child = mlflow.start_run(
+                run_name=name, nested=True, tags={**self._tags, "role": "training", "stage": name}
+            ).info.run_id
+
+    def end_child(self, status: str) -> None:
+        """Close the nested run."""
+        active = mlflow.active_run()
+        if active is not None and active.info.run_id == self._child:
+            mlflow.end_run(status)
+        self._child = None
+
+    def log_result(self, dataset: str, data: Any) -> None:
+        """Log a saved artefact that a reader of the run wants to see: identity, scores, report, figures."""
+        if mlflow.active_run() is None:
+            return
+        if dataset == "manifest":
+            self._log_data(data)
+        elif dataset == "scores":
+            mlflow.log_metrics(flat_metrics(data))
+            mlflow.log_dict(data, "scores.json")
+        elif dataset == "report":
+            mlflow.log_text(data, "report.html")
+        elif dataset == "figures":
+            for name, picture in data.items():
+                _log_bytes(picture, f"figures/{name}.png")
+
+    def _log_data(self, manifest: pd.DataFrame) -> None:
+        splits = {split: int(count) for split, count in manifest["split"].value_counts().items()}
+        mlflow.set_tag("data_identity", manifest.attrs[IDENTITY])
+        mlflow.log_dict({"identity": manifest.attrs[IDENTITY], "samples": splits}, "data.json")
+
+    def log_lock(self) -> None:
+        """Tag the run with the hashes that DVC has on record for the stages so far, and keep the lock itself."""
+        lock = self._project / "dvc.lock"
+        if mlflow.active_run() is None or not lock.is_file():
+            return
+        mlflow.log_artifact(str(lock))
+        stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
+        mlflow.set_tags(
+            {
+                f"dvc.{stage}.{Path(out['path']).name}": out.get("md5", "")
+                for stage, recorded in stages.items()
+                for out in recorded.get("outs", [])
+                if _belongs(out["path"], self.name)
+            }
+        )
+
+
+def _belongs(path: str, cell: str) -> bool:
+    dataset, base_model, _, seed = cell.split("/")
+    return f"/{dataset}/" in path and (f"/{base_model}/" not in path or f"seed-{seed}" in path)
+
+
+def flat_metrics(scores: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """Numbers of the scores JSON by dotted name, lists by position: `gain.vs_base.ci95.0`."""
+    flat: dict[str, float] = {}
+    for key, value in scores.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat |= flat_metrics(value, f"{name}.")
+        elif isinstance(value, list):
+            flat |= {f"{name}.{position}": float(item) for position, item in enumerate(value)}
+        elif isinstance(value, int | float) and key != "seed":
+            flat[name] = float(value)
+    return flat
+
+
+def _log_bytes(content: bytes, path: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / Path(path).name
+        file.write_bytes(content)
+        mlflow.log_artifact(str(file), str(Path(path).parent))

@@ -1,0 +1,88 @@
+"""dvc.yaml and the catalog speak of the same files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+#: Kept by a hook, about this machine only.
+NOT_VERSIONED = {"stage_seconds"}
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict[str, Any]:
+    with Repo(str(PROJECT), uninitialized=True) as repo:
+        return {stage.addressing: stage for stage in repo.index.stages}
+
+
+@pytest.fixture(scope="module")
+def paths() -> dict[str, set[str]]:
+    """Files of each catalog entry, below the project."""
+    bootstrap_project(PROJECT)
+    with KedroSession.create(PROJECT, env="base") as session:
+        catalog = session.load_context().catalog
+        found = {}
+        for name in catalog.keys():  # noqa: SIM118
+            file = getattr(catalog.get(name), "_filepath", None)
+            if file is not None:
+                found[name] = {str(Path(file).relative_to(PROJECT))}
+                if Path(file).suffix == ".safetensors":
+                    found[name].add(str(Path(file).relative_to(PROJECT).with_suffix(".json")))
+        return found
+
+
+@pytest.fixture(scope="module")
+def pipelines() -> dict[str, Pipeline]:
+    from prn_pipeline.pipeline_registry import register_pipelines
+
+    return {name: made for name, made in register_pipelines().items() if name != "__default__"}
+
+
+def files(names: set[str], paths: dict[str, set[str]]) -> set[str]:
+    return set().union(*(paths[name] for name in names if name in paths and name not in NOT_VERSIONED))
+
+
+def test_stages_have_the_names_of_pipelines(stages: dict[str, Any], pipelines: dict[str, Pipeline]) -> None:
+    assert set(stages) == set(pipelines)
+    for name, stage in stages.items():
+        assert f"--pipelines {name} " in stage.cmd
+
+
+def test_a_stage_tracks_every_output_of_its_pipeline_and_nothing_else(
+    stages: dict[str, Any], pipelines: dict[str, Pipeline], paths: dict[str, set[str]]
+) -> None:
+    for name, stage in stages.items():
+        tracked = {out.def_path for out in stage.outs}
+        assert tracked == files(pipelines[name].all_outputs(), paths), name
+
+
+def test_a_stage_depends_on_every_input_of_its_pipeline(
+    stages: dict[str, Any], pipelines: dict[str, Pipeline], paths: dict[str, set[str]]
+) -> None:
+    for name, stage in stages.items():
+        depended = {dep.def_path for dep in stage.deps}
+        data = {
+            path for path in depended if path.startswith(("data/", "metrics/")) and not path.startswith("data/01_raw")
+        }
+        assert data == files(pipelines[name].inputs(), paths), name
+
+
+def test_code_that_a_stage_depends_on_exists(stages: dict[str, Any]) -> None:
+    for stage in stages.values():
+        for dep in stage.deps:
+            if dep.def_path.startswith("src/"):
+                assert (PROJECT / dep.def_path).exists(), dep.def_path
+
+
+def test_nothing_is_versioned_by_kedro(paths: dict[str, set[str]]) -> None:
+    bootstrap_project(PROJECT)
+    with KedroSession.create(PROJECT, env="base") as session:
+        catalog = session.load_context().catalog
+        versioned = [name for name in paths if getattr(catalog.get(name), "_version", None) is not None]
+    assert not versioned, "`versioned: true` fights DVC"

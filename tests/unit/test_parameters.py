@@ -1,0 +1,88 @@
+"""Parameters that are wrong are named, with what would be right."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.startup import bootstrap_project
+
+from prn_pipeline.config_loader import CellConfigLoader
+from prn_pipeline.errors import UserError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def load(**runtime: Any) -> dict[str, Any]:
+    bootstrap_project(PROJECT)
+    from prn_pipeline import settings
+
+    loader = CellConfigLoader(str(PROJECT / "conf"), env="base", runtime_params=runtime, **_arguments(settings))
+    return loader["parameters"]
+
+
+def _arguments(settings: Any) -> dict[str, Any]:
+    return {key: value for key, value in copy.copy(settings.CONFIG_LOADER_ARGS).items() if key != "default_run_env"}
+
+
+def test_the_defaults_are_complete_and_name_the_embedded_data_set() -> None:
+    cell = load()["cell"]
+    assert cell["names"] == {
+        "dataset": "synthetic_roads",
+        "base_model": "unet_resnet18_small",
+        "refiner": "prn",
+        "seed": 0,
+    }
+    assert cell["base_training"]["optimizer"] == "adamw"  # a default that no YAML file repeats
+
+
+def test_a_choice_on_the_command_line_chooses_its_block() -> None:
+    cell = load(dataset="drive", refiner="prn_paper")["cell"]
+    assert cell["dataset"]["ignore_region"] == "fov"
+    assert cell["prn_training"]["schedule"] == "plateau"  # the refiner's own training goes over the pipeline's
+    assert cell["prn_training"]["augmentation"]["flips"] is True  # and leaves the rest
+
+
+@pytest.mark.parametrize("key", ["dataset", "base_model", "refiner"])
+def test_an_unknown_name_lists_what_exists(key: str) -> None:
+    with pytest.raises(UserError, match=f"unknown {key} 'nonsense'") as caught:
+        load(**{key: "nonsense"})
+    known = load()[f"{key}s"]
+    assert all(name in str(caught.value) for name in known)
+
+
+def test_a_near_miss_is_suggested() -> None:
+    with pytest.raises(UserError, match="did you mean 'epfl_roads'"):
+        load(dataset="epfl_road")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [
+        ({"datset": "drive"}, r"datset = 'drive': no such parameter; did you mean 'dataset'"),
+        ({"prn_training": {"epoch": 3}}, r"prn_training.epoch = 3: no such parameter; did you mean 'epochs'"),
+        ({"prn_training": {"epochs": "many"}}, r"prn_training.epochs = 'many': .*integer"),
+        ({"base_training": {"augmentation": {"flip": True}}}, r"augmentation.flip = True.*did you mean 'flips'"),
+        ({"evaluation": {"resolution": "huge"}}, r"evaluation.resolution = 'huge': .*'model' or 'native'"),
+        ({"seed": -1}, r"seed = -1"),
+        ({"refiners": {"prn": {"grid": 5}}}, r"refiners.prn.grid = 5"),
+        ({"datasets": {"synthetic_roads": {"image_sise": 5}}}, r"did you mean 'image_size'"),
+        (
+            {"pseudo_labelling": {"patch_size": 48}},
+            r"patch_size is 48, which does not divide .*= 128; take one of 4, 8, 16",
+        ),
+    ],
+)
+def test_a_misspelt_or_wrongly_typed_parameter_is_named(runtime: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(**runtime)
+
+
+def test_every_named_choice_in_the_configuration_is_valid() -> None:
+    parameters = load()
+    for dataset in parameters["datasets"]:
+        load(dataset=dataset)
+    for base_model in parameters["base_models"]:
+        load(base_model=base_model)
+    for refiner in parameters["refiners"]:
+        load(refiner=refiner)
