@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from prn_pipeline.pipelines.provenance import git_commit
 
 #: Seconds between two system metrics: a training of a minute should show a curve.
 SAMPLING_SECONDS = 5
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # importing it sets INFO, which tells of every monitor it starts
 
 
 class CellRun:

@@ -16,32 +16,31 @@ PYRAMID_BINS = (1, 2, 4, 8)
 class RecurrentUnit(nn.Module):
     """One 3x3 convolution applied again to its own output: y = f(x), then twice y = f(x + y).
 
-    The three passes share weights and batch-norm statistics (paper section 3.2, "R2" units).
+    The three passes share weights (paper section 3.2, "R2" units). The paper's share their batch norm too: its running
+    statistics are then a blend of three distributions that no pass has, and eval mode is worse than training mode.
+    With `shared_norm=False` every pass has a batch norm of its own.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, shared_norm: bool = True) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
-        self.norm = nn.BatchNorm2d(channels)
-
-    def _step(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(x)))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(1 if shared_norm else RECURRENCES + 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> the same shape."""
-        y = self._step(x)
-        for _ in range(RECURRENCES):
-            y = self._step(x + y)
+        y = F.relu(self.norms[0](self.conv(x)))
+        for recurrence in range(1, RECURRENCES + 1):
+            y = F.relu(self.norms[recurrence % len(self.norms)](self.conv(x + y)))
         return y
 
 
 class R2Block(nn.Module):
     """1x1 convolution to `out_channels`, then two recurrent units with a skip around both."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, shared_norm: bool = True) -> None:
         super().__init__()
         self.project = nn.Conv2d(in_channels, out_channels, kernel_size=1)
-        self.units = nn.Sequential(RecurrentUnit(out_channels), RecurrentUnit(out_channels))
+        self.units = nn.Sequential(*(RecurrentUnit(out_channels, shared_norm) for _ in range(2)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
@@ -81,11 +80,11 @@ class UpConv(nn.Module):
 class DecoderStep(nn.Module):
     """Doubles the resolution, gates the skip with the result, and merges the two with an R2 block."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, shared_norm: bool = True) -> None:
         super().__init__()
         self.up = UpConv(in_channels, out_channels)
         self.gate = AttentionGate(out_channels)
-        self.block = R2Block(2 * out_channels, out_channels)
+        self.block = R2Block(2 * out_channels, out_channels, shared_norm)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Features (N, in_channels, H, W) and skip (N, out_channels, 2H, 2W) -> (N, out_channels, 2H, 2W)."""

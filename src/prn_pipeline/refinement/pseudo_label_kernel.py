@@ -57,11 +57,11 @@ def _empty(shape: tuple[int, ...], patch_size: int) -> Found:
 
 
 @lru_cache(maxsize=8)
-def _float16_tables(edges: bytes) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+def _float16_tables(edges: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """How many thresholds lie below each float16 of [0, 1], and the bits of the last float16 not above each edge."""
     levels = np.frombuffer(edges, np.float32)
     values = np.arange(np.float16(1).view(np.uint16) + 1, dtype=np.uint16).view(np.float16).astype(np.float32)
-    ranks = np.searchsorted(levels[1:], values, side="left").astype(np.uint32)
+    ranks = np.searchsorted(levels[1:], values, side="left").astype(np.uint16)
     cuts = np.searchsorted(values, levels, side="right") - 1
     return ranks, np.maximum(cuts, 0).astype(np.uint16)
 
@@ -101,7 +101,9 @@ def _levels_kernel(  # type: ignore[no-untyped-def]
                     value = maps[image, y, x]
                     rank = _rank(value, edges) if ranks is None else ranks[value & _FLOAT16_MAGNITUDE]
                     # Masks 0, 1 and 255 end in the bits 00, 01 and 11: three interleaved histograms without a branch.
-                    counts[(rank << np.uint32(2)) | np.uint32(masks[image, y, x] & np.uint8(3))] += np.uint32(1)
+                    counts[(np.uint64(rank) << np.uint64(2)) | np.uint64(masks[image, y, x] & np.uint8(3))] += (
+                        np.uint32(1)
+                    )
             truth = 0
             for k in range(levels + 1):
                 truth += counts[4 * k + 1]

@@ -22,7 +22,7 @@ _RENAMES: list[tuple[str, str]] = [
     (r"^(global|local)_branch\.head\.", r"out_\1.0."),
     (r"\.project\.", ".Conv_1x1."),
     (r"\.units\.(\d)\.conv\.", r".RCNN.\1.conv.0."),
-    (r"\.units\.(\d)\.norm\.", r".RCNN.\1.conv.1."),
+    (r"\.units\.(\d)\.norms\.0\.", r".RCNN.\1.conv.1."),
     (r"\.up\.conv\.", ".Up.up.1."),
     (r"\.up\.norm\.", ".Up.up.2."),
     (r"\.gate\.decoded\.", ".Attn.W_g."),

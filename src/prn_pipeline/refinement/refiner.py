@@ -19,7 +19,13 @@ class Refiner(nn.Module):
     def __init__(self, settings: RefinerSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.network = PatchRefineNet(width=settings.width, grid=settings.grid, residual=settings.residual)
+        self.network = PatchRefineNet(
+            width=settings.width,
+            grid=settings.grid,
+            residual=settings.residual,
+            shrink=settings.shrink,
+            shared_norm=settings.shared_norm,
+        )
 
     def branches(self, base_logits: Tensor) -> RefinedMaps:
         """Base logits (N,1,H,W) -> logits of both branches, each (N,1,H,W)."""

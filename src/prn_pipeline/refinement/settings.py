@@ -16,5 +16,7 @@ class RefinerSettings(BaseModel):
     width: int = Field(32, ge=4, description="channels of the first stage; 32 in the paper")
     grid: Literal[0, 1, 2, 4, 8, 16] = Field(8, description="cells a side of the local branch; 0: no local branch")
     residual: bool = Field(False, description="predict a correction of the base logit, zero before training")
+    shrink: Literal[1, 2, 4] = Field(1, description="work at 1 / shrink of the resolution, without losing a pixel")
+    shared_norm: bool = Field(True, description="recurrent passes share their batch norm, as in the paper")
     loss: LossKind = Field("paper", description="paper, released (what its script computes), or dice (for residual)")
     fusion: FusionRule = Field("paper", description="how the two branches become one map")

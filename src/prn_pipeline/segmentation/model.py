@@ -69,7 +69,7 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
             " and every timm model with the prefix tu-"
         )
     try:
-        return smp.create_model(
+        network = smp.create_model(
             settings.architecture,
             encoder_name=settings.encoder,
             encoder_weights=settings.encoder_weights if pretrained else None,
@@ -77,11 +77,17 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
             classes=1,
             **settings.options,
         )
+    except OSError as error:
+        raise UserError(
+            f"weights {settings.encoder_weights!r} of encoder {settings.encoder} could not be downloaded ({error}): check"
+            " the connection, or set encoder_weights: null to start from random weights"
+        ) from error
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(
             f"{settings.architecture} with encoder {settings.encoder}, weights {settings.encoder_weights} and options"
             f" {settings.options} cannot be built: {error}"
         ) from error
+    return network
 
 
 def architecture_names() -> list[str]:

@@ -52,7 +52,7 @@ def train_refiner(
     if monitor.all() or not monitor.any():
         raise UserError(
             f"{len(rows)} maps of unseen images lie all in fold {MONITOR_FOLD} or all outside it: PRN needs some to"
-            " learn from and some to choose its best epoch by; use a larger val split or logit_caching.protocol=crossfit"
+            " learn from and some to choose its best epoch by; use a larger val split, or protocol crossfit"
         )
     return fit(
         lambda: Refiner(refiner),

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -60,21 +59,23 @@ class History(Callback):
 class ReturnToBest(Callback):
     """The paper's plateau rule: after `patience` epochs without gain, best weights back and rate / 1.1."""
 
-    def __init__(self, checkpoint: ModelCheckpoint, patience: int) -> None:
+    def __init__(self, checkpoint: ModelCheckpoint, monitor: str, patience: int) -> None:
         self._checkpoint = checkpoint
+        self._monitor = monitor
         self._patience = patience
-        self._best: str | None = None
+        self._best = -math.inf
         self._waited = 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Count epochs since the best checkpoint changed."""
-        best = self._checkpoint.best_model_path
-        if best != self._best:
-            self._best, self._waited = best, 0
+        """Count epochs without gain; the best checkpoint is older than they are, so it is on disk."""
+        value = float(trainer.callback_metrics[self._monitor])
+        value = -value if self._checkpoint.mode == "min" else value
+        if value > self._best:
+            self._best, self._waited = value, 0
             return
         self._waited += 1
-        if self._waited % self._patience == 0 and best and Path(best).is_file():
-            state = torch.load(best, map_location=pl_module.device, weights_only=True)
+        if self._waited % self._patience == 0:
+            state = torch.load(self._checkpoint.best_model_path, map_location=pl_module.device, weights_only=False)
             pl_module.load_state_dict(state["state_dict"])
             for group in trainer.optimizers[0].param_groups:
                 group["lr"] /= 1.1

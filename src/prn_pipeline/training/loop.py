@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
 import sys
@@ -24,9 +25,10 @@ from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import Objective, SegmentationTask
 
 logger = logging.getLogger(__name__)
-logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advice is not about the user's data
+for _chatty in ("lightning.pytorch", "lightning.fabric"):  # importing them sets INFO; the advice is not for our users
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
-#: What a checkpoint may hold that is not a tensor is listed by torch; Lightning's own state is plain Python.
+#: Name that Lightning gives the newest checkpoint.
 LAST = "last.ckpt"
 
 
@@ -76,6 +78,9 @@ def fit(
     task = SegmentationTask(build(), objective, settings)
     history = History(name, listener)
     best = _best_checkpoint(checkpoints, settings, validated=val is not None)
+    untrained = None
+    if settings.keep_untrained and val is not None:
+        untrained = _Untrained(copy.deepcopy(task.network.state_dict()), _validated(task, val, settings, device))
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
@@ -101,12 +106,46 @@ def fit(
         )
     if trainer.interrupted:
         raise KeyboardInterrupt
-    if best.best_model_path and val is not None:
-        task.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"])
+    if val is not None:
+        _keep_best(task, best, untrained)
     if not all(torch.isfinite(parameter).all() for parameter in task.network.parameters()):
         raise UserError(f"{name}: weights are not finite after training: lower learning_rate or set precision: fp32")
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained(task.network.cpu().eval(), pd.DataFrame(history.rows))
+
+
+@dataclass(frozen=True)
+class _Untrained:
+    weights: dict[str, torch.Tensor]
+    metrics: dict[str, float]
+
+
+def _validated(
+    task: SegmentationTask, val: StoredSamples, settings: TrainingSettings, device: torch.device
+) -> dict[str, float]:
+    """Validation metrics of the network as it is."""
+    precision = lightning_precision(settings.precision, device)
+    accelerator = "gpu" if device.type == "cuda" else "cpu"
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+    trainer = pl.Trainer(accelerator=accelerator, devices=1, precision=precision, **quiet)  # type: ignore[arg-type]
+    metrics = trainer.validate(task, loader(val, settings, shuffle=False), verbose=False)[0]
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _keep_best(task: SegmentationTask, best: ModelCheckpoint, untrained: _Untrained | None) -> None:
+    """Load the weights of the best epoch, or those before the first if no epoch was better."""
+    if untrained is not None and best.monitor is not None and best.best_model_score is not None:
+        gain = float(best.best_model_score) - untrained.metrics[best.monitor]
+        if gain <= 0 if best.mode == "max" else gain >= 0:
+            logger.info("no epoch was better than the untrained network: it is kept as it was")
+            task.network.load_state_dict(untrained.weights)
+            return
+    task.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"])
 
 
 def _best_checkpoint(folder: Path, settings: TrainingSettings, validated: bool) -> ModelCheckpoint:
@@ -128,7 +167,7 @@ def _callbacks(settings: TrainingSettings, best: ModelCheckpoint, history: Histo
         mode = "max" if settings.monitor == "val_iou_micro" else "min"
         callbacks.append(EarlyStopping(settings.monitor, patience=settings.early_stop_patience, mode=mode))
     if settings.schedule == "plateau" and validated:
-        callbacks.append(ReturnToBest(best, settings.plateau_patience))
+        callbacks.append(ReturnToBest(best, settings.monitor, settings.plateau_patience))
     if sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(leave=False))
     return [*callbacks, best]

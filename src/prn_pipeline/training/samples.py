@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from prn_pipeline.data.augmentation import Augmentation, AugmentationSettings
 from prn_pipeline.data.sample_store import Samples
@@ -59,12 +59,16 @@ def channels_first(inputs: Tensor) -> Tensor:
 
 
 def loader(dataset: StoredSamples, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:
-    """Batches for the loop. A last batch of one sample is dropped in training: batch norm cannot learn from it."""
-    odd_one_out = shuffle and len(dataset) > settings.batch_size and len(dataset) % settings.batch_size == 1
+    """Batches for the loop, `settings.steps_per_epoch` of them in training (each pass over the samples in new order).
+
+    A last batch of one sample is dropped in training: batch norm cannot learn from it.
+    """
+    draws = (settings.steps_per_epoch or 0) * settings.batch_size or len(dataset)
+    odd_one_out = shuffle and draws > settings.batch_size and draws % settings.batch_size == 1
     return DataLoader(
         dataset,
         batch_size=settings.batch_size,
-        shuffle=shuffle,
+        sampler=RandomSampler(dataset, num_samples=draws) if shuffle else None,
         drop_last=odd_one_out,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,

@@ -12,7 +12,13 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(30, ge=1, description="passes over the training samples, at most")
+    epochs: int = Field(30, ge=1, description="rounds of training and validation, at most")
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="batches an epoch, whatever the number of samples; null: one pass over them"
+    )
+    keep_untrained: bool = Field(
+        False, description="the untrained network competes as epoch 0: for a refiner that starts as the base model"
+    )
     batch_size: int = Field(8, ge=1, description="samples a step")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd uses Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, description="the highest rate of the schedule")

@@ -1,0 +1,250 @@
+"""The network: agrees with the reference, runs at any size, starts at the base model when residual."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement import PatchRefineNet, load_published, prn_loss
+from prn_pipeline.refinement.cells import as_released, join_cells, split_into_cells
+
+
+@pytest.fixture(autouse=True)
+def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Layers this small spend their time waiting for threads; the published widths do not."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if "reference_root" in request.fixturenames else 1)
+    yield
+    torch.set_num_threads(before)
+
+
+def small(**settings) -> PatchRefineNet:
+    torch.manual_seed(0)
+    return PatchRefineNet(**{"width": 4, "grid": 2, **settings}).eval()
+
+
+def assert_same(found: tuple[Tensor | None, ...], expected: tuple[Tensor | None, ...], atol: float) -> None:
+    for a, b in zip(found, expected, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None and b is not None:
+            torch.testing.assert_close(a.float(), b.float(), atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["p0", "p64"])
+def test_outputs_equal_the_reference(reference_root: Path, name: str) -> None:
+    reference = np.load(reference_root / f"{name}.npz")
+    model = load_published(reference_root / f"{name}.safetensors")
+    with torch.no_grad():
+        refined = model(torch.from_numpy(reference["probabilities"]).float())
+    for branch, logits in zip(("global", "local"), refined, strict=True):
+        if branch in reference:
+            assert np.abs(torch.sigmoid(logits).numpy() - reference[branch]).max() < 1e-4
+        else:
+            assert logits is None
+
+
+@pytest.mark.parametrize(("settings", "parameters"), [({"grid": 0}, 3_044_922), ({"grid": 8}, 3_887_156)])
+def test_default_widths_have_the_published_number_of_parameters(settings: dict, parameters: int) -> None:
+    with torch.device("meta"):
+        assert sum(p.numel() for p in PatchRefineNet(**settings).parameters()) == parameters
+
+
+@pytest.mark.parametrize("grid", [0, 1, 2, 4, 8, 16])
+@pytest.mark.parametrize(("height", "width"), [(128, 256), (37, 51), (1, 3)])
+def test_every_grid_takes_every_size(grid: int, height: int, width: int) -> None:
+    with torch.no_grad():
+        refined = small(width=3, grid=grid)(torch.rand(1, 1, height, width))
+    assert refined.global_logits.shape == (1, 1, height, width)
+    assert (refined.local_logits is None) == (grid == 0)
+    if refined.local_logits is not None:
+        assert refined.local_logits.shape == (1, 1, height, width)
+
+
+def test_padding_repeats_the_last_row_and_column() -> None:
+    model, maps = small(), torch.rand(2, 1, 20, 30)
+    by_hand = torch.cat([maps, maps[:, :, -1:].expand(-1, -1, 12, -1)], dim=2)
+    by_hand = torch.cat([by_hand, by_hand[..., -1:].expand(-1, -1, -1, 2)], dim=3)
+    with torch.no_grad():
+        assert_same(model(maps), tuple(logits[..., :20, :30] for logits in model(by_hand)), atol=0)
+
+
+def test_local_logits_depend_on_other_cells_only_through_the_encoder() -> None:
+    model = small(grid=4)
+    features = [torch.rand(1, 4 * 2**i, 64 // 2**i, 64 // 2**i) for i in range(4)]
+    with torch.no_grad():
+        whole = join_cells(model.local_branch([split_into_cells(f, 4) for f in features]), 4)
+        for row, column in ((0, 0), (1, 3), (3, 2)):
+            sides = [f.shape[-1] // 4 for f in features]
+            alone = [
+                f[..., row * s : (row + 1) * s, column * s : (column + 1) * s]
+                for f, s in zip(features, sides, strict=True)
+            ]
+            cell = whole[..., row * 16 : (row + 1) * 16, column * 16 : (column + 1) * 16]
+            torch.testing.assert_close(model.local_branch(alone), cell, atol=1e-6, rtol=0)
+
+
+def test_cells_are_row_by_row_and_joining_undoes_splitting() -> None:
+    x = torch.arange(2 * 3 * 4 * 6).reshape(2, 3, 4, 6)
+    cells = split_into_cells(x, 2)
+    assert torch.equal(cells[1], x[0, :, :2, 3:])
+    assert torch.equal(cells[6], x[1, :, 2:, :3])
+    assert torch.equal(join_cells(cells, 2), x)
+
+
+def test_the_released_slip_moves_one_row_of_cells_and_no_other() -> None:
+    cells = torch.arange(2 * 64).reshape(128, 1, 1, 1)
+    moved = as_released(cells).flatten()
+    expected = torch.arange(128).reshape(2, 8, 8)
+    expected[:, 6] = expected[:, 2]
+    assert torch.equal(moved, expected.flatten())
+
+
+@pytest.mark.parametrize("grid", [0, 4])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_an_untrained_residual_model_is_the_base_model(grid: int, channels: int) -> None:
+    maps = torch.rand(2, channels, 40, 40)
+    maps[0, 0, 0, :4] = torch.tensor([0.0, 1.0, 0.5, 0.50049])
+    refined = small(grid=grid, in_channels=channels, residual=True).train()(maps)
+    for logits in refined:
+        if logits is not None:
+            assert torch.equal(logits > 0, maps[:, :1] > 0.5)
+            clamped = maps[:, :1].clamp(1e-4, 1 - 1e-4)
+            torch.testing.assert_close(torch.sigmoid(logits), clamped, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("grid", [0, 2])
+def test_gradients_reach_every_parameter_at_batch_one(grid: int) -> None:
+    model = small(grid=grid).train()
+    labels = torch.randint(0, 2, (1, 32, 32))
+    prn_loss(model(torch.rand(1, 1, 32, 32)), labels, labels, kind="dice").backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.ndim < 2 or parameter.grad.any(), name  # biases before a batch norm have a gradient of 0
+
+
+def test_a_residual_model_learns_to_undo_a_bias_of_the_base_model() -> None:
+    torch.manual_seed(0)
+    model = PatchRefineNet(width=4, grid=2, residual=True)
+    masks = (torch.rand(2, 1, 4, 4) > 0.5).float().repeat_interleave(8, 2).repeat_interleave(8, 3)
+    maps = 0.6 * masks + 0.3 + 0.05 * torch.rand_like(masks) - 0.3 * (masks > 0) * (torch.arange(32) < 16)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    losses = []
+    for _ in range(25):
+        optimizer.zero_grad()
+        loss = prn_loss(model(maps), masks, masks, kind="dice")
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_bfloat16_autocast_stays_close_and_keeps_the_base_logit_in_full_precision() -> None:
+    model, maps = small(), torch.rand(1, 1, 32, 32)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        half = model(maps)
+        base = small(residual=True)(maps)
+    with torch.no_grad():
+        assert_same(half, model(maps), atol=0.05)
+    assert base.global_logits.dtype == torch.float32
+    assert torch.equal(base.global_logits > 0, maps > 0.5)
+
+
+def test_channels_last_gives_the_same_outputs() -> None:
+    model, maps = small(grid=4), torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        expected = model(maps)
+        fast = model.to(memory_format=torch.channels_last)
+        assert_same(fast(maps.contiguous(memory_format=torch.channels_last)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("grid", "size"), [(0, 32), (2, 32), (2, 30)])
+def test_exports_to_a_graph_with_the_same_outputs(grid: int, size: int) -> None:
+    model, maps = small(grid=grid, residual=True), torch.rand(1, 1, size, size)
+    torch.nn.init.normal_(model.global_branch.head.weight)
+    graph = torch.export.export(model, (maps,)).module()
+    with torch.no_grad():
+        assert_same(graph(maps), model(maps), atol=1e-5)
+
+
+def test_compiles_to_one_graph_with_the_same_outputs() -> None:
+    model, maps = small(), torch.rand(1, 1, 32, 32)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        assert_same(compiled(maps), model(maps), atol=1e-6)
+
+
+def test_settings_rebuild_the_model() -> None:
+    model = PatchRefineNet(width=5, grid=8, in_channels=2, residual=True, head_kernel=1, released_slip=True)
+    twin = PatchRefineNet(**model.settings)
+    twin.load_state_dict(model.state_dict())
+    assert twin.settings == model.settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"grid": 3}, r"grid=3 is not one of"),
+        ({"width": 0}, r"width=0"),
+        ({"in_channels": 0}, r"in_channels=0"),
+        ({"head_kernel": 5}, r"head_kernel=5"),
+        ({"grid": 4, "released_slip": True}, r"released_slip=True goes with grid=8"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        PatchRefineNet(**settings)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 32, 32), (32, 32)])
+def test_maps_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match=r"expects \(N, 1, H, W\)"):
+        small()(torch.rand(shape))
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 4])
+def test_a_shrunken_residual_network_still_starts_as_the_base_model_at_full_resolution(shrink: int) -> None:
+    maps = torch.rand(2, 1, 64, 96)
+    refined = PatchRefineNet(width=4, grid=2, residual=True, shrink=shrink).eval()(maps)
+    for logits in refined:
+        assert logits is not None
+        assert logits.shape == maps.shape
+        assert torch.equal(logits > 0, maps > 0.5)
+
+
+def test_a_shrunken_network_can_change_single_pixels() -> None:
+    network = PatchRefineNet(width=4, grid=2, shrink=2, shared_norm=False)
+    optimizer = torch.optim.Adam(network.parameters(), 0.02)
+    checkers = torch.zeros(2, 1, 32, 32)
+    checkers[..., ::2, 1::2] = 1
+    maps = torch.full_like(checkers, 0.4) + 0.2 * checkers
+    for _ in range(60):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(network(maps).global_logits, checkers)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.1
+
+
+def test_passes_with_a_batch_norm_each_agree_in_training_and_eval_mode_where_a_shared_one_does_not() -> None:
+    torch.manual_seed(0)
+    maps = torch.rand(4, 1, 64, 64)
+
+    def difference(shared_norm: bool) -> float:
+        network = PatchRefineNet(width=8, grid=0, shared_norm=shared_norm)
+        with torch.no_grad():
+            for _ in range(100):  # lets the running statistics settle
+                trained = network(maps).global_logits
+            return float((network.eval()(maps).global_logits - trained).abs().mean() / trained.std())
+
+    assert difference(shared_norm=False) < 0.1
+    assert difference(shared_norm=True) > 0.3
+
+
+def test_an_unknown_shrink_is_refused() -> None:
+    with pytest.raises(UserError, match="shrink=3"):
+        PatchRefineNet(shrink=3)

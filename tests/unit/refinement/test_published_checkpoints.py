@@ -1,0 +1,112 @@
+"""Checkpoints under released names: read, written, and refused with a list of what does not fit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement import PatchRefineNet, load_published, to_published
+
+
+@pytest.fixture
+def model() -> PatchRefineNet:
+    torch.manual_seed(0)
+    return PatchRefineNet(width=4, grid=8, released_slip=True).eval()
+
+
+def assert_equal_models(found: PatchRefineNet, expected: PatchRefineNet) -> None:
+    assert found.settings == expected.settings
+    weights = expected.state_dict()
+    assert found.state_dict().keys() == weights.keys()
+    assert all(torch.equal(value, weights[name]) for name, value in found.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["p0", "p64"])
+def test_names_are_exactly_the_released_ones(reference_root: Path, name: str) -> None:
+    path = reference_root / f"{name}.safetensors"
+    released, ours = load_file(path), to_published(load_published(path))
+    assert ours.keys() == released.keys()
+    assert all(torch.equal(ours[key], released[key]) for key in released)
+
+
+def test_a_safetensors_file_is_read_in_eval_mode(model: PatchRefineNet, tmp_path: Path) -> None:
+    save_file(to_published(model), tmp_path / "prn.safetensors")
+    loaded = load_published(tmp_path / "prn.safetensors")
+    assert not loaded.training
+    assert_equal_models(loaded, model)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_pytorch_file_is_read_plain_nested_or_from_data_parallel(
+    model: PatchRefineNet, tmp_path: Path, nested: bool, prefix: str
+) -> None:
+    state = {prefix + name: value for name, value in to_published(model).items()}
+    torch.save({"state_dict": state, "epoch": 3} if nested else state, tmp_path / "prn.th")
+    assert_equal_models(load_published(tmp_path / "prn.th"), model)
+
+
+def test_the_released_p4_is_the_same_file_with_another_grid(model: PatchRefineNet, tmp_path: Path) -> None:
+    save_file(to_published(model), tmp_path / "p4.safetensors")
+    loaded = load_published(tmp_path / "p4.safetensors", grid=4)
+    assert loaded.settings == model.settings | {"grid": 4, "released_slip": False}
+
+
+def test_missing_unexpected_and_misshapen_names_are_all_listed(model: PatchRefineNet, tmp_path: Path) -> None:
+    state = to_published(model)
+    del state["encoding.psp.bottleneck.bias"]
+    state["optimizer.lr"] = torch.zeros(1)
+    state["out_local.0.bias"] = torch.zeros(2)
+    torch.save(state, tmp_path / "other.th")
+    with pytest.raises(UserError) as caught:
+        load_published(tmp_path / "other.th")
+    message = str(caught.value)
+    assert "1 missing: encoding.psp.bottleneck.bias" in message
+    assert "1 unexpected: optimizer.lr" in message
+    assert "out_local.0.bias is (2,), expected (1,)" in message
+
+
+def test_a_model_without_local_branch_is_refused_for_a_grid(tmp_path: Path) -> None:
+    save_file(to_published(PatchRefineNet(width=4, grid=0)), tmp_path / "p0.safetensors")
+    with pytest.raises(UserError, match=r"missing: decode1_local\."):
+        load_published(tmp_path / "p0.safetensors", grid=8)
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "linear.th")
+    with pytest.raises(UserError, match=r"2 unexpected: bias, weight"):
+        load_published(tmp_path / "linear.th")
+
+
+class Bomb:
+    exploded = False
+
+    def __reduce__(self) -> tuple:
+        return (setattr, (Bomb, "exploded", True))
+
+
+def test_pickled_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.save({"weights": Bomb()}, tmp_path / "bomb.th")
+    with pytest.raises(UserError, match=r"cannot be read as a checkpoint"):
+        load_published(tmp_path / "bomb.th")
+    assert not Bomb.exploded
+
+
+@pytest.mark.parametrize("name", ["broken.th", "broken.safetensors"])
+def test_a_broken_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match=rf"{name} cannot be read"):
+        load_published(tmp_path / name)
+
+
+def test_a_file_that_holds_no_state_dict_is_refused(tmp_path: Path) -> None:
+    torch.save([1, 2, 3], tmp_path / "list.th")
+    with pytest.raises(UserError, match=r"holds a list"):
+        load_published(tmp_path / "list.th")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no checkpoint at .*nowhere\.th"):
+        load_published(tmp_path / "nowhere.th")

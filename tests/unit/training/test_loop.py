@@ -1,0 +1,200 @@
+"""One loop: learns, repeats itself under a seed, goes on after an interruption, keeps the best weights."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation import MaskObjective
+from prn_pipeline.training import StoredSamples, Trained, TrainingSettings, fit
+from prn_pipeline.training.precision import autocast, best_device, lightning_precision, multiplies_bf16
+
+ARRAYS = {"inputs": "images", "masks": "masks"}
+FAST = {"batch_size": 4, "learning_rate": 0.05, "precision": "fp32"}
+
+
+class Pixelwise(nn.Module):
+    """The smallest network that can tell bright from dark."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images.float() / 64 - 2)
+
+
+def train(samples: Samples, folder: Path, validated: bool = True, objective: Any = None, **settings: Any) -> Trained:
+    chosen = TrainingSettings.model_validate({"epochs": 4, **FAST, **settings})
+    return fit(
+        Pixelwise,
+        objective or MaskObjective("bce"),
+        StoredSamples(samples, samples.rows(["train"]), ARRAYS, chosen.augmentation),
+        StoredSamples(samples, samples.rows(["val"]), ARRAYS) if validated else None,
+        chosen,
+        seed=3,
+        checkpoints=folder,
+        listener=settings.get("listener"),
+    )
+
+
+def same(a: Trained, b: Trained) -> bool:
+    states = a.network.state_dict(), b.network.state_dict()
+    return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_it_learns_and_tells_every_epoch(bright_squares: Samples, tmp_path: Path) -> None:
+    trained = train(bright_squares, tmp_path / "c", epochs=8)
+    assert trained.history["epoch"].tolist() == list(range(1, 9))
+    assert list(trained.history) == ["epoch", "train_loss", "val_loss", "val_iou_micro", "learning_rate", "seconds"]
+    assert trained.history["val_iou_micro"].max() > 0.8
+    assert trained.history["train_loss"].iloc[-1] < trained.history["train_loss"].iloc[0]
+    assert not (tmp_path / "c").exists(), "checkpoints of a finished training are removed"
+
+
+def test_the_best_weights_are_kept_and_not_the_last(bright_squares: Samples, tmp_path: Path) -> None:
+    trained = train(bright_squares, tmp_path / "c", epochs=6, learning_rate=0.3, schedule="constant", gradient_clip=0.0)
+    rows = bright_squares.rows(["val"])
+    images = torch.from_numpy(bright_squares.array("images", rows)).permute(0, 3, 1, 2)
+    predicted, truth = trained.network(images)[:, 0] > 0, torch.from_numpy(bright_squares.array("masks", rows)) == 1
+    iou = (predicted & truth).sum() / (predicted | truth).sum()
+    assert iou.item() == pytest.approx(trained.history["val_iou_micro"].max(), abs=1e-3)
+
+
+def test_the_same_seed_gives_the_same_weights(bright_squares: Samples, tmp_path: Path) -> None:
+    settings = {"augmentation": {"flips": True, "turns": True, "brightness": 0.2}}
+    runs = [train(bright_squares, tmp_path / name, **settings) for name in "ab"]
+    assert same(*runs)
+
+
+class Interrupted(MaskObjective):
+    """Fails once, in the third epoch."""
+
+    steps = 0
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        Interrupted.steps += 1
+        if Interrupted.steps == 13:
+            raise RuntimeError("power cut")
+        return super().__call__(network, batch)
+
+
+def test_an_interrupted_training_goes_on_where_it_was(bright_squares: Samples, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(bright_squares, tmp_path / "c", epochs=5, objective=Interrupted("bce"))
+    before = Interrupted.steps
+    continued = train(bright_squares, tmp_path / "c", epochs=5, objective=Interrupted("bce"))
+    assert continued.history["epoch"].tolist() == [1, 2, 3, 4, 5], "history before the interruption is kept"
+    assert Interrupted.steps - before < 5 * 5, "finished epochs are not trained again"
+
+
+def test_a_checkpoint_that_was_cut_off_starts_training_anew(
+    bright_squares: Samples, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "last.ckpt").write_bytes(b"half a checkpoint")
+    trained = train(bright_squares, tmp_path / "c", epochs=2)
+    assert len(trained.history) == 2
+    assert "cannot be read" in caplog.text
+
+
+def test_early_stopping_stops(bright_squares: Samples, tmp_path: Path) -> None:
+    trained = train(bright_squares, tmp_path / "c", epochs=50, early_stop_patience=2, learning_rate=1e-9)
+    assert len(trained.history) <= 5
+
+
+def test_a_plateau_lowers_the_rate_and_returns_to_the_best_weights(bright_squares: Samples, tmp_path: Path) -> None:
+    trained = train(
+        bright_squares,
+        tmp_path / "c",
+        epochs=6,
+        learning_rate=1e-9,
+        schedule="plateau",
+        plateau_patience=2,
+        monitor="val_iou_micro",
+    )
+    # Nothing improves after epoch 1: the rate falls after epochs 3 and 5.
+    assert trained.history["learning_rate"].tolist() == pytest.approx([1e-9] * 3 + [1e-9 / 1.1] * 2 + [1e-9 / 1.1**2])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "first_below_last"), [("cosine", False), ("one_cycle", False), ("constant", None)]
+)
+def test_schedules_end_where_they_should(
+    bright_squares: Samples, tmp_path: Path, schedule: str, first_below_last: bool | None
+) -> None:
+    rates = train(bright_squares, tmp_path / "c", epochs=6, schedule=schedule).history["learning_rate"]
+    assert (rates.iloc[-1] < rates.max() / 2) if first_below_last is False else (rates == rates.iloc[0]).all()
+
+
+def test_without_validation_every_epoch_is_trained(bright_squares: Samples, tmp_path: Path) -> None:
+    trained = train(bright_squares, tmp_path / "c", validated=False, epochs=3)
+    assert trained.history["epoch"].tolist() == [1, 2, 3]
+    assert "val_loss" not in trained.history
+
+
+def test_weights_that_are_not_finite_are_an_error_with_a_remedy(bright_squares: Samples, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="lower learning_rate"):
+        train(
+            bright_squares,
+            tmp_path / "c",
+            validated=False,
+            epochs=2,
+            learning_rate=1e38,
+            gradient_clip=0.0,
+            optimizer="sgd",
+        )
+
+
+def test_auto_precision_follows_the_hardware() -> None:
+    device = torch.device("cpu")
+    assert lightning_precision("fp32", device) == "32-true"
+    assert lightning_precision("bf16", device) == "bf16-mixed"
+    assert (lightning_precision("auto", device) == "bf16-mixed") == multiplies_bf16(device)
+    assert best_device("cpu") == device
+    with autocast(device, "bf16"):
+        assert (torch.ones(4, 4) @ torch.ones(4, 4)).dtype == torch.bfloat16
+
+
+def test_a_last_batch_of_one_is_left_out_of_training(bright_squares: Samples) -> None:
+    from prn_pipeline.training.samples import loader
+
+    rows = bright_squares.rows(["train"])[:9]
+    samples = StoredSamples(bright_squares, rows, ARRAYS)
+    settings = TrainingSettings(batch_size=4)
+    assert [len(batch["inputs"]) for batch in loader(samples, settings, shuffle=True)] == [4, 4]
+    assert [len(batch["inputs"]) for batch in loader(samples, settings, shuffle=False)] == [4, 4, 1]
+    assert samples[0]["inputs"].shape == (3, 64, 64)
+
+
+def test_an_epoch_may_have_any_number_of_steps(bright_squares: Samples) -> None:
+    from prn_pipeline.training.samples import loader
+
+    samples = StoredSamples(bright_squares, bright_squares.rows(["train"]), ARRAYS)  # 12 of them
+    for steps in (2, 3, 7):
+        batches = list(loader(samples, TrainingSettings(batch_size=4, steps_per_epoch=steps), shuffle=True))
+        assert [len(batch["inputs"]) for batch in batches] == [4] * steps
+    first_pass = torch.cat([batch["inputs"] for batch in batches[:3]]).flatten(1).float().sum(1)
+    assert len(first_pass.unique()) == 12, "every sample is seen once before any is seen twice"
+
+
+def test_an_untrained_network_that_is_the_best_is_kept(bright_squares: Samples, tmp_path: Path) -> None:
+    harmful = {"learning_rate": 1.0, "optimizer": "sgd", "gradient_clip": 0.0, "schedule": "constant"}
+    torch.manual_seed(3)
+    kept = train(bright_squares, tmp_path / "c", objective=Flipped("bce"), keep_untrained=True, epochs=2, **harmful)
+    changed = train(bright_squares, tmp_path / "c", objective=Flipped("bce"), keep_untrained=False, epochs=2, **harmful)
+    assert not same(kept, changed)
+    helpful = train(bright_squares, tmp_path / "c", keep_untrained=True, epochs=3)
+    assert same(helpful, train(bright_squares, tmp_path / "c", keep_untrained=False, epochs=3))
+
+
+class Flipped(MaskObjective):
+    """Learns the opposite of the truth, while validation asks for the truth."""
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        wrong = batch | {"masks": 1 - batch["masks"]} if network.training else batch
+        return super().__call__(network, wrong)

@@ -1,0 +1,55 @@
+"""Trained modules survive the disk, and mixed-up files are noticed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.training.module_files import load_module, save_module, weights_digest
+
+SETTINGS = RefinerSettings(width=4, grid=2)
+
+
+def rebuild(settings: dict[str, object]) -> Refiner:
+    return Refiner(RefinerSettings.model_validate(settings))
+
+
+def saved(path: Path) -> Refiner:
+    refiner = Refiner(SETTINGS)
+    save_module(path, refiner, SETTINGS.model_dump(mode="json"))
+    return refiner
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    refiner = saved(tmp_path / "refiner.safetensors").eval()
+    loaded = load_module(tmp_path / "refiner.safetensors", rebuild)
+    logits = torch.randn(1, 1, 32, 32)
+    assert torch.equal(refiner(logits), loaded(logits))
+    assert weights_digest(refiner) == weights_digest(loaded)
+    assert not loaded.training
+
+
+@pytest.mark.parametrize("missing", ["refiner.safetensors", "refiner.json"])
+def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
+    saved(tmp_path / "refiner.safetensors")
+    (tmp_path / missing).unlink()
+    with pytest.raises(UserError, match=missing):
+        load_module(tmp_path / "refiner.safetensors", rebuild)
+
+
+def test_weights_of_another_training_are_noticed(tmp_path: Path) -> None:
+    saved(tmp_path / "a.safetensors")
+    saved(tmp_path / "b.safetensors")
+    (tmp_path / "b.safetensors").rename(tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="are not the weights that"):
+        load_module(tmp_path / "a.safetensors", rebuild)
+
+
+def test_broken_weights_are_an_error_with_a_remedy(tmp_path: Path) -> None:
+    saved(tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes(b"half")
+    with pytest.raises(UserError, match="delete both and train again"):
+        load_module(tmp_path / "a.safetensors", rebuild)
