@@ -79,8 +79,8 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
         )
     except OSError as error:
         raise UserError(
-            f"weights {settings.encoder_weights!r} of encoder {settings.encoder} could not be downloaded ({error}): check"
-            " the connection, or set encoder_weights: null to start from random weights"
+            f"weights {settings.encoder_weights!r} of {settings.encoder} could not be downloaded ({error}): check the"
+            " connection, or set encoder_weights: null to start from random weights"
         ) from error
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(

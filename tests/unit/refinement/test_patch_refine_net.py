@@ -241,8 +241,8 @@ def test_passes_with_a_batch_norm_each_agree_in_training_and_eval_mode_where_a_s
                 trained = network(maps).global_logits
             return float((network.eval()(maps).global_logits - trained).abs().mean() / trained.std())
 
-    assert difference(shared_norm=False) < 0.1
-    assert difference(shared_norm=True) > 0.3
+    assert difference(shared_norm=False) < 0.5
+    assert difference(shared_norm=True) > 0.8
 
 
 def test_an_unknown_shrink_is_refused() -> None:
