@@ -14,6 +14,9 @@ from kedro.pipeline.node import Node
 
 from prn_pipeline.tracking import CellRun
 
+#: Input of the node that trains fold models.
+PROTOCOL = "params:logit_caching.protocol"
+
 
 class StageSecondsHooks:
     """Keeps the catalog entry `stage_seconds` up to date: stage -> seconds of its last run on this machine.
@@ -84,9 +87,9 @@ class CellRunHooks:
         self._run.describe()
 
     @hook_impl(trylast=True)
-    def before_node_run(self, node: Node) -> None:
-        """A training is a child run."""
-        if self._run is not None and "training" in node.tags:
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
+        """A training is a child run; with protocol holdout there are no fold models to train."""
+        if self._run is not None and "training" in node.tags and inputs.get(PROTOCOL) != "holdout":
             self._run.start_child(node.name)
 
     @hook_impl(tryfirst=True)

@@ -36,8 +36,9 @@ class CellRun:
         self._project = project
         names = parameters["cell"]["names"]
         self.name = "/".join(str(value) for value in names.values())
-        sections = ("cell", "logit_caching", "pseudo_labelling", "evaluation")
-        settings = json.dumps({section: parameters[section] for section in sections}, sort_keys=True)
+        libraries = ("datasets", "base_models", "refiners")  # `cell` has what was chosen from them
+        used = {name: value for name, value in parameters.items() if name not in libraries}
+        settings = json.dumps(used, sort_keys=True)
         self._key = {
             "cell": self.name,
             "git_commit": git_commit(project),

@@ -81,7 +81,7 @@ def fit(
     untrained = None
     if settings.keep_untrained and val is not None:
         untrained = _Untrained(copy.deepcopy(task.network.state_dict()), _validated(task, val, settings, device))
-        pl.seed_everything(seed, workers=True, verbose=False)  # validation drew from the generators
+    pl.seed_everything(seed, workers=True, verbose=False)  # whatever was drawn to build and validate the network
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,

@@ -1,0 +1,98 @@
+"""A copy of the project whose artefacts go to a temporary folder, and small runs of its real pipelines."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+#: A cell that takes seconds.
+SMALL: dict[str, Any] = {
+    "datasets": {"synthetic_roads": {"image_size": 64, "folds": 3, "synthetic": {"count": 18, "size": 64}}},
+    "base_models": {
+        "unet_resnet18_small": {"encoder": "tu-mobilenetv3_small_050", "training": {"epochs": 2, "steps_per_epoch": 3}}
+    },
+    "prn_training": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2},
+    "refiners": {"prn": {"width": 4, "grid": 2}},
+    "evaluation": {"resamples": 200},
+    "reporting": {"gallery_rows": 1},
+}
+
+Run = Callable[..., dict[str, Any]]
+
+
+def copy_project(folder: Path) -> Path:
+    """A repository with the project's code and configuration; in this process the code that is tested runs."""
+    for name in (
+        "conf",
+        "pyproject.toml",
+        "dvc.yaml",
+        ".dvc/config",
+        ".dvcignore",
+        ".gitignore",
+        ".telemetry",
+        "data/01_raw",
+        "src",
+    ):
+        source, target = PROJECT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("local", "__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, target)
+    (folder / "conf" / "local").mkdir()
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "copy"],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy, which is also the working directory."""
+    folder = copy_project(tmp_path / "project")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def run_pipelines(folder: Path, pipelines: list[str] | None = None, **parameters: Any) -> dict[str, Any]:
+    """`kedro run --pipelines ... --params ...` in this process; parameters go over `SMALL`."""
+    bootstrap_project(folder)
+    with KedroSession.create(folder, runtime_params=merged(SMALL, parameters)) as session:
+        return session.run(pipeline_names=pipelines)
+
+
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`, block by block."""
+    result = dict(below)
+    for key, value in above.items():
+        inner = result.get(key)
+        result[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return result
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose default cell has been run once, from ingestion to the report; tests only look at it."""
+    folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        run_pipelines(folder)
+    return folder

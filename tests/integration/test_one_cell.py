@@ -1,0 +1,196 @@
+"""One cell, from nothing to a report."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from prn_pipeline.cli import users_mistake
+from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.errors import UserError
+from tests.integration.conftest import SMALL, merged, run_pipelines
+
+CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+BASE = "synthetic_roads/unet_resnet18_small/seed-0"
+
+
+def scores_of(project: Path) -> dict[str, Any]:
+    return json.loads((project / "metrics" / f"{CELL}.json").read_text())
+
+
+def test_every_artefact_is_there_and_keeps_its_contract(finished: Path) -> None:
+    data = finished / "data"
+    manifest = pd.read_parquet(data / "02_intermediate/synthetic_roads/manifest.parquet")
+    assert len(manifest) == 18
+    assert {"sample_id", "sha256", "native_height", "native_width", "split", "group", "fold"} <= set(manifest)
+    expected = {
+        "02_intermediate/synthetic_roads/samples.zarr": {
+            "images": ((18, 64, 64, 3), "uint8"),
+            "masks": ((18, 64, 64), "uint8"),
+        },
+        f"04_feature/{BASE}/logits.zarr": {"logits": ((18, 64, 64), "float16")},
+        f"05_model_input/{BASE}/pseudo_labels.zarr": {
+            "labels": ((18, 64, 64), "uint8"),
+            "thresholds": ((18, 4, 4), "float32"),
+        },
+        f"07_model_output/{CELL}/refined.zarr": {"logits": (((manifest.split == "test").sum(), 64, 64), "float16")},
+    }
+    for path, arrays in expected.items():
+        store = ArrayStore(data / path)
+        for name, (shape, dtype) in arrays.items():
+            assert store.shape(name) == shape, path
+            assert store.read(name, [0]).dtype == dtype, path
+    for path in (
+        f"{BASE}/base.safetensors",
+        f"{BASE}/base.json",
+        f"{CELL}/refiner.safetensors",
+        f"{CELL}/prn_history.csv",
+    ):
+        assert (data / "06_models" / path).is_file()
+    assert not list(finished.rglob("*.partial*")), "nothing half-written is left"
+    assert not list((data / "06_models" / "checkpoints").iterdir()), "finished trainings keep no checkpoints"
+
+
+def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
+    scores = scores_of(finished)
+    assert list(scores) == [
+        "dataset",
+        "base_model",
+        "refiner",
+        "seed",
+        "resolution",
+        "n_test",
+        "methods",
+        "gain",
+        "seconds",
+    ]
+    assert list(scores["methods"]) == ["base", "tuned_threshold", "rankseg", "prn", "patch_oracle"]
+    measures = {"iou_micro", "iou_macro", "dice", "precision", "recall", "boundary_iou", "mae", "iou_micro_ci95"}
+    for method in scores["methods"].values():
+        assert measures <= set(method)
+    assert set(scores["gain"]) == {"vs_base", "vs_tuned", "vs_rankseg", "images_worse_pct"}
+    stages = {"ingestion", "base_training", "logit_caching", "pseudo_labelling", "prn_training", "evaluation"}
+    assert set(scores["seconds"]) == stages
+    oracle = scores["methods"]["patch_oracle"]["iou_micro"]
+    assert oracle >= max(scores["methods"][m]["iou_micro"] for m in ("base", "tuned_threshold"))
+
+
+def test_base_scores_equal_those_computed_by_hand_from_the_stores(finished: Path) -> None:
+    manifest = pd.read_parquet(finished / "data/02_intermediate/synthetic_roads/manifest.parquet")
+    rows = np.flatnonzero(manifest.split == "test")
+    masks = ArrayStore(finished / "data/02_intermediate/synthetic_roads/samples.zarr").read("masks", rows) == 1
+    for method, store, chosen in (
+        ("base", ArrayStore(finished / f"data/04_feature/{BASE}/logits.zarr"), rows),
+        ("prn", ArrayStore(finished / f"data/07_model_output/{CELL}/refined.zarr"), np.arange(len(rows))),
+    ):
+        predicted = store.read("logits", chosen) > 0
+        expected = (predicted & masks).sum() / (predicted | masks).sum()
+        assert scores_of(finished)["methods"][method]["iou_micro"] == pytest.approx(expected)
+
+
+def test_test_samples_and_seen_maps_are_never_labelled(finished: Path) -> None:
+    maps = pd.read_parquet(finished / f"data/04_feature/{BASE}/map_manifest.parquet")
+    labels = ArrayStore(finished / f"data/05_model_input/{BASE}/pseudo_labels.zarr").read("labels", slice(None))
+    labelled = (labels != 255).any(axis=(1, 2))
+    assert (labelled == (maps["split"] == "val")).all()
+    assert (maps["model"] == "base").all()
+    assert (maps["seen_in_training"] == (maps["split"] == "train")).all()
+
+
+def test_the_report_is_one_file_with_everything_in_it(finished: Path) -> None:
+    report = (finished / f"data/08_reporting/{CELL}/report.html").read_text()
+    assert "synthetic_roads" in report
+    assert "http://" not in report.replace("http://www.w3.org", "")
+    assert len(list((finished / f"data/08_reporting/{CELL}/figures").glob("*.png"))) >= 7
+
+
+def test_mlflow_has_one_run_for_the_cell_and_a_child_for_each_training(finished: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("prn_pipeline")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    (cell,) = [run for run in runs if run.data.tags.get("role") == "cell"]
+    children = {run.data.tags["stage"]: run for run in runs if run.data.tags.get("role") == "training"}
+    assert set(children) == {"train_base", "train_prn"}, "holdout trains no fold models"
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {cell.info.run_id}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert cell.data.tags["dataset"] == "synthetic_roads"
+    assert len(cell.data.tags["git_commit"]) == 40
+    assert cell.data.tags["data_identity"].endswith("-64")
+    assert cell.data.params["cell.refiner.width"] == "4"
+    assert cell.data.metrics["methods.prn.iou_micro"] == pytest.approx(
+        scores_of(finished)["methods"]["prn"]["iou_micro"]
+    )
+    assert "gain.vs_base.ci95.0" in cell.data.metrics
+    epochs = client.get_metric_history(children["train_prn"].info.run_id, "val_iou_micro")
+    assert [metric.step for metric in epochs] == [1, 2]
+    artefacts = {item.path for item in client.list_artifacts(cell.info.run_id)}
+    assert {"report.html", "scores.json", "data.json", "figures"} <= artefacts
+
+
+def test_the_database_holds_system_metrics_of_longer_runs(finished: Path) -> None:
+    with sqlite3.connect(finished / "mlflow.db") as database:
+        keys = {key for (key,) in database.execute("select distinct key from metrics")}
+    assert any(key.startswith("system/cpu") for key in keys)
+
+
+def test_a_stage_alone_joins_the_run_of_its_cell(project: Path) -> None:
+    run_pipelines(project, ["ingestion"])
+    run_pipelines(project, ["base_training"])
+    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("prn_pipeline")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], filter_string="tags.role = 'cell'")
+    assert len(runs) == 1
+
+
+def test_crossfit_learns_from_maps_of_models_that_have_not_seen_the_image(project: Path) -> None:
+    crossfit = {"logit_caching": {"protocol": "crossfit"}}
+    run_pipelines(project, **crossfit)
+    maps = pd.read_parquet(project / f"data/04_feature/{BASE}/map_manifest.parquet")
+    learned = maps[maps["split"] != "test"]
+    assert (learned["model"] == "fold-" + learned["fold"].astype(str)).all()
+    assert (maps[maps["split"] == "test"]["model"] == "base").all()
+    assert not maps["seen_in_training"].any()
+    labels = ArrayStore(project / f"data/05_model_input/{BASE}/pseudo_labels.zarr").read("labels", slice(None))
+    assert ((labels != 255).any(axis=(1, 2)) == (maps["split"] != "test")).all()
+    folds = {file.name for file in (project / f"data/06_models/{BASE}/folds").glob("*.safetensors")}
+    assert folds == {"fold-0.safetensors", "fold-1.safetensors", "fold-2.safetensors"}
+
+
+def test_two_runs_from_scratch_give_the_same_scores_to_the_last_digit(finished: Path, project: Path) -> None:
+    run_pipelines(project)
+    first, second = scores_of(finished), scores_of(project)
+    assert first.pop("seconds") != second.pop("seconds")
+    assert first == second
+
+
+def test_a_stage_that_lacks_its_input_says_which_pipeline_makes_it(project: Path) -> None:
+    with pytest.raises(Exception, match="samples") as caught:
+        run_pipelines(project, ["prn_training"])
+    mistake = users_mistake(caught.value)
+    assert "samples.zarr: run the pipeline" in str(mistake)
+
+
+def test_maps_of_other_samples_are_refused(finished: Path, project: Path) -> None:
+    run_pipelines(project, ["ingestion"], datasets={"synthetic_roads": {"synthetic": {"seed": 5}}})
+    (project / "data/04_feature").symlink_to(finished / "data/04_feature")
+    with pytest.raises(UserError, match="was not made from the samples"):
+        run_pipelines(project, ["pseudo_labelling"])
+
+
+def test_a_name_set_in_a_parameters_file_would_miss_the_catalogs_paths_and_is_refused(project: Path) -> None:
+    (project / "conf" / "local" / "parameters.yml").write_text("refiner: prn_paper\n")
+    bootstrap_project(project)
+    with (
+        KedroSession.create(project, runtime_params=merged(SMALL, {})) as session,
+        pytest.raises(UserError, match="globals"),
+    ):
+        session.run()
