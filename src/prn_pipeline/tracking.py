@@ -19,7 +19,8 @@ from prn_pipeline.pipelines.provenance import git_commit
 #: Seconds between two system metrics: a training of a minute should show a curve.
 SAMPLING_SECONDS = 5
 
-logging.getLogger("mlflow").setLevel(logging.WARNING)  # importing it sets INFO, which tells of every monitor it starts
+for _chatty in ("mlflow", "kedro_mlflow"):  # importing them sets INFO, which tells of every monitor they start
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 
 class CellRun:

@@ -58,7 +58,7 @@ def test_a_second_repro_runs_nothing(reproduced: Path) -> None:
         ("parameters_reporting.yml", ["reporting", "gallery_rows"], 2, "reporting"),
     ],
 )
-def test_a_changed_parameter_is_stale_its_own_stage_on(
+def test_a_changed_parameter_makes_its_own_stage_stale_and_none_before_it(
     reproduced: Path, file: str, keys: list[str], value: object, stale: str | None
 ) -> None:
     path = reproduced / "conf" / "base" / file

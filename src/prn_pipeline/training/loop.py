@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import nn
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, validated_metrics
 from prn_pipeline.training.callbacks import EpochListener, History, ReturnToBest
 from prn_pipeline.training.precision import best_device, lightning_precision
 from prn_pipeline.training.samples import StoredSamples, loader
@@ -25,8 +26,8 @@ from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import Objective, SegmentationTask
 
 logger = logging.getLogger(__name__)
-for _chatty in ("lightning.pytorch", "lightning.fabric"):  # importing them sets INFO; the advice is not for our users
-    logging.getLogger(_chatty).setLevel(logging.WARNING)
+#: Loggers whose INFO is advice to programmers. Importing any of these packages, even late, sets its level anew.
+CHATTY = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
 #: Name that Lightning gives the newest checkpoint.
 LAST = "last.ckpt"
@@ -73,14 +74,16 @@ def fit(
     Raises:
         UserError: the loss became NaN or infinite.
     """
+    for chatty in CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     pl.seed_everything(seed, workers=True, verbose=False)
     device = best_device(settings.accelerator)
     task = SegmentationTask(build(), objective, settings)
     history = History(name, listener)
-    best = _best_checkpoint(checkpoints, settings, validated=val is not None)
+    best = best_checkpoint(checkpoints, settings, validated=val is not None)
     untrained = None
     if settings.keep_untrained and val is not None:
-        untrained = _Untrained(copy.deepcopy(task.network.state_dict()), _validated(task, val, settings, device))
+        untrained = Untrained(copy.deepcopy(task.network.state_dict()), validated_metrics(task, val, settings, device))
     pl.seed_everything(seed, workers=True, verbose=False)  # whatever was drawn to build and validate the network
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
@@ -108,58 +111,11 @@ def fit(
     if trainer.interrupted:
         raise KeyboardInterrupt
     if val is not None:
-        _keep_best(task, best, untrained)
+        keep_best(task, best, untrained)
     if not all(torch.isfinite(parameter).all() for parameter in task.network.parameters()):
         raise UserError(f"{name}: weights are not finite after training: lower learning_rate or set precision: fp32")
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained(task.network.cpu().eval(), pd.DataFrame(history.rows))
-
-
-@dataclass(frozen=True)
-class _Untrained:
-    weights: dict[str, torch.Tensor]
-    metrics: dict[str, float]
-
-
-def _validated(
-    task: SegmentationTask, val: StoredSamples, settings: TrainingSettings, device: torch.device
-) -> dict[str, float]:
-    """Validation metrics of the network as it is."""
-    precision = lightning_precision(settings.precision, device)
-    accelerator = "gpu" if device.type == "cuda" else "cpu"
-    quiet = {
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-    }
-    trainer = pl.Trainer(accelerator=accelerator, devices=1, precision=precision, **quiet)  # type: ignore[arg-type]
-    metrics = trainer.validate(task, loader(val, settings, shuffle=False), verbose=False)[0]
-    return {name: float(value) for name, value in metrics.items()}
-
-
-def _keep_best(task: SegmentationTask, best: ModelCheckpoint, untrained: _Untrained | None) -> None:
-    """Load the weights of the best epoch, or those before the first if no epoch was better."""
-    if untrained is not None and best.monitor is not None and best.best_model_score is not None:
-        gain = float(best.best_model_score) - untrained.metrics[best.monitor]
-        if gain <= 0 if best.mode == "max" else gain >= 0:
-            logger.info("no epoch was better than the untrained network: it is kept as it was")
-            task.network.load_state_dict(untrained.weights)
-            return
-    task.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"])
-
-
-def _best_checkpoint(folder: Path, settings: TrainingSettings, validated: bool) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        monitor=settings.monitor if validated else None,
-        mode="max" if settings.monitor == "val_iou_micro" else "min",
-        save_top_k=1,
-        save_last=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-    )
 
 
 def _callbacks(settings: TrainingSettings, best: ModelCheckpoint, history: History, validated: bool) -> list[Callback]:

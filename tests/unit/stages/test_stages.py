@@ -1,0 +1,163 @@
+"""Stages over stored samples, against the same done by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.special import expit
+
+from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError
+from prn_pipeline.metrics import COLUMNS
+from prn_pipeline.refinement import patch_pseudo_labels
+from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.stages.evaluation import METHODS, MapPair, measure, predictions, tune_threshold
+from prn_pipeline.stages.logit_caching import assign_models, learning_rows
+from prn_pipeline.stages.native import native_resolution, stretch
+from prn_pipeline.stages.prn_training import train_refiner
+from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
+from prn_pipeline.stages.reporting import choose_gallery, gallery, patch_bias
+from prn_pipeline.stages.scoring import per_image, score_methods
+from prn_pipeline.training import TrainingSettings
+
+
+@pytest.fixture
+def holdout(bright_squares: Samples) -> pd.DataFrame:
+    return assign_models(bright_squares.manifest, "holdout", {})
+
+
+@pytest.fixture
+def refined(bright_squares: Samples, tmp_path: Path) -> ArrayStore:
+    """As if PRN had undone the bias by place."""
+    rows = bright_squares.rows(["test"])
+    place = np.linspace(-1.5, 1.5, 64)[None, :, None]
+    logits = bright_squares.array("logits", rows).astype(np.float32) - place
+    write_arrays(tmp_path / "r.zarr", ArrayStream([{"logits": logits.astype(np.float16)}]))
+    return ArrayStore(tmp_path / "r.zarr")
+
+
+def test_holdout_learns_from_val_and_crossfit_from_train_and_val(
+    bright_squares: Samples, holdout: pd.DataFrame
+) -> None:
+    splits = bright_squares.manifest["split"]
+    assert set(splits.iloc[learning_rows(holdout)]) == {"val"}
+    crossfit = assign_models(bright_squares.manifest, "crossfit", {f"fold-{k}": None for k in range(3)})  # type: ignore[misc]
+    assert set(splits.iloc[learning_rows(crossfit)]) == {"train", "val"}
+    with pytest.raises(UserError, match="needs models fold-1, fold-2"):
+        assign_models(bright_squares.manifest, "crossfit", {"fold-0": None})  # type: ignore[dict-item]
+
+
+def test_pseudo_labels_of_the_store_equal_those_of_each_map_alone(
+    bright_squares: Samples, holdout: pd.DataFrame
+) -> None:
+    (batch,) = pseudo_label_batches(bright_squares, holdout, patch_size=16, levels=20)
+    for row in learning_rows(holdout):
+        probabilities = expit(bright_squares.array("logits", [row]).astype(np.float32))
+        alone = patch_pseudo_labels(probabilities, bright_squares.array("masks", [row]), 16)
+        assert (batch["labels"][row] == alone.labels[0]).all()
+        assert (batch["thresholds"][row] == alone.thresholds[0]).all()
+    rest = np.setdiff1d(np.arange(len(holdout)), learning_rows(holdout))
+    assert (batch["labels"][rest] == 255).all()
+    assert np.isnan(batch["thresholds"][rest]).all()
+
+
+def test_the_tuned_threshold_is_the_best_of_a_plain_search_on_val(
+    bright_squares: Samples, holdout: pd.DataFrame
+) -> None:
+    rows = learning_rows(holdout)
+    probabilities = expit(bright_squares.array("logits", rows).astype(np.float32))
+    truth = bright_squares.array("masks", rows) == 1
+
+    def iou(threshold: float) -> float:
+        predicted = probabilities > threshold
+        return float((predicted & truth).sum() / (predicted | truth).sum())
+
+    found = tune_threshold(bright_squares, holdout)
+    assert iou(found) == pytest.approx(max(iou(k / 1000) for k in range(1000)), abs=1e-9)
+
+
+def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:
+    rows = bright_squares.rows(["test"])
+    measured = measure(bright_squares, refined, rows, threshold=0.5, patch_size=16)
+    assert len(measured) == len(rows) * len(METHODS)
+    scored = score_methods(measured, resamples=300, seed=0)
+    assert scored["methods"]["tuned_threshold"]["iou_micro"] == scored["methods"]["base"]["iou_micro"]
+    assert scored["methods"]["prn"]["iou_micro"] > scored["methods"]["base"]["iou_micro"] + 0.02
+    assert scored["gain"]["vs_base"]["ci95"][0] > 0
+    assert scored["gain"]["images_worse_pct"] == 0
+    table = per_image(measured)
+    assert (table["gain"] > 0).all()
+    predicted = bright_squares.array("logits", rows[:1])[0] > 0
+    truth = bright_squares.array("masks", rows[:1])[0] == 1
+    assert table["iou_base"][0] == pytest.approx((predicted & truth).sum() / (predicted | truth).sum())
+    assert measured.loc[0, list(COLUMNS[:4])].sum() == 64 * 64
+
+
+def test_patch_bias_shows_where_the_map_is_too_high_and_too_low(bright_squares: Samples, refined: ArrayStore) -> None:
+    bias = patch_bias(bright_squares, refined, patch_size=16)
+    assert bias.shape == (4, 4)
+    assert (np.diff(bias.mean(axis=1)) > 0).all(), "the maps drift upwards from top to bottom"
+
+
+def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: ArrayStore) -> None:
+    rows = bright_squares.rows(["test"])
+    table = per_image(measure(bright_squares, refined, rows, 0.5, 16))
+    shown = gallery(bright_squares, refined, table, rows_each=2)
+    assert [row.kind for row in shown] == ["best", "best", "median", "median", "worst", "worst"]
+    assert len({row.sample_id for row in shown}) == 6
+    assert choose_gallery(table.iloc[:1], rows_each=4) == [("best", 0)]
+    gains = table["gain"].to_numpy()
+    assert gains[choose_gallery(table, 1)[0][1]] == gains.max()
+
+
+def test_ignored_pixels_and_empty_masks_do_not_disturb() -> None:
+    mask = np.full((32, 32), 255, np.uint8)
+    logits = np.random.default_rng(0).normal(size=(32, 32)).astype(np.float32)
+    for prediction, probability in predictions(MapPair(logits, logits, mask), 0.5, 16).values():
+        assert prediction.shape == probability.shape == (32, 32)
+
+
+def test_prn_needs_maps_to_learn_from_and_maps_to_choose_by(
+    bright_squares: Samples, holdout: pd.DataFrame, tmp_path: Path
+) -> None:
+    one_fold = holdout.assign(fold=0)
+    with pytest.raises(UserError, match="lie all in fold 0"):
+        train_refiner(bright_squares, one_fold, RefinerSettings(), TrainingSettings(), 0, tmp_path)
+
+
+def native_set(root: Path) -> DatasetSettings:
+    rng = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (root / "set" / kind).mkdir(parents=True)
+    for index in range(9):
+        size = (40 + index, 30)
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(root / "set" / "images" / f"{index}.png")
+        Image.fromarray(255 * rng.integers(0, 2, size, dtype=np.uint8)).save(root / "set" / "masks" / f"{index}.png")
+    return DatasetSettings(image_size=32, folds=2)
+
+
+def test_native_resolution_reads_the_original_masks(tmp_path: Path) -> None:
+    from prn_pipeline.data import inspect, make_reader
+
+    settings = native_set(tmp_path)
+    manifest = inspect("set", settings, make_reader("set", settings, tmp_path))
+    manifest.attrs[IDENTITY] = "x"
+    resize = native_resolution("set", settings, tmp_path, manifest)
+    logits = np.random.default_rng(1).normal(size=(32, 32)).astype(np.float32)
+    pair = resize(4, MapPair(logits, logits, np.zeros((32, 32), np.uint8)))
+    assert pair.mask.shape == pair.base.shape == pair.refined.shape == (44, 30)
+    original = np.asarray(Image.open(tmp_path / "set" / "masks" / "4.png"))
+    assert (pair.mask == original // 255).all()
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "set" / "masks" / "4.png")
+    with pytest.raises(UserError, match="run the pipeline ingestion again"):
+        resize(4, pair)
+
+
+def test_stretching_keeps_constants_and_agrees_with_itself_at_the_same_size() -> None:
+    logits = np.random.default_rng(2).normal(size=(8, 8)).astype(np.float32)
+    assert np.allclose(stretch(logits, (8, 8)), logits, atol=1e-6)
+    assert np.allclose(stretch(np.full((8, 8), 3.0, np.float32), (13, 5)), 3.0)

@@ -1,0 +1,46 @@
+"""A user's mistake ends in one message; a defect keeps its traceback."""
+
+import click
+import pytest
+from kedro.io import DatasetError
+
+from prn_pipeline.cli import cli, speaking_plainly, users_mistake
+from prn_pipeline.errors import UserError
+from prn_pipeline.tracking import flat_metrics
+
+
+def wrapped_as_kedro_does() -> None:
+    try:
+        raise UserError("no folder x: set PRN_DATA_ROOT")
+    except UserError as error:
+        raise DatasetError("Failed while saving data") from error
+
+
+def test_a_users_mistake_is_found_below_what_kedro_wraps_around_it() -> None:
+    with pytest.raises(click.ClickException) as caught:
+        speaking_plainly(wrapped_as_kedro_does)()
+    assert caught.value.message == "no folder x: set PRN_DATA_ROOT"
+
+
+def test_a_defect_is_not_hidden() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        speaking_plainly(broken)()
+    assert users_mistake(ZeroDivisionError()) is None
+
+
+def test_the_project_has_kedros_run_command_with_all_its_options() -> None:
+    run = cli.commands["run"]
+    assert {"params", "pipelines", "from_nodes", "env"} <= {parameter.name for parameter in run.params}
+
+
+def test_scores_become_flat_metrics() -> None:
+    scores = {"seed": 3, "n_test": 5, "dataset": "x", "methods": {"prn": {"iou_micro": 0.5, "ci": [0.4, 0.6]}}}
+    assert flat_metrics(scores) == {
+        "n_test": 5.0,
+        "methods.prn.iou_micro": 0.5,
+        "methods.prn.ci.0": 0.4,
+        "methods.prn.ci.1": 0.6,
+    }
