@@ -36,6 +36,6 @@ class SyntheticReader:
         return _drawn(int(record.sample_id.removeprefix("scene-")), self.settings)
 
 
-@lru_cache(maxsize=32)  # a sample's image and its mask are asked for one after the other
+@lru_cache(maxsize=256)  # an image and its mask are asked for one after the other, and again to be stored
 def _drawn(index: int, settings: SyntheticSettings) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return draw_scene(index, settings)
