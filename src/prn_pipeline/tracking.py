@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import kedro_mlflow
 import mlflow
 import pandas as pd
 import yaml
@@ -19,8 +20,8 @@ from prn_pipeline.pipelines.provenance import git_commit
 #: Seconds between two system metrics: a training of a minute should show a curve.
 SAMPLING_SECONDS = 5
 
-for _chatty in ("mlflow", "kedro_mlflow"):  # importing them sets INFO, which tells of every monitor they start
-    logging.getLogger(_chatty).setLevel(logging.WARNING)
+for _chatty in (mlflow, kedro_mlflow):  # importing them sets INFO, which tells of every monitor and resolver
+    logging.getLogger(_chatty.__name__).setLevel(logging.WARNING)
 
 
 class CellRun:
