@@ -1,5 +1,6 @@
 """`python -m prn_pipeline`: the same as `kedro run`, for places without the kedro command."""
 
+import sys
 from pathlib import Path
 
 from kedro.framework.cli.cli import KedroCLI
@@ -9,8 +10,6 @@ from kedro.utils import find_kedro_project
 def main() -> None:
     """Run the project's `run` command."""
     project = find_kedro_project(Path.cwd()) or Path.cwd()
-    import sys
-
     sys.argv.insert(1, "run")
     KedroCLI(project)()
 
