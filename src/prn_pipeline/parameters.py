@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.pseudo_labels import MOST_LEVELS
 from prn_pipeline.refinement.settings import RefinerSettings
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.training.settings import TrainingSettings
@@ -42,7 +43,7 @@ class PseudoLabellingParameters(_Strict):
     """Optimal patch-wise binarization."""
 
     patch_size: int = Field(ge=4)
-    levels: int | None = Field(ge=1, le=65535)
+    levels: int | None = Field(ge=1, le=MOST_LEVELS)
 
 
 class EvaluationParameters(_Strict):

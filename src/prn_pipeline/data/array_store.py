@@ -15,6 +15,7 @@ import numpy as np
 import zarr
 
 from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -86,10 +87,9 @@ class ArrayStore:
     def batches(
         self, names: Sequence[str], rows: Sequence[int] | np.ndarray, size: int = SHARD_ROWS
     ) -> Iterator[Batch]:
-        """Batches of at most `size` rows, holding one batch in memory."""
-        for start in range(0, len(rows), size):
-            chosen = rows[start : start + size]
-            yield {name: self.read(name, chosen) for name in names}
+        """Batches of at most `size` rows; the next one is read while the caller works on this one."""
+        parts = (rows[start : start + size] for start in range(0, len(rows), size))
+        return read_ahead({name: self.read(name, part) for name in names} for part in parts)
 
 
 def write_arrays(path: Path, stream: ArrayStream) -> int:

@@ -1,12 +1,12 @@
-"""Pseudo-labels on the CPU: one pass over the pixels with two histograms a patch, compiled by numba.
+"""Pseudo-labels on the CPU: one pass over the pixels and a histogram a patch, compiled by numba.
 
-Float16 maps are read as their bits, which order non-negative numbers as the numbers themselves: nothing is converted.
-Loop indices are unsigned, because numba then drops its test for negative ones and the loops over pixels vectorize.
+A strip of patches is worked on at a time. Each pixel becomes a small integer, its *code*: how many candidate thresholds
+lie below its probability, and its mask. Codes are counted patch by patch, suffix sums of the counts score all
+thresholds at once, and the labels are read off the codes. The loops over pixels run along whole rows, so that the
+compiler turns them into vector instructions; only the counting goes pixel by pixel.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import numba
 import numpy as np
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 Found = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 
-_IGNORE = np.uint8(255)
-_FLOAT16_MAGNITUDE = np.uint16(0x7FFF)  # all bits but the sign: -0.0 counts as 0.0
-_FLOAT32_MAGNITUDE = np.uint32(0x7FFFFFFF)
+IGNORE = np.uint8(255)
+HALF_TO_SINGLE = np.float32(2.0**112)  # difference of the exponents' biases
+MANY_PIXELS = 1024  # in a patch: then four interleaved histograms beat one
 
 
 def on_levels(
@@ -25,145 +25,156 @@ def on_levels(
     patch_size: int,
     thresholds: NDArray[np.float32],
     smooth: float,
-) -> Found:
-    """Best of `candidate_thresholds(levels)` for each patch; the arguments are those of `patch_pseudo_labels`."""
-    found = _empty(probabilities.shape, patch_size)
-    maps, truth = np.ascontiguousarray(probabilities), np.ascontiguousarray(masks)
+) -> Found | None:
+    """Best of `candidate_thresholds(levels)` for each patch, or None where a probability or a mask is out of range.
+
+    The arguments are those of `patch_pseudo_labels`; C-contiguous arrays are read where they lie.
+    """
+    found = empty_results(probabilities.shape, patch_size)
     edges = np.concatenate([np.full(1, -1, np.float32), thresholds])  # threshold number k is edges[k]
-    if maps.dtype == np.float16:
-        ranks, cuts = _float16_tables(edges.tobytes())
-        _levels_kernel(maps.view(np.uint16), truth, patch_size, edges, smooth, ranks, cuts, *found)
-    else:
-        _levels_kernel(maps, truth, patch_size, edges, smooth, None, edges, *found)
-    return found
+    fine = _levels_kernel(*compiled_types(probabilities, masks), patch_size, edges, smooth, *found)
+    return found if fine else None
 
 
-def exact(probabilities: NDArray[np.floating], masks: NDArray[np.uint8], patch_size: int, smooth: float) -> Found:
-    """Best of 0 and all the patch's own values; the arguments are those of `patch_pseudo_labels`."""
-    labels, thresholds, iou = _empty(probabilities.shape, patch_size)
-    half = probabilities.dtype == np.float16
-    magnitude = _FLOAT16_MAGNITUDE if half else _FLOAT32_MAGNITUDE
-    best = np.empty(thresholds.shape, magnitude.dtype)
-    bits = np.ascontiguousarray(probabilities).view(magnitude.dtype)
-    _exact_kernel(bits, np.ascontiguousarray(masks), patch_size, smooth, magnitude, labels, best, iou)
-    thresholds[:] = best.view(probabilities.dtype)
-    return labels, thresholds, iou
+def compiled_types(
+    probabilities: NDArray[np.floating], masks: NDArray[np.uint8]
+) -> tuple[NDArray[np.generic], NDArray[np.uint8], bool | None]:
+    """Maps (float16 as their bits), masks, and True for float16, else None: numba drops the branch of an `is None`.
+
+    Views that cannot be written to, since numba would compile everything once more for arrays that can.
+    """
+    half = True if probabilities.dtype == np.float16 else None
+    maps, truth = np.ascontiguousarray(probabilities).view(), np.ascontiguousarray(masks).view()
+    maps.flags.writeable = truth.flags.writeable = False
+    return maps.view(np.uint16) if half else maps, truth, half
 
 
-def _empty(shape: tuple[int, ...], patch_size: int) -> Found:
+def empty_results(shape: tuple[int, ...], patch_size: int) -> Found:
+    """Room for labels, thresholds and IoU."""
     n, height, width = shape
     grid = (n, -(-height // patch_size), -(-width // patch_size))
     return np.empty(shape, np.uint8), np.empty(grid, np.float32), np.empty(grid, np.float32)
 
 
-@lru_cache(maxsize=8)
-def _float16_tables(edges: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """How many thresholds lie below each float16 of [0, 1], and the bits of the last float16 not above each edge."""
-    levels = np.frombuffer(edges, np.float32)
-    values = np.arange(np.float16(1).view(np.uint16) + 1, dtype=np.uint16).view(np.float16).astype(np.float32)
-    ranks = np.searchsorted(levels[1:], values, side="left").astype(np.uint16)
-    cuts = np.searchsorted(values, levels, side="right") - 1
-    return ranks, np.maximum(cuts, 0).astype(np.uint16)
-
-
 @numba.njit(cache=True, nogil=True)
-def _score(intersection, union, smooth):  # type: ignore[no-untyped-def]
+def smoothed_iou(intersection, union, smooth):  # type: ignore[no-untyped-def]
+    """The score of a threshold; where neither map nor mask has a pixel and nothing is added, 1."""
     return (intersection + smooth) / (union + smooth) if union + smooth > 0 else 1.0
 
 
 @numba.njit(cache=True, nogil=True)
-def _rank(value, edges):  # type: ignore[no-untyped-def]
-    """How many of the thresholds k / levels lie below a float32.
+def in_range(probability, mask):  # type: ignore[no-untyped-def]
+    """Whether both are what they should be; false for NaN."""
+    return (probability >= 0) & (probability <= 1) & ((mask <= 1) | (mask == IGNORE))
 
-    The product is exact in float64 and rounding is monotone, so edge number `guess` is at most `value` and the one
-    after it at least `value`: only equality is left to tell.
+
+@numba.njit(cache=True, nogil=True)
+def widen_row(bits, row):  # type: ignore[no-untyped-def]
+    """Float16 bits of a row as float32, exactly; infinities and NaN become numbers above 1."""
+    shifted = row.view(np.int32)
+    for x in range(len(bits)):
+        shifted[x] = np.int32((np.int32(bits[x] & np.uint16(0x7FFF)) << 13) | (np.int32(bits[x] >> 15) << 31))
+    for x in range(len(row)):
+        row[x] *= HALF_TO_SINGLE
+
+
+@numba.njit(cache=True, nogil=True)
+def _encode_row(probabilities, masks, levels, codes):  # type: ignore[no-untyped-def]
+    """Codes of a row: four times the number of thresholds k / levels below the probability, plus the mask's two bits.
+
+    Masks 0, 1 and 255 end in the bits 00, 01 and 11. The product with `levels` is exact in float64 and rounding to
+    float32 is monotone, so threshold number `guess` is at most the probability and the next one at least: only
+    equality is left to tell. (Number 0 is no threshold: hence the last term for a probability of 0.)
     """
-    guess = np.uint64(np.float64(value) * (len(edges) - 1))
-    return np.uint32(guess) - np.uint32(edges[guess] >= value)
+    step = 1.0 / levels
+    fine = True
+    for x in range(len(codes)):
+        value, mask = probabilities[x], masks[x]
+        valid = in_range(value, mask)
+        guess = np.int32(np.float64(value) * levels) if valid else np.int32(0)
+        rank = guess - np.int32(np.float32(guess * step) >= value) + np.int32(value <= 0)
+        codes[x] = np.uint16((rank << 2) | (mask & 3))
+        fine &= valid
+    return fine
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(codes, counts):  # type: ignore[no-untyped-def]
+    """Histogram of the codes of a patch, left in counts[0]; unsigned indices spare a test for negative ones.
+
+    Neighbours often share a code, and an increment has to wait for the one before it in the same place: with four
+    histograms in turn it need not.
+    """
+    counts[:] = 0
+    lanes = counts.shape[0]
+    a, b, c, d = counts[0], counts[1 % lanes], counts[2 % lanes], counts[3 % lanes]
+    one = np.uint32(1)
+    for y in range(codes.shape[0]):
+        row = codes[y]
+        quads = np.uint64(len(row)) & ~np.uint64(3)
+        for x in range(np.uint64(0), quads, np.uint64(4)):
+            a[np.uint64(row[x])] += one
+            b[np.uint64(row[x + np.uint64(1)])] += one
+            c[np.uint64(row[x + np.uint64(2)])] += one
+            d[np.uint64(row[x + np.uint64(3)])] += one
+        for x in range(quads, np.uint64(len(row))):
+            a[np.uint64(row[x])] += one
+    for lane in range(1, lanes):
+        for code in range(counts.shape[1]):
+            a[code] += counts[lane, code]
+
+
+@numba.njit(cache=True, nogil=True)
+def _best_level(counts, levels, smooth):  # type: ignore[no-untyped-def]
+    """Number and score of the best threshold; from high to low, so that a tie goes to the lower one."""
+    truth = 0
+    for k in range(levels + 1):
+        truth += counts[4 * k + 1]
+    inside, outside, choice = 0, 0, levels
+    top, leads = smoothed_iou(0, truth, smooth), True
+    for k in range(levels, 0, -1):
+        if counts[4 * k] or counts[4 * k + 1]:
+            inside += counts[4 * k + 1]
+            outside += counts[4 * k]
+            score = smoothed_iou(inside, truth + outside, smooth)
+            leads = score >= top
+            top = max(top, score)
+        if leads:  # no pixel between two thresholds: they tie
+            choice = k
+    return choice, top
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 def _levels_kernel(  # type: ignore[no-untyped-def]
-    maps, masks, size, edges, smooth, ranks, cuts, labels, best, iou
+    maps, masks, half, size, edges, smooth, labels, best, iou
 ):
+    """Fill labels, best and iou; False where a value was out of range, and then they are not to be used."""
     n, height, width = maps.shape
     rows, columns = best.shape[1:]
     levels = len(edges) - 1
+    lanes = 4 if size * size >= MANY_PIXELS else 1
+    fine = np.ones(n * rows, np.bool_)
     for task in numba.prange(n * rows):
-        image, row = task // rows, task % rows
-        top, bottom = np.uint64(row * size), np.uint64(min((row + 1) * size, height))
-        counts = np.empty(4 * (levels + 1), np.uint32)
+        image, top = task // rows, (task % rows) * size
+        bottom = min(top + size, height)
+        codes, cuts = np.empty((bottom - top, width), np.uint16), np.empty(width, np.uint16)
+        counts = np.empty((lanes, 4 * (levels + 1)), np.uint32)
+        single = np.empty(width, np.float32)
+        for y in range(top, bottom):
+            if half is not None:
+                widen_row(maps[image, y], single)
+                fine[task] &= _encode_row(single, masks[image, y], levels, codes[y - top])
+            else:
+                fine[task] &= _encode_row(maps[image, y], masks[image, y], levels, codes[y - top])
         for column in range(columns):
-            left, right = np.uint64(column * size), np.uint64(min((column + 1) * size, width))
-            counts[:] = 0
-            for y in range(top, bottom):
-                for x in range(left, right):
-                    value = maps[image, y, x]
-                    rank = _rank(value, edges) if ranks is None else ranks[value & _FLOAT16_MAGNITUDE]
-                    # Masks 0, 1 and 255 end in the bits 00, 01 and 11: three interleaved histograms without a branch.
-                    counts[(np.uint64(rank) << np.uint64(2)) | np.uint64(masks[image, y, x] & np.uint8(3))] += (
-                        np.uint32(1)
-                    )
-            truth = 0
-            for k in range(levels + 1):
-                truth += counts[4 * k + 1]
-            inside, outside, choice, top_score = 0, 0, levels, -1.0
-            for k in range(levels, 0, -1):
-                inside += counts[4 * k + 1]
-                outside += counts[4 * k]
-                score = _score(inside, truth + outside, smooth)
-                if score >= top_score:  # from high to low, so that a tie goes to the lower threshold
-                    top_score, choice = score, k
-            best[image, row, column] = edges[choice]
-            iou[image, row, column] = top_score
-            cut = cuts[choice]
-            for y in range(top, bottom):
-                for x in range(left, right):
-                    value = maps[image, y, x]
-                    above = value > cut if ranks is None else (value & _FLOAT16_MAGNITUDE) > cut
-                    labels[image, y, x] = _IGNORE if masks[image, y, x] == _IGNORE else np.uint8(above)
-
-
-@numba.njit(cache=True, nogil=True, parallel=True)
-def _exact_kernel(  # type: ignore[no-untyped-def]
-    bits, masks, size, smooth, magnitude, labels, best, iou
-):
-    n, height, width = bits.shape
-    rows, columns = best.shape[1:]
-    one = np.uint64(1)
-    for task in numba.prange(n * rows):
-        image, row = task // rows, task % rows
-        top, bottom = np.uint64(row * size), np.uint64(min((row + 1) * size, height))
-        keys = np.empty(min(size, height) * min(size, width), np.uint64)  # of one patch: value, then mask
-        for column in range(columns):
-            left, right = np.uint64(column * size), np.uint64(min((column + 1) * size, width))
-            used, truth = 0, 0
-            for y in range(top, bottom):
-                for x in range(left, right):
-                    mask = masks[image, y, x]
-                    if mask != _IGNORE:
-                        keys[used] = (np.uint64(bits[image, y, x] & magnitude) << one) | np.uint64(mask)
-                        truth += mask
-                        used += 1
-            keys[:used].sort()
-            inside, outside, choice, top_score = 0, 0, np.uint64(0), -1.0
-            position = used - 1
-            while position >= 0:
-                value = keys[position] >> one
-                score = _score(inside, truth + outside, smooth)
-                if score >= top_score:  # from high to low, so that a tie goes to the lower threshold
-                    top_score, choice = score, value
-                while position >= 0 and keys[position] >> one == value:
-                    positive = keys[position] & one
-                    inside += positive
-                    outside += one - positive
-                    position -= 1
-            score = _score(inside, truth + outside, smooth)
-            if (used == 0 or keys[0] >> one > 0) and score >= top_score:
-                top_score, choice = score, np.uint64(0)
-            best[image, row, column] = choice
-            iou[image, row, column] = top_score
-            for y in range(top, bottom):
-                for x in range(left, right):
-                    above = (bits[image, y, x] & magnitude) > choice
-                    labels[image, y, x] = _IGNORE if masks[image, y, x] == _IGNORE else np.uint8(above)
+            left, right = column * size, min((column + 1) * size, width)
+            _count(codes[:, left:right], counts)
+            choice, score = _best_level(counts[0], levels, smooth)
+            best[image, task % rows, column] = edges[choice]
+            iou[image, task % rows, column] = score
+            cuts[left:right] = 4 * choice
+        for y in range(top, bottom):
+            for x in range(width):
+                code = codes[y - top, x]
+                labels[image, y, x] = IGNORE if code & np.uint16(3) == np.uint16(3) else np.uint8(code >= cuts[x])
+    return fine.all()

@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.validation import check_masks, check_probabilities
+from prn_pipeline.refinement.validation import (
+    check_mask_type,
+    check_masks,
+    check_probabilities,
+    check_probability_type,
+)
 
 PAPER_LEVELS = 20
 PAPER_SMOOTH = 1.0
-MOST_LEVELS = 2**16 - 1
+MOST_LEVELS = 2**14 - 1  # what the codes of the kernel hold; float16 has 15361 values in [0, 1]
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
@@ -82,13 +87,20 @@ def _on_cpu(
     probabilities: np.ndarray, masks: np.ndarray, patch_size: int, levels: int | None, smooth: float
 ) -> PatchPseudoLabels[np.ndarray]:
     # Imported here because numba takes a second to load and most users of this package never need it.
-    from prn_pipeline.refinement import pseudo_label_kernel as kernel
+    from prn_pipeline.refinement.pseudo_label_exact import exact
+    from prn_pipeline.refinement.pseudo_label_kernel import on_levels
 
-    check_probabilities(probabilities)
-    truth = check_masks(masks, probabilities.shape)
+    check_probability_type(probabilities)
+    truth = check_mask_type(masks, probabilities.shape)
     if levels is None:
-        return PatchPseudoLabels(*kernel.exact(probabilities, truth, patch_size, smooth))
-    return PatchPseudoLabels(*kernel.on_levels(probabilities, truth, patch_size, candidate_thresholds(levels), smooth))
+        found = exact(probabilities, truth, patch_size, smooth)
+    else:
+        found = on_levels(probabilities, truth, patch_size, candidate_thresholds(levels), smooth)
+    if found is None:  # the kernel looks at every value anyway; a second look is only worth it to say which and where
+        check_probabilities(probabilities)
+        check_masks(masks, probabilities.shape)
+        raise AssertionError("the kernel refused values that are in range")
+    return PatchPseudoLabels(*found)
 
 
 def _check_settings(patch_size: int, levels: int | None, smooth: float) -> None:

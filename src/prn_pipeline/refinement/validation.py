@@ -18,11 +18,7 @@ def check_probabilities(probabilities: NDArray[np.floating]) -> None:
     Raises:
         UserError: another dtype or rank, or values that are NaN or outside [0, 1]: how many, and where the first is.
     """
-    if probabilities.dtype not in (np.float16, np.float32) or probabilities.ndim != 3:
-        raise UserError(
-            f"probabilities are {probabilities.dtype} {probabilities.shape}; expected float16 or float32 (N, H, W): "
-            "convert with .astype(np.float32) and drop the channel axis"
-        )
+    check_probability_type(probabilities)
     if probabilities.size == 0 or _surely_inside(probabilities):
         return
     outside = ~((probabilities >= 0) & (probabilities <= 1))
@@ -35,15 +31,22 @@ def check_probabilities(probabilities: NDArray[np.floating]) -> None:
         )
 
 
+def check_probability_type(probabilities: NDArray[np.floating]) -> None:
+    """The part of `check_probabilities` that looks at no value."""
+    if probabilities.dtype not in (np.float16, np.float32) or probabilities.ndim != 3:
+        raise UserError(
+            f"probabilities are {probabilities.dtype} {probabilities.shape}; expected float16 or float32 (N, H, W): "
+            "convert with .astype(np.float32) and drop the channel axis"
+        )
+
+
 def check_masks(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Accept uint8 or bool masks of `shape` holding 0, 1 and 255 (ignore); returns them as uint8 without a copy.
 
     Raises:
         UserError: another dtype, shape or value.
     """
-    if masks.dtype not in (np.uint8, np.bool_) or masks.shape != shape:
-        raise UserError(f"masks are {masks.dtype} {masks.shape}; expected uint8 {shape}, one mask a probability map")
-    values = masks.view(np.uint8)
+    values = check_mask_type(masks, shape)
     if values.size and values.max() > 1:
         strange = (values > 1) & (values != IGNORE)
         if strange.any():
@@ -53,6 +56,13 @@ def check_masks(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...]) -
                 f"a 0 / 255 mask by 255 and mark unlabelled pixels with {IGNORE}"
             )
     return values
+
+
+def check_mask_type(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The part of `check_masks` that looks at no value."""
+    if masks.dtype not in (np.uint8, np.bool_) or masks.shape != shape:
+        raise UserError(f"masks are {masks.dtype} {masks.shape}; expected uint8 {shape}, one mask a probability map")
+    return masks.view(np.uint8)
 
 
 def match_labels(labels: Tensor, logits: Tensor, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pseudo-labels of cached maps, a batch at a time."""
+"""Pseudo-labels of cached maps, a batch at a time: the next one is read while this one is computed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from prn_pipeline.data.array_store import SHARD_ROWS, Batch
+from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.refinement import patch_pseudo_labels
+from prn_pipeline.refinement.stored_probabilities import probabilities_of
 from prn_pipeline.stages.logit_caching import learning_rows
 
 #: Label of pixels that are not labelled.
@@ -34,20 +35,23 @@ def pseudo_label_batches(
     """
     learned = np.zeros(len(map_manifest), dtype=bool)
     learned[learning_rows(map_manifest)] = True
-    for start in range(0, len(learned), SHARD_ROWS):
-        rows = np.arange(start, min(start + SHARD_ROWS, len(learned)))
-        masks = samples.array("masks", rows)
+    shards = [np.arange(len(learned))[start : start + SHARD_ROWS] for start in range(0, len(learned), SHARD_ROWS)]
+    for masks, logits, chosen in read_ahead(_read(samples, rows, learned[rows]) for rows in shards):
         grid = tuple(-(-side // patch_size) for side in masks.shape[1:])
         batch = {
             "labels": np.full(masks.shape, IGNORE, np.uint8),
-            "thresholds": np.full((len(rows), *grid), np.nan, np.float32),
-            "iou": np.full((len(rows), *grid), np.nan, np.float32),
+            "thresholds": np.full((len(masks), *grid), np.nan, np.float32),
+            "iou": np.full((len(masks), *grid), np.nan, np.float32),
         }
-        chosen = np.flatnonzero(learned[rows])
         if chosen.size:
-            probabilities = expit(samples.array("logits", rows[chosen]).astype(np.float32))
-            found = patch_pseudo_labels(probabilities, masks[chosen], patch_size, levels)
+            found = patch_pseudo_labels(probabilities_of(logits), masks[chosen], patch_size, levels)
             batch["labels"][chosen] = found.labels
             batch["thresholds"][chosen] = found.thresholds
             batch["iou"][chosen] = found.iou
         yield batch
+
+
+def _read(samples: Samples, rows: np.ndarray, learned: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Masks of all `rows`, logits of those that are learned from, and which these are."""
+    chosen = np.flatnonzero(learned)
+    return samples.array("masks", rows), samples.array("logits", rows[chosen]), chosen

@@ -1,0 +1,24 @@
+"""Reading the next batch while this one is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items in the same order, one of them made in advance by a thread of its own.
+
+    Two items are in memory at a time. An exception is raised where its item would have come. Leaving the loop early
+    ends the thread after the item it is at.
+    """
+    end = object()
+    source = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as thread:
+        upcoming = thread.submit(next, source, end)
+        while (item := upcoming.result()) is not end:
+            upcoming = thread.submit(next, source, end)
+            yield item  # type: ignore[misc]

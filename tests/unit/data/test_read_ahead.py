@@ -1,0 +1,55 @@
+"""Reading ahead changes nothing but the time."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from prn_pipeline.data.read_ahead import read_ahead
+
+
+def test_items_come_in_order_and_none_is_lost() -> None:
+    assert list(read_ahead(range(100))) == list(range(100))
+    assert list(read_ahead([])) == []
+    assert list(read_ahead([None, 0, ""])) == [None, 0, ""]
+
+
+def test_the_next_item_is_made_while_the_caller_works() -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+
+    stream = read_ahead(items())
+    assert next(stream) == 0
+    assert made[1].wait(timeout=5)
+    stream.close()
+
+
+def test_at_most_one_item_is_made_in_advance() -> None:
+    made = []
+    for item in read_ahead(made.append(number) or number for number in range(20)):
+        assert len(made) <= item + 3  # this one, the one in advance, and one being counted as this line runs
+
+
+def test_an_exception_is_raised_where_its_item_would_have_come() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("a broken chunk")
+
+    stream = read_ahead(items())
+    assert next(stream) == 1
+    with pytest.raises(ValueError, match="a broken chunk"):
+        next(stream)
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    def running() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("read_ahead")]
+
+    for item in read_ahead(range(1000)):
+        if item == 3:
+            break
+    assert running() == []
