@@ -1,114 +1,124 @@
-"""What a user would reach for before training a refiner: a threshold, a tuned threshold, RankSEG.
+"""What a user would reach for before training a refiner, behind the interface of `refiner.Refiner`.
 
-Each turns probability maps float (N, H, W) into masks uint8 (N, H, W), as PRN's fused probabilities do under
-`threshold_masks`, so that evaluation treats all of them alike.
+Each is a module that takes base logits (N,1,H,W) and returns logits (N,1,H,W), foreground where they are above 0: it
+can stand wherever a trained refiner stands. It only decides, though: the size of its logits is the base model's.
+`PatchOracle` sees the truth too, so it is no rival but the bound for all.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.validation import check_masks, check_probabilities
+from prn_pipeline.refinement.binarization import RankMetric, rankseg_masks, threshold_masks
+from prn_pipeline.refinement.pseudo_labels import PAPER_LEVELS, patch_pseudo_labels
+from prn_pipeline.refinement.threshold_tuning import HALF, ThresholdTuner, tune_threshold
 
-HALF = 0.5
-BINS = 1000
+__all__ = [
+    "Decision",
+    "FixedThreshold",
+    "PatchOracle",
+    "RankSeg",
+    "ThresholdTuner",
+    "rankseg_masks",
+    "threshold_masks",
+    "tune_threshold",
+    "turn_signs",
+]
 
-Array = TypeVar("Array", np.ndarray, Tensor)
-
-
-def threshold_masks(probabilities: Array, threshold: float = HALF) -> Array:
-    """Foreground where `probability > threshold`, compared in float32: uint8 of the same shape and kind."""
-    if isinstance(probabilities, Tensor):
-        return (probabilities.float() > threshold).to(torch.uint8)
-    return (probabilities.astype(np.float32, copy=False) > np.float32(threshold)).astype(np.uint8)
-
-
-class ThresholdTuner:
-    """The one threshold that maximises `iou_micro` over a whole set, from two histograms: no map is kept.
-
-    Candidates are k / 1000 for k = 0 .. 999, in float32. Use as `update` for every batch, then `best`.
-    """
-
-    def __init__(self) -> None:
-        self._thresholds = (np.arange(BINS) / BINS).astype(np.float32)
-        self._counts = np.zeros((2, BINS + 1), np.int64)  # of background and foreground; column k: above k candidates
-
-    def update(self, probabilities: NDArray[np.floating] | Tensor, masks: NDArray[np.uint8] | Tensor) -> None:
-        """Count a batch.
-
-        Args:
-            probabilities: float16 or float32 (N, H, W) in [0, 1].
-            masks: uint8 (N, H, W): 0, 1, or 255 for pixels to leave out.
-
-        Raises:
-            UserError: wrong dtype or shape, or values outside these ranges; nothing is counted then.
-        """
-        maps, truth = _as_array(probabilities), _as_array(masks)
-        check_probabilities(maps)
-        truth = check_masks(truth, maps.shape)
-        for value in (0, 1):
-            below = np.searchsorted(self._thresholds, maps[truth == value].astype(np.float32, copy=False), side="left")
-            self._counts[value] += np.bincount(below, minlength=BINS + 1)
-
-    def best(self) -> float:
-        """The best candidate; of equally good ones the nearest to 0.5, and then the lower.
-
-        Where no pixel is foreground every threshold is as good as any other: 0.5.
-
-        Raises:
-            UserError: nothing was counted.
-        """
-        if not self._counts.any():
-            raise UserError("no pixel was counted, so there is no threshold to tune; update the tuner with val maps")
-        above = self._counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: pixels above candidate k
-        union = np.maximum(self._counts[1].sum() + above[0], 1)
-        iou = above[1] / union
-        winners = np.flatnonzero(iou == iou.max())
-        nearest = winners[np.abs(winners - HALF * BINS).argmin()]
-        return float(self._thresholds[nearest])
+#: Above 0 also after storage in float16, whose smallest positive number it is.
+LEAST_FOREGROUND = torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps
 
 
-def tune_threshold(probabilities: NDArray[np.floating] | Tensor, masks: NDArray[np.uint8] | Tensor) -> float:
-    """`ThresholdTuner` for maps that fit in memory."""
-    tuner = ThresholdTuner()
-    tuner.update(probabilities, masks)
-    return tuner.best()
-
-
-def rankseg_masks(probabilities: Array, metric: Literal["iou", "dice"] = "iou") -> Array:
-    """RankSEG's masks: those of highest expected score if the probabilities are calibrated and pixels independent.
-
-    Solver RMA of the library `rankseg` (Wang and Dai, NeurIPS 2025), without smoothing; a map that nowhere exceeds 0.5
-    gives an empty mask, which is the library's pruning. The score is the expected IoU (or Dice) of each image alone,
-    so `iou_macro` is what it aims at; on uncalibrated maps it may lose to `p > 0.5`.
+def turn_signs(logits: Tensor, masks: Tensor) -> Tensor:
+    """Logits that say what the masks say, as sure as before: unchanged where both agree, else of the other sign.
 
     Args:
-        probabilities: float16 or float32 (N, H, W) in [0, 1].
-        metric: "iou", which the paper reports, or "dice".
+        logits: float (...).
+        masks: of the same shape; non-zero is foreground.
 
     Returns:
-        uint8 (N, H, W), of the same kind and on the same device.
+        float32 (...), above 0 exactly where `masks` is foreground, also when stored in float16: a foreground logit is
+        at least `LEAST_FOREGROUND`. NaN stays NaN.
+    """
+    size = logits.float().abs()
+    return torch.where(masks != 0, size.clamp(min=LEAST_FOREGROUND), -size)
+
+
+class Decision(nn.Module):
+    """A rule that turns maps into masks and has no probabilities of its own: `turn_signs` makes logits of its masks."""
+
+
+class FixedThreshold(Decision):
+    """One threshold for every pixel of every image; `FixedThreshold(tuner.best())` is the tuned one.
+
+    Args:
+        threshold: foreground is a probability above it, compared in float32. It is part of the state dict.
 
     Raises:
-        UserError: wrong dtype or shape, or values outside [0, 1].
+        UserError: not in [0, 1].
     """
-    from rankseg import RankSEG
 
-    check_probabilities(_as_array(probabilities))
-    # One channel is a "multilabel" problem there; image by image, because it sorts and sums in float32 copies.
-    ranker = RankSEG(metric=metric, output_mode="multilabel", solver="RMA")
-    maps = probabilities if isinstance(probabilities, Tensor) else torch.from_numpy(probabilities)
-    masks = torch.empty(maps.shape, dtype=torch.uint8, device=maps.device)
-    for image, probability in zip(masks, maps.detach(), strict=True):
-        image.copy_(ranker.predict(probability.float()[None, None])[0, 0])
-    return masks if isinstance(probabilities, Tensor) else masks.numpy()
+    threshold: Tensor
+
+    def __init__(self, threshold: float = HALF) -> None:
+        super().__init__()
+        if not 0 <= threshold <= 1:
+            raise UserError(f"threshold={threshold!r} must lie in [0, 1]: it is compared with probabilities")
+        self.register_buffer("threshold", torch.tensor(threshold, dtype=torch.float32))
+
+    def forward(self, base_logits: Tensor) -> Tensor:
+        """Base logits float (N,1,H,W) -> float32 (N,1,H,W), above 0 exactly where probability > threshold."""
+        return turn_signs(base_logits, threshold_masks(base_logits.float().sigmoid(), self.threshold))
 
 
-def _as_array(values: np.ndarray | Tensor) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+class RankSeg(Decision):
+    """RankSEG image by image; see `rankseg_masks`.
+
+    Args:
+        metric: "iou" or "dice".
+
+    Raises:
+        UserError: another metric.
+    """
+
+    def __init__(self, metric: RankMetric = "iou") -> None:
+        super().__init__()
+        if metric not in get_args(RankMetric):
+            raise UserError(f"metric {metric!r} is unknown; choose one of {', '.join(get_args(RankMetric))}")
+        self.metric = metric
+
+    def forward(self, base_logits: Tensor) -> Tensor:
+        """Base logits float (N,1,H,W) -> float32 (N,1,H,W), above 0 exactly where RankSEG's masks are foreground."""
+        masks = rankseg_masks(base_logits[:, 0].float().sigmoid(), self.metric)
+        return turn_signs(base_logits, masks[:, None])
+
+
+class PatchOracle(Decision):
+    """The upper bound: each patch binarized at the threshold that suits its truth best; see `patch_pseudo_labels`.
+
+    Args:
+        patch_size: pixels a side.
+        levels: candidate thresholds a patch; None = exact.
+    """
+
+    def __init__(self, patch_size: int, levels: int | None = PAPER_LEVELS) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.levels = levels
+
+    def forward(self, base_logits: Tensor, masks: Tensor) -> Tensor:
+        """Base logits and the truth -> float32 (N,1,H,W), above 0 exactly where the pseudo-labels are foreground.
+
+        Args:
+            base_logits: float (N,1,H,W).
+            masks: uint8 (N,H,W): 0, 1, or 255 for "ignore", which comes out as background.
+
+        Raises:
+            UserError: see `patch_pseudo_labels`.
+        """
+        found = patch_pseudo_labels(base_logits[:, 0].float().sigmoid(), masks, self.patch_size, self.levels)
+        return turn_signs(base_logits, (found.labels == 1)[:, None])

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.special import expit
+from torch import Tensor, nn
 
 from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore
 from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.metrics import COLUMNS, count_image
-from prn_pipeline.refinement import patch_pseudo_labels
-from prn_pipeline.refinement.rivals import ThresholdTuner, rankseg_masks
+from prn_pipeline.metrics import COLUMNS
+from prn_pipeline.metrics.batch_counts import TruthCounter
+from prn_pipeline.refinement import Decision, FixedThreshold, PatchOracle, RankSeg, ThresholdTuner
+from prn_pipeline.refinement.stored_probabilities import probabilities_of
 from prn_pipeline.stages.logit_caching import learning_rows
+from prn_pipeline.stages.map_pairs import MapBatch, MapPair, Resize, stream_batches, stream_pairs
+
+__all__ = [
+    "METHODS",
+    "MapBatch",
+    "MapPair",
+    "Prediction",
+    "Resize",
+    "count_methods",
+    "measure",
+    "predictions",
+    "stream_pairs",
+    "tune_threshold",
+]
 
 #: Methods in the order of every table. `patch_oracle` sees the truth: it is the upper bound, not a rival.
 METHODS = ("base", "tuned_threshold", "rankseg", "prn", "patch_oracle")
 
 
-@dataclass(frozen=True)
-class MapPair:
-    """One test image: logits of the base model and of PRN (H,W) float32, and the mask (H,W) uint8 0, 1, 255."""
+class Prediction(NamedTuple):
+    """What a method says of a batch: masks bool (N,H,W), and probabilities float32 (N,H,W) unless it only decides."""
 
-    base: np.ndarray
-    refined: np.ndarray
-    mask: np.ndarray
-
-
-#: Brings the maps and the mask of a manifest row to the resolution that is measured.
-Resize = Callable[[int, MapPair], MapPair]
+    masks: np.ndarray
+    probabilities: np.ndarray | None
 
 
 def tune_threshold(samples: Samples, map_manifest: pd.DataFrame) -> float:
@@ -38,18 +49,8 @@ def tune_threshold(samples: Samples, map_manifest: pd.DataFrame) -> float:
     tuner = ThresholdTuner()
     for start in range(0, len(rows := learning_rows(map_manifest)), SHARD_ROWS):
         part = rows[start : start + SHARD_ROWS]
-        tuner.update(expit(samples.array("logits", part).astype(np.float32)), samples.array("masks", part))
+        tuner.update(probabilities_of(samples.array("logits", part)), samples.array("masks", part))
     return tuner.best()
-
-
-def stream_pairs(samples: Samples, refined: ArrayStore, rows: np.ndarray) -> Iterator[MapPair]:
-    """Test maps in order of the manifest, a shard in memory at a time; row i of `refined` belongs to `rows[i]`."""
-    for start in range(0, len(rows), SHARD_ROWS):
-        part = rows[start : start + SHARD_ROWS]
-        base, masks = samples.array("logits", part), samples.array("masks", part)
-        after = refined.read("logits", slice(start, start + len(part)))
-        for i in range(len(part)):
-            yield MapPair(base[i].astype(np.float32), after[i].astype(np.float32), masks[i])
 
 
 def measure(
@@ -74,30 +75,48 @@ def measure(
         One row an image and method: sample_id, method, the columns of `metrics.COLUMNS`, mae. The mean absolute error
         is of the probabilities of base and prn, and of the masks of methods that give masks only.
     """
-    ids = samples.manifest["sample_id"].to_numpy()
-    records = []
-    for row, stored in zip(rows, stream_pairs(samples, refined, rows), strict=True):
-        grid = -(-stored.mask.shape[0] // patch_size)
-        pair = resize(int(row), stored) if resize else stored
-        maps = predictions(pair, threshold, patch_size=-(-max(pair.mask.shape) // grid))
-        valid = pair.mask != 255
-        for method, (prediction, probability) in maps.items():
-            error = np.abs(probability - (pair.mask == 1))[valid].mean() if valid.any() else 0.0
-            counts = dict(zip(COLUMNS, count_image(prediction, pair.mask).tolist(), strict=True))
-            records.append({"sample_id": ids[row], "method": method, **counts, "mae": float(error)})
-    return pd.DataFrame(records)
+    grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
+    counted = [
+        count_methods(maps, threshold, patch_size=-(-max(maps.masks.shape[1:]) // grid))
+        for maps in stream_batches(samples, refined, rows, resize)
+    ]
+    counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
+    ids = samples.manifest["sample_id"].to_numpy()[rows]
+    table = pd.DataFrame({"sample_id": np.repeat(ids, len(METHODS)), "method": np.tile(METHODS, len(ids))})
+    table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
+    return table.assign(mae=errors.ravel())
 
 
-def predictions(pair: MapPair, threshold: float, patch_size: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Mask bool (H,W) and map in [0, 1] (H,W) of each method, in the order of `METHODS`."""
-    probability = expit(pair.base)
-    tuned = probability > threshold
-    rankseg = rankseg_masks(probability[None])[0] == 1
-    oracle = patch_pseudo_labels(probability[None], pair.mask[None], patch_size).labels[0] == 1
-    return {
-        "base": (pair.base > 0, probability),
-        "tuned_threshold": (tuned, tuned.astype(np.float32)),
-        "rankseg": (rankseg, rankseg.astype(np.float32)),
-        "prn": (pair.refined > 0, expit(pair.refined)),
-        "patch_oracle": (oracle, oracle.astype(np.float32)),
+def count_methods(maps: MapBatch, threshold: float, patch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts int64 (N, methods, 6) and mean absolute errors float64 (N, methods) of a batch."""
+    counter = TruthCounter(maps.masks)
+    said = predictions(maps, threshold, patch_size)
+    counts = [counter.count(said[method].masks) for method in METHODS]
+    errors = [_mean_absolute_errors(said[m], counter, of_it) for m, of_it in zip(METHODS, counts, strict=True)]
+    return np.stack(counts, axis=1), np.stack(errors, axis=1)
+
+
+def predictions(maps: MapBatch, threshold: float, patch_size: int) -> dict[str, Prediction]:
+    """What each of `METHODS` says of a batch, in that order."""
+    base, truth = torch.from_numpy(maps.base)[:, None], torch.from_numpy(maps.masks)
+    methods: dict[str, Callable[..., Tensor]] = {
+        "base": nn.Identity(),
+        "tuned_threshold": FixedThreshold(threshold),
+        "rankseg": RankSeg(),
+        "prn": lambda _: torch.from_numpy(maps.refined)[:, None],  # it has run already: `refine_test_maps`
+        "patch_oracle": PatchOracle(patch_size),
     }
+    said = {}
+    for name, method in methods.items():
+        logits = (method(base, truth) if isinstance(method, PatchOracle) else method(base))[:, 0].numpy()
+        said[name] = Prediction(logits > 0, None if isinstance(method, Decision) else expit(logits))
+    return said
+
+
+def _mean_absolute_errors(prediction: Prediction, counter: TruthCounter, counts: np.ndarray) -> np.ndarray:
+    """Mean over the valid pixels of each image of |map - truth|, float64 (N,); 0 where nothing is valid."""
+    if prediction.probabilities is None:
+        wrong, valid = counts[:, 1] + counts[:, 2], counts[:, :4].sum(1)
+        return (wrong / np.maximum(valid, 1)).astype(np.float32).astype(np.float64)  # rounded as means of maps are
+    errors = np.abs(prediction.probabilities - counter.truth)
+    return np.array([e[v].mean() if v.any() else 0.0 for e, v in zip(errors, counter.valid, strict=True)], np.float64)

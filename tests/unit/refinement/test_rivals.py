@@ -1,13 +1,33 @@
-"""Rivals: a tuned threshold that brute force cannot beat, and RankSEG's masks against the definition they optimise."""
+"""Rivals: a tuned threshold that brute force cannot beat, and RankSEG's masks against the definition they optimise.
+
+As modules they say in logits exactly what those masks say.
+"""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from scipy.special import expit
+from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement import ThresholdTuner, rankseg_masks, threshold_masks, tune_threshold
+from prn_pipeline.refinement import (
+    FixedThreshold,
+    PatchOracle,
+    RankSeg,
+    ThresholdTuner,
+    patch_pseudo_labels,
+    rankseg_masks,
+    threshold_masks,
+    tune_threshold,
+    turn_signs,
+)
+from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.refinement.settings import RefinerSettings
 
 CANDIDATES = (np.arange(1000) / 1000).astype(np.float32)
 
@@ -34,6 +54,17 @@ def test_the_tuned_threshold_is_the_best_candidate_nearest_to_one_half(seed: int
     winners = np.flatnonzero(scores == scores.max())
     expected = CANDIDATES[min(winners, key=lambda k: (abs(k - 500), k))]
     assert tune_threshold(maps, masks) == float(expected)
+
+
+@pytest.mark.parametrize("neighbour", [-1, 0, 1])
+def test_probabilities_at_a_candidate_and_next_to_it_fall_on_the_right_side(neighbour: int) -> None:
+    values = np.unique(np.clip(CANDIDATES.view(np.int32) + neighbour, 0, None).astype(np.int32)).view(np.float32)
+    values = np.append(values, np.float32(1))
+    for k in (1, 313, 442, 999):
+        masks = (values > CANDIDATES[k]).astype(np.uint8)
+        maps, masks = values[None, None], masks[None, None]
+        best = [t for t in CANDIDATES if micro_iou(maps, masks, t) == 1]
+        assert tune_threshold(maps, masks) == min(best, key=lambda t: (abs(float(t) - 0.5), t))
 
 
 def test_batches_add_up_to_the_whole_set() -> None:
@@ -108,3 +139,98 @@ def test_rankseg_gives_tensors_for_tensors_and_takes_half_precision() -> None:
 def test_rankseg_refuses_logits() -> None:
     with pytest.raises(UserError, match="pass probabilities, not logits"):
         rankseg_masks(np.full((1, 4, 4), 3.0, np.float32))
+
+
+EVERY_FLOAT16 = np.arange(2**16, dtype=np.uint16).view(np.float16)
+FINITE = EVERY_FLOAT16[np.isfinite(EVERY_FLOAT16)].astype(np.float32)
+
+
+def smooth_logits(seed: int, images: int = 3) -> Tensor:
+    noise = torch.randn(images, 1, 32, 24, generator=torch.Generator().manual_seed(seed))
+    return 4 * nn.functional.avg_pool2d(noise, 5, stride=1, padding=2)
+
+
+def test_a_threshold_decides_as_scipy_does_for_every_logit_that_can_be_stored() -> None:
+    logits = torch.from_numpy(FINITE).reshape(1, 1, 1, -1)
+    probabilities = expit(FINITE)
+    ranks = [np.searchsorted(CANDIDATES, p, side="left") for p in (logits.sigmoid().numpy().ravel(), probabilities)]
+    np.testing.assert_array_equal(*ranks)  # no candidate lies between torch's sigmoid and SciPy's
+    for threshold in CANDIDATES[::50]:
+        found = FixedThreshold(float(threshold))(logits).numpy().ravel() > 0
+        assert (found == (probabilities > threshold)).all(), threshold
+
+
+@pytest.mark.parametrize("foreground", [0, 1])
+def test_turned_signs_say_what_the_mask_says_and_survive_float16(foreground: int) -> None:
+    logits = torch.from_numpy(FINITE)
+    turned = turn_signs(logits, torch.full(logits.shape, foreground))
+    assert turned.dtype == torch.float32
+    assert ((turned > 0) == bool(foreground)).all()
+    assert ((turned.half() > 0) == bool(foreground)).all()
+    agrees = (logits > 0) == bool(foreground)
+    assert torch.equal(turned[agrees], logits[agrees])
+    assert torch.equal(turned[~agrees & (logits != 0)], -logits[~agrees & (logits != 0)])
+
+
+def test_logits_too_small_for_float16_keep_their_side_when_stored() -> None:
+    logits = torch.tensor([1e-9, -1e-9, 1e-45])
+    assert (turn_signs(logits, torch.ones(3)).half() > 0).all()
+    assert not (turn_signs(logits, torch.zeros(3)).half() > 0).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    "rival",
+    [FixedThreshold(), FixedThreshold(0.13), RankSeg(), RankSeg("dice"), Refiner(RefinerSettings(width=4, grid=2))],
+    ids=["half", "low", "rankseg-iou", "rankseg-dice", "prn"],
+)
+def test_a_rival_stands_where_a_refiner_stands(rival: nn.Module, dtype: torch.dtype) -> None:
+    with torch.inference_mode():
+        refined = rival.eval()(smooth_logits(0, 2).to(dtype))
+    assert refined.shape == (2, 1, 32, 24)
+    assert refined.dtype == torch.float32
+
+
+@pytest.mark.parametrize("metric", ["iou", "dice"])
+def test_rankseg_as_a_module_gives_the_masks_of_the_library(metric: str) -> None:
+    logits = smooth_logits(1)
+    expected = rankseg_masks(logits[:, 0].sigmoid(), metric)
+    assert torch.equal(RankSeg(metric)(logits)[:, 0] > 0, expected == 1)
+    assert 0 < expected.float().mean() < 1
+
+
+def test_the_patch_oracle_gives_the_pseudo_labels_of_the_truth_and_no_ignored_foreground() -> None:
+    logits = smooth_logits(2)
+    masks = (logits[:, 0] + smooth_logits(3)[:, 0] > 0).to(torch.uint8)
+    masks[:, :3] = 255
+    found = PatchOracle(8)(logits, masks)
+    assert torch.equal(found[:, 0] > 0, patch_pseudo_labels(logits[:, 0].sigmoid(), masks, 8).labels == 1)
+    assert not (found[:, 0, :3] > 0).any()
+    assert not torch.equal(PatchOracle(8, levels=3)(logits, masks), found)
+
+
+def test_a_tuned_threshold_is_saved_with_the_weights(tmp_path: Path) -> None:
+    save_file(FixedThreshold(0.442).state_dict(), tmp_path / "rival.safetensors")
+    loaded = FixedThreshold()
+    loaded.load_state_dict(load_file(tmp_path / "rival.safetensors"))
+    assert loaded.threshold.item() == np.float32(0.442)
+    assert torch.equal(loaded(smooth_logits(4)), FixedThreshold(0.442)(smooth_logits(4)))
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_that_is_no_probability_is_refused(threshold: float) -> None:
+    with pytest.raises(UserError, match=r"must lie in \[0, 1\]"):
+        FixedThreshold(threshold)
+
+
+def test_an_unknown_metric_of_rankseg_is_refused() -> None:
+    with pytest.raises(UserError, match="choose one of iou, dice"):
+        RankSeg("accuracy")  # type: ignore[arg-type]
+
+
+def test_rankseg_does_not_swallow_nan() -> None:
+    logits = smooth_logits(5)
+    logits[0, 0, 3, 4] = float("nan")
+    with pytest.raises(UserError, match="NaN"):
+        RankSeg()(logits)
+    assert FixedThreshold()(logits)[0, 0, 3, 4].isnan()

@@ -12,10 +12,10 @@ from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
-from prn_pipeline.metrics import COLUMNS
-from prn_pipeline.refinement import patch_pseudo_labels
+from prn_pipeline.metrics import COLUMNS, count_image
+from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
 from prn_pipeline.refinement.settings import RefinerSettings
-from prn_pipeline.stages.evaluation import METHODS, MapPair, measure, predictions, tune_threshold
+from prn_pipeline.stages.evaluation import METHODS, MapBatch, MapPair, measure, predictions, tune_threshold
 from prn_pipeline.stages.logit_caching import assign_models, learning_rows
 from prn_pipeline.stages.native import native_resolution, stretch
 from prn_pipeline.stages.prn_training import train_refiner
@@ -114,11 +114,65 @@ def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: Arra
     assert gains[choose_gallery(table, 1)[0][1]] == gains.max()
 
 
-def test_ignored_pixels_and_empty_masks_do_not_disturb() -> None:
-    mask = np.full((32, 32), 255, np.uint8)
-    logits = np.random.default_rng(0).normal(size=(32, 32)).astype(np.float32)
-    for prediction, probability in predictions(MapPair(logits, logits, mask), 0.5, 16).values():
-        assert prediction.shape == probability.shape == (32, 32)
+def test_methods_say_what_plain_arithmetic_says(bright_squares: Samples) -> None:
+    rows = bright_squares.rows(["test"])
+    base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
+    said = predictions(MapBatch(base, -base, masks), threshold=0.3, patch_size=16)
+    assert tuple(said) == METHODS
+    probabilities = expit(base)
+    expected = {
+        "base": base > 0,
+        "tuned_threshold": probabilities > np.float32(0.3),
+        "rankseg": rankseg_masks(probabilities) == 1,
+        "prn": base < 0,
+        "patch_oracle": patch_pseudo_labels(probabilities, masks, 16).labels == 1,
+    }
+    for name, mask in expected.items():
+        assert (said[name].masks == mask).all(), name
+    graded = {name for name, prediction in said.items() if prediction.probabilities is not None}
+    assert graded == {"base", "prn"}
+    assert (said["prn"].probabilities == expit(-base)).all()
+
+
+def test_a_measured_image_is_counted_as_it_is_alone(bright_squares: Samples, refined: ArrayStore) -> None:
+    rows = bright_squares.rows(["test"])
+    measured = measure(bright_squares, refined, rows, threshold=0.4, patch_size=16)
+    base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
+    said = predictions(MapBatch(base, refined.read("logits", slice(None)).astype(np.float32), masks), 0.4, 16)
+    for method in METHODS:
+        found = measured[measured["method"] == method]
+        assert list(found["sample_id"]) == list(bright_squares.manifest["sample_id"].iloc[rows])
+        counted = [count_image(p, m) for p, m in zip(said[method].masks, masks, strict=True)]
+        assert (found[list(COLUMNS)].to_numpy() == counted).all(), method
+        maps = said[method].masks if said[method].probabilities is None else said[method].probabilities
+        assert np.allclose(found["mae"], np.abs(maps - (masks == 1).astype(np.float64)).mean((1, 2)), atol=1e-6), method
+
+
+def test_images_of_other_sizes_are_measured_one_by_one(bright_squares: Samples, refined: ArrayStore) -> None:
+    def resize(row: int, pair: MapPair) -> MapPair:
+        shape = (64 + row, 70)
+        return MapPair(stretch(pair.base, shape), stretch(pair.refined, shape), np.full(shape, row % 2, np.uint8))
+
+    rows = bright_squares.rows(["test"])
+    base = measure(bright_squares, refined, rows, 0.5, 16, resize).query("method == 'base'")
+    assert (base[list(COLUMNS[:4])].sum(axis=1) == [(64 + row) * 70 for row in rows]).all()
+    assert (base["true_positives"] + base["false_negatives"] == [(row % 2) * (64 + row) * 70 for row in rows]).all()
+
+
+def test_ignored_pixels_and_empty_masks_do_not_disturb(tmp_path: Path) -> None:
+    logits = np.random.default_rng(0).normal(size=(2, 32, 32)).astype(np.float16)
+    masks = np.stack([np.full((32, 32), 255, np.uint8), np.zeros((32, 32), np.uint8)])
+    masks[1, :16] = 255
+    manifest = pd.DataFrame({"sample_id": ["ignored", "half"], "split": "test", "fold": -1})
+    write_arrays(tmp_path / "s.zarr", ArrayStream([{"logits": logits, "masks": masks}]))
+    store = ArrayStore(tmp_path / "s.zarr")
+    measured = measure(Samples(manifest, {"samples": store}), store, np.arange(2), 0.5, 16).set_index("sample_id")
+    assert (measured.loc["ignored", [*COLUMNS, "mae"]] == 0).all(axis=None)
+    half = measured.loc["half"].set_index("method")
+    assert (half[list(COLUMNS[:4])].sum(axis=1) == 512).all()
+    wrong = (logits[1, 16:] > 0).mean()
+    assert half.loc["tuned_threshold", "mae"] == pytest.approx(wrong)
+    assert half.loc["base", "mae"] == pytest.approx(expit(logits[1, 16:].astype(np.float32)).mean(), abs=1e-6)
 
 
 def test_prn_needs_maps_to_learn_from_and_maps_to_choose_by(

@@ -1,0 +1,66 @@
+"""The counts of `count_image` for many predictions of the same images: what the truth alone decides is found once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prn_pipeline.metrics.counts import IGNORE, boundary_width
+
+
+class TruthCounter:
+    """Truth of a batch of images, against which any number of methods is counted.
+
+    Args:
+        masks: uint8 (N,H,W): 0, 1, or 255 = ignore.
+    """
+
+    def __init__(self, masks: np.ndarray) -> None:
+        self.valid, self.truth = masks != IGNORE, masks == 1
+        self._band = boundary_width(masks.shape[1:])
+        self._outline = boundaries(self.truth, self._band)
+        self._sizes = _pixels(self.valid), _pixels(self.truth), _pixels(self._outline)
+
+    def count(self, predictions: np.ndarray) -> np.ndarray:
+        """Counts of one method.
+
+        Args:
+            predictions: bool (N,H,W).
+
+        Returns:
+            int64 (N,6), in the order of `COLUMNS`.
+        """
+        valid, truth, outer = self._sizes
+        predicted = predictions & self.valid
+        outline = boundaries(predicted, self._band)
+        positives, true_positives = _pixels(predicted), _pixels(predicted & self.truth)
+        false_positives, false_negatives = positives - true_positives, truth - true_positives
+        shared = _pixels(outline & self._outline)
+        union = _pixels(outline) + outer - shared
+        true_negatives = valid - positives - false_negatives
+        return np.stack([true_positives, false_positives, false_negatives, true_negatives, shared, union], axis=1)
+
+
+def boundaries(masks: np.ndarray, width: int) -> np.ndarray:
+    """`boundary` of each mask of a batch: bool (N,H,W) -> bool (N,H,W).
+
+    The erosion is a minimum over windows of 2 width + 1 pixels, made along one axis and then the other from windows of
+    1, 2, 4, ... pixels: as many passes as the logarithm of the width.
+    """
+    eroded = _minimum_of_rows(_minimum_of_rows(masks, width).swapaxes(1, 2), width).swapaxes(1, 2)
+    return masks & ~eroded
+
+
+def _minimum_of_rows(masks: np.ndarray, width: int) -> np.ndarray:
+    """All of the pixels within `width` rows are foreground; outside the image is background: bool (N,H,W)."""
+    window, size = 2 * width + 1, 1
+    run = np.pad(masks, ((0, 0), (width, width), (0, 0)))
+    while size < window:
+        step = min(size, window - size)
+        run = run[:, :-step] & run[:, step:]
+        size += step
+    return run
+
+
+def _pixels(masks: np.ndarray) -> np.ndarray:
+    """Foreground pixels of each mask of a batch, int64 (N,)."""
+    return np.array([np.count_nonzero(mask) for mask in masks], dtype=np.int64)  # faster than with an axis

@@ -1,0 +1,74 @@
+"""Maps of the test images before and after PRN, read a shard at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore
+from prn_pipeline.data.sample_store import Samples
+
+#: Pixels of a batch of maps: what passes over them again and again stays in a core's cache.
+PIXELS_AT_ONCE = 2**18
+
+
+@dataclass(frozen=True)
+class MapPair:
+    """One test image: logits of the base model and of PRN (H,W) float32, and the mask (H,W) uint8 0, 1, 255."""
+
+    base: np.ndarray
+    refined: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class MapBatch:
+    """Test images of one size: logits of the base model and of PRN (N,H,W) float32, and masks (N,H,W) uint8."""
+
+    base: np.ndarray
+    refined: np.ndarray
+    masks: np.ndarray
+
+
+#: Brings the maps and the mask of a manifest row to the resolution that is measured.
+Resize = Callable[[int, MapPair], MapPair]
+
+
+def stream_batches(
+    samples: Samples, refined: ArrayStore, rows: np.ndarray, resize: Resize | None = None
+) -> Iterator[MapBatch]:
+    """Test maps in order of the manifest, a shard in memory at a time; row i of `refined` belongs to `rows[i]`.
+
+    Args:
+        samples: with arrays logits and masks.
+        refined: PRN's logits of the test rows.
+        rows: rows of the test samples, int (n,).
+        resize: to another resolution, an image at a time; a batch is then one image.
+
+    Yields:
+        Batches of about `PIXELS_AT_ONCE` pixels, at least one image.
+    """
+    for start in range(0, len(rows), SHARD_ROWS):
+        part = rows[start : start + SHARD_ROWS]
+        base, masks = samples.array("logits", part), samples.array("masks", part)
+        after = refined.read("logits", slice(start, start + len(part)))
+        size = 1 if resize else max(1, PIXELS_AT_ONCE // masks[0].size)
+        for first in range(0, len(part), size):
+            some = slice(first, first + size)
+            batch = MapBatch(base[some].astype(np.float32), after[some].astype(np.float32), masks[some])
+            yield _resized(batch, int(part[first]), resize) if resize else batch
+
+
+def _resized(batch: MapBatch, row: int, resize: Resize) -> MapBatch:
+    """A batch of one image at the resolution that `resize` gives."""
+    pair = resize(row, MapPair(batch.base[0], batch.refined[0], batch.masks[0]))
+    return MapBatch(pair.base[None], pair.refined[None], pair.mask[None])
+
+
+def stream_pairs(samples: Samples, refined: ArrayStore, rows: np.ndarray) -> Iterator[MapPair]:
+    """`stream_batches` an image at a time."""
+    for batch in stream_batches(samples, refined, rows):
+        for base, after, mask in zip(batch.base, batch.refined, batch.masks, strict=True):
+            yield MapPair(base, after, mask)
