@@ -31,9 +31,9 @@ class AugmentationSettings(BaseModel):
 class Augmentation:
     """Applies the settings to one sample.
 
-    A sample is a dict of tensors: "inputs" (C,H,W), an image uint8 or a stack of maps float; every other entry is a
-    label (H,W) uint8. Labels are moved with the image and never interpolated. Draws from torch's global generator,
-    so a seeded run repeats itself.
+    A sample is a dict of tensors of one height and width: images (3,H,W) uint8, stacks of maps (C,H,W) float, labels
+    (H,W) uint8. Everything moves alike; rotation and zoom interpolate images and maps but never labels; colours and
+    blur change images only. Draws from torch's global generator, so a seeded run repeats itself.
     """
 
     #: Value of pixels that rotation and zoom bring in from outside: they count nowhere.
@@ -41,13 +41,13 @@ class Augmentation:
 
     def __init__(self, settings: AugmentationSettings) -> None:
         self._turns = settings.turns
-        steps: list[Any] = []
+        moves: list[Any] = []
         if settings.crop:
-            steps.append(v2.RandomCrop(settings.crop))
+            moves.append(v2.RandomCrop(settings.crop))
         if settings.flips:
-            steps += [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
+            moves += [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
         if settings.scale or settings.rotation:
-            steps.append(
+            moves.append(
                 v2.RandomAffine(
                     degrees=settings.rotation,
                     scale=(1 - settings.scale, 1 + settings.scale),
@@ -56,21 +56,35 @@ class Augmentation:
                 )
             )
         jitter = (settings.brightness, settings.contrast, settings.saturation, settings.hue)
+        looks: list[Any] = []
         if any(jitter):
-            steps.append(v2.ColorJitter(*jitter))
+            looks.append(v2.ColorJitter(*jitter))
         if settings.blur:
-            steps.append(v2.RandomApply([v2.GaussianBlur(3, (0.3, 1.5))], p=settings.blur))
-        self._transform = v2.Compose(steps) if steps else None
+            looks.append(v2.RandomApply([v2.GaussianBlur(3, (0.3, 1.5))], p=settings.blur))
+        self._move = v2.Compose(moves) if moves else None
+        self._look = v2.Compose(looks) if looks else None
 
     def __call__(self, sample: dict[str, Tensor]) -> dict[str, Tensor]:
         """The changed sample, same keys, same dtypes."""
-        if self._transform is not None:
-            wrapped = {
-                name: tv_tensors.Image(value) if name == "inputs" else tv_tensors.Mask(value)
-                for name, value in sample.items()
-            }
-            sample = {name: value.as_subclass(Tensor) for name, value in self._transform(wrapped).items()}
+        if self._move is not None:
+            sample = _plain(self._move({name: _wrapped(value) for name, value in sample.items()}))
+        if self._look is not None:
+            images = {name: tv_tensors.Image(value) for name, value in sample.items() if _is_image(value)}
+            sample = sample | (_plain(self._look(images)) if images else {})
         if self._turns:
             turns = int(torch.randint(4, ()))
             sample = {name: torch.rot90(value, turns, (-2, -1)) for name, value in sample.items()}
         return sample
+
+
+def _is_image(value: Tensor) -> bool:
+    return value.ndim == 3 and value.dtype == torch.uint8
+
+
+def _wrapped(value: Tensor) -> tv_tensors.TVTensor:
+    """As the library's image, which it interpolates, or as its mask, which it does not."""
+    return tv_tensors.Image(value) if value.ndim == 3 else tv_tensors.Mask(value)
+
+
+def _plain(wrapped: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.as_subclass(Tensor) for name, value in wrapped.items()}

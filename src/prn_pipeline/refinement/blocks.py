@@ -64,8 +64,29 @@ class AttentionGate(nn.Module):
         return skip * weight
 
 
+def doubling_kernel(weight: Tensor) -> Tensor:
+    """The kernel that doubles the resolution and convolves in one go.
+
+    `conv_transpose2d(x, doubling_kernel(weight), bias, stride=2, padding=1)` equals nearest-neighbour doubling followed
+    by `conv2d(., weight, bias, padding=1)`: it is the flipped kernel convolved with the 2x2 box that repeats a pixel.
+    It needs 16 multiplications a pixel of the small map instead of 36, and no enlarged copy.
+
+    Args:
+        weight: float (out_channels, in_channels, 3, 3).
+
+    Returns:
+        (in_channels, out_channels, 4, 4), summed in the dtype of `weight`.
+    """
+    k = F.pad(weight, (1, 1, 1, 1)).flip(2, 3)
+    return (k[..., :-1, :-1] + k[..., 1:, :-1] + k[..., :-1, 1:] + k[..., 1:, 1:]).transpose(0, 1)
+
+
 class UpConv(nn.Module):
-    """Nearest-neighbour doubling followed by a 3x3 convolution, batch norm and ReLU."""
+    """Nearest-neighbour doubling followed by a 3x3 convolution, batch norm and ReLU.
+
+    `conv` holds the 3x3 weights, as the released checkpoints do; `doubling_kernel` makes one transposed convolution of
+    the two steps.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -74,7 +95,9 @@ class UpConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, 2H, 2W)."""
-        return F.relu(self.norm(self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))))
+        # Summed here, in the weights' own float32: autocast rounds once, what enters the convolution.
+        kernel = doubling_kernel(self.conv.weight)
+        return F.relu(self.norm(F.conv_transpose2d(x, kernel, self.conv.bias, stride=2, padding=1)))
 
 
 class DecoderStep(nn.Module):

@@ -18,5 +18,11 @@ class RefinerSettings(BaseModel):
     residual: bool = Field(False, description="predict a correction of the base logit, zero before training")
     shrink: Literal[1, 2, 4] = Field(1, description="work at 1 / shrink of the resolution, without losing a pixel")
     shared_norm: bool = Field(True, description="recurrent passes share their batch norm, as in the paper")
+    image: bool = Field(False, description="the image beside the map")
     loss: LossKind = Field("paper", description="paper, released (what its script computes), or dice (for residual)")
     fusion: FusionRule = Field("paper", description="how the two branches become one map")
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the stored arrays that the refiner reads, the base logits first."""
+        return ("logits", "images") if self.image else ("logits",)

@@ -57,7 +57,7 @@ def cached_logits(
         maps: np.ndarray | None = None
         for name in sorted(set(names[rows])):
             chosen = np.flatnonzero(names[rows] == name)
-            made = np.concatenate(list(predict_logits(models[name], samples, rows[chosen], "images", batch_size)))
+            made = np.concatenate(list(predict_logits(models[name], samples, rows[chosen], ["images"], batch_size)))
             maps = np.empty((len(rows), *made.shape[1:]), made.dtype) if maps is None else maps
             maps[chosen] = made
         assert maps is not None

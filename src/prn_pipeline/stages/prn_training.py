@@ -36,7 +36,7 @@ def train_refiner(
     """Train PRN on the out-of-sample maps of train + val; one fold of them chooses the best epoch.
 
     Args:
-        samples: with arrays logits, labels (pseudo-labels) and masks.
+        samples: with arrays logits, labels (pseudo-labels) and masks, and what else the refiner reads.
         map_manifest: of the logit cache.
         refiner: network, loss, fusion.
         settings: of the training.
@@ -54,11 +54,12 @@ def train_refiner(
             f"{len(rows)} maps of unseen images lie all in fold {MONITOR_FOLD} or all outside it: PRN needs some to"
             " learn from and some to choose its best epoch by; use a larger val split, or protocol crossfit"
         )
+    arrays = ARRAYS | {name: name for name in refiner.arrays[1:]}
     return fit(
         lambda: Refiner(refiner),
         RefinerObjective(),
-        StoredSamples(samples, rows[~monitor], ARRAYS, settings.augmentation),
-        StoredSamples(samples, rows[monitor], ARRAYS),
+        StoredSamples(samples, rows[~monitor], arrays, settings.augmentation),
+        StoredSamples(samples, rows[monitor], arrays),
         settings,
         seed,
         checkpoint_folder(checkpoints, samples, "prn", seed, refiner, settings),

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import nn
 
 from prn_pipeline.data.array_store import SHARD_ROWS
+from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.training.precision import autocast, best_device
+from prn_pipeline.training.allocator import keep_freed_memory
+from prn_pipeline.training.precision import autocast, best_device, multiplies_bf16
 from prn_pipeline.training.samples import channels_first
 
 #: Where stored logits end. Beyond it a probability is 0 or 1 to seven digits, and float16 gets coarse.
 LARGEST_LOGIT = 16.0
 
 
+@runtime_checkable
+class Foldable(Protocol):
+    """A network that can make a faster copy of itself."""
+
+    def for_inference(self, dtype: torch.dtype) -> nn.Module:
+        """The copy, computing in `dtype`."""
+        ...
+
+
+def ready(network: nn.Module, device: torch.device) -> tuple[nn.Module, torch.autocast]:
+    """The network on `device`, in eval mode, in the form that is fastest there, and the context to run it in.
+
+    bfloat16 exactly where the hardware multiplies it. A `Foldable` network is copied, and its copy casts for itself.
+    """
+    context = autocast(device)
+    if isinstance(network, Foldable):
+        network = network.for_inference(torch.bfloat16 if multiplies_bf16(device) else torch.float32)
+        context = autocast(device, "fp32")
+    return network.to(device, memory_format=torch.channels_last).eval(), context  # type: ignore[call-overload]
+
+
 def predict_logits(
-    network: nn.Module, samples: Samples, rows: np.ndarray, array: str, batch_size: int
+    network: nn.Module, samples: Samples, rows: np.ndarray, arrays: Sequence[str], batch_size: int
 ) -> Iterator[np.ndarray]:
-    """Logit maps of the rows of a stored array, in the order of `rows`.
+    """Logit maps of stored samples, in the order of `rows`.
 
     Args:
-        network: (B,C,H,W) -> logits (B,1,H,W): a base model on "images", a refiner on "logits".
-        samples: stores, one of which holds `array`.
+        network: takes one tensor an array, (B,C,H,W) each, and gives logits (B,1,H,W): a base model on ["images"], a
+            refiner on its own `arrays`.
+        samples: stores that hold the arrays, not necessarily one store.
         rows: int (n,).
-        array: images (H,W,3) uint8 or maps (H,W) float.
+        arrays: names of images (H,W,3) uint8 or maps (H,W) float, in the order of the network's arguments.
         batch_size: samples a forward pass.
 
     Yields:
@@ -37,11 +62,17 @@ def predict_logits(
         UserError: the network gave NaN.
     """
     device = best_device()
-    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    for batch in samples.store_of(array).batches([array], rows, SHARD_ROWS):
-        for part in channels_first(torch.from_numpy(batch[array])).split(batch_size):
-            with torch.inference_mode(), autocast(device):
-                logits = network(part.to(device).contiguous(memory_format=torch.channels_last))[:, 0].float()
+    if device.type == "cpu":
+        keep_freed_memory()
+    network, context = ready(network, device)
+    shards = (rows[start : start + SHARD_ROWS] for start in range(0, len(rows), SHARD_ROWS))
+    for columns in read_ahead(
+        [channels_first(torch.from_numpy(samples.array(n, shard))) for n in arrays] for shard in shards
+    ):
+        for parts in zip(*(column.split(batch_size) for column in columns), strict=True):
+            inputs = [part.to(device).contiguous(memory_format=torch.channels_last) for part in parts]
+            with torch.inference_mode(), context:
+                logits = network(*inputs)[:, 0].float()
             if torch.isnan(logits).any():
                 raise UserError("the network gives NaN: train it again with precision: fp32 or a lower learning_rate")
             yield logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().cpu().numpy()

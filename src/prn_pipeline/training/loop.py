@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import nn
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, validated_metrics
 from prn_pipeline.training.callbacks import EpochListener, History, ReturnToBest
 from prn_pipeline.training.precision import best_device, lightning_precision
@@ -78,6 +79,8 @@ def fit(
         logging.getLogger(chatty).setLevel(logging.WARNING)
     pl.seed_everything(seed, workers=True, verbose=False)
     device = best_device(settings.accelerator)
+    if device.type == "cpu":
+        keep_freed_memory()
     task = SegmentationTask(build(), objective, settings)
     history = History(name, listener)
     best = best_checkpoint(checkpoints, settings, validated=val is not None)

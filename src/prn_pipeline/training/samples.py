@@ -20,10 +20,10 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
     Args:
         samples: manifest and stores.
         rows: which rows, int (n,).
-        arrays: key in a sample -> name of the array; "inputs" is an image (H,W,3) uint8 or a map (H,W) float.
+        arrays: key in a sample -> name of the array; see `channels_first` for what an array may hold.
         augmentation: random changes, or None.
 
-    A sample has "inputs" (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32.
+    A sample has images and maps (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32.
     """
 
     def __init__(
@@ -44,8 +44,9 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         """One read an array for the whole batch: what makes random access to a store cheap."""
         rows = self._rows[indices]
-        columns = {key: torch.from_numpy(self._samples.array(name, rows)) for key, name in self._arrays.items()}
-        columns["inputs"] = channels_first(columns["inputs"])
+        columns = {
+            key: channels_first(torch.from_numpy(self._samples.array(name, rows))) for key, name in self._arrays.items()
+        }
         batch = [{key: values[i] for key, values in columns.items()} for i in range(len(rows))]
         return [self._augment(sample) for sample in batch] if self._augment else batch
 
@@ -53,9 +54,14 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         return self.__getitems__([index])[0]
 
 
-def channels_first(inputs: Tensor) -> Tensor:
-    """Images (N,H,W,3) uint8 -> (N,3,H,W) uint8; maps (N,H,W) float -> (N,1,H,W) float32."""
-    return inputs.float().unsqueeze(1) if inputs.ndim == 3 else inputs.permute(0, 3, 1, 2)
+def channels_first(stored: Tensor) -> Tensor:
+    """Stored rows as a network takes them.
+
+    Images (N,H,W,3) uint8 -> (N,3,H,W) uint8; maps (N,H,W) float -> (N,1,H,W) float32; labels (N,H,W) uint8 stay.
+    """
+    if stored.is_floating_point():
+        return stored.float().unsqueeze(1)
+    return stored.permute(0, 3, 1, 2) if stored.ndim == 4 else stored
 
 
 def loader(dataset: StoredSamples, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:

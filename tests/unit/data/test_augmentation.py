@@ -52,3 +52,29 @@ def test_the_same_seed_draws_the_same() -> None:
         torch.manual_seed(7)
         results.append(augment(before))
     assert all(torch.equal(results[0][key], results[1][key]) for key in before)
+
+
+def test_a_map_and_an_image_move_alike_and_only_the_image_changes_its_colours() -> None:
+    torch.manual_seed(0)
+    settings = AugmentationSettings(flips=True, turns=True, crop=16, brightness=0.5, hue=0.2, blur=1.0)
+    place = torch.arange(32 * 32, dtype=torch.float32).reshape(1, 32, 32)
+    image = (place * 7 % 256).to(torch.uint8).repeat(3, 1, 1)
+    masks = (place[0] % 3 == 0).to(torch.uint8)
+    after = Augmentation(settings)({"inputs": place, "images": image, "masks": masks})
+    rows = after["inputs"].long().flatten()
+    assert torch.equal(after["masks"].flatten(), masks.flatten()[rows])
+    assert after["inputs"].dtype == torch.float32
+    assert after["images"].dtype == torch.uint8
+    assert not torch.equal(after["images"].flatten(1), image.flatten(1)[:, rows])
+    only_moved = Augmentation(settings.model_copy(update={"brightness": 0.0, "hue": 0.0, "blur": 0.0}))
+    after = only_moved({"inputs": place, "images": image, "masks": masks})
+    assert torch.equal(after["images"].flatten(1), image.flatten(1)[:, after["inputs"].long().flatten()])
+
+
+def test_rotation_interpolates_maps_and_never_labels() -> None:
+    torch.manual_seed(0)
+    halves = (torch.arange(32) < 16).float().expand(32, 32)
+    before = {"inputs": halves[None].contiguous(), "masks": halves.to(torch.uint8)}
+    after = Augmentation(AugmentationSettings(rotation=45))(before)
+    assert ((after["inputs"] > 0.05) & (after["inputs"] < 0.95)).any()
+    assert set(after["masks"].unique().tolist()) <= {0, 1, 255}

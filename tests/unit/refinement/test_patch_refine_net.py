@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement import PatchRefineNet, load_published, prn_loss
-from prn_pipeline.refinement.cells import as_released, join_cells, split_into_cells
+from prn_pipeline.refinement import PatchRefineNet, load_published
 
 
 @pytest.fixture(autouse=True)
@@ -64,43 +63,31 @@ def test_every_grid_takes_every_size(grid: int, height: int, width: int) -> None
         assert refined.local_logits.shape == (1, 1, height, width)
 
 
+@pytest.mark.parametrize("width", [4, 16, 24, 32])
+@pytest.mark.parametrize("padded", [0, 3])
+def test_every_width_takes_an_image_beside_the_map(width: int, padded: int) -> None:
+    model = small(width=width, in_channels=4)
+    side = model.multiple + padded
+    with torch.no_grad():
+        refined = model(torch.rand(2, 4, side, side))
+    for logits in refined:
+        assert logits.shape == (2, 1, side, side)
+        assert torch.isfinite(logits).all()
+
+
+def test_channels_after_the_map_change_the_outputs() -> None:
+    model, maps = small(in_channels=4), torch.rand(1, 4, 32, 32)
+    other = torch.cat([maps[:, :1], torch.rand(1, 3, 32, 32)], dim=1)
+    with torch.no_grad():
+        assert not torch.allclose(model(maps).global_logits, model(other).global_logits)
+
+
 def test_padding_repeats_the_last_row_and_column() -> None:
     model, maps = small(), torch.rand(2, 1, 20, 30)
     by_hand = torch.cat([maps, maps[:, :, -1:].expand(-1, -1, 12, -1)], dim=2)
     by_hand = torch.cat([by_hand, by_hand[..., -1:].expand(-1, -1, -1, 2)], dim=3)
     with torch.no_grad():
         assert_same(model(maps), tuple(logits[..., :20, :30] for logits in model(by_hand)), atol=0)
-
-
-def test_local_logits_depend_on_other_cells_only_through_the_encoder() -> None:
-    model = small(grid=4)
-    features = [torch.rand(1, 4 * 2**i, 64 // 2**i, 64 // 2**i) for i in range(4)]
-    with torch.no_grad():
-        whole = join_cells(model.local_branch([split_into_cells(f, 4) for f in features]), 4)
-        for row, column in ((0, 0), (1, 3), (3, 2)):
-            sides = [f.shape[-1] // 4 for f in features]
-            alone = [
-                f[..., row * s : (row + 1) * s, column * s : (column + 1) * s]
-                for f, s in zip(features, sides, strict=True)
-            ]
-            cell = whole[..., row * 16 : (row + 1) * 16, column * 16 : (column + 1) * 16]
-            torch.testing.assert_close(model.local_branch(alone), cell, atol=1e-6, rtol=0)
-
-
-def test_cells_are_row_by_row_and_joining_undoes_splitting() -> None:
-    x = torch.arange(2 * 3 * 4 * 6).reshape(2, 3, 4, 6)
-    cells = split_into_cells(x, 2)
-    assert torch.equal(cells[1], x[0, :, :2, 3:])
-    assert torch.equal(cells[6], x[1, :, 2:, :3])
-    assert torch.equal(join_cells(cells, 2), x)
-
-
-def test_the_released_slip_moves_one_row_of_cells_and_no_other() -> None:
-    cells = torch.arange(2 * 64).reshape(128, 1, 1, 1)
-    moved = as_released(cells).flatten()
-    expected = torch.arange(128).reshape(2, 8, 8)
-    expected[:, 6] = expected[:, 2]
-    assert torch.equal(moved, expected.flatten())
 
 
 @pytest.mark.parametrize("grid", [0, 4])
@@ -114,33 +101,6 @@ def test_an_untrained_residual_model_is_the_base_model(grid: int, channels: int)
             assert torch.equal(logits > 0, maps[:, :1] > 0.5)
             clamped = maps[:, :1].clamp(1e-4, 1 - 1e-4)
             torch.testing.assert_close(torch.sigmoid(logits), clamped, atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize("grid", [0, 2])
-def test_gradients_reach_every_parameter_at_batch_one(grid: int) -> None:
-    model = small(grid=grid).train()
-    labels = torch.randint(0, 2, (1, 32, 32))
-    prn_loss(model(torch.rand(1, 1, 32, 32)), labels, labels, kind="dice").backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert torch.isfinite(parameter.grad).all(), name
-        assert parameter.ndim < 2 or parameter.grad.any(), name  # biases before a batch norm have a gradient of 0
-
-
-def test_a_residual_model_learns_to_undo_a_bias_of_the_base_model() -> None:
-    torch.manual_seed(0)
-    model = PatchRefineNet(width=4, grid=2, residual=True)
-    masks = (torch.rand(2, 1, 4, 4) > 0.5).float().repeat_interleave(8, 2).repeat_interleave(8, 3)
-    maps = 0.6 * masks + 0.3 + 0.05 * torch.rand_like(masks) - 0.3 * (masks > 0) * (torch.arange(32) < 16)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    losses = []
-    for _ in range(25):
-        optimizer.zero_grad()
-        loss = prn_loss(model(maps), masks, masks, kind="dice")
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_bfloat16_autocast_stays_close_and_keeps_the_base_logit_in_full_precision() -> None:
@@ -160,22 +120,6 @@ def test_channels_last_gives_the_same_outputs() -> None:
         expected = model(maps)
         fast = model.to(memory_format=torch.channels_last)
         assert_same(fast(maps.contiguous(memory_format=torch.channels_last)), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(("grid", "size"), [(0, 32), (2, 32), (2, 30)])
-def test_exports_to_a_graph_with_the_same_outputs(grid: int, size: int) -> None:
-    model, maps = small(grid=grid, residual=True), torch.rand(1, 1, size, size)
-    torch.nn.init.normal_(model.global_branch.head.weight)
-    graph = torch.export.export(model, (maps,)).module()
-    with torch.no_grad():
-        assert_same(graph(maps), model(maps), atol=1e-5)
-
-
-def test_compiles_to_one_graph_with_the_same_outputs() -> None:
-    model, maps = small(), torch.rand(1, 1, 32, 32)
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
-    with torch.no_grad():
-        assert_same(compiled(maps), model(maps), atol=1e-6)
 
 
 def test_settings_rebuild_the_model() -> None:

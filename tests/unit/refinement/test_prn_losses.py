@@ -74,8 +74,13 @@ def test_the_total_is_the_mean_of_the_branches(kind: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", [-100.0, 0.0, 100.0])
-def test_losses_and_gradients_are_finite_at_extreme_logits(dtype: torch.dtype, kind: str, value: float) -> None:
+@pytest.mark.parametrize("ignored", [False, True])
+def test_losses_and_gradients_are_finite_at_extreme_logits(
+    dtype: torch.dtype, kind: str, value: float, ignored: bool
+) -> None:
     _, labels, masks = random_batch()
+    if ignored:
+        labels[..., 2:7, 3:9], masks[:, :, :4] = 255, 255
     logits = torch.full(masks.shape, value, dtype=dtype)
     logits[0] = torch.where(torch.arange(12) % 3 == 0, -value, value)
     logits.requires_grad_()

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.stages.evaluation import measure, tune_threshold
 from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
@@ -18,11 +18,11 @@ from prn_pipeline.training.inference import predict_logits
 
 
 def refine_test_maps(
-    manifest: pd.DataFrame, logits: ArrayStore, refiner: nn.Module, settings: dict[str, Any]
+    samples: ArrayStore, manifest: pd.DataFrame, logits: ArrayStore, refiner: Refiner, settings: dict[str, Any]
 ) -> ArrayStream:
     """PRN's logits of the test samples, in order of the manifest."""
-    samples = Samples(manifest, {"logits": logits})
-    batches = predict_logits(refiner, samples, samples.rows(["test"]), "logits", settings["batch_size"])
+    stores = Samples(manifest, {"samples": samples, "logits": logits})
+    batches = predict_logits(refiner, stores, stores.rows(["test"]), refiner.arrays, settings["batch_size"])
     return ArrayStream(({"logits": maps} for maps in batches), {IDENTITY: manifest.attrs[IDENTITY]})
 
 

@@ -1,0 +1,115 @@
+"""Fast forms: one transposed convolution for two steps, batch norms folded away."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from prn_pipeline.refinement import PatchRefineNet
+from prn_pipeline.refinement.blocks import UpConv, doubling_kernel
+from prn_pipeline.refinement.folded import fold_for_inference
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+VARIANTS = [
+    {"grid": 0},
+    {"grid": 2},
+    {"grid": 2, "shared_norm": False},
+    {"grid": 1, "residual": True, "in_channels": 4},
+    {"grid": 4, "residual": True, "shrink": 2, "shared_norm": False},
+    {"grid": 8, "released_slip": True},
+]
+
+
+def as_if_trained(**settings) -> PatchRefineNet:
+    """Statistics of batch norm and heads that are not those of a new network: folding them wrongly would show."""
+    torch.manual_seed(0)
+    model = PatchRefineNet(**{"width": 16, **settings}).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.1)
+    for branch in (model.global_branch, model.local_branch):
+        if branch is not None:
+            nn.init.normal_(branch.head.weight, std=0.1)
+    return model
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (7, 3), (8, 13)])
+def test_one_transposed_convolution_equals_doubling_then_convolving(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, 3, height, width).double(), torch.randn(5, 3, 3, 3).double()
+    bias, upstream = torch.randn(5).double(), torch.randn(2, 5, 2 * height, 2 * width).double()
+    inputs = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+    two_steps = F.conv2d(F.interpolate(x, scale_factor=2.0, mode="nearest"), weight, bias, padding=1)
+    expected = torch.autograd.grad(two_steps, inputs, upstream)
+    one_step = F.conv_transpose2d(x, doubling_kernel(weight), bias, stride=2, padding=1)
+    found = torch.autograd.grad(one_step, inputs, upstream)
+    torch.testing.assert_close(one_step, two_steps, atol=1e-12, rtol=0)
+    for gradient, reference in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, reference, atol=1e-11, rtol=0)
+
+
+def test_doubling_keeps_the_channels_last_layout_and_the_released_names() -> None:
+    up = UpConv(8, 4).to(memory_format=torch.channels_last)
+    y = up(torch.rand(2, 8, 6, 6).contiguous(memory_format=torch.channels_last))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert up.state_dict()["conv.weight"].shape == (4, 8, 3, 3)
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_folded_in_single_precision_it_gives_the_same_logits(settings: dict) -> None:
+    model = as_if_trained(**settings)
+    maps = torch.rand(2, model.in_channels, 61, 64)
+    with torch.no_grad():
+        expected, found = model(maps), fold_for_inference(model, torch.float32)(maps)
+    for a, b in zip(found, expected, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None and b is not None:
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_folded_in_bfloat16_it_is_as_close_as_autocast(settings: dict) -> None:
+    model = as_if_trained(**settings)
+    maps = torch.rand(2, model.in_channels, 64, 64)
+    with torch.no_grad():
+        expected, found = model(maps), fold_for_inference(model)(maps)
+        with torch.autocast("cpu", torch.bfloat16):
+            cast = model(maps)
+    for a, b, c in zip(expected, found, cast, strict=True):
+        if a is not None and b is not None and c is not None:
+            assert b.dtype == torch.float32
+            assert (b - a).abs().mean() < 1.5 * (c - a).abs().mean()
+
+
+def test_folded_residual_base_logits_stay_in_full_precision() -> None:
+    maps = torch.tensor([0.5, 0.5 + 1e-5, 0.5 - 1e-5, 0.9995]).repeat(1, 1, 16, 4)
+    untrained = PatchRefineNet(width=16, grid=2, residual=True)
+    with torch.no_grad():
+        refined = fold_for_inference(untrained)(maps)
+    for logits in refined:
+        torch.testing.assert_close(torch.sigmoid(logits), maps, atol=1e-6, rtol=0)
+
+
+def test_folding_leaves_no_batch_norm_and_does_not_touch_the_network() -> None:
+    model = as_if_trained(grid=2).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    folded = fold_for_inference(model)
+    with torch.no_grad():
+        folded(torch.rand(1, 1, 32, 32))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    assert not any(parameter.requires_grad for parameter in folded.parameters())
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_folding_does_not_change_its_input() -> None:
+    folded, maps = fold_for_inference(as_if_trained(grid=1), torch.float32), torch.rand(1, 1, 32, 32)
+    before = maps.clone()
+    with torch.no_grad():
+        first, second = folded(maps), folded(maps)
+    assert torch.equal(maps, before)
+    assert torch.equal(first.global_logits, second.global_logits)
