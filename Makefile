@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro test lint format coverage clean
+.PHONY: help setup run repro test bench lint format coverage clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ coverage: $(READY) ## all tests, with the share of lines they run
 	@python -m coverage run -m pytest -q
 	@python -m coverage combine -q
 	@python -m coverage report
+
+bench: $(READY) ## this machine's speed against plain versions, about ten minutes; BENCH="network --no-compile" for a part
+	@python -m benchmarks $(BENCH)
 
 lint: $(READY) ## format check, lint, types
 	@ruff format --check .

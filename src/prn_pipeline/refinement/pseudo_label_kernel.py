@@ -82,43 +82,62 @@ def widen_row(bits, row):  # type: ignore[no-untyped-def]
 def _encode_row(probabilities, masks, levels, codes):  # type: ignore[no-untyped-def]
     """Codes of a row: four times the number of thresholds k / levels below the probability, plus the mask's two bits.
 
-    Masks 0, 1 and 255 end in the bits 00, 01 and 11. The product with `levels` is exact in float64 and rounding to
-    float32 is monotone, so threshold number `guess` is at most the probability and the next one at least: only
-    equality is left to tell. (Number 0 is no threshold: hence the last term for a probability of 0.)
+    Masks 0, 1 and 255 end in the bits 00, 01 and 11. In single precision the product with `levels` is off by less than
+    `margin`, so its whole part is the number of thresholds unless it lies that close to a whole number. (The last
+    threshold is 1 and no probability above it: whatever lies above the last but one is cut to half-way.)
     """
-    step = 1.0 / levels
-    fine = True
+    scale, most = np.float32(levels), np.float32(levels - 0.5)
+    margin = np.float32(levels * 2.0**-22)
+    fine, close = True, False
     for x in range(len(codes)):
         value, mask = probabilities[x], masks[x]
-        valid = in_range(value, mask)
-        guess = np.int32(np.float64(value) * levels) if valid else np.int32(0)
-        rank = guess - np.int32(np.float32(guess * step) >= value) + np.int32(value <= 0)
+        scaled = min(value * scale, most)
+        rank = np.int32(scaled)
+        rest = scaled - np.float32(rank)
+        close |= ((rest < margin) & (scaled >= np.float32(1))) | (rest > np.float32(1) - margin)
         codes[x] = np.uint16((rank << 2) | (mask & 3))
-        fine &= valid
+        fine &= in_range(value, mask)
+    if close & fine:
+        _encode_row_exactly(probabilities, masks, levels, codes)
     return fine
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(codes, counts):  # type: ignore[no-untyped-def]
-    """Histogram of the codes of a patch, left in counts[0]; unsigned indices spare a test for negative ones.
+def _encode_row_exactly(probabilities, masks, levels, codes):  # type: ignore[no-untyped-def]
+    """As `_encode_row`, in half as much time again.
+
+    The product with `levels` is exact in float64 and rounding to float32 is monotone, so threshold number `guess` is at
+    most the probability and the next one at least: only equality is left to tell. (Number 0 is no threshold: hence the
+    last term for a probability of 0.)
+    """
+    step = 1.0 / levels
+    for x in range(len(codes)):
+        value = probabilities[x]
+        guess = np.int32(np.float64(value) * levels)
+        rank = guess - np.int32(np.float32(guess * step) >= value) + np.int32(value <= 0)
+        codes[x] = np.uint16((rank << 2) | (masks[x] & 3))
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(codes, left, right, counts):  # type: ignore[no-untyped-def]
+    """Histogram of the codes between two columns, left in counts[0].
 
     Neighbours often share a code, and an increment has to wait for the one before it in the same place: with four
-    histograms in turn it need not.
+    histograms in turn it need not. Unsigned indices spare a test for negative ones.
     """
     counts[:] = 0
     lanes = counts.shape[0]
     a, b, c, d = counts[0], counts[1 % lanes], counts[2 % lanes], counts[3 % lanes]
-    one = np.uint32(1)
-    for y in range(codes.shape[0]):
-        row = codes[y]
-        quads = np.uint64(len(row)) & ~np.uint64(3)
-        for x in range(np.uint64(0), quads, np.uint64(4)):
-            a[np.uint64(row[x])] += one
-            b[np.uint64(row[x + np.uint64(1)])] += one
-            c[np.uint64(row[x + np.uint64(2)])] += one
-            d[np.uint64(row[x + np.uint64(3)])] += one
-        for x in range(quads, np.uint64(len(row))):
-            a[np.uint64(row[x])] += one
+    one, first, end = np.uint32(1), np.uint64(left), np.uint64(right)
+    quads = first + ((end - first) & ~np.uint64(3))
+    for y in range(np.uint64(codes.shape[0])):
+        for x in range(first, quads, np.uint64(4)):
+            a[np.uint64(codes[y, x])] += one
+            b[np.uint64(codes[y, x + np.uint64(1)])] += one
+            c[np.uint64(codes[y, x + np.uint64(2)])] += one
+            d[np.uint64(codes[y, x + np.uint64(3)])] += one
+        for x in range(quads, end):
+            a[np.uint64(codes[y, x])] += one
     for lane in range(1, lanes):
         for code in range(counts.shape[1]):
             a[code] += counts[lane, code]
@@ -166,9 +185,11 @@ def _levels_kernel(  # type: ignore[no-untyped-def]
                 fine[task] &= _encode_row(single, masks[image, y], levels, codes[y - top])
             else:
                 fine[task] &= _encode_row(maps[image, y], masks[image, y], levels, codes[y - top])
+        if not fine[task]:
+            continue  # codes of what is out of range are no index
         for column in range(columns):
             left, right = column * size, min((column + 1) * size, width)
-            _count(codes[:, left:right], counts)
+            _count(codes, left, right, counts)
             choice, score = _best_level(counts[0], levels, smooth)
             best[image, task % rows, column] = edges[choice]
             iou[image, task % rows, column] = score

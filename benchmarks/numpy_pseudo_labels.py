@@ -1,0 +1,44 @@
+"""Pseudo-labels as the paper describes them, in plain numpy: a loop over patches and a loop over thresholds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+PAPER_SMOOTH = 1.0
+
+
+class PatchLabel(NamedTuple):
+    """Labels uint8 of one patch, the threshold that made them, and its smoothed IoU."""
+
+    labels: np.ndarray
+    threshold: np.float32
+    iou: float
+
+
+def candidates(probabilities: np.ndarray, levels: int | None) -> np.ndarray:
+    """Thresholds to try on one patch, float32, ascending: k / levels, or 0 and every distinct value."""
+    if levels is None:
+        return np.unique(np.append(probabilities.ravel(), np.float32(0)))
+    return (np.arange(1, levels + 1) / levels).astype(np.float32)
+
+
+def label_patch(probabilities: np.ndarray, mask: np.ndarray, thresholds: np.ndarray) -> PatchLabel:
+    """The best of ascending thresholds by smoothed IoU; ties go to the lowest.
+
+    Args:
+        probabilities: float32 (h,w).
+        mask: uint8 (h,w), 0 and 1.
+        thresholds: float32 (K,).
+    """
+    truth = mask == 1
+    best = -1.0
+    for candidate in thresholds:
+        prediction = probabilities > candidate
+        intersection = np.count_nonzero(prediction & truth)
+        union = np.count_nonzero(prediction | truth)
+        score = (intersection + PAPER_SMOOTH) / (union + PAPER_SMOOTH)
+        if score > best:
+            best, chosen = score, candidate
+    return PatchLabel((probabilities > chosen).astype(np.uint8), np.float32(chosen), best)
