@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.numpy_pseudo_labels import candidates, label_patch
+from benchmarks.numpy_pseudo_labels import Count, candidates, label_patch
 from prn_pipeline.refinement import PatchPseudoLabels
 
 #: A whole image is computed when it takes no longer than this; otherwise a part that takes about `SAMPLE_SECONDS`.
@@ -30,6 +30,7 @@ def time_and_compare(
     levels: int | None,
     ours: PatchPseudoLabels[np.ndarray],
     longest: float = LONGEST_SECONDS,
+    count: Count = np.sum,
 ) -> Reference:
     """Time the loop on one image and require what it computed of ours to be equal.
 
@@ -40,6 +41,7 @@ def time_and_compare(
         levels: candidate thresholds; None = every distinct value.
         ours: what `patch_pseudo_labels` found for a batch whose first image this is.
         longest: seconds that a whole image may take.
+        count: how numpy counts the foreground.
 
     Raises:
         AssertionError: labels, thresholds or IoU differ anywhere.
@@ -47,7 +49,7 @@ def time_and_compare(
     maps = probabilities.astype(np.float32)
     patches = [(r, c) for r in range(maps.shape[0] // patch_size) for c in range(maps.shape[1] // patch_size)]
     tried = levels or patch_size**2
-    expected = _seconds_a_threshold(maps, mask, patch_size) * tried * len(patches)
+    expected = _seconds_a_threshold(maps, mask, patch_size, count) * tried * len(patches)
     share = 1.0 if expected <= longest else min(SAMPLE_SECONDS, longest) / expected
     chosen = _spread(patches, max(1, round(share * len(patches))))
     most = tried + 1 if share * len(patches) >= 1 else max(PROBED_THRESHOLDS, round(share * len(patches) * tried))
@@ -59,7 +61,7 @@ def time_and_compare(
         every = candidates(maps[where], levels)
         # A sample of thresholds keeps ours among them: if a better or an equal lower one were in it, ours would lose.
         thresholds = every if len(every) <= most else _with(every, most, ours.thresholds[0, row, column])
-        found = label_patch(maps[where], mask[where], thresholds)
+        found = label_patch(maps[where], mask[where], thresholds, count)
         seconds += (time.perf_counter() - start) * len(every) / len(thresholds)
         fewest = min(fewest, len(thresholds) / len(every))
         same = (
@@ -72,12 +74,12 @@ def time_and_compare(
     return Reference(seconds * len(patches) / len(chosen), _told(len(chosen), len(patches), fewest))
 
 
-def _seconds_a_threshold(maps: np.ndarray, mask: np.ndarray, patch_size: int) -> float:
+def _seconds_a_threshold(maps: np.ndarray, mask: np.ndarray, patch_size: int, count: Count) -> float:
     corner = np.s_[:patch_size, :patch_size]
     probe = candidates(maps[corner], PROBED_THRESHOLDS)
-    label_patch(maps[corner], mask[corner], probe)
+    label_patch(maps[corner], mask[corner], probe, count)
     start = time.perf_counter()
-    label_patch(maps[corner], mask[corner], probe)
+    label_patch(maps[corner], mask[corner], probe, count)
     return (time.perf_counter() - start) / len(probe)
 
 

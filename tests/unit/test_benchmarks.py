@@ -68,7 +68,7 @@ def test_a_misspelt_section_or_a_strange_file_name_stops_before_anything_is_meas
         main(arguments)
 
 
-@pytest.mark.parametrize("longest", [60.0, 0.002], ids=["whole", "sampled"])
+@pytest.mark.parametrize("longest", [60.0, 1e-6], ids=["whole", "sampled"])
 @pytest.mark.parametrize("levels", [20, 255, None])
 def test_numpy_and_ours_agree_and_a_difference_is_not_missed(levels: int | None, longest: float) -> None:
     maps, masks = example_maps(2, 64)
