@@ -8,7 +8,7 @@ import pytest
 from prn_pipeline.training import allocator
 from prn_pipeline.training.allocator import keep_freed_memory
 
-#: 80 MB: above the 32 MiB from which glibc by default always maps anew.
+#: 24 MB, the size of activations; a neighbour of half the size makes the free memory at the heap's end worth trimming.
 PROBE = """
 import ctypes, resource, runpy, sys
 taken = False
@@ -17,10 +17,12 @@ if sys.argv[1] == "kept":
     taken = keep_freed_memory() and keep_freed_memory()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
-def use(size=80_000_000):
-    block = ctypes.c_void_p(libc.malloc(ctypes.c_size_t(size)))
-    ctypes.memset(block, 1, size)
-    libc.free(block)
+def use(sizes=(24_000_000, 30_000_000, 12_000_000)):
+    blocks = [ctypes.c_void_p(libc.malloc(ctypes.c_size_t(size))) for size in sizes]
+    for block, size in zip(blocks, sizes):
+        ctypes.memset(block, 1, size)
+    for block in blocks:
+        libc.free(block)
 use()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
