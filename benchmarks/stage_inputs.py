@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
+from prn_pipeline.data.array_store import ArrayStore, ArrayStream, Batch, shards, write_arrays
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import SyntheticSettings
 from prn_pipeline.data.synthetic import draw_scene
@@ -48,14 +48,9 @@ def _scenes(size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.stack(masks)
 
 
-def _batches(count: int) -> Iterator[np.ndarray]:
-    for start in range(0, count, SHARD_ROWS):
-        yield np.arange(start, min(start + SHARD_ROWS, count))
-
-
 def _samples(count: int, size: int) -> Iterator[Batch]:
     images, masks = _scenes(size)
-    for rows in _batches(count):
+    for rows in shards(np.arange(count)):
         yield {"images": images[rows % DRAWN_SCENES], "masks": masks[rows % DRAWN_SCENES]}
 
 
@@ -63,6 +58,6 @@ def _logits(count: int, size: int, noise: float) -> Iterator[Batch]:
     _, masks = _scenes(size)
     rng = np.random.default_rng(0)
     drift = np.linspace(-1, 1, size, dtype=np.float32)[:, None]
-    for rows in _batches(count):
+    for rows in shards(np.arange(count)):
         scattered = noise * rng.standard_normal((len(rows), size, size), np.float32)
         yield {"logits": (3.0 * masks[rows % DRAWN_SCENES] - 1.5 + drift + scattered).astype(np.float16)}

@@ -15,7 +15,6 @@ import numpy as np
 import zarr
 
 from prn_pipeline.data.atomic import replacing
-from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -84,12 +83,10 @@ class ArrayStore:
             return np.asarray(array[int(rows[0]) : int(rows[-1]) + 1])
         return np.asarray(array.oindex[rows])
 
-    def batches(
-        self, names: Sequence[str], rows: Sequence[int] | np.ndarray, size: int = SHARD_ROWS
-    ) -> Iterator[Batch]:
-        """Batches of at most `size` rows; the next one is read while the caller works on this one."""
-        parts = (rows[start : start + size] for start in range(0, len(rows), size))
-        return read_ahead({name: self.read(name, part) for name in names} for part in parts)
+
+def shards(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows in parts of `SHARD_ROWS`: what a stage holds in memory at a time."""
+    return (rows[start : start + SHARD_ROWS] for start in range(0, len(rows), SHARD_ROWS))
 
 
 def write_arrays(path: Path, stream: ArrayStream) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.array_store import ArrayStore, shards
+from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.errors import UserError
 
 #: Attribute of every store and of the manifest: which samples, in which splits.
@@ -55,6 +56,10 @@ class Samples:
     def array(self, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Rows of the array `name`, whichever store holds it."""
         return self.store_of(name).read(name, rows)
+
+    def batches(self, names: Sequence[str], rows: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """The arrays `names` of `rows`, a shard at a time; the next is read while the caller works on this one."""
+        return read_ahead([self.array(name, part) for name in names] for part in shards(rows))
 
     def store_of(self, name: str) -> ArrayStore:
         """The store that holds the array `name`."""

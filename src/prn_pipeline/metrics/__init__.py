@@ -1,7 +1,18 @@
 """Streaming counts to scores, and how sure they are."""
 
 from prn_pipeline.metrics.bootstrap import Gain, interval, paired_gain
-from prn_pipeline.metrics.counts import COLUMNS, boundary, boundary_width, count_image
+from prn_pipeline.metrics.counts import COLUMNS, TruthCounter, boundaries, boundary_width, count_image
 from prn_pipeline.metrics.scores import iou, scores
 
-__all__ = ["COLUMNS", "Gain", "boundary", "boundary_width", "count_image", "interval", "iou", "paired_gain", "scores"]
+__all__ = [
+    "COLUMNS",
+    "Gain",
+    "TruthCounter",
+    "boundaries",
+    "boundary_width",
+    "count_image",
+    "interval",
+    "iou",
+    "paired_gain",
+    "scores",
+]

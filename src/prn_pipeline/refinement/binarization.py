@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prn_pipeline.refinement.threshold_tuning import HALF, as_array
-from prn_pipeline.refinement.validation import check_probabilities
+from prn_pipeline.refinement.threshold_tuning import HALF
+from prn_pipeline.refinement.validation import as_array, check_probabilities
 
 RankMetric = Literal["iou", "dice"]
 

@@ -15,19 +15,7 @@ from torch import Tensor, nn
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.binarization import RankMetric, rankseg_masks, threshold_masks
 from prn_pipeline.refinement.pseudo_labels import PAPER_LEVELS, patch_pseudo_labels
-from prn_pipeline.refinement.threshold_tuning import HALF, ThresholdTuner, tune_threshold
-
-__all__ = [
-    "Decision",
-    "FixedThreshold",
-    "PatchOracle",
-    "RankSeg",
-    "ThresholdTuner",
-    "rankseg_masks",
-    "threshold_masks",
-    "tune_threshold",
-    "turn_signs",
-]
+from prn_pipeline.refinement.threshold_tuning import HALF
 
 #: Above 0 also after storage in float16, whose smallest positive number it is.
 LEAST_FOREGROUND = torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps

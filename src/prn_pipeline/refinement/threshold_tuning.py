@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.validation import check_masks, check_probabilities
+from prn_pipeline.refinement.validation import as_array, check_masks, check_probabilities
 
 HALF = 0.5
 BINS = 1000
@@ -64,8 +64,3 @@ def tune_threshold(probabilities: NDArray[np.floating] | Tensor, masks: NDArray[
     tuner = ThresholdTuner()
     tuner.update(probabilities, masks)
     return tuner.best()
-
-
-def as_array(values: np.ndarray | Tensor) -> np.ndarray:
-    """The same values as a NumPy array on the CPU; copied only from another device."""
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values

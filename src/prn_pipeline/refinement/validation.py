@@ -65,6 +65,11 @@ def check_mask_type(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...
     return masks.view(np.uint8)
 
 
+def as_array(values: np.ndarray | Tensor) -> np.ndarray:
+    """The same values as a NumPy array on the CPU; copied only from another device."""
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+
+
 def match_labels(labels: Tensor, logits: Tensor, name: str) -> Tensor:
     """Labels (N, H, W) or (N, 1, H, W) in the shape of the logits (N, 1, H, W), any dtype.
 

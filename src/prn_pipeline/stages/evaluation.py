@@ -11,27 +11,13 @@ import torch
 from scipy.special import expit
 from torch import Tensor, nn
 
-from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore
+from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.metrics import COLUMNS
-from prn_pipeline.metrics.batch_counts import TruthCounter
+from prn_pipeline.metrics import COLUMNS, TruthCounter
 from prn_pipeline.refinement import Decision, FixedThreshold, PatchOracle, RankSeg, ThresholdTuner
 from prn_pipeline.refinement.stored_probabilities import probabilities_of
 from prn_pipeline.stages.logit_caching import learning_rows
-from prn_pipeline.stages.map_pairs import MapBatch, MapPair, Resize, stream_batches, stream_pairs
-
-__all__ = [
-    "METHODS",
-    "MapBatch",
-    "MapPair",
-    "Prediction",
-    "Resize",
-    "count_methods",
-    "measure",
-    "predictions",
-    "stream_pairs",
-    "tune_threshold",
-]
+from prn_pipeline.stages.map_pairs import MapBatch, Resize, stream_batches
 
 #: Methods in the order of every table. `patch_oracle` sees the truth: it is the upper bound, not a rival.
 METHODS = ("base", "tuned_threshold", "rankseg", "prn", "patch_oracle")
@@ -47,9 +33,8 @@ class Prediction(NamedTuple):
 def tune_threshold(samples: Samples, map_manifest: pd.DataFrame) -> float:
     """The one threshold with the best iou_micro on the maps that PRN learns from (never on test)."""
     tuner = ThresholdTuner()
-    for start in range(0, len(rows := learning_rows(map_manifest)), SHARD_ROWS):
-        part = rows[start : start + SHARD_ROWS]
-        tuner.update(probabilities_of(samples.array("logits", part)), samples.array("masks", part))
+    for logits, masks in samples.batches(("logits", "masks"), learning_rows(map_manifest)):
+        tuner.update(probabilities_of(logits), masks)
     return tuner.best()
 
 

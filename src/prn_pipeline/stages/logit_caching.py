@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from prn_pipeline.data.array_store import SHARD_ROWS
+from prn_pipeline.data.array_store import shards
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.inference import predict_logits
@@ -52,8 +52,7 @@ def cached_logits(
 ) -> Iterator[np.ndarray]:
     """Maps of all samples in order, float16 (B,S,S); each row by the model that `map_manifest` names."""
     names = map_manifest["model"].to_numpy()
-    for start in range(0, len(names), SHARD_ROWS):
-        rows = np.arange(start, min(start + SHARD_ROWS, len(names)))
+    for rows in shards(np.arange(len(names))):
         maps: np.ndarray | None = None
         for name in sorted(set(names[rows])):
             chosen = np.flatnonzero(names[rows] == name)

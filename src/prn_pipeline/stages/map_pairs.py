@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore
+from prn_pipeline.data.array_store import ArrayStore, shards
 from prn_pipeline.data.sample_store import Samples
 
 #: Pixels of a batch of maps: what passes over them again and again stays in a core's cache.
@@ -50,10 +50,9 @@ def stream_batches(
     Yields:
         Batches of about `PIXELS_AT_ONCE` pixels, at least one image.
     """
-    for start in range(0, len(rows), SHARD_ROWS):
-        part = rows[start : start + SHARD_ROWS]
-        base, masks = samples.array("logits", part), samples.array("masks", part)
-        after = refined.read("logits", slice(start, start + len(part)))
+    refined_shards = (refined.read("logits", part) for part in shards(np.arange(len(rows))))
+    stored = zip(shards(rows), samples.batches(("logits", "masks"), rows), refined_shards, strict=True)
+    for part, (base, masks), after in stored:
         size = 1 if resize else max(1, PIXELS_AT_ONCE // masks[0].size)
         for first in range(0, len(part), size):
             some = slice(first, first + size)

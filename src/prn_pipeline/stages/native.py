@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from prn_pipeline.data.reading import make_reader
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
-from prn_pipeline.stages.evaluation import MapPair, Resize
+from prn_pipeline.stages.map_pairs import MapPair, Resize
 
 
 def native_resolution(name: str, settings: DatasetSettings, data_root: Path, manifest: pd.DataFrame) -> Resize:

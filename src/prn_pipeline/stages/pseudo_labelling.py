@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.array_store import SHARD_ROWS, Batch
+from prn_pipeline.data.array_store import Batch, shards
 from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.refinement import patch_pseudo_labels
@@ -35,8 +35,8 @@ def pseudo_label_batches(
     """
     learned = np.zeros(len(map_manifest), dtype=bool)
     learned[learning_rows(map_manifest)] = True
-    shards = [np.arange(len(learned))[start : start + SHARD_ROWS] for start in range(0, len(learned), SHARD_ROWS)]
-    for masks, logits, chosen in read_ahead(_read(samples, rows, learned[rows]) for rows in shards):
+    parts = shards(np.arange(len(learned)))
+    for masks, logits, chosen in read_ahead(_read(samples, rows, learned[rows]) for rows in parts):
         grid = tuple(-(-side // patch_size) for side in masks.shape[1:])
         batch = {
             "labels": np.full(masks.shape, IGNORE, np.uint8),

@@ -9,7 +9,7 @@ from scipy.special import expit
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.reporting import GalleryRow
-from prn_pipeline.stages.evaluation import stream_pairs
+from prn_pipeline.stages.map_pairs import stream_pairs
 
 
 def patch_bias(samples: Samples, refined: ArrayStore, patch_size: int) -> np.ndarray:

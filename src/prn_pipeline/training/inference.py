@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from prn_pipeline.data.array_store import SHARD_ROWS
-from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.allocator import keep_freed_memory
@@ -65,11 +63,9 @@ def predict_logits(
     if device.type == "cpu":
         keep_freed_memory()
     network, context = ready(network, device)
-    shards = (rows[start : start + SHARD_ROWS] for start in range(0, len(rows), SHARD_ROWS))
-    for columns in read_ahead(
-        [channels_first(torch.from_numpy(samples.array(n, shard))) for n in arrays] for shard in shards
-    ):
-        for parts in zip(*(column.split(batch_size) for column in columns), strict=True):
+    for stored in samples.batches(arrays, rows):
+        columns = (channels_first(torch.from_numpy(array)).split(batch_size) for array in stored)
+        for parts in zip(*columns, strict=True):
             inputs = [part.to(device).contiguous(memory_format=torch.channels_last) for part in parts]
             with torch.inference_mode(), context:
                 logits = network(*inputs)[:, 0].float()

@@ -38,8 +38,17 @@ def test_rows_come_in_the_order_asked_for_and_may_repeat(tmp_path: Path) -> None
     store = ArrayStore(tmp_path / "s.zarr")
     for rows in ([5, 2, 40, 2], [70, 0], [3, 4, 5], np.arange(10, 20)):
         assert (store.read("maps", rows) == MAPS[rows]).all()
-    read = np.concatenate([batch["labels"] for batch in store.batches(["labels"], np.arange(ROWS), size=9)])
-    assert (read == LABELS).all()
+
+
+def test_samples_come_in_shards_from_whichever_store_holds_them(tmp_path: Path) -> None:
+    write_arrays(tmp_path / "s.zarr", ArrayStream(batches_of(8), {IDENTITY: "a"}))
+    samples = Samples(manifest_of(ROWS, "a"), {"maps": ArrayStore(tmp_path / "s.zarr")})
+    rows = np.arange(ROWS)[::-1]
+    batches = list(samples.batches(["labels", "maps"], rows))
+    assert [len(labels) for labels, _ in batches] == [SHARD_ROWS, SHARD_ROWS, ROWS - 2 * SHARD_ROWS]
+    assert (np.concatenate([labels for labels, _ in batches]) == LABELS[rows]).all()
+    assert (np.concatenate([maps for _, maps in batches]) == MAPS[rows]).all()
+    assert list(samples.batches(["labels"], np.arange(0))) == []
 
 
 def test_many_samples_lie_in_few_files(tmp_path: Path) -> None:

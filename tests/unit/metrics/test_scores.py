@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import (
     binary_recall,
 )
 
-from prn_pipeline.metrics import boundary, count_image, interval, iou, paired_gain, scores
+from prn_pipeline.metrics import boundaries, count_image, interval, iou, paired_gain, scores
 
 
 def random_pairs(images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +67,7 @@ def test_ignored_pixels_count_nowhere() -> None:
 def test_boundary_equals_mask_minus_its_repeated_erosion(seed: int, width: int, share: float) -> None:
     mask = np.random.default_rng(seed).random((19, 23)) < share
     eroded = ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=width, border_value=0)
-    assert (boundary(mask, width) == (mask & ~eroded)).all()
+    assert (boundaries(mask[None], width)[0] == (mask & ~eroded)).all()
 
 
 def test_gain_and_interval_agree_with_a_plain_bootstrap() -> None:

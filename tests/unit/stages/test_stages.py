@@ -15,8 +15,9 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.metrics import COLUMNS, count_image
 from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
 from prn_pipeline.refinement.settings import RefinerSettings
-from prn_pipeline.stages.evaluation import METHODS, MapBatch, MapPair, measure, predictions, tune_threshold
+from prn_pipeline.stages.evaluation import METHODS, measure, predictions, tune_threshold
 from prn_pipeline.stages.logit_caching import assign_models, learning_rows
+from prn_pipeline.stages.map_pairs import MapBatch, MapPair
 from prn_pipeline.stages.native import native_resolution, stretch
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
