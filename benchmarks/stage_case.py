@@ -20,24 +20,25 @@ from benchmarks.machine import use_cores
 from benchmarks.stage_inputs import open_stores
 from prn_pipeline.data.array_store import ArrayStream, write_arrays
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import PatchRefineNetSettings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.stages.evaluation import measure, tune_threshold
-from prn_pipeline.stages.logit_caching import cached_logits
+from prn_pipeline.stages.logit_caching import cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.scoring import per_image, score_methods
 from prn_pipeline.training.inference import predict_logits
 
 CONF = Path(__file__).parents[1] / "conf" / "base"
-BASE_MODEL, REFINER = "unet_resnet18_small", "prn"
+BASE_MODEL, REFINER = "unet_resnet18_quick", "prn"
 
 
 def logit_caching(folder: Path) -> None:
     """From images to logits, with random weights."""
     samples, _, maps = open_stores(folder)
     settings = BaseModelSettings(**_without_training(_conf("base_models")[BASE_MODEL]))
-    batches = cached_logits(samples, maps, {"base": BaseModel(settings)}, _conf("logit_caching")["batch_size"])
-    write_arrays(folder / "made.zarr", ArrayStream({"logits": batch} for batch in batches))
+    caching = _conf("logit_caching")
+    batches = cached_maps(samples, maps, {"base": BaseModel(settings)}, caching["batch_size"], caching["keep"])
+    write_arrays(folder / "made.zarr", ArrayStream(batches))
 
 
 def pseudo_labelling(folder: Path) -> None:
@@ -49,7 +50,7 @@ def pseudo_labelling(folder: Path) -> None:
 def refining(folder: Path) -> None:
     """From logits to PRN's logits, with random weights: the first half of the pipeline evaluation."""
     samples, _, _ = open_stores(folder)
-    refiner = Refiner(RefinerSettings(**_without_training(_conf("refiners")[REFINER])))
+    refiner = Refiner(PatchRefineNetSettings(**_without_training(_conf("refiners")[REFINER])))
     rows, batch_size = samples.rows(["test"]), _conf("evaluation")["batch_size"]
     batches = predict_logits(refiner, samples, rows, refiner.arrays, batch_size)
     write_arrays(folder / "made.zarr", ArrayStream({"logits": batch} for batch in batches))

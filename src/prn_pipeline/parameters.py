@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.pseudo_labels import MOST_LEVELS
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import settings_class
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.training.settings import TrainingSettings
 
@@ -36,6 +36,7 @@ class LogitCachingParameters(_Strict):
     """Which model makes the maps that PRN learns from."""
 
     protocol: Literal["holdout", "crossfit"]
+    keep: list[Literal["views", "features"]]
     batch_size: int = Field(ge=1)
 
 
@@ -106,7 +107,7 @@ def with_cell(raw: Settings) -> Settings:
         "dataset": _complete(DatasetSettings, dataset, f"datasets.{parameters.dataset}"),
         "base_model": _complete(BaseModelSettings, base_model, f"base_models.{parameters.base_model}"),
         "base_training": _complete(TrainingSettings, base_training, "base_training"),
-        "refiner": _complete(RefinerSettings, refiner, f"refiners.{parameters.refiner}"),
+        "refiner": _complete(settings_class(refiner), refiner, f"refiners.{parameters.refiner}"),
         "prn_training": _complete(TrainingSettings, prn_training, "prn_training"),
     }
     _check_patches(parameters, cell["dataset"]["image_size"])

@@ -12,7 +12,7 @@ import yaml
 
 from tests.integration.conftest import SMALL, copy_project, merged
 
-CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+CELL = "synthetic_roads/unet_resnet18_quick/prn/seed-0"
 
 
 def command(folder: Path, *arguments: str) -> str:

@@ -23,6 +23,7 @@ def bright_squares(tmp_path_factory: pytest.TempPathFactory) -> Samples:
         {
             "sample_id": [f"square-{i:02d}" for i in range(24)],
             "split": ["train", "train", "val", "test"] * 6,
+            "group": [f"square-{i:02d}" for i in range(24)],
             "fold": [(-1 if i % 4 == 3 else i % 3) for i in range(24)],
             "native_height": 64,
             "native_width": 64,

@@ -29,7 +29,7 @@ def test_the_defaults_are_complete_and_name_the_embedded_data_set() -> None:
     cell = load()["cell"]
     assert cell["names"] == {
         "dataset": "synthetic_roads",
-        "base_model": "unet_resnet18_small",
+        "base_model": "unet_resnet18_quick",
         "refiner": "prn",
         "seed": 0,
     }
@@ -65,7 +65,10 @@ def test_a_near_miss_is_suggested() -> None:
         ({"base_training": {"augmentation": {"flip": True}}}, r"augmentation.flip = True.*did you mean 'flips'"),
         ({"evaluation": {"resolution": "huge"}}, r"evaluation.resolution = 'huge': .*'model' or 'native'"),
         ({"seed": -1}, r"seed = -1"),
-        ({"refiners": {"prn": {"grid": 5}}}, r"refiners.prn.grid = 5"),
+        ({"refiner": "prn_paper", "refiners": {"prn_paper": {"grid": 5}}}, r"refiners.prn_paper.grid = 5"),
+        ({"refiners": {"prn": {"widht": 5}}}, r"refiners.prn.widht = 5: no such parameter; there are"),
+        ({"refiners": {"prn": {"reads": ["image"]}}}, r"refiners.prn.reads"),
+        ({"refiners": {"prn": {"network": "unet"}}}, r"network 'unet' .* there are patch_refine_net, region_detail"),
         ({"datasets": {"synthetic_roads": {"image_sise": 5}}}, r"did you mean 'image_size'"),
         (
             {"pseudo_labelling": {"patch_size": 48}},

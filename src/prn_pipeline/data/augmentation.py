@@ -32,18 +32,19 @@ class Augmentation:
     """Applies the settings to one sample.
 
     A sample is a dict of tensors of one height and width: images (3,H,W) uint8, stacks of maps (C,H,W) float, labels
-    (H,W) uint8. Everything moves alike; rotation and zoom interpolate images and maps but never labels; colours and
-    blur change images only. Draws from torch's global generator, so a seeded run repeats itself.
+    (H,W) uint8. Stacks may be coarser, by a factor that divides H and W; such samples can be cropped, flipped and
+    turned, but not rotated or zoomed. Everything moves alike; rotation and zoom interpolate images and maps but never
+    labels; colours and blur change images only. Values without a place, such as a fold number (), stay as they are.
+    Draws from torch's global generator, so a seeded run repeats itself.
     """
 
     #: Value of pixels that rotation and zoom bring in from outside: they count nowhere.
     OUTSIDE = 255
 
     def __init__(self, settings: AugmentationSettings) -> None:
+        self._crop = settings.crop
         self._turns = settings.turns
         moves: list[Any] = []
-        if settings.crop:
-            moves.append(v2.RandomCrop(settings.crop))
         if settings.flips:
             moves += [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
         if settings.scale or settings.rotation:
@@ -66,15 +67,35 @@ class Augmentation:
 
     def __call__(self, sample: dict[str, Tensor]) -> dict[str, Tensor]:
         """The changed sample, same keys, same dtypes."""
+        if self._crop:
+            sample = _cropped(sample, self._crop)
         if self._move is not None:
-            sample = _plain(self._move({name: _wrapped(value) for name, value in sample.items()}))
+            moved = {name: _wrapped(value) for name, value in sample.items() if value.ndim >= 2}
+            sample = sample | _plain(self._move(moved))
         if self._look is not None:
             images = {name: tv_tensors.Image(value) for name, value in sample.items() if _is_image(value)}
             sample = sample | (_plain(self._look(images)) if images else {})
         if self._turns:
             turns = int(torch.randint(4, ()))
-            sample = {name: torch.rot90(value, turns, (-2, -1)) for name, value in sample.items()}
+            turned = {name: torch.rot90(value, turns, (-2, -1)) for name, value in sample.items() if value.ndim >= 2}
+            sample = sample | turned
         return sample
+
+
+def _cropped(sample: dict[str, Tensor], side: int) -> dict[str, Tensor]:
+    """A random square of `side` pixels; all of it where the sample is no larger. Coarser maps give the same place."""
+    placed = [value.shape[-2:] for value in sample.values() if value.ndim >= 2]
+    height, width = max(placed)
+    step = height // min(placed)[0]  # pixels a pixel of the coarsest map
+    side = min(side // step * step, height, width)
+    top, left = (step * int(torch.randint((room - side) // step + 1, ())) for room in (height, width))
+
+    def part(value: Tensor) -> Tensor:
+        factor = height // value.shape[-2]
+        rows, columns = (slice(start // factor, (start + side) // factor) for start in (top, left))
+        return value[..., rows, columns]
+
+    return {name: part(value) if value.ndim >= 2 else value for name, value in sample.items()}
 
 
 def _is_image(value: Tensor) -> bool:

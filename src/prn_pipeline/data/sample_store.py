@@ -61,6 +61,10 @@ class Samples:
         """The arrays `names` of `rows`, a shard at a time; the next is read while the caller works on this one."""
         return read_ahead([self.array(name, part) for name in names] for part in shards(rows))
 
+    def holds(self, name: str) -> bool:
+        """Whether some store has the array `name`."""
+        return any(name in store.names for store in self.stores.values())
+
     def store_of(self, name: str) -> ArrayStore:
         """The store that holds the array `name`."""
         for store in self.stores.values():

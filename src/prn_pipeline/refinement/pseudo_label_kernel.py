@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numba
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Found = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
@@ -32,7 +33,10 @@ def on_levels(
     """
     found = empty_results(probabilities.shape, patch_size)
     edges = np.concatenate([np.full(1, -1, np.float32), thresholds])  # threshold number k is edges[k]
+    threads = torch.get_num_threads()
     fine = _levels_kernel(*compiled_types(probabilities, masks), patch_size, edges, smooth, *found)
+    # Numba tells OpenMP how many threads to start; torch shares it, and with another number it sums in another order.
+    torch.set_num_threads(threads)
     return found if fine else None
 
 

@@ -11,7 +11,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.folded import fold_for_inference
 from prn_pipeline.refinement.fusion import fuse_logits
 from prn_pipeline.refinement.model import PatchRefineNet, RefinedMaps
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import PatchRefineNetSettings
 
 IMAGE_CHANNELS = 3
 
@@ -23,7 +23,7 @@ class Refiner(nn.Module):
     near 0 and near 1 apart. What it reads besides is named by `arrays`, in the order of the arguments of `forward`.
     """
 
-    def __init__(self, settings: RefinerSettings) -> None:
+    def __init__(self, settings: PatchRefineNetSettings) -> None:
         super().__init__()
         self.settings = settings
         self.network = PatchRefineNet(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from prn_pipeline.reporting.wording import METHOD_LABELS, bracket, fixed, interval, method_label, number
 
 Outcome = Literal["better", "same", "worse", "unknown"]
-GAIN_RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg"}
+GAIN_RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg", "vs_views": "views"}
 
 
 @dataclass(frozen=True)

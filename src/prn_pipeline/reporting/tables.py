@@ -29,7 +29,7 @@ METRIC_LABELS = {
     "boundary_iou": "Boundary IoU",
     "mae": "MAE",
 }
-METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "prn")
+METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "views", "prn")
 UPPER_BOUND = "patch_oracle"
 LOWER_IS_BETTER = {"mae"}
 READINGS: dict[Outcome, str] = {

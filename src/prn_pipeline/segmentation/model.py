@@ -40,6 +40,15 @@ class BaseModel(nn.Module):
         """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,1,H,W)."""
         return self.network((images.float() - self.mean) / self.std)
 
+    def with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward`, and the decoder's last map (N,C,h,w) that the logits were made of, at the decoder's resolution."""
+        caught: list[Tensor] = []
+        hook = self.network.segmentation_head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+        try:
+            return self(images), caught[0]
+        finally:
+            hook.remove()
+
 
 def stride_of(model: BaseModel) -> int:
     """Height and width of an input must be multiples of this."""

@@ -19,8 +19,9 @@ from prn_pipeline.refinement.stored_probabilities import probabilities_of
 from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.stages.map_pairs import MapBatch, Resize, stream_batches
 
-#: Methods in the order of every table. `patch_oracle` sees the truth: it is the upper bound, not a rival.
-METHODS = ("base", "tuned_threshold", "rankseg", "prn", "patch_oracle")
+#: Methods in the order of every table. `views` is the mean of the base model's logits over other views of the image,
+#: measured where they were kept. `patch_oracle` sees the truth: it is the upper bound, not a rival.
+METHODS = ("base", "tuned_threshold", "rankseg", "views", "prn", "patch_oracle")
 
 
 class Prediction(NamedTuple):
@@ -49,7 +50,7 @@ def measure(
     """Counts of every method on every test image.
 
     Args:
-        samples: with arrays logits and masks.
+        samples: with arrays logits and masks, and views where they were kept.
         refined: PRN's logits of the test rows.
         rows: rows of the test samples, int (n,).
         threshold: tuned on val.
@@ -67,7 +68,8 @@ def measure(
     ]
     counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
     ids = samples.manifest["sample_id"].to_numpy()[rows]
-    table = pd.DataFrame({"sample_id": np.repeat(ids, len(METHODS)), "method": np.tile(METHODS, len(ids))})
+    methods = [name for name in METHODS if name != "views" or samples.holds("views")]
+    table = pd.DataFrame({"sample_id": np.repeat(ids, len(methods)), "method": np.tile(methods, len(ids))})
     table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
     return table.assign(mae=errors.ravel())
 
@@ -75,22 +77,25 @@ def measure(
 def count_methods(maps: MapBatch, threshold: float, patch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Counts int64 (N, methods, 6) and mean absolute errors float64 (N, methods) of a batch."""
     counter = TruthCounter(maps.masks)
-    said = predictions(maps, threshold, patch_size)
-    counts = [counter.count(said[method].masks) for method in METHODS]
-    errors = [_mean_absolute_errors(said[m], counter, of_it) for m, of_it in zip(METHODS, counts, strict=True)]
+    said = list(predictions(maps, threshold, patch_size).values())
+    counts = [counter.count(prediction.masks) for prediction in said]
+    errors = [_mean_absolute_errors(prediction, counter, of_it) for prediction, of_it in zip(said, counts, strict=True)]
     return np.stack(counts, axis=1), np.stack(errors, axis=1)
 
 
 def predictions(maps: MapBatch, threshold: float, patch_size: int) -> dict[str, Prediction]:
-    """What each of `METHODS` says of a batch, in that order."""
+    """What each of `METHODS` says of a batch, in that order; without `views` where the batch has none."""
     base, truth = torch.from_numpy(maps.base)[:, None], torch.from_numpy(maps.masks)
     methods: dict[str, Callable[..., Tensor]] = {
         "base": nn.Identity(),
         "tuned_threshold": FixedThreshold(threshold),
         "rankseg": RankSeg(),
+        "views": lambda _: torch.from_numpy(maps.views)[:, None],
         "prn": lambda _: torch.from_numpy(maps.refined)[:, None],  # it has run already: `refine_test_maps`
         "patch_oracle": PatchOracle(patch_size),
     }
+    if maps.views is None:
+        del methods["views"]
     said = {}
     for name, method in methods.items():
         logits = (method(base, truth) if isinstance(method, PatchOracle) else method(base))[:, 0].numpy()

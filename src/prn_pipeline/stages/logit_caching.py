@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
-from prn_pipeline.data.array_store import shards
+from prn_pipeline.data.array_store import Batch, shards
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.segmentation import BaseModel
+from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
+from prn_pipeline.training.inference import predict, stored_logits
 
 
 def assign_models(manifest: pd.DataFrame, protocol: str, fold_models: Mapping[str, nn.Module]) -> pd.DataFrame:
@@ -47,17 +50,49 @@ def learning_rows(map_manifest: pd.DataFrame) -> np.ndarray:
     return np.flatnonzero(usable.to_numpy())
 
 
-def cached_logits(
-    samples: Samples, map_manifest: pd.DataFrame, models: Mapping[str, nn.Module], batch_size: int
-) -> Iterator[np.ndarray]:
-    """Maps of all samples in order, float16 (B,S,S); each row by the model that `map_manifest` names."""
+def seen_rows(map_manifest: pd.DataFrame) -> np.ndarray:
+    """Rows whose maps are of images that their model was trained on: better than those of new images. int64."""
+    return np.flatnonzero(map_manifest["seen_in_training"].to_numpy())
+
+
+def cached_maps(
+    samples: Samples,
+    map_manifest: pd.DataFrame,
+    models: Mapping[str, BaseModel],
+    batch_size: int,
+    keep: Collection[str] = ("views", "features"),
+) -> Iterator[Batch]:
+    """Maps of all samples in order; each row by the model that `map_manifest` names.
+
+    Args:
+        samples: with images.
+        map_manifest: see `assign_models`.
+        models: by name.
+        batch_size: samples a forward pass.
+        keep: what is kept beside the logits: "views", "features".
+
+    Yields:
+        logits float16 (B,S,S); views float16 (B,2,S,S), mean and spread of the logits over flips of the image; features
+        float16 (B,C,h,w), h <= S / 2. See `segmentation.maps.BaseMaps`.
+    """
     names = map_manifest["model"].to_numpy()
+    makers = {name: MapMaker(model, "views" in keep, "features" in keep) for name, model in models.items()}
     for rows in shards(np.arange(len(names))):
-        maps: np.ndarray | None = None
+        maps: Batch = {}
         for name in sorted(set(names[rows])):
             chosen = np.flatnonzero(names[rows] == name)
-            made = np.concatenate(list(predict_logits(models[name], samples, rows[chosen], ["images"], batch_size)))
-            maps = np.empty((len(rows), *made.shape[1:]), made.dtype) if maps is None else maps
-            maps[chosen] = made
-        assert maps is not None
+            made = [_stored(part) for part in predict(makers[name], samples, rows[chosen], ["images"], batch_size)]
+            for array in made[0]:
+                values = np.concatenate([part[array] for part in made])
+                maps.setdefault(array, np.empty((len(rows), *values.shape[1:]), values.dtype))[chosen] = values
         yield maps
+
+
+def _stored(maps: BaseMaps) -> Batch:
+    stored = {"logits": stored_logits(maps.logits[:, 0])}
+    if maps.views is not None:
+        stored["views"] = stored_logits(maps.views)
+    if maps.features is not None:
+        largest = torch.finfo(torch.float16).max
+        stored["features"] = maps.features.clamp(-largest, largest).half().cpu().numpy()
+    return stored

@@ -16,20 +16,25 @@ PIXELS_AT_ONCE = 2**18
 
 @dataclass(frozen=True)
 class MapPair:
-    """One test image: logits of the base model and of PRN (H,W) float32, and the mask (H,W) uint8 0, 1, 255."""
+    """One test image: logits of the base model and of PRN (H,W) float32, and the mask (H,W) uint8 0, 1, 255.
+
+    `views` are the mean logits of the base model over other views of the image, where they were kept.
+    """
 
     base: np.ndarray
     refined: np.ndarray
     mask: np.ndarray
+    views: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class MapBatch:
-    """Test images of one size: logits of the base model and of PRN (N,H,W) float32, and masks (N,H,W) uint8."""
+    """Test images of one size, as in `MapPair`: logits (N,H,W) float32 and masks (N,H,W) uint8."""
 
     base: np.ndarray
     refined: np.ndarray
     masks: np.ndarray
+    views: np.ndarray | None = None
 
 
 #: Brings the maps and the mask of a manifest row to the resolution that is measured.
@@ -42,7 +47,7 @@ def stream_batches(
     """Test maps in order of the manifest, a shard in memory at a time; row i of `refined` belongs to `rows[i]`.
 
     Args:
-        samples: with arrays logits and masks.
+        samples: with arrays logits and masks, and views where they were kept.
         refined: PRN's logits of the test rows.
         rows: rows of the test samples, int (n,).
         resize: to another resolution, an image at a time; a batch is then one image.
@@ -50,20 +55,28 @@ def stream_batches(
     Yields:
         Batches of about `PIXELS_AT_ONCE` pixels, at least one image.
     """
+    names = ["logits", "masks", *(["views"] if samples.holds("views") else [])]
     refined_shards = (refined.read("logits", part) for part in shards(np.arange(len(rows))))
-    stored = zip(shards(rows), samples.batches(("logits", "masks"), rows), refined_shards, strict=True)
-    for part, (base, masks), after in stored:
+    stored = zip(shards(rows), samples.batches(names, rows), refined_shards, strict=True)
+    for part, (base, masks, *views), after in stored:
         size = 1 if resize else max(1, PIXELS_AT_ONCE // masks[0].size)
         for first in range(0, len(part), size):
             some = slice(first, first + size)
-            batch = MapBatch(base[some].astype(np.float32), after[some].astype(np.float32), masks[some])
+            batch = MapBatch(
+                base[some].astype(np.float32),
+                after[some].astype(np.float32),
+                masks[some],
+                views[0][some, 0].astype(np.float32) if views else None,
+            )
             yield _resized(batch, int(part[first]), resize) if resize else batch
 
 
 def _resized(batch: MapBatch, row: int, resize: Resize) -> MapBatch:
     """A batch of one image at the resolution that `resize` gives."""
-    pair = resize(row, MapPair(batch.base[0], batch.refined[0], batch.masks[0]))
-    return MapBatch(pair.base[None], pair.refined[None], pair.mask[None])
+    views = None if batch.views is None else batch.views[0]
+    pair = resize(row, MapPair(batch.base[0], batch.refined[0], batch.masks[0], views))
+    views = None if pair.views is None else pair.views[None]
+    return MapBatch(pair.base[None], pair.refined[None], pair.mask[None], views)
 
 
 def stream_pairs(samples: Samples, refined: ArrayStore, rows: np.ndarray) -> Iterator[MapPair]:

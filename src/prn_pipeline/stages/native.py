@@ -28,7 +28,8 @@ def native_resolution(name: str, settings: DatasetSettings, data_root: Path, man
     def resize(row: int, pair: MapPair) -> MapPair:
         if ids[row] not in records or (mask := reader.mask(records[ids[row]])).shape != tuple(sizes[row]):
             raise UserError(f"{name}: sample {ids[row]} is not what was ingested: run the pipeline ingestion again")
-        return MapPair(stretch(pair.base, mask.shape), stretch(pair.refined, mask.shape), mask)
+        views = None if pair.views is None else stretch(pair.views, mask.shape)
+        return MapPair(stretch(pair.base, mask.shape), stretch(pair.refined, mask.shape), mask, views)
 
     return resize
 

@@ -11,7 +11,13 @@ from prn_pipeline.metrics import COLUMNS, interval, iou, paired_gain, scores
 from prn_pipeline.stages.evaluation import METHODS
 
 #: Whom PRN is compared with, by key of the JSON.
-RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg"}
+RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg", "vs_views": "views"}
+
+
+def present(measured: pd.DataFrame) -> list[str]:
+    """The methods that were measured, in the order of `METHODS`."""
+    found = set(measured["method"])
+    return [method for method in METHODS if method in found]
 
 
 def counts_of(measured: pd.DataFrame, method: str) -> np.ndarray:
@@ -30,10 +36,13 @@ def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str
     Returns:
         `n_test`, `methods` and `gain` of the scores JSON.
     """
-    counts = {method: counts_of(measured, method) for method in METHODS}
-    errors = {method: measured.loc[measured["method"] == method, "mae"].to_numpy() for method in METHODS}
+    methods = present(measured)
+    counts = {method: counts_of(measured, method) for method in methods}
+    errors = {method: measured.loc[measured["method"] == method, "mae"].to_numpy() for method in methods}
     gain: dict[str, Any] = {
-        key: paired_gain(counts["prn"], counts[rival], resamples, seed) for key, rival in RIVALS.items()
+        key: paired_gain(counts["prn"], counts[rival], resamples, seed)
+        for key, rival in RIVALS.items()
+        if rival in methods
     }
     gain["images_worse_pct"] = float(100 * np.mean(iou(counts["prn"]) < iou(counts["base"])))
     return {
@@ -41,7 +50,7 @@ def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str
         "methods": {
             method: scores(counts[method], errors[method])
             | {"iou_micro_ci95": interval(counts[method], resamples, seed)}
-            for method in METHODS
+            for method in methods
         },
         "gain": gain,
     }
@@ -50,6 +59,6 @@ def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str
 def per_image(measured: pd.DataFrame) -> pd.DataFrame:
     """IoU of every method on every test image: sample_id, iou_<method> ..., gain = iou_prn - iou_base."""
     table = pd.DataFrame({"sample_id": measured.loc[measured["method"] == "base", "sample_id"].to_numpy()})
-    for method in METHODS:
+    for method in present(measured):
         table[f"iou_{method}"] = iou(counts_of(measured, method))
     return table.assign(gain=table["iou_prn"] - table["iou_base"])

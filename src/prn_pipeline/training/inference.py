@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
@@ -40,24 +40,20 @@ def ready(network: nn.Module, device: torch.device) -> tuple[nn.Module, torch.au
     return network.to(device, memory_format=torch.channels_last).eval(), context  # type: ignore[call-overload]
 
 
-def predict_logits(
+def predict(
     network: nn.Module, samples: Samples, rows: np.ndarray, arrays: Sequence[str], batch_size: int
-) -> Iterator[np.ndarray]:
-    """Logit maps of stored samples, in the order of `rows`.
+) -> Iterator[Any]:
+    """What a network says of stored samples, in the order of `rows`.
 
     Args:
-        network: takes one tensor an array, (B,C,H,W) each, and gives logits (B,1,H,W): a base model on ["images"], a
-            refiner on its own `arrays`.
+        network: takes one tensor an array, (B,C,H,W) each.
         samples: stores that hold the arrays, not necessarily one store.
         rows: int (n,).
-        arrays: names of images (H,W,3) uint8 or maps (H,W) float, in the order of the network's arguments.
+        arrays: names of images (H,W,3) uint8 or maps (H,W) or (C,H,W) float, in the order of the network's arguments.
         batch_size: samples a forward pass.
 
     Yields:
-        float16 (B,H,W), clamped to +-`LARGEST_LOGIT`.
-
-    Raises:
-        UserError: the network gave NaN.
+        The network's output, a batch at a time, on the device it ran on.
     """
     device = best_device()
     if device.type == "cpu":
@@ -68,7 +64,27 @@ def predict_logits(
         for parts in zip(*columns, strict=True):
             inputs = [part.to(device).contiguous(memory_format=torch.channels_last) for part in parts]
             with torch.inference_mode(), context:
-                logits = network(*inputs)[:, 0].float()
-            if torch.isnan(logits).any():
-                raise UserError("the network gives NaN: train it again with precision: fp32 or a lower learning_rate")
-            yield logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().cpu().numpy()
+                output = network(*inputs)
+            yield output
+
+
+def predict_logits(
+    network: nn.Module, samples: Samples, rows: np.ndarray, arrays: Sequence[str], batch_size: int
+) -> Iterator[np.ndarray]:
+    """`predict` for a network that gives logits (B,1,H,W).
+
+    Yields:
+        float16 (B,H,W), as `stored_logits` makes them.
+    """
+    return (stored_logits(logits[:, 0]) for logits in predict(network, samples, rows, arrays, batch_size))
+
+
+def stored_logits(logits: Tensor) -> np.ndarray:
+    """Logits of any shape as they are stored: float16, clamped to +-`LARGEST_LOGIT`.
+
+    Raises:
+        UserError: there is a NaN.
+    """
+    if torch.isnan(logits).any():
+        raise UserError("the network gives NaN: train it again with precision: fp32 or a lower learning_rate")
+    return logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().cpu().numpy()

@@ -39,7 +39,8 @@ class Trained:
     """Result of a training.
 
     Attributes:
-        network: on the CPU, in eval mode, with its best weights (its last ones when there was nothing to validate on).
+        network: on the CPU, in eval mode, with its best weights; its last ones where `keep` says so, or where there was
+            nothing to validate on.
         history: one row an epoch: epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds.
     """
 
@@ -64,7 +65,7 @@ def fit(
         build: makes the network; called under the seed.
         objective: loss and logits of a batch.
         train: samples to learn from.
-        val: samples to choose the best epoch by, or None: every epoch is trained and the last weights are kept.
+        val: samples to measure every epoch by, and choose the best, or None: the last weights are kept.
         settings: optimizer, schedule, precision, ...
         seed: of initial weights, order of samples and augmentation. Same seed, same machine, same result.
         checkpoints: folder for this training alone; removed when it ends well. Name it after everything that
@@ -113,7 +114,7 @@ def fit(
         )
     if trainer.interrupted:
         raise KeyboardInterrupt
-    if val is not None:
+    if val is not None and settings.keep == "best":
         keep_best(task, best, untrained)
     if not all(torch.isfinite(parameter).all() for parameter in task.network.parameters()):
         raise UserError(f"{name}: weights are not finite after training: lower learning_rate or set precision: fp32")

@@ -22,8 +22,10 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         rows: which rows, int (n,).
         arrays: key in a sample -> name of the array; see `channels_first` for what an array may hold.
         augmentation: random changes, or None.
+        folds: fold of each row, int (n,), or None.
 
-    A sample has images and maps (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32.
+    A sample has images and maps (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32. Its
+    fold, where they are known, is under "folds", int64 ().
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         rows: Sequence[int] | np.ndarray,
         arrays: Mapping[str, str],
         augmentation: AugmentationSettings | None = None,
+        folds: np.ndarray | None = None,
     ) -> None:
         self._samples = samples
         self._rows = np.asarray(rows)
         self._arrays = dict(arrays)
+        self._folds = None if folds is None else torch.from_numpy(np.asarray(folds, np.int64))
         self._augment = Augmentation(augmentation) if augmentation else None
 
     def __len__(self) -> int:
@@ -47,6 +51,8 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         columns = {
             key: channels_first(torch.from_numpy(self._samples.array(name, rows))) for key, name in self._arrays.items()
         }
+        if self._folds is not None:
+            columns["folds"] = self._folds[indices]
         batch = [{key: values[i] for key, values in columns.items()} for i in range(len(rows))]
         return [self._augment(sample) for sample in batch] if self._augment else batch
 
@@ -57,10 +63,11 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
 def channels_first(stored: Tensor) -> Tensor:
     """Stored rows as a network takes them.
 
-    Images (N,H,W,3) uint8 -> (N,3,H,W) uint8; maps (N,H,W) float -> (N,1,H,W) float32; labels (N,H,W) uint8 stay.
+    Images (N,H,W,3) uint8 -> (N,3,H,W) uint8; maps (N,H,W) float -> (N,1,H,W) float32, stacks of them (N,C,H,W) ->
+    float32; labels (N,H,W) uint8 stay.
     """
     if stored.is_floating_point():
-        return stored.float().unsqueeze(1)
+        return stored.float().unsqueeze(1) if stored.ndim == 3 else stored.float()
     return stored.permute(0, 3, 1, 2) if stored.ndim == 4 else stored
 
 

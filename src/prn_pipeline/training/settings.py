@@ -32,6 +32,7 @@ class TrainingSettings(BaseModel):
     early_stop_patience: int | None = Field(
         None, ge=1, description="stop after so many epochs without gain; null: never"
     )
+    keep: Literal["best", "last"] = Field("best", description="weights of the best epoch, or of the last")
     monitor: Literal["val_iou_micro", "val_loss"] = Field("val_iou_micro", description="what 'best weights' means")
     gradient_clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0 = off")
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -78,3 +78,32 @@ def test_rotation_interpolates_maps_and_never_labels() -> None:
     after = Augmentation(AugmentationSettings(rotation=45))(before)
     assert ((after["inputs"] > 0.05) & (after["inputs"] < 0.95)).any()
     assert set(after["masks"].unique().tolist()) <= {0, 1, 255}
+
+
+def test_a_crop_takes_the_same_place_of_maps_of_any_resolution() -> None:
+    torch.manual_seed(0)
+    place = torch.arange(32 * 32, dtype=torch.float32).reshape(1, 32, 32)
+    coarse = place[:, ::4, ::4]
+    sample = {"inputs": place, "features": coarse, "masks": (place[0] % 7).to(torch.uint8), "folds": torch.tensor(3)}
+    places = set()
+    for _ in range(20):
+        changed = Augmentation(AugmentationSettings(crop=16))(sample)
+        assert changed["inputs"].shape == (1, 16, 16)
+        assert torch.equal(changed["features"], changed["inputs"][:, ::4, ::4])
+        assert torch.equal(changed["masks"], (changed["inputs"][0] % 7).to(torch.uint8))
+        assert changed["folds"] == 3
+        places.add(float(changed["inputs"][0, 0, 0]))
+    assert len(places) > 10
+
+
+def test_a_sample_no_larger_than_the_crop_stays_whole() -> None:
+    assert Augmentation(AugmentationSettings(crop=64))(sample(32))["inputs"].shape == (3, 32, 32)
+
+
+def test_coarser_maps_are_flipped_and_turned_with_the_others() -> None:
+    place = torch.arange(64, dtype=torch.float32).reshape(1, 8, 8)
+    fine = place.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    torch.manual_seed(1)
+    for _ in range(12):
+        changed = Augmentation(AugmentationSettings(flips=True, turns=True))({"inputs": fine, "features": place})
+        assert torch.equal(changed["inputs"][:, ::2, ::2], changed["features"])

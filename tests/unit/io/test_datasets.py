@@ -20,11 +20,11 @@ from prn_pipeline.io import (
     TextDataset,
 )
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import PatchRefineNetSettings
 
 
 def refiner() -> Refiner:
-    return Refiner(RefinerSettings(width=4, grid=2, residual=True)).eval()
+    return Refiner(PatchRefineNetSettings(width=4, grid=2, residual=True)).eval()
 
 
 def test_tables_keep_their_columns_and_parquet_its_attributes(tmp_path: Path) -> None:

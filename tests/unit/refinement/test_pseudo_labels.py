@@ -1,5 +1,8 @@
 """Pseudo-labels: the reference bit for bit, and brute force that can find no better threshold."""
 
+import os
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -256,3 +259,16 @@ def test_the_kernel_is_much_faster_than_a_numpy_loop() -> None:
     numba.set_num_threads(threads)
     np.testing.assert_array_equal(found.labels, expected)
     assert slow > 15 * fast
+
+
+def test_the_kernel_leaves_torchs_threads_as_they_are() -> None:
+    """Numba and torch share OpenMP: a kernel on all cores would change in which order torch sums."""
+    script = (
+        "import numpy, torch\n"
+        "from prn_pipeline.refinement import patch_pseudo_labels\n"
+        "patch_pseudo_labels(numpy.zeros((4, 64, 64), numpy.float32), numpy.zeros((4, 64, 64), numpy.uint8), 16)\n"
+        "print(torch.get_num_threads())"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    said = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
+    assert said.stdout.split() == ["1"]

@@ -27,7 +27,7 @@ from prn_pipeline.refinement import (
     turn_signs,
 )
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import PatchRefineNetSettings
 
 CANDIDATES = (np.arange(1000) / 1000).astype(np.float32)
 
@@ -181,7 +181,13 @@ def test_logits_too_small_for_float16_keep_their_side_when_stored() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(
     "rival",
-    [FixedThreshold(), FixedThreshold(0.13), RankSeg(), RankSeg("dice"), Refiner(RefinerSettings(width=4, grid=2))],
+    [
+        FixedThreshold(),
+        FixedThreshold(0.13),
+        RankSeg(),
+        RankSeg("dice"),
+        Refiner(PatchRefineNetSettings(width=4, grid=2)),
+    ],
     ids=["half", "low", "rankseg-iou", "rankseg-dice", "prn"],
 )
 def test_a_rival_stands_where_a_refiner_stands(rival: nn.Module, dtype: torch.dtype) -> None:

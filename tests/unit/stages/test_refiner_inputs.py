@@ -10,13 +10,13 @@ from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import PatchRefineNetSettings
 from prn_pipeline.stages.logit_caching import assign_models
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training import TrainingSettings
 from prn_pipeline.training.inference import predict_logits
 
-WITH_IMAGE = RefinerSettings(width=4, grid=2, image=True, loss="dice", fusion="average")
+WITH_IMAGE = PatchRefineNetSettings(width=4, grid=2, image=True, loss="dice", fusion="average")
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def test_a_refiner_learns_from_image_and_map_and_predicts_from_both(labelled: Sa
 
 def test_a_refiner_names_the_arrays_that_it_reads() -> None:
     assert Refiner(WITH_IMAGE).arrays == ("logits", "images")
-    assert Refiner(RefinerSettings(width=4)).arrays == ("logits",)
+    assert Refiner(PatchRefineNetSettings(width=4)).arrays == ("logits",)
 
 
 @pytest.mark.parametrize(("image", "message"), [(True, "was given no images"), (False, "was given images")])
 def test_images_missing_or_not_wanted_are_an_error(image: bool, message: str) -> None:
-    refiner = Refiner(RefinerSettings(width=4, grid=0, image=image))
+    refiner = Refiner(PatchRefineNetSettings(width=4, grid=0, image=image))
     images = None if image else torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
     with pytest.raises(UserError, match=message):
         refiner(torch.zeros(1, 1, 16, 16), images)

@@ -7,14 +7,14 @@ import torch
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import PatchRefineNetSettings
 from prn_pipeline.training.module_files import load_module, save_module, weights_digest
 
-SETTINGS = RefinerSettings(width=4, grid=2)
+SETTINGS = PatchRefineNetSettings(width=4, grid=2)
 
 
 def rebuild(settings: dict[str, object]) -> Refiner:
-    return Refiner(RefinerSettings.model_validate(settings))
+    return Refiner(PatchRefineNetSettings.model_validate(settings))
 
 
 def saved(path: Path) -> Refiner:

@@ -9,7 +9,7 @@ from torch import nn
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.pipelines.tracking import log_epoch
-from prn_pipeline.refinement.settings import RefinerSettings
+from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training import TrainingSettings
 
@@ -29,7 +29,7 @@ def train_prn(
     trained = train_refiner(
         Samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels}),
         map_manifest,
-        RefinerSettings.model_validate(refiner),
+        read_settings(refiner),
         TrainingSettings.model_validate(training),
         seed,
         Path(checkpoints),

@@ -1,0 +1,10 @@
+"""A refiner from its settings."""
+
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.refinement.settings import PatchRefineNetSettings, RefinerSettings
+
+
+def build_refiner(settings: RefinerSettings) -> Refiner | FoldEnsemble:
+    """The untrained refiner that the settings describe; both kinds take the maps that `arrays` names, in that order."""
+    return Refiner(settings) if isinstance(settings, PatchRefineNetSettings) else FoldEnsemble(settings)

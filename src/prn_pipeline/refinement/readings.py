@@ -1,0 +1,51 @@
+"""What a refiner reads beside the base logits, by the names under which it is stored."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Reading = Literal["views", "features", "images"]
+
+#: The order of a refiner's arguments, whatever the order in its settings.
+READINGS: tuple[Reading, ...] = ("views", "features", "images")
+
+#: Brings logits near the size of probabilities, so that no input drowns the others.
+LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
+
+#: Maps that the full resolution gives: logit and probability of the base model; mean and spread of the views; colours.
+CHANNELS: dict[str, int] = {"logits": 2, "views": 2, "images": 3}
+
+
+def pixel_inputs(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
+    """All that is known of each pixel, on one scale.
+
+    Args:
+        base_logits: float (N,1,H,W).
+        readings: views (N,2,H,W): mean and spread of logits; images (N,3,H,W), values 0 .. 255; each where it is read.
+
+    Returns:
+        float32 (N,C,H,W), C the sum of their `CHANNELS`.
+    """
+    inputs = [base_logits / LOGIT_SCALE, base_logits.sigmoid()]
+    if "views" in readings:
+        mean, spread = readings["views"].float().split(1, dim=1)
+        inputs += [mean / LOGIT_SCALE, spread / SPREAD_SCALE]
+    if "images" in readings:
+        inputs.append(readings["images"].float() / 255 - 0.5)
+    return torch.cat(inputs, dim=1)
+
+
+def starting_logits(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
+    """What a correction is added to, float32 (N,1,H,W): the mean of views where they are read, else the base logits."""
+    return readings["views"][:, :1].float() if "views" in readings else base_logits.float()
+
+
+def resized_to(features: Tensor, side: int) -> Tensor:
+    """Features (N,C,h,w) averaged down, or repeated up, until h = `side`; one of both divides the other."""
+    if features.shape[-2] > side:
+        return F.avg_pool2d(features, features.shape[-2] // side)
+    return F.interpolate(features, scale_factor=side // features.shape[-2], mode="nearest")

@@ -1,0 +1,80 @@
+"""The network that corrects by region and by detail."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.region_detail import RegionDetailNet
+from prn_pipeline.refinement.settings import RegionDetailSettings
+
+
+def settings(**changes: object) -> RegionDetailSettings:
+    values = {"network": "region_detail", "region_width": 8, "detail_width": 4, "detail_levels": 2, "region_size": 8}
+    return RegionDetailSettings.model_validate(values | changes)
+
+
+def readings(net: RegionDetailNet, side: int = 32) -> list[Tensor]:
+    known = {
+        "logits": torch.randn(2, 1, side, side),
+        "views": torch.randn(2, 2, side, side).abs(),
+        "features": torch.randn(2, 6, side // 4, side // 4),
+        "images": torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8),
+    }
+    return [known[name] for name in net.arrays]
+
+
+ALL = ["images", "features", "views"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"detail_width": 0}, {"region_size": 0}, {"reads": ["images", "features"]}])
+def test_untrained_it_is_the_base_model(changes: dict[str, object]) -> None:
+    net = RegionDetailNet(settings(feature_channels=6, **changes)).eval()
+    maps = readings(net)
+    assert torch.equal(net(*maps), maps[0])
+
+
+def test_untrained_with_views_it_is_their_mean() -> None:
+    net = RegionDetailNet(settings(reads=ALL, feature_channels=6)).eval()
+    assert net.arrays == ("logits", "views", "features", "images"), "one order, whatever the settings say"
+    maps = readings(net)
+    assert torch.equal(net(*maps), maps[1][:, :1])
+
+
+def test_both_branches_learn() -> None:
+    torch.manual_seed(0)
+    net = RegionDetailNet(settings(reads=ALL, feature_channels=6))
+    maps = readings(net)
+    target = (torch.rand(2, 1, 32, 32) > 0.5).float()
+    optimizer = torch.optim.Adam(net.parameters(), 0.01)
+    losses = []
+    for _ in range(40):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(*maps), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_a_region_is_given_a_shift_and_a_scale_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    net = RegionDetailNet(settings(detail_width=0)).eval()
+    torch.nn.init.normal_(net.region[-1].weight)  # type: ignore[index, union-attr, arg-type]
+    base = torch.randn(1, 1, 32, 32)
+    refined = net(base)
+    pixels = torch.cat([base / 5, base.sigmoid()], 1)
+    shift, log_scale = net.region_field(pixels, None)
+    torch.testing.assert_close(refined, base * log_scale.exp() + shift)
+    coarse = torch.nn.functional.avg_pool2d(shift, 8)
+    back = torch.nn.functional.interpolate(coarse, scale_factor=8, mode="bilinear")
+    assert (back - shift).abs().max() < 0.5 * shift.abs().max(), "smooth between regions"
+
+
+def test_wrong_sizes_and_missing_readings_are_explained() -> None:
+    net = RegionDetailNet(settings(reads=["images"]))
+    with pytest.raises(UserError, match="reads logits, images, in this order, but was given 1"):
+        net(torch.zeros(1, 1, 32, 32))
+    with pytest.raises(UserError, match="multiples of 8"):
+        net(torch.zeros(1, 1, 36, 32), torch.zeros(1, 3, 36, 32))

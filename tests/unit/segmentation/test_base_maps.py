@@ -1,0 +1,91 @@
+"""What is kept of a base model beside its logits."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.segmentation.maps import FLIPS, SHIFTS, MapMaker, at_half_resolution
+from prn_pipeline.segmentation.model import architecture_names
+
+SMALL = {"architecture": "Unet", "encoder": "resnet18", "options": {"decoder_channels": [16, 8, 8, 8, 8]}}
+
+
+@pytest.fixture(scope="module")
+def model() -> BaseModel:
+    torch.manual_seed(0)
+    return BaseModel(BaseModelSettings.model_validate(SMALL)).eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    return torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_views_are_mean_and_spread_over_flips_and_shifts(model: BaseModel, images: Tensor) -> None:
+    with torch.no_grad():
+        maps = MapMaker(model)(images)
+        seen: list[list[Tensor]] = []
+        for flip in FLIPS:
+            for shift in SHIFTS:
+                flipped = images.flip(flip).float()
+                view = model(F.pad(flipped, (shift, 0, shift, 0), mode="reflect")[..., :64, :96])
+                back = torch.full_like(view, torch.nan)
+                back[..., : 64 - shift, : 96 - shift] = view[..., shift:, shift:]
+                seen.append([back.flip(flip)])
+    stacked = torch.cat([view for (view,) in seen], dim=1)
+    valid = ~stacked.isnan()
+    mean = stacked.nanmean(dim=1)
+    spread = ((stacked - mean.unsqueeze(1)).square().nansum(1) / valid.sum(1)).sqrt()
+    assert maps.views is not None
+    torch.testing.assert_close(maps.views[:, 0], mean, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(maps.views[:, 1], spread, atol=1e-3, rtol=1e-3)
+    assert valid.sum(1).min() >= 1
+
+
+def test_the_logits_are_those_of_the_image_as_it_is(model: BaseModel, images: Tensor) -> None:
+    with torch.no_grad():
+        maps = MapMaker(model, views=False, features=False)(images)
+        assert torch.equal(maps.logits, model(images))
+    assert maps.views is None
+    assert maps.features is None
+
+
+def test_the_features_are_what_the_head_reads(model: BaseModel, images: Tensor) -> None:
+    with torch.no_grad():
+        logits, features = model.with_features(images)
+        assert torch.equal(model.network.segmentation_head(features), logits)
+        assert torch.equal(model(images), logits), "asking for features leaves nothing behind"
+    assert not model.network.segmentation_head._forward_pre_hooks
+
+
+@pytest.mark.parametrize("architecture", sorted(set(architecture_names()) - {"DPT"}))
+def test_every_architecture_gives_features_of_at_most_half_the_resolution(architecture: str) -> None:
+    encoder = "mit_b0" if architecture == "Segformer" else "resnet18"
+    settings = BaseModelSettings.model_validate({"architecture": architecture, "encoder": encoder})
+    model = BaseModel(settings).eval()
+    with torch.no_grad():
+        maps = MapMaker(model, views=False)(torch.zeros(1, 3, 128, 128, dtype=torch.uint8))
+    assert maps.features is not None
+    assert maps.features.shape[-1] <= 64
+    assert 128 % maps.features.shape[-1] == 0
+
+
+@pytest.mark.parametrize(("height", "kept"), [(64, 32), (32, 32), (16, 16), (8, 8)])
+def test_only_features_finer_than_half_are_averaged(height: int, kept: int) -> None:
+    assert at_half_resolution(torch.zeros(1, 2, height, height), 64).shape[-1] == kept
+
+
+def test_a_model_that_knows_no_direction_and_no_place_has_views_like_its_logits(images: Tensor) -> None:
+    class Brightness(nn.Module):
+        def with_features(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+            return self(batch), batch.float()
+
+        def forward(self, batch: Tensor) -> Tensor:
+            return batch.float().mean(1, keepdim=True) / 100
+
+    maps = MapMaker(Brightness())(images)  # type: ignore[arg-type]
+    assert maps.views is not None
+    torch.testing.assert_close(maps.views[:, :1], maps.logits)
+    assert maps.views[:, 1].max() < 1e-3

@@ -1,0 +1,118 @@
+"""An ensemble over stored maps: what each member learns from, and what is decided by what it left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.settings import RegionDetailSettings
+from prn_pipeline.refinement.trust_tuning import Trust
+from prn_pipeline.stages.logit_caching import assign_models, learning_rows, seen_rows
+from prn_pipeline.stages.prn_training import _parts, train_refiner
+from prn_pipeline.training import TrainingSettings
+from prn_pipeline.training.inference import predict_logits
+
+SMALL = RegionDetailSettings(
+    network="region_detail", region_size=16, region_width=8, detail_width=4, detail_levels=2, members=3
+)
+BRIEF = TrainingSettings.model_validate(
+    {"epochs": 6, "batch_size": 12, "steps_per_epoch": 4, "precision": "fp32", "learning_rate": 0.01}
+    | {"schedule": "one_cycle", "keep": "last", "gradient_clip": 0.0, "augmentation": {"flips": True, "crop": 48}}
+)
+
+
+def stored(squares: Samples, folder: Path, **arrays: np.ndarray) -> Samples:
+    """The squares with more arrays; masks as pseudo-labels where none are given."""
+    arrays = {"labels": squares.array("masks", np.arange(len(squares.manifest)))} | arrays
+    folder.mkdir()
+    write_arrays(folder / "more.zarr", ArrayStream([arrays], {IDENTITY: squares.manifest.attrs[IDENTITY]}))
+    return Samples(squares.manifest, {"more": ArrayStore(folder / "more.zarr"), **squares.stores})
+
+
+def trained(samples: Samples, refiner: RegionDetailSettings, folder: Path) -> FoldEnsemble:
+    maps = assign_models(samples.manifest, "holdout", {})
+    network = train_refiner(samples, maps, refiner, BRIEF, 0, folder).network
+    assert isinstance(network, FoldEnsemble)
+    return network
+
+
+def test_a_member_learns_nothing_from_the_fold_it_leaves_out(bright_squares: Samples, tmp_path: Path) -> None:
+    """Spoil the truth of fold 1: member 1 ends with the same weights, to the last bit; the others do not."""
+    masks = bright_squares.array("masks", np.arange(24))
+    spoiled = masks.copy()
+    unseen = learning_rows(assign_models(bright_squares.manifest, "holdout", {}))
+    out = unseen[_parts(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
+    assert out.size == 2
+    spoiled[out] = 1 - spoiled[out]
+    honest, fooled = (
+        trained(stored(bright_squares, tmp_path / name, masks=truth, labels=truth), SMALL, tmp_path / f"{name}-c")
+        for name, truth in (("honest", masks), ("spoiled", spoiled))
+    )
+    same = [
+        all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+        for one, other in zip(honest.members, fooled.members, strict=True)
+    ]
+    assert same == [False, True, False]
+
+
+def test_it_undoes_a_bias_by_place(bright_squares: Samples, tmp_path: Path) -> None:
+    samples = stored(bright_squares, tmp_path / "s")
+    ensemble = trained(samples, SMALL, tmp_path / "c")
+    base_iou, refined_iou = ensemble.out_of_fold_iou.tolist()
+    assert ensemble.trust.start == 1
+    assert refined_iou > base_iou + 0.02
+    rows = samples.rows(["test"])
+    found = np.concatenate(list(predict_logits(ensemble, samples, rows, ensemble.arrays, 4))) > 0
+    base, truth = samples.array("logits", rows) > 0, samples.array("masks", rows) == 1
+    iou = [(p & truth).sum() / (p | truth).sum() for p in (base, found)]
+    assert iou[1] > iou[0] + 0.02
+
+
+def test_a_refiner_that_cannot_gain_leaves_the_base_model_as_it_is(bright_squares: Samples, tmp_path: Path) -> None:
+    masks = bright_squares.array("masks", np.arange(24))
+    perfect = (8.0 * masks - 4.0).astype(np.float16)
+    samples = stored(bright_squares, tmp_path / "s", logits=perfect)
+    ensemble = trained(samples, SMALL, tmp_path / "c")
+    assert ensemble.trust == Trust(0.0, 0.0)
+    rows = samples.rows(["test"])
+    found = np.concatenate(list(predict_logits(ensemble, samples, rows, ensemble.arrays, 4)))
+    assert (found == perfect[rows]).all()
+
+
+def test_features_of_any_number_and_resolution_are_read(bright_squares: Samples, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(24, 5, 16, 16)).astype(np.float16)
+    views = np.stack([bright_squares.array("logits", np.arange(24))] * 2, axis=1)
+    samples = stored(bright_squares, tmp_path / "s", features=features, views=views)
+    refiner = SMALL.model_copy(update={"reads": frozenset({"features", "views"})})
+    ensemble = trained(samples, refiner, tmp_path / "c")
+    assert ensemble.settings.feature_channels == 5
+    assert FoldEnsemble(RegionDetailSettings.model_validate(ensemble.settings.model_dump(mode="json")))
+
+
+def test_what_was_not_kept_is_named(bright_squares: Samples, tmp_path: Path) -> None:
+    samples = stored(bright_squares, tmp_path / "s")
+    refiner = SMALL.model_copy(update={"reads": frozenset({"features", "images"})})
+    with pytest.raises(UserError, match=r"features were not kept: add them to logit_caching.keep"):
+        trained(samples, refiner, tmp_path / "c")
+
+
+def test_members_leave_out_whole_groups_and_there_must_be_one_for_each(bright_squares: Samples) -> None:
+    unseen = bright_squares.manifest.iloc[:8].assign(group=["a", "a", "b", "c", "c", "d", "e", "f"])
+    parts = pd.Series(_parts(unseen, 3), index=unseen["group"])
+    assert parts.groupby(level=0).nunique().max() == 1
+    assert set(parts) == {0, 1, 2}
+    with pytest.raises(UserError, match="8 maps of unseen images in 2 groups cannot be dealt out to 3 members"):
+        _parts(unseen.assign(group=["a", "b"] * 4), 3)
+
+
+def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> None:
+    maps: pd.DataFrame = assign_models(bright_squares.manifest, "holdout", {})
+    assert set(maps["split"].iloc[seen_rows(maps)]) == {"train"}
+    assert not set(seen_rows(maps)) & set(learning_rows(maps))
