@@ -73,6 +73,10 @@ class ArrayStore:
         """Shape of one array, the first axis being the sample."""
         return self._arrays[name].shape
 
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Type of the values of one array."""
+        return self._arrays[name].dtype
+
     def read(self, name: str, rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
         """Rows of one array, in the order asked for."""
         array = self._arrays[name]

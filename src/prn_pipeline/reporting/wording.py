@@ -11,7 +11,7 @@ METHOD_LABELS = {
     "base": "Base model",
     "tuned_threshold": "One tuned threshold",
     "rankseg": "RankSEG",
-    "views": "Mean of eight views",
+    "views": "Mean of four views",
     "patch_oracle": "Patch oracle",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import torch
@@ -11,12 +10,8 @@ from torch import Tensor, nn
 
 from prn_pipeline.segmentation.model import BaseModel
 
-#: Axes along which the image is flipped: not at all, left-right, top-bottom, both.
+#: Axes along which the image is flipped for each view: not at all, left-right, top-bottom, both.
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
-
-#: Pixels by which it is then moved down and right: a quarter of the usual stride of 32, so that the coarse levels of
-#: the network lay their grids elsewhere.
-SHIFTS = (0, 8)
 
 
 class BaseMaps(NamedTuple):
@@ -24,7 +19,7 @@ class BaseMaps(NamedTuple):
 
     Attributes:
         logits: (N,1,H,W), of the image as it is.
-        views: (N,2,H,W), mean and standard deviation of the logits over all flips and shifts; None where not asked for.
+        views: (N,2,H,W), mean and standard deviation of the logits over all flips; None where not asked for.
         features: (N,C,h,w), the decoder's last map, h at most H / 2; None where not asked for.
     """
 
@@ -38,7 +33,7 @@ class MapMaker(nn.Module):
 
     Args:
         model: trained.
-        views: look at each image eight times; seven more passes of the model.
+        views: look at each image four times; three more passes of the model.
         features: keep the decoder's last map, which costs nothing but space.
     """
 
@@ -59,21 +54,9 @@ class MapMaker(nn.Module):
         )
 
     def _seen_again(self, images: Tensor, logits: Tensor) -> Tensor:
-        seen = [logits]
-        for flip, shift in list(itertools.product(FLIPS, SHIFTS))[1:]:
-            view = self.model(moved(images.flip(flip), shift)).float()
-            # Moved back, a view knows nothing of the last rows and columns.
-            view = F.pad(view[..., shift:, shift:], (0, shift, 0, shift), value=torch.nan)
-            seen.append(view.flip(flip))
-        views = torch.cat(seen, dim=1)
-        mean = views.nanmean(dim=1, keepdim=True)
-        return torch.cat([mean, (views - mean).square().nanmean(dim=1, keepdim=True).sqrt()], dim=1)
-
-
-def moved(images: Tensor, shift: int) -> Tensor:
-    """Images (N,C,H,W) moved down and right by `shift` pixels; what comes in is a reflection."""
-    height, width = images.shape[-2:]
-    return F.pad(images.float(), (shift, 0, shift, 0), mode="reflect")[..., :height, :width] if shift else images
+        flipped = [self.model(images.flip(axes)).float().flip(axes) for axes in FLIPS[1:]]
+        seen = torch.cat([logits, *flipped], dim=1)
+        return torch.stack([seen.mean(1), seen.std(1, correction=0)], dim=1)
 
 
 def at_half_resolution(features: Tensor, height: int) -> Tensor:

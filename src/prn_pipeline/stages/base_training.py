@@ -74,8 +74,8 @@ def _train(
     return fit(
         lambda: BaseModel(model),
         MaskObjective(model.loss),
-        StoredSamples(samples, rows, ARRAYS, settings.augmentation),
-        None if validation is None else StoredSamples(samples, validation, ARRAYS),
+        StoredSamples(samples, rows, ARRAYS, settings.augmentation, memory=settings.memory_bytes),
+        None if validation is None else StoredSamples(samples, validation, ARRAYS, memory=settings.memory_bytes),
         settings,
         seed,
         checkpoint_folder(checkpoints, samples, name, seed, model, settings),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         arrays: key in a sample -> name of the array; see `channels_first` for what an array may hold.
         augmentation: random changes, or None.
         folds: fold of each row, int (n,), or None.
+        memory: bytes of arrays to hold; where they need no more they are read once, else a batch at a time.
 
     A sample has images and maps (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32. Its
     fold, where they are known, is under "folds", int64 ().
@@ -35,10 +36,12 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         arrays: Mapping[str, str],
         augmentation: AugmentationSettings | None = None,
         folds: np.ndarray | None = None,
+        memory: int = 0,
     ) -> None:
-        self._samples = samples
-        self._rows = np.asarray(rows)
         self._arrays = dict(arrays)
+        rows = np.asarray(rows)
+        read, self._rows = _reader(samples, rows, sorted(set(self._arrays.values())), memory)
+        self._read = read
         self._folds = None if folds is None else torch.from_numpy(np.asarray(folds, np.int64))
         self._augment = Augmentation(augmentation) if augmentation else None
 
@@ -48,9 +51,7 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         """One read an array for the whole batch: what makes random access to a store cheap."""
         rows = self._rows[indices]
-        columns = {
-            key: channels_first(torch.from_numpy(self._samples.array(name, rows))) for key, name in self._arrays.items()
-        }
+        columns = {key: channels_first(torch.from_numpy(self._read(name, rows))) for key, name in self._arrays.items()}
         if self._folds is not None:
             columns["folds"] = self._folds[indices]
         batch = [{key: values[i] for key, values in columns.items()} for i in range(len(rows))]
@@ -58,6 +59,26 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return self.__getitems__([index])[0]
+
+
+def _reader(
+    samples: Samples, rows: np.ndarray, names: list[str], memory: int
+) -> tuple[Callable[[str, np.ndarray], np.ndarray], np.ndarray]:
+    """How to read rows of an array, and which rows to ask it for: those of the stores, or of arrays in memory."""
+    distinct, places = np.unique(rows, return_inverse=True)
+    shapes = {name: samples.store_of(name).shape(name)[1:] for name in names}
+    item = sum(int(np.prod(shape)) * samples.store_of(name).dtype(name).itemsize for name, shape in shapes.items())
+    if item * len(distinct) > memory:
+        return samples.array, rows
+    held = {
+        name: np.empty((len(distinct), *shape), samples.store_of(name).dtype(name)) for name, shape in shapes.items()
+    }
+    first = 0
+    for parts in samples.batches(names, distinct):
+        for name, part in zip(names, parts, strict=True):
+            held[name][first : first + len(part)] = part
+        first += len(parts[0])
+    return lambda name, some: held[name][some], places
 
 
 def channels_first(stored: Tensor) -> Tensor:

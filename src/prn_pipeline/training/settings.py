@@ -39,5 +39,13 @@ class TrainingSettings(BaseModel):
         "auto", description="auto: bf16 where the hardware multiplies it"
     )
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
+    memory: float = Field(
+        2.0, ge=0, description="GiB of samples to hold in memory; a larger set is read from disk a batch at a time"
+    )
     workers: int = Field(0, ge=0, description="processes that load and augment samples; 0: in the training process")
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory` in bytes."""
+        return int(self.memory * 2**30)

@@ -1,12 +1,12 @@
 """What is kept of a base model beside its logits."""
 
+import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
-from prn_pipeline.segmentation.maps import FLIPS, SHIFTS, MapMaker, at_half_resolution
+from prn_pipeline.segmentation.maps import FLIPS, MapMaker, at_half_resolution
 from prn_pipeline.segmentation.model import architecture_names
 
 SMALL = {"architecture": "Unet", "encoder": "resnet18", "options": {"decoder_channels": [16, 8, 8, 8, 8]}}
@@ -23,25 +23,14 @@ def images() -> Tensor:
     return torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def test_views_are_mean_and_spread_over_flips_and_shifts(model: BaseModel, images: Tensor) -> None:
+def test_views_are_mean_and_spread_over_flips(model: BaseModel, images: Tensor) -> None:
     with torch.no_grad():
         maps = MapMaker(model)(images)
-        seen: list[list[Tensor]] = []
-        for flip in FLIPS:
-            for shift in SHIFTS:
-                flipped = images.flip(flip).float()
-                view = model(F.pad(flipped, (shift, 0, shift, 0), mode="reflect")[..., :64, :96])
-                back = torch.full_like(view, torch.nan)
-                back[..., : 64 - shift, : 96 - shift] = view[..., shift:, shift:]
-                seen.append([back.flip(flip)])
-    stacked = torch.cat([view for (view,) in seen], dim=1)
-    valid = ~stacked.isnan()
-    mean = stacked.nanmean(dim=1)
-    spread = ((stacked - mean.unsqueeze(1)).square().nansum(1) / valid.sum(1)).sqrt()
+        seen = np.stack([model(images.flip(axes)).flip(axes)[:, 0].numpy() for axes in FLIPS])
+    assert len(seen) == 4
     assert maps.views is not None
-    torch.testing.assert_close(maps.views[:, 0], mean, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(maps.views[:, 1], spread, atol=1e-3, rtol=1e-3)
-    assert valid.sum(1).min() >= 1
+    np.testing.assert_allclose(maps.views[:, 0], seen.mean(0), atol=1e-5)
+    np.testing.assert_allclose(maps.views[:, 1], seen.std(0), atol=1e-5)
 
 
 def test_the_logits_are_those_of_the_image_as_it_is(model: BaseModel, images: Tensor) -> None:

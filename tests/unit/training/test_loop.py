@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation import MaskObjective
@@ -169,6 +171,23 @@ def test_a_last_batch_of_one_is_left_out_of_training(bright_squares: Samples) ->
     assert [len(batch["inputs"]) for batch in loader(samples, settings, shuffle=True)] == [4, 4]
     assert [len(batch["inputs"]) for batch in loader(samples, settings, shuffle=False)] == [4, 4, 1]
     assert samples[0]["inputs"].shape == (3, 64, 64)
+
+
+def test_samples_held_in_memory_are_those_on_disk_and_are_held_only_where_they_fit(
+    bright_squares: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.array([20, 3, 3, 11, 0, 20])
+    arrays = {"inputs": "images", "maps": "logits", "masks": "masks"}
+    needed = 4 * 64 * 64 * (3 + 2 + 1)  # bytes of the four distinct rows
+    held, read = (StoredSamples(bright_squares, rows, arrays, memory=memory) for memory in (needed, needed - 1))
+    for index in range(6):
+        assert all(torch.equal(held[index][key], read[index][key]) for key in arrays)
+    calls: list[str] = []
+    monkeypatch.setattr(ArrayStore, "read", lambda *_: calls.append("read") or np.zeros((1, 64, 64, 3), np.uint8))
+    held[0]
+    assert not calls
+    read[0]
+    assert calls
 
 
 def test_an_epoch_may_have_any_number_of_steps(bright_squares: Samples) -> None:
