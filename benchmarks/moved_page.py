@@ -1,0 +1,58 @@
+"""The part of docs/results.md on worlds that have moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.results_page import replace_between
+from benchmarks.worlds import WORLDS
+
+BEGIN, END = "<!-- worlds: begin -->", "<!-- worlds: end -->"
+
+
+def section(folder: Path, methods: Sequence[str], base_model: str, seeds: Iterable[int]) -> str:
+    """Markdown: a row a world and seed, with what each method gains over the frozen base model and what it costs."""
+    head = ["world", "seed", "labelled", "test", "frozen base", *(f"`{name}`" for name in methods)]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    gains: dict[str, list[float]] = {name: [] for name in methods}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for seed in seeds:
+        for world in WORLDS:
+            files = {name: folder / world / base_model / name / f"seed-{seed}.json" for name in methods}
+            found = {name: json.loads(file.read_text()) for name, file in files.items() if file.is_file()}
+            if not found:
+                continue
+            any_scores = next(iter(found.values()))
+            base = any_scores["methods"]["base"]["iou_micro"]
+            row = [f"`{world}`", str(seed), str(any_scores.get("n_val", "")), str(any_scores["n_test"]), f"{base:.3f}"]
+            for name in methods:
+                row.append(_gain(found[name]) if name in found else "")
+                if name in found:
+                    gains[name].append(100 * found[name]["gain"]["vs_base"]["iou_micro"])
+                    seconds[name].append(_training_seconds(found[name]))
+            lines.append(f"| {' | '.join(row)} |")
+    for label, of_method, form in (("mean gain", gains, "{:+.1f}"), ("seconds of training", seconds, "{:.0f}")):
+        means = [form.format(np.mean(of_method[name])) if of_method[name] else "" for name in methods]
+        lines.append(f"| {' | '.join([label, '', '', '', '', *means])} |")
+    return "\n".join(lines)
+
+
+def write_page(page: Path, folder: Path, methods: Sequence[str], base_model: str, seeds: Iterable[int]) -> None:
+    """Replace what lies between the two marks of the page."""
+    replace_between(page, BEGIN, END, section(folder, methods, base_model, seeds))
+
+
+def _gain(scores: dict[str, Any]) -> str:
+    gain = scores["gain"]["vs_base"]
+    low, high = (100 * end for end in gain["ci95"])
+    return f"{100 * gain['iou_micro']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _training_seconds(scores: dict[str, Any]) -> float:
+    stages = scores["seconds"]
+    return float(stages["prn_training"] if isinstance(stages, dict) else stages)

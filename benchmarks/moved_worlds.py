@@ -1,0 +1,76 @@
+"""`python -m benchmarks.moved_worlds`: a frozen base model where the world has moved: refined, or itself trained on.
+
+For each world of `worlds.WORLDS`: the base model learns from the old one, its last weights are frozen; refiners learn
+from the labelled images of the new one; fine-tuning trains the base model itself on the same images, once for as many
+steps as the base model was trained, once for a tenth of them. Then docs/results.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.fine_tuning import fine_tune
+from benchmarks.matrix import METRICS, OWN, PAGE, SHARED, kedro, scores_file
+from benchmarks.moved_page import write_page
+from benchmarks.worlds import WORLDS, make_world
+
+BASE_MODEL = "unet_resnet18_small"
+REFINERS = ("prn", "bias_field")
+SEEDS = (0, 1)
+#: The new world chooses nothing for the base model, and maps of the old world teach nothing about the new one.
+FROZEN = {f"base_models.{BASE_MODEL}.training.keep": "last"} | {
+    f"refiners.{refiner}.seen_maps": "false" for refiner in REFINERS
+}
+RAW = Path("data/01_raw")
+
+
+def budgets() -> dict[str, int]:
+    """Steps of fine-tuning, by name: as many as the base model had, and a tenth of them."""
+    models = yaml.safe_load(Path("conf/base/parameters_base_models.yml").read_text())["base_models"]
+    training = models[BASE_MODEL]["training"]
+    steps = training["epochs"] * training["steps_per_epoch"]
+    return {"fine_tuned": steps, "fine_tuned_tenth": steps // 10}
+
+
+def run_world(name: str, seed: int, root: Path) -> None:
+    """All that has no scores yet."""
+    make_world(name, root, RAW)
+    left = [refiner for refiner in REFINERS if not scores_file(name, BASE_MODEL, refiner, seed).is_file()]
+    if left and not kedro(SHARED, name, BASE_MODEL, seed, extra=FROZEN):
+        return
+    for refiner in left:
+        kedro(OWN, name, BASE_MODEL, seed, refiner, extra=FROZEN)
+    for method, steps in budgets().items():
+        target = scores_file(name, BASE_MODEL, method, seed)
+        if not target.is_file():
+            tuned = dataclasses.asdict(fine_tune(Path("data"), name, BASE_MODEL, seed, steps))
+            scores: dict[str, Any] = tuned.pop("scores")
+            named = {"dataset": name, "base_model": BASE_MODEL, "refiner": method, "seed": seed, "steps": steps}
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(json.dumps(named | scores | tuned, indent=2, sort_keys=True) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.moved_worlds", description=__doc__)
+    parser.add_argument("--page-only", action="store_true", help="run nothing: make docs/results.md from the scores")
+    options = parser.parse_args(arguments)
+    root = Path(os.environ.pop("PRN_DATA_ROOT", RAW))
+    if not options.page_only:
+        for seed in SEEDS:
+            for name in WORLDS:
+                run_world(name, seed, root)
+    write_page(PAGE, METRICS, (*REFINERS, *budgets()), BASE_MODEL, SEEDS)
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

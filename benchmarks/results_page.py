@@ -1,0 +1,137 @@
+"""docs/results.md from the scores of all cells: what each method reaches, what PRN gains, and which goals are met."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Scores = dict[str, Any]
+
+BEGIN, END = "<!-- cells: begin -->", "<!-- cells: end -->"
+METHODS = ("base", "tuned_threshold", "rankseg", "views")
+MAIN = "prn"
+
+
+def read_cells(folder: Path, config: dict[str, Any]) -> list[Scores]:
+    """Scores of the cells that `config` lists and that have been run."""
+    names = itertools.product(config["datasets"], config["base_models"], config["refiners"], config["seeds"])
+    files = [folder / dataset / base / refiner / f"seed-{seed}.json" for dataset, base, refiner, seed in names]
+    return [json.loads(file.read_text()) for file in files if file.is_file()]
+
+
+def best_rival_gain(scores: Scores) -> float:
+    """Points of iou_micro over the better of the tuned threshold and RankSEG."""
+    methods = scores["methods"]
+    rival = max(methods[name]["iou_micro"] for name in ("tuned_threshold", "rankseg"))
+    return 100 * (methods[MAIN]["iou_micro"] - rival)
+
+
+def goals(cells: list[Scores]) -> list[tuple[str, str, bool]]:
+    """(goal, found, met) over the cells of one refiner."""
+    gains = np.array([100 * cell["gain"]["vs_base"]["iou_micro"] for cell in cells])
+    low = np.array([cell["gain"]["vs_base"]["ci95"][0] for cell in cells])
+    rivals = np.array([best_rival_gain(cell) for cell in cells])
+    macro = np.array(
+        [100 * (cell["methods"][MAIN]["iou_macro"] - cell["methods"]["base"]["iou_macro"]) for cell in cells]
+    )
+    above = 100 * np.mean(low > 0)
+    worst, fallen = gains.min(), int((macro < 0).sum())
+    return [
+        ("mean gain over the base model, at least +3.0", f"{gains.mean():+.2f}", bool(gains.mean() >= 3)),
+        ("mean gain over the better rival, at least +1.5", f"{rivals.mean():+.2f}", bool(rivals.mean() >= 1.5)),
+        ("interval above zero in 80 % of cells", f"{above:.0f} %", bool(above >= 80)),
+        ("no cell below the base model by more than 0.2", f"worst {worst:+.2f}", bool(worst >= -0.2)),
+        ("iou_macro does not fall", f"mean {macro.mean():+.2f}, falls in {fallen} of {len(cells)}", fallen == 0),
+    ]
+
+
+def cells_table(cells: list[Scores], refiners: Iterable[str]) -> list[str]:
+    """Markdown: a row a data set, base model and seed; iou_micro of every method, gains of `prn` in points."""
+    refiners = [name for name in refiners if any(cell["refiner"] == name for cell in cells)]
+    head = ["data set", "base model", "seed", "test", "base", "tuned", "RankSEG", "views"]
+    head += [f"**{name}**" if name == MAIN else name for name in refiners]
+    head += ["oracle", f"`{MAIN}` vs base", "vs better rival", "worse %"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    by_group: dict[tuple[Any, ...], dict[str, Scores]] = {}
+    for cell in cells:
+        by_group.setdefault((cell["dataset"], cell["base_model"], cell["seed"]), {})[cell["refiner"]] = cell
+    for (dataset, base_model, seed), of_refiner in by_group.items():
+        any_cell = next(iter(of_refiner.values()))
+        methods = any_cell["methods"]
+        row = [f"`{dataset}`", f"`{base_model}`", str(seed), str(any_cell["n_test"])]
+        row += [f"{methods[name]['iou_micro']:.3f}" if name in methods else "" for name in METHODS]
+        for name in refiners:
+            found = f"{of_refiner[name]['methods'][MAIN]['iou_micro']:.3f}" if name in of_refiner else ""
+            row.append(f"**{found}**" if name == MAIN and found else found)
+        row.append(f"{methods['patch_oracle']['iou_micro']:.3f}")
+        if MAIN in of_refiner:
+            gain = of_refiner[MAIN]["gain"]
+            low, high = (100 * end for end in gain["vs_base"]["ci95"])
+            row += [
+                f"{100 * gain['vs_base']['iou_micro']:+.1f} [{low:+.1f}, {high:+.1f}]",
+                f"{best_rival_gain(of_refiner[MAIN]):+.1f}",
+                f"{gain['images_worse_pct']:.0f}",
+            ]
+        else:
+            row += ["", "", ""]
+        lines.append(f"| {' | '.join(row)} |")
+    return lines
+
+
+def summary_table(cells: list[Scores], refiners: Iterable[str]) -> list[str]:
+    """Markdown: a row a refiner, its mean gain over all cells and over those of each base model."""
+    bases = sorted({cell["base_model"] for cell in cells})
+    head = ["refiner", "cells", "mean gain vs base", *(f"`{base}`" for base in bases), "vs better rival", "above zero"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for name in refiners:
+        own = [cell for cell in cells if cell["refiner"] == name]
+        if not own:
+            continue
+        gain = {id(cell): 100 * cell["gain"]["vs_base"]["iou_micro"] for cell in own}
+        row = [f"`{name}`", str(len(own)), f"{np.mean(list(gain.values())):+.2f}"]
+        for base in bases:
+            values = [gain[id(cell)] for cell in own if cell["base_model"] == base]
+            row.append(f"{np.mean(values):+.2f}" if values else "")
+        row.append(f"{np.mean([best_rival_gain(cell) for cell in own]):+.2f}")
+        row.append(f"{sum(cell['gain']['vs_base']['ci95'][0] > 0 for cell in own)} of {len(own)}")
+        lines.append(f"| {' | '.join(row)} |")
+    return lines
+
+
+def section(cells: list[Scores], config: dict[str, Any]) -> str:
+    """All tables, in the order in which they are read."""
+    main = [cell for cell in cells if cell["refiner"] == MAIN]
+    lines = [f"{len(main)} of {_wanted(config)} cells of `{MAIN}` have been run.", ""]
+    if main:
+        lines += ["| goal | found | |", "|---|---|---|"]
+        lines += [f"| {goal} | {found} | {'met' if met else '**missed**'} |" for goal, found, met in goals(main)]
+    lines += ["", *summary_table(cells, config["refiners"]), "", *cells_table(cells, config["refiners"])]
+    return "\n".join(lines)
+
+
+def write_page(page: Path, folder: Path, config: dict[str, Any]) -> None:
+    """Replace what lies between the two marks of the page."""
+    replace_between(page, BEGIN, END, section(read_cells(folder, config), config))
+
+
+def replace_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Replace the lines of a page between two marks.
+
+    Raises:
+        ValueError: the page lacks them.
+    """
+    old = page.read_text()
+    if begin not in old or end not in old:
+        raise ValueError(f"{page} has no lines {begin} and {end}: put them where the tables belong")
+    before, rest = old.split(begin, 1)
+    _, after = rest.split(end, 1)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def _wanted(config: dict[str, Any]) -> int:
+    return len(config["datasets"]) * len(config["base_models"]) * len(config["seeds"])

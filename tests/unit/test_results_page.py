@@ -1,0 +1,70 @@
+"""Tables of many cells: what they say is what the scores say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.results_page import BEGIN, END, goals, read_cells, write_page
+
+CONFIG = {"datasets": ["roads", "cells"], "base_models": ["unet"], "refiners": ["prn", "bias_field"], "seeds": [0]}
+
+
+def scores(dataset: str, refiner: str, gain: float, low: float) -> dict[str, Any]:
+    iou = {
+        "base": 0.6,
+        "tuned_threshold": 0.61,
+        "rankseg": 0.605,
+        "views": 0.62,
+        "prn": 0.6 + gain,
+        "patch_oracle": 0.8,
+    }
+    return {
+        **{"dataset": dataset, "base_model": "unet", "refiner": refiner, "seed": 0, "n_test": 9},
+        "methods": {name: {"iou_micro": value, "iou_macro": value - 0.1} for name, value in iou.items()},
+        "gain": {"vs_base": {"iou_micro": gain, "ci95": [low, gain + 0.01]}, "images_worse_pct": 12.0},
+    }
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Path:
+    for dataset, refiner, gain, low in (("roads", "prn", 0.05, 0.03), ("cells", "prn", 0.02, -0.01)):
+        file = tmp_path / dataset / "unet" / refiner / "seed-0.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(scores(dataset, refiner, gain, low)))
+    return tmp_path
+
+
+def test_goals_are_met_or_missed_by_what_was_measured(metrics: Path) -> None:
+    found = {goal: (value, met) for goal, value, met in goals(read_cells(metrics, CONFIG))}
+    assert list(found.values()) == [
+        ("+3.50", True),  # mean of 5 and 2
+        ("+2.50", True),  # mean of 4 and 1 over the tuned threshold
+        ("50 %", False),
+        ("worst +2.00", True),
+        ("mean +3.50, falls in 0 of 2", True),
+    ]
+
+
+def test_the_page_keeps_its_prose_and_says_how_many_cells_are_missing(metrics: Path, tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for _ in range(2):  # a second time changes nothing
+        write_page(page, metrics, CONFIG | {"datasets": ["roads", "cells", "others"]})
+        text = page.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n2 of 3 cells of `prn`")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert (
+        "| `roads` | `unet` | 0 | 9 | 0.600 | 0.610 | 0.605 | 0.620 | **0.650** | 0.800 | +5.0 [+3.0, +6.0] |" in text
+    )
+    assert "| `prn` | 2 | +3.50 | +3.50 | +2.50 | 1 of 2 |" in text
+
+
+def test_a_page_without_marks_is_left_alone(metrics: Path, tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    page.write_text("mine")
+    with pytest.raises(ValueError, match="put them where the tables belong"):
+        write_page(page, metrics, CONFIG)
+    assert page.read_text() == "mine"

@@ -1,0 +1,68 @@
+"""Data sets in which the world has moved, made from stand-ins for those at hand."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.worlds import WORLDS, make_world
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for name, count in (("dsb2018_nuclei", 12), ("kvasir_seg", 130), ("epfl_roads", 10)):
+        for kind in ("images", "masks"):
+            (tmp_path / name / kind).mkdir(parents=True)
+        for i in range(count):
+            grey = 200 if name == "dsb2018_nuclei" and i % 2 else 40
+            image = rng.integers(grey - 20, grey + 20, (40, 40, 3)).astype(np.uint8)
+            Image.fromarray(image).save(tmp_path / name / "images" / f"i{i:03d}.jpg")
+            Image.fromarray(255 * (image[..., 0] > grey).astype(np.uint8)).save(
+                tmp_path / name / "masks" / f"i{i:03d}.png"
+            )
+    (tmp_path / "kvasir_seg" / "official_val.txt").write_text("\n".join(f"i{i:03d}" for i in range(120, 130)))
+    return tmp_path
+
+
+def made(name: str, root: Path) -> tuple[Path, dict[str, str]]:
+    make_world(name, root, root / "made")
+    folder = root / "made" / name
+    with (folder / "splits.csv").open() as rows:
+        return folder, {row["sample_id"]: row["split"] for row in csv.DictReader(rows)}
+
+
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_every_sample_has_an_image_a_mask_and_a_split(name: str, root: Path) -> None:
+    folder, splits = made(name, root)
+    for kind in ("images", "masks"):
+        assert sorted(file.stem for file in (folder / kind).iterdir()) == sorted(splits)
+    assert set(splits.values()) == {"train", "val", "test"}
+
+
+def test_stained_tissue_is_new_and_one_in_three_is_labelled(root: Path) -> None:
+    _, splits = made("nuclei_other_stain", root)
+    assert Counter(splits.values()) == {"train": 6, "val": 2, "test": 4}
+    assert all((splits[f"i{i:03d}"] == "train") == (i % 2 == 0) for i in range(12))
+
+
+def test_the_official_test_images_are_tested_and_only_new_images_are_changed(root: Path) -> None:
+    folder, splits = made("polyps_other_scope", root)
+    assert {name for name, split in splits.items() if split == "test"} == {f"i{i:03d}" for i in range(120, 130)}
+    assert Counter(splits.values())["val"] == 60
+    for sample_id, split in splits.items():
+        (file,) = (folder / "images").glob(f"{sample_id}.*")
+        assert file.is_symlink() == (split == "train")
+
+
+def test_the_quarters_of_an_image_make_it_up_and_stay_in_one_split(root: Path) -> None:
+    folder, splits = made("roads_other_height", root)
+    whole = np.asarray(Image.open(root / "epfl_roads" / "masks" / "i003.png"))
+    quarters = [np.asarray(Image.open(folder / "masks" / f"i003_{k}.png")) for k in range(4)]
+    assert (np.block([quarters[:2], quarters[2:]]) == whole).all()
+    assert {splits[f"i003_{k}"] for k in range(4)} == {"val"}
+    assert {splits[f"i004_{k}"] for k in range(4)} == {"test"}
+    assert splits["i002"] == "train"
