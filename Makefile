@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro test bench lint format coverage clean
+.PHONY: help setup run repro test bench results moved costs lint format coverage clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,15 @@ coverage: $(READY) ## all tests, with the share of lines they run
 
 bench: $(READY) ## this machine's speed against plain versions, about ten minutes; BENCH="network --no-compile" for a part
 	@python -m benchmarks $(BENCH)
+
+results: $(READY) ## cells of conf/base/benchmark.yml that have no scores, then docs/results.md; hours, from PRN_DATA_ROOT
+	@python -m benchmarks.matrix
+
+moved: $(READY) ## base models in a world that has moved, refined and fine-tuned; about two hours, from PRN_DATA_ROOT
+	@python -m benchmarks.moved_worlds
+
+costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute, alone on the machine
+	@python -m benchmarks.costs
 
 lint: $(READY) ## format check, lint, types
 	@ruff format --check .

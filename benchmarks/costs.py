@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.matrix import CONFIG, METRICS, PAGE
 from benchmarks.results_page import MAIN, read_cells, replace_between
+from benchmarks.stored_cells import named_settings
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
@@ -24,7 +24,6 @@ from prn_pipeline.training.precision import best_device
 
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
 SIDE, BATCH, REPEATS = 256, 8, 5
-CONF = Path("conf/base")
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,10 @@ def readings(arrays: tuple[str, ...]) -> list[Tensor]:
 
 def section(config: dict[str, Any]) -> str:
     """Markdown: base models first, then refiners; a refiner that reads views pays for the base model's other passes."""
-    named = {name: _named(name) for name in ("base_models", "refiners")}
     bases = {
         name: measure(
-            BaseModel(BaseModelSettings(**named["base_models"][name]), pretrained=False), readings(("images",))
+            BaseModel(BaseModelSettings(**named_settings("base_models", name)[0]), pretrained=False),
+            readings(("images",)),
         )
         for name in config["base_models"]
     }
@@ -80,7 +79,7 @@ def section(config: dict[str, Any]) -> str:
         lines.append(f"| `{name}` | {cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | |")
     cells = read_cells(METRICS, config)
     for name in config["refiners"]:
-        refiner = build_refiner(read_settings(named["refiners"][name]))
+        refiner = build_refiner(read_settings(named_settings("refiners", name)[0]))
         cost = measure(refiner, readings(refiner.arrays))
         passes = len(FLIPS) - 1 if "views" in refiner.arrays else 0
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())
@@ -89,11 +88,6 @@ def section(config: dict[str, Any]) -> str:
         row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain}"
         lines.append(f"| {'**' if name == MAIN else ''}`{name}`{'**' if name == MAIN else ''} | {row} |")
     return "\n".join(lines)
-
-
-def _named(kind: str) -> dict[str, dict[str, Any]]:
-    blocks = yaml.safe_load((CONF / f"parameters_{kind}.yml").read_text())[kind]
-    return {name: {key: value for key, value in block.items() if key != "training"} for name, block in blocks.items()}
 
 
 def main() -> None:

@@ -12,16 +12,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from prn_pipeline.data.array_store import shards
+from benchmarks.stored_cells import counts_of, open_base, open_samples
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.data.splits import assign_folds
-from prn_pipeline.io.array_store import ArrayStoreDataset
-from prn_pipeline.io.files import TableDataset
-from prn_pipeline.io.modules import ModuleDataset
-from prn_pipeline.metrics import TruthCounter, interval, iou, paired_gain
+from prn_pipeline.metrics import interval, iou, paired_gain
 from prn_pipeline.segmentation import MaskObjective
 from prn_pipeline.training import TrainingSettings
-from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples
 
@@ -41,27 +37,22 @@ class FineTuned:
     seconds: float
 
 
-def fine_tune(data: Path, dataset: str, base_model: str, seed: int, steps: int) -> FineTuned:
+def fine_tune(dataset: str, base_model: str, seed: int, steps: int) -> FineTuned:
     """All weights of a trained base model, on the images of val; measured on test.
 
     Args:
-        data: the project's folder `data`, where ingestion and base_training have run.
-        dataset: name of the data set.
+        dataset: name of a data set for which ingestion and base_training have run.
         base_model: name of the base model.
         seed: of the base model, and of the training.
         steps: of 8 images each.
     """
-    folder = data / "02_intermediate" / dataset
-    manifest = TableDataset(filepath=str(folder / "manifest.parquet")).load()
-    samples = Samples(manifest, {"samples": ArrayStoreDataset(filepath=str(folder / "samples.zarr")).load()})
-    weights = data / "06_models" / dataset / base_model / f"seed-{seed}" / "base.safetensors"
-    model = ModuleDataset(filepath=str(weights), kind="base_model").load()
+    samples, model = open_samples(dataset), open_base(dataset, base_model, seed)
     val, test = samples.rows(["val"]), samples.rows(["test"])
     rate = max(RATES, key=lambda rate: _left_out_iou(model, samples, val, rate, steps, seed))
     start = time.perf_counter()
     tuned = _trained(model, samples, val, rate, steps, seed)
     seconds = time.perf_counter() - start
-    before, after = (_counts(network, samples, test) for network in (model, tuned))
+    before, after = (counts_of(network, samples, test, ("images",)) for network in (model, tuned))
     found = {
         "n_test": len(test),
         "methods": {
@@ -86,7 +77,7 @@ def _left_out_iou(model: nn.Module, samples: Samples, rows: np.ndarray, rate: fl
     counted = []
     for part in range(PARTS):
         tuned = _trained(model, samples, rows[parts != part], rate, steps, seed)
-        counted.append(_counts(tuned, samples, rows[parts == part]))
+        counted.append(counts_of(tuned, samples, rows[parts == part], ("images",)))
     return float(iou(np.concatenate(counted).sum(0)))
 
 
@@ -106,11 +97,3 @@ def _trained(model: nn.Module, samples: Samples, rows: np.ndarray, rate: float, 
             Path(checkpoints) / "fine_tuning",
             "fine-tuning",
         ).network
-
-
-def _counts(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
-    counted = []
-    for part in shards(rows):
-        logits = np.concatenate(list(predict_logits(network, samples, part, ["images"], 16)))
-        counted.append(TruthCounter(samples.array("masks", part)).count(logits > 0))
-    return np.concatenate(counted)

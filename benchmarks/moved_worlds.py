@@ -51,7 +51,7 @@ def run_world(name: str, seed: int, root: Path) -> None:
     for method, steps in budgets().items():
         target = scores_file(name, BASE_MODEL, method, seed)
         if not target.is_file():
-            tuned = dataclasses.asdict(fine_tune(Path("data"), name, BASE_MODEL, seed, steps))
+            tuned = dataclasses.asdict(fine_tune(name, BASE_MODEL, seed, steps))
             scores: dict[str, Any] = tuned.pop("scores")
             named = {"dataset": name, "base_model": BASE_MODEL, "refiner": method, "seed": seed, "steps": steps}
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,94 @@
+"""`python -m benchmarks.ablation`: what each ingredient of `prn` is worth, on maps that were left out of training.
+
+Each variant of `prn` is trained as the pipeline trains it, on maps of the cells that have been run. The judge is the
+ensemble's own: every map of val refined by the member that has not learned from it. The test images are not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.matrix import PAGE
+from benchmarks.results_page import replace_between
+from benchmarks.stored_cells import CONF, named_settings, open_map_manifest, open_samples
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.settings import read_settings
+from prn_pipeline.stages.prn_training import train_refiner
+from prn_pipeline.training import TrainingSettings
+
+BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+FOUND = Path("metrics/ablation.json")
+CELLS = (
+    ("dsb2018_nuclei", "fpn_mobilenet_v3"),
+    ("drive", "unet_resnet18_small"),
+    ("crackforest", "fpn_mobilenet_v3"),
+    ("ecssd", "unet_resnet18_small"),
+)
+SEED = 0
+#: What is changed in `prn` and in its training.
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "`prn`": ({}, {}),
+    "without views": ({"reads": ["images"]}, {}),
+    "without the image": ({"reads": ["views"]}, {}),
+    "with decoder features too": ({"reads": ["views", "images", "features"]}, {}),
+    "without maps of seen images": ({"seen_maps": False}, {}),
+    "without the region branch": ({"region_size": 0}, {}),
+    "without the detail branch": ({"detail_width": 0}, {}),
+    "without pseudo-labels": ({"pseudo_label_weight": 0.0}, {}),
+    "a quarter of the steps": ({}, {"epochs": 3}),
+}
+
+
+def measure(dataset: str, base_model: str, changes: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+    """Out-of-fold iou_micro of the base model and of a variant, and how far the variant is trusted."""
+    block, own_training = named_settings("refiners", "prn")
+    common = yaml.safe_load((CONF / "parameters_prn_training.yml").read_text())["prn_training"]
+    with tempfile.TemporaryDirectory() as checkpoints:
+        network = train_refiner(
+            open_samples(dataset, base_model, SEED),
+            open_map_manifest(dataset, base_model, SEED),
+            read_settings(block | changes),
+            TrainingSettings.model_validate(common | own_training | training),
+            SEED,
+            Path(checkpoints),
+        ).network
+    assert isinstance(network, FoldEnsemble)
+    base, refined = network.out_of_fold_iou.tolist()
+    return {"base": base, "refined": refined, "trust": list(network.trust)}
+
+
+def section(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """Markdown: a row a variant, a column a cell, gains in points."""
+    cells = [f"{dataset}/{base_model}" for dataset, base_model in CELLS]
+    lines = ["| | " + " | ".join(f"`{cell}`" for cell in cells) + " | mean |", "|" + "---|" * (len(cells) + 2)]
+    for variant in VARIANTS:
+        gains = [found.get(variant, {}).get(cell) for cell in cells]
+        points = [100 * (gain["refined"] - gain["base"]) for gain in gains if gain]
+        shown = " | ".join(f"{100 * (gain['refined'] - gain['base']):+.2f}" if gain else "" for gain in gains)
+        lines.append(f"| {variant} | {shown} | {f'{np.mean(points):+.2f}' if len(points) == len(cells) else ''} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure what is missing in `FOUND`, then put the table into the page."""
+    found = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
+    for dataset, base_model in CELLS:
+        for variant, (changes, training) in VARIANTS.items():
+            of_variant = found.setdefault(variant, {})
+            if f"{dataset}/{base_model}" not in of_variant:
+                of_variant[f"{dataset}/{base_model}"] = measure(dataset, base_model, changes, training)
+                FOUND.parent.mkdir(exist_ok=True)
+                FOUND.write_text(json.dumps(found, indent=2) + "\n")
+                print(dataset, base_model, variant, of_variant[f"{dataset}/{base_model}"], flush=True)
+    replace_between(PAGE, BEGIN, END, section(found))
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
