@@ -91,6 +91,19 @@ def dice_loss(logits: Tensor, pseudo_labels: Tensor, masks: Tensor, weights: Dic
         )
 
 
+def overlap_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy and soft Jaccard distance of logits (N, 1, H, W) to masks or pseudo-labels; a scalar.
+
+    The Jaccard distance is taken once over the whole batch, smoothed by 1, as `iou_micro` is over the whole set.
+    """
+    x, truth, valid = _prepare(logits, labels, "labels")
+    with torch.autocast(x.device.type, enabled=False):
+        probabilities, truth = torch.sigmoid(x) * valid, truth * valid
+        overlap = (probabilities * truth).sum()
+        jaccard = (overlap + 1) / (probabilities.sum() + truth.sum() - overlap + 1)
+        return _mean(_bce(x, truth), valid) + 1 - jaccard
+
+
 def prn_loss(
     refined: RefinedMaps,
     pseudo_labels: Tensor,

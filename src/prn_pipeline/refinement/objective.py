@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.fusion import fuse_logits
-from prn_pipeline.refinement.losses import DiceWeights, dice_loss, prn_loss
+from prn_pipeline.refinement.losses import overlap_loss, prn_loss
 from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.refinement.region_detail import RegionDetailNet
 
 
 class RefinerObjective:
@@ -30,6 +31,9 @@ class RefinerObjective:
 class EnsembleObjective:
     """Loss of all members of a `FoldEnsemble`, of a batch {"inputs", "pseudo_labels", "masks", "folds"} and readings.
 
+    The final logits are taught by the true masks. Those corrected by region alone are taught by the pseudo-labels: the
+    best that a threshold a patch can do, which is all that a region's shift and scale can.
+
     In training each member learns from the maps of all folds but its own. In validation each map is refined by the one
     member that has not learned from it, so that what is measured is what new maps can expect.
     """
@@ -39,15 +43,16 @@ class EnsembleObjective:
         assert isinstance(network, FoldEnsemble)
         maps = [batch["inputs"], *(batch[name] for name in network.arrays[1:])]
         labels, masks = batch["pseudo_labels"], batch["masks"]
-        weight = network.settings.pseudo_label_weight
-        terms = DiceWeights(mask_bce=1 - weight, mask_dice=1.0, pseudo_label_bce=weight)
         if not network.training:
             refined = network.out_of_fold(batch["folds"], *maps)
-            return dice_loss(refined, labels, masks, terms), refined
+            return overlap_loss(refined, masks), refined
+        weight = network.settings.pseudo_label_weight if network.settings.region_size else 0.0
         losses = []
         for fold, member in enumerate(network.members):
             rows = batch["folds"] != fold
             if rows.sum() > 1:  # batch norm learns nothing from one map
-                refined = member(*(stack[rows] for stack in maps))
-                losses.append(dice_loss(refined, labels[rows], masks[rows], terms))
+                assert isinstance(member, RegionDetailNet)
+                corrected = member.branches(*(stack[rows] for stack in maps))
+                by_region = overlap_loss(corrected.by_region, labels[rows])
+                losses.append(overlap_loss(corrected.final, masks[rows]) + weight * by_region)
         return torch.stack(losses).sum(), batch["inputs"]

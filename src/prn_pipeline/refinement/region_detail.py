@@ -8,6 +8,8 @@ mends what no threshold can, pixel by pixel.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +21,13 @@ from prn_pipeline.refinement.settings import RegionDetailSettings
 
 #: Largest scale of a logit, as its logarithm: a region may be made e^2 = 7 times as sure, or as unsure.
 LARGEST_LOG_SCALE = 2.0
+
+
+class CorrectedMaps(NamedTuple):
+    """Logits, each float32 (N,1,H,W): corrected by region, and by detail too; equal where there is no detail branch."""
+
+    by_region: Tensor
+    final: Tensor
 
 
 class RegionDetailNet(nn.Module):
@@ -48,7 +57,11 @@ class RegionDetailNet(nn.Module):
         return self.settings.arrays
 
     def forward(self, base_logits: Tensor, *readings: Tensor) -> Tensor:
-        """Corrected logits, float32 (N,1,H,W).
+        """`branches`, and of them the final logits, float32 (N,1,H,W)."""
+        return self.branches(base_logits, *readings).final
+
+    def branches(self, base_logits: Tensor, *readings: Tensor) -> CorrectedMaps:
+        """Logits after each of the two corrections.
 
         Args:
             base_logits: float (N,1,H,W); H and W are multiples of `settings.multiple`.
@@ -62,13 +75,12 @@ class RegionDetailNet(nn.Module):
         base = base_logits.float()
         pixels = pixel_inputs(base, known)
         features = self.feature_norm(known["features"].float()) if self.feature_norm is not None else None
-        corrected = starting_logits(base, known)
+        by_region = starting_logits(base, known)
         if self.region is not None:
             shift, log_scale = self.region_field(pixels, features)
-            corrected = corrected * log_scale.exp() + shift
-        if self.detail is not None:
-            corrected = corrected + self.detail(pixels, features)
-        return corrected
+            by_region = by_region * log_scale.exp() + shift
+        final = by_region if self.detail is None else by_region + self.detail(pixels, features)
+        return CorrectedMaps(by_region, final)
 
     def region_field(self, pixels: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
         """Shift and logarithm of the scale of the logit, each float32 (N,1,H,W), smooth between regions."""

@@ -44,7 +44,11 @@ class RegionDetailSettings(BaseModel):
     detail_levels: int = Field(4, ge=1, le=6, description="levels of the detail branch's U-Net")
     members: int = Field(3, ge=2, le=10, description="networks, each of which leaves out one part of the maps")
     seen_maps: bool = Field(True, description="learn from maps of images that the base model was trained on, too")
-    pseudo_label_weight: float = Field(0.3, ge=0, le=1, description="of the patch-wise labels; the rest is the masks'")
+    pseudo_label_weight: float = Field(
+        0.5,
+        ge=0,
+        description="of what the region branch is taught by the patch-wise labels, beside the masks' loss of 1",
+    )
     feature_channels: int | None = Field(None, description="of the base model's features; null: as they are stored")
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement import DiceWeights, RefinedMaps, prn_loss, region_loss, regularization_loss
 from prn_pipeline.refinement.edges import laplacian
+from prn_pipeline.refinement.losses import overlap_loss
 
 KINDS = ["paper", "released", "dice"]
 
@@ -185,3 +186,15 @@ def test_unknown_kinds_are_refused() -> None:
         prn_loss(RefinedMaps(logits, None), labels, masks, "papr")
     with pytest.raises(UserError, match="'dice' is unknown"):
         region_loss(logits, labels, "dice")
+
+
+def test_the_overlap_loss_is_cross_entropy_and_one_jaccard_over_the_batch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 1, 8, 8, generator=generator)
+    labels = torch.randint(0, 3, (3, 8, 8), generator=generator, dtype=torch.uint8)
+    labels[labels == 2] = 255
+    p, y = torch.sigmoid(logits[:, 0][labels != 255]).double().numpy(), (labels[labels != 255] == 1).numpy()
+    cross_entropy = -np.mean(np.where(y, np.log(p), np.log1p(-p)))
+    jaccard = (p[y].sum() + 1) / (p.sum() + y.sum() - p[y].sum() + 1)
+    assert overlap_loss(logits, labels).item() == pytest.approx(cross_entropy + 1 - jaccard, rel=1e-5)
+    assert overlap_loss(logits, torch.full_like(labels, 255)).item() == 0.0

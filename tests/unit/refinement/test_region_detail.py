@@ -72,6 +72,20 @@ def test_a_region_is_given_a_shift_and_a_scale_and_nothing_else() -> None:
     assert (back - shift).abs().max() < 0.5 * shift.abs().max(), "smooth between regions"
 
 
+def test_the_detail_is_added_to_what_regions_have_corrected() -> None:
+    torch.manual_seed(0)
+    net = RegionDetailNet(settings()).eval()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    base = torch.randn(1, 1, 32, 32)
+    corrected = net.branches(base)
+    assert torch.equal(net(base), corrected.final)
+    pixels = torch.cat([base / 5, base.sigmoid()], 1)
+    torch.testing.assert_close(corrected.final - corrected.by_region, net.detail(pixels))  # type: ignore[misc]
+    without = RegionDetailNet(settings(detail_width=0)).eval()
+    assert torch.equal(*without.branches(base))
+
+
 def test_wrong_sizes_and_missing_readings_are_explained() -> None:
     net = RegionDetailNet(settings(reads=["images"]))
     with pytest.raises(UserError, match="reads logits, images, in this order, but was given 1"):
