@@ -29,7 +29,7 @@ from prn_pipeline.stages.scoring import per_image, score_methods
 from prn_pipeline.training.inference import predict_logits
 
 CONF = Path(__file__).parents[1] / "conf" / "base"
-BASE_MODEL, REFINER = "unet_resnet18_quick", "prn"
+BASE_MODEL, REFINER = "unet_resnet18_small", "prn"
 
 
 def logit_caching(folder: Path) -> None:

@@ -58,7 +58,7 @@ def run(quick: bool) -> list[Table]:
             Column("mib_growth", "of it after the warm-up", ".0f"),
         ),
         notes=[
-            "logit_caching: unet_resnet18_quick; refining and evaluation: the halves of pipeline evaluation, with"
+            "logit_caching: unet_resnet18_small; refining and evaluation: the halves of pipeline evaluation, with"
             f" refiner prn. One run each, after {cases.warm_up} images of warm-up.",
             "Flat ms an image and a flat peak as images grow mean linear time, and memory that no data set fills.",
         ],

@@ -89,7 +89,8 @@ def with_cell(raw: Settings) -> Settings:
 
     Returns:
         `raw` and `cell` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
-        may carry a block `training`, which goes over the pipeline's own training block.
+        may carry a block `training`, which goes over the pipeline's own training block; a data set may say with
+        `training_share` that it needs more or fewer epochs than usual.
 
     Raises:
         UserError: unknown name (lists what exists), misspelt key, wrong type or value; all of them at once.
@@ -102,15 +103,16 @@ def with_cell(raw: Settings) -> Settings:
     refiner = dict(_chosen("refiner", parameters.refiner, parameters.refiners, "parameters_refiners.yml"))
     base_training = _over(parameters.base_training, base_model.pop("training", {}))
     prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
+    data = _validated(DatasetSettings, dataset, f"datasets.{parameters.dataset}")
     cell = {
         "names": {name: getattr(parameters, name) for name in CELL_NAMES},
-        "dataset": _complete(DatasetSettings, dataset, f"datasets.{parameters.dataset}"),
+        "dataset": data.model_dump(mode="json"),
         "base_model": _complete(BaseModelSettings, base_model, f"base_models.{parameters.base_model}"),
-        "base_training": _complete(TrainingSettings, base_training, "base_training"),
+        "base_training": _shortened(_complete(TrainingSettings, base_training, "base_training"), data.training_share),
         "refiner": _complete(settings_class(refiner), refiner, f"refiners.{parameters.refiner}"),
-        "prn_training": _complete(TrainingSettings, prn_training, "prn_training"),
+        "prn_training": _shortened(_complete(TrainingSettings, prn_training, "prn_training"), data.training_share),
     }
-    _check_patches(parameters, cell["dataset"]["image_size"])
+    _check_patches(parameters, data.image_size)
     return {**raw, "cell": cell}
 
 
@@ -141,6 +143,11 @@ def _over(below: Settings, above: Settings) -> Settings:
         inner = merged.get(key)
         merged[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
     return merged
+
+
+def _shortened(training: Settings, share: float) -> Settings:
+    """The same training with a share of its epochs, at least one."""
+    return training | {"epochs": max(1, round(share * training["epochs"]))}
 
 
 def _complete(model: type[BaseModel], values: Settings, where: str) -> Settings:

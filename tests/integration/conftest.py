@@ -14,9 +14,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 #: A cell that takes seconds.
 SMALL: dict[str, Any] = {
-    "datasets": {"synthetic_roads": {"image_size": 64, "folds": 3, "synthetic": {"count": 18, "size": 64}}},
+    "datasets": {
+        "synthetic_roads": {"image_size": 64, "folds": 3, "training_share": 1, "synthetic": {"count": 18, "size": 64}}
+    },
     "base_models": {
-        "unet_resnet18_quick": {"encoder": "tu-mobilenetv3_small_050", "training": {"epochs": 2, "steps_per_epoch": 3}}
+        "unet_resnet18_small": {"encoder": "tu-mobilenetv3_small_050", "training": {"epochs": 2, "steps_per_epoch": 3}}
     },
     "prn_training": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2},
     "refiners": {"prn": {"detail_width": 4, "detail_levels": 2, "region_width": 4}},

@@ -12,7 +12,7 @@ import yaml
 
 from tests.integration.conftest import SMALL, copy_project, merged
 
-CELL = "synthetic_roads/unet_resnet18_quick/prn/seed-0"
+CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 
 
 def command(folder: Path, *arguments: str) -> str:
@@ -52,7 +52,7 @@ def test_a_second_repro_runs_nothing(reproduced: Path) -> None:
     ("file", "keys", "value", "stale"),
     [
         ("parameters_prn_training.yml", ["prn_training", "epochs"], 3, "prn_training"),
-        ("parameters_refiners.yml", ["refiners", "prn", "fusion"], "global", "prn_training"),
+        ("parameters_refiners.yml", ["refiners", "prn", "pseudo_label_weight"], 0.25, "prn_training"),
         ("parameters_refiners.yml", ["refiners", "prn_paper", "width"], 16, None),
         ("parameters_evaluation.yml", ["evaluation", "resamples"], 300, "evaluation"),
         ("parameters_reporting.yml", ["reporting", "gallery_rows"], 2, "reporting"),

@@ -17,8 +17,8 @@ from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.errors import UserError
 from tests.integration.conftest import SMALL, merged, run_pipelines
 
-CELL = "synthetic_roads/unet_resnet18_quick/prn/seed-0"
-BASE = "synthetic_roads/unet_resnet18_quick/seed-0"
+CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+BASE = "synthetic_roads/unet_resnet18_small/seed-0"
 
 
 def scores_of(project: Path) -> dict[str, Any]:
@@ -73,6 +73,7 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         "n_test",
         "methods",
         "gain",
+        "guard",
         "seconds",
     ]
     assert list(scores["methods"]) == ["base", "tuned_threshold", "rankseg", "views", "prn", "patch_oracle"]
@@ -82,6 +83,7 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
     assert set(scores["gain"]) == {"vs_base", "vs_tuned", "vs_rankseg", "vs_views", "images_worse_pct"}
     stages = {"ingestion", "base_training", "logit_caching", "pseudo_labelling", "prn_training", "evaluation"}
     assert set(scores["seconds"]) == stages
+    assert set(scores["guard"]) == {"start", "strength", "out_of_fold_base", "out_of_fold_refined"}
     oracle = scores["methods"]["patch_oracle"]["iou_micro"]
     assert oracle >= max(scores["methods"][m]["iou_micro"] for m in ("base", "tuned_threshold"))
 

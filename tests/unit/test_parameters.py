@@ -29,7 +29,7 @@ def test_the_defaults_are_complete_and_name_the_embedded_data_set() -> None:
     cell = load()["cell"]
     assert cell["names"] == {
         "dataset": "synthetic_roads",
-        "base_model": "unet_resnet18_quick",
+        "base_model": "unet_resnet18_small",
         "refiner": "prn",
         "seed": 0,
     }
@@ -41,6 +41,17 @@ def test_a_choice_on_the_command_line_chooses_its_block() -> None:
     assert cell["dataset"]["ignore_region"] == "fov"
     assert cell["prn_training"]["schedule"] == "plateau"  # the refiner's own training goes over the pipeline's
     assert cell["prn_training"]["augmentation"]["flips"] is True  # and leaves the rest
+
+
+def test_a_data_set_may_need_fewer_epochs_than_usual() -> None:
+    usual, embedded = load(dataset="epfl_roads")["cell"], load()["cell"]
+    share = embedded["dataset"]["training_share"]
+    assert share < usual["dataset"]["training_share"] == 1
+    for training in ("base_training", "prn_training"):
+        assert embedded[training]["epochs"] == round(share * usual[training]["epochs"])
+        assert embedded[training] | {"epochs": 0} == usual[training] | {"epochs": 0}
+    tiny = load(datasets={"synthetic_roads": {"training_share": 0.001}})["cell"]
+    assert tiny["base_training"]["epochs"] == 1
 
 
 @pytest.mark.parametrize("key", ["dataset", "base_model", "refiner"])

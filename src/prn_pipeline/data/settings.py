@@ -81,6 +81,9 @@ class DatasetSettings(StrictSettings):
     image_size: int = Field(default=256, ge=16, description="Samples are stretched to this height and width.")
     split: SplitSettings = Field(default=RatioSplit(), description="How train, val and test come about.")
     folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
+    training_share: float = Field(
+        default=1.0, gt=0, description="Part of the usual epochs, of base models and refiners, that these data need."
+    )
     synthetic: SyntheticSettings | None = Field(
         default=None, description="Only for reader `synthetic`; null: its defaults."
     )

@@ -56,6 +56,12 @@ class FoldEnsemble(nn.Module):
         """How far the members are trusted."""
         return Trust(*self.trusted.tolist())
 
+    @property
+    def guard(self) -> dict[str, float]:
+        """What was decided out of fold: start and strength (see `Trust`), and iou_micro before and after."""
+        before, after = self.out_of_fold_iou.tolist()
+        return {**self.trust._asdict(), "out_of_fold_base": before, "out_of_fold_refined": after}
+
     def accept(self, judgement: Judgement) -> None:
         """Trust the members so far from now on, and remember what that is worth out of fold."""
         self.trusted.copy_(torch.tensor(judgement.trust))

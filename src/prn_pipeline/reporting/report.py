@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -87,17 +88,26 @@ LEGEND = {
 
 
 def tiles(report: ReportInputs) -> dict[str, str]:
-    """The four numbers beside the headline: label -> value."""
+    """The numbers beside the headline: label -> value."""
     methods, gains = report.scores.get("methods", {}), report.scores.get("gain", {})
     seconds = [number(value) for value in report.scores.get("seconds", {}).values()]
     known = [value for value in seconds if math.isfinite(value)]
     worse = fixed(gains.get("images_worse_pct"), 1)
+    trusted = _trusted(report.scores.get("guard"))
     return {
         "test images": fixed(report.scores.get("n_test"), 0),
         "of them worse than before": worse if worse == MISSING else f"{worse} %",
         "of the way to the patch oracle": tables.oracle_room_closed(methods),
+        **({"of the correction used, as left-out maps advise": trusted} if trusted else {}),
         "all stages together": duration(sum(known) if known else None),
     }
+
+
+def _trusted(guard: Mapping[str, Any] | None) -> str:
+    """The guard's decision in a few words; nothing for a refiner without one."""
+    if not guard:
+        return ""
+    return f"{100 * guard['strength']:.0f} %" if guard["start"] else "none"
 
 
 def picture_rows(report: ReportInputs, refiner: str) -> list[PictureRow]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting import Report, ReportInputs, render_report
+from prn_pipeline.reporting.report import tiles
 
 VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
 
@@ -166,3 +167,14 @@ def test_page_of_pure_noise_stays_below_six_megabytes(
         changed(gallery=rows, history={}, per_image=pd.DataFrame(), thresholds=np.empty((0, 1, 1)), scores={})
     )
     assert 2e6 < len(report.html.encode()) < 6e6
+
+
+@pytest.mark.parametrize(
+    ("guard", "shown"),
+    [({"start": 1.0, "strength": 0.75}, "75 %"), ({"start": 0.0, "strength": 0.0}, "none"), (None, "")],
+)
+def test_the_page_says_how_much_of_the_correction_is_used(guard: dict[str, float] | None, shown: str) -> None:
+    inputs = ReportInputs(
+        cell=dict.fromkeys(("dataset", "base_model", "refiner", "seed"), "x"), scores={"guard": guard} if guard else {}
+    )
+    assert tiles(inputs).get("of the correction used, as left-out maps advise", "") == shown

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.stages.evaluation import measure, tune_threshold
 from prn_pipeline.stages.native import native_resolution
@@ -18,7 +20,11 @@ from prn_pipeline.training.inference import predict_logits
 
 
 def refine_test_maps(
-    samples: ArrayStore, manifest: pd.DataFrame, logits: ArrayStore, refiner: Refiner, settings: dict[str, Any]
+    samples: ArrayStore,
+    manifest: pd.DataFrame,
+    logits: ArrayStore,
+    refiner: Refiner | FoldEnsemble,
+    settings: dict[str, Any],
 ) -> ArrayStream:
     """PRN's logits of the test samples, in order of the manifest."""
     stores = Samples(manifest, {"samples": samples, "logits": logits})
@@ -32,6 +38,7 @@ def evaluate(
     logits: ArrayStore,
     map_manifest: pd.DataFrame,
     refined: ArrayStore,
+    refiner: nn.Module,
     stage_seconds: dict[str, float],
     cell: dict[str, Any],
     data_root: str,
@@ -52,4 +59,6 @@ def evaluate(
     scored["methods"]["tuned_threshold"]["threshold"] = threshold
     seconds = stage_seconds | {"evaluation": stage_seconds.get("evaluation", 0.0) + time.perf_counter() - start}
     scores = {**cell["names"], "resolution": settings["resolution"], **scored}
+    if isinstance(refiner, FoldEnsemble):
+        scores["guard"] = refiner.guard
     return scores | {"seconds": {stage: round(value, 2) for stage, value in seconds.items()}}, per_image(measured)

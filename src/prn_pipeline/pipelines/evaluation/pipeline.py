@@ -23,6 +23,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "logits",
                     "map_manifest",
                     "refined",
+                    "refiner",
                     "stage_seconds",
                     "params:cell",
                     "params:ingestion.data_root",
