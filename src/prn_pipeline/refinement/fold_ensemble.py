@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from prn_pipeline.refinement.readings import starting_logits
-from prn_pipeline.refinement.region_detail import RegionDetailNet
+from prn_pipeline.refinement.region_detail import CorrectedMaps, RegionDetailNet
 from prn_pipeline.refinement.settings import RegionDetailSettings
 from prn_pipeline.refinement.trust_tuning import Judgement, Trust
 
@@ -67,7 +67,7 @@ class FoldEnsemble(nn.Module):
         self.trusted.copy_(torch.tensor(judgement.trust))
         self.out_of_fold_iou.copy_(torch.tensor([judgement.base_iou, judgement.refined_iou]))
 
-    def out_of_fold(self, folds: Tensor, base_logits: Tensor, *readings: Tensor) -> Tensor:
+    def out_of_fold(self, folds: Tensor, base_logits: Tensor, *readings: Tensor) -> CorrectedMaps:
         """Each map refined by the one member that has not learned from it.
 
         Args:
@@ -75,10 +75,18 @@ class FoldEnsemble(nn.Module):
             base_logits: (N,1,H,W); the readings follow.
 
         Returns:
-            float32 (N,1,H,W).
+            Logits, each float32 (N,1,H,W).
         """
-        refined = torch.empty_like(base_logits, dtype=torch.float32)
+        refined = CorrectedMaps(*(torch.empty_like(base_logits, dtype=torch.float32) for _ in CorrectedMaps._fields))
         for fold in folds.unique().tolist():
             rows = folds == fold
-            refined[rows] = self.members[fold](base_logits[rows], *(reading[rows] for reading in readings)).float()
+            corrected = self.member(fold).branches(base_logits[rows], *(reading[rows] for reading in readings))
+            for whole, part in zip(refined, corrected, strict=True):
+                whole[rows] = part.float()
         return refined
+
+    def member(self, number: int) -> RegionDetailNet:
+        """One of the members."""
+        member = self.members[number]
+        assert isinstance(member, RegionDetailNet)
+        return member

@@ -9,7 +9,8 @@ from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.fusion import fuse_logits
 from prn_pipeline.refinement.losses import overlap_loss, prn_loss
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.region_detail import RegionDetailNet
+from prn_pipeline.refinement.region_detail import CorrectedMaps
+from prn_pipeline.refinement.settings import RegionDetailSettings
 
 
 class RefinerObjective:
@@ -39,20 +40,24 @@ class EnsembleObjective:
     """
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Loss (scalar, float32) and logits (N,1,H,W), in training those of the first member that learned."""
+        """Loss (scalar, float32), the mean of members, and logits (N,1,H,W); in training these are the base logits."""
         assert isinstance(network, FoldEnsemble)
         maps = [batch["inputs"], *(batch[name] for name in network.arrays[1:])]
-        labels, masks = batch["pseudo_labels"], batch["masks"]
+        labels, masks, folds = batch["pseudo_labels"], batch["masks"], batch["folds"]
         if not network.training:
-            refined = network.out_of_fold(batch["folds"], *maps)
-            return overlap_loss(refined, masks), refined
-        weight = network.settings.pseudo_label_weight if network.settings.region_size else 0.0
+            corrected = network.out_of_fold(folds, *maps)
+            return _taught(corrected, labels, masks, network.settings), corrected.final
         losses = []
-        for fold, member in enumerate(network.members):
-            rows = batch["folds"] != fold
+        for fold in range(len(network.members)):
+            rows = folds != fold
             if rows.sum() > 1:  # batch norm learns nothing from one map
-                assert isinstance(member, RegionDetailNet)
-                corrected = member.branches(*(stack[rows] for stack in maps))
-                by_region = overlap_loss(corrected.by_region, labels[rows])
-                losses.append(overlap_loss(corrected.final, masks[rows]) + weight * by_region)
-        return torch.stack(losses).sum(), batch["inputs"]
+                corrected = network.member(fold).branches(*(stack[rows] for stack in maps))
+                losses.append(_taught(corrected, labels[rows], masks[rows], network.settings))
+        return torch.stack(losses).mean(), batch["inputs"]
+
+
+def _taught(corrected: CorrectedMaps, labels: Tensor, masks: Tensor, settings: RegionDetailSettings) -> Tensor:
+    loss = overlap_loss(corrected.final, masks)
+    if settings.region_size and settings.pseudo_label_weight:
+        loss = loss + settings.pseudo_label_weight * overlap_loss(corrected.by_region, labels)
+    return loss

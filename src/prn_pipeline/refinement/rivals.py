@@ -86,7 +86,7 @@ class RankSeg(Decision):
 
 
 class PatchOracle(Decision):
-    """The upper bound: each patch binarized at the threshold that suits its truth best; see `patch_pseudo_labels`.
+    """The most that thresholds can do: each patch at the one that suits its truth best; see `patch_pseudo_labels`.
 
     Args:
         patch_size: pixels a side.

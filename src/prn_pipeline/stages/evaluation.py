@@ -20,7 +20,7 @@ from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.stages.map_pairs import MapBatch, Resize, stream_batches
 
 #: Methods in the order of every table. `views` is the mean of the base model's logits over other views of the image,
-#: measured where they were kept. `patch_oracle` sees the truth: it is the upper bound, not a rival.
+#: measured where they were kept. `patch_oracle` sees the truth: no rival, the most thresholds can do.
 METHODS = ("base", "tuned_threshold", "rankseg", "views", "prn", "patch_oracle")
 
 

@@ -26,7 +26,7 @@ def shaken(**changes: object) -> FoldEnsemble:
 def test_each_map_is_refined_by_the_member_of_its_fold() -> None:
     ensemble, maps, folds = shaken(), torch.randn(5, 1, 16, 16), torch.tensor([2, 0, 1, 2, 0])
     with torch.no_grad():
-        found = ensemble.out_of_fold(folds, maps)
+        found = ensemble.out_of_fold(folds, maps).final
         for row, fold in enumerate(folds.tolist()):
             torch.testing.assert_close(found[row : row + 1], ensemble.members[fold](maps[row : row + 1]))
 
