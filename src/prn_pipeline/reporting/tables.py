@@ -94,7 +94,7 @@ def score_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def score_rows(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
-    """A row a method, rivals first, the refiner after them, the upper bound last; the best reachable values marked.
+    """A row a method, rivals first, the refiner after them, the oracle last; the best reachable values marked.
 
     Values that look equal in print are marked together: the third decimal decides, not the tenth.
     """
