@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
 
-from prn_pipeline.data.array_store import shards
 from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.data.splits import assign_folds
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.fold_ensemble import EVERY_MEMBER, FoldEnsemble
-from prn_pipeline.refinement.objective import EnsembleObjective, RefinerObjective
+from prn_pipeline.refinement.objective import RefinerObjective
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings, RefinerSettings, RegionDetailSettings
-from prn_pipeline.refinement.trust_tuning import TrustTuner
-from prn_pipeline.stages.logit_caching import learning_rows, seen_rows
+from prn_pipeline.refinement.settings import PatchRefineNetSettings, RefinerSettings
+from prn_pipeline.stages.ensemble_training import ARRAYS, train_ensemble
+from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
-from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.loop import Trained, fit
-from prn_pipeline.training.samples import StoredSamples, channels_first
+from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.settings import TrainingSettings
-
-logger = logging.getLogger(__name__)
-
-ARRAYS = {"inputs": "logits", "pseudo_labels": "labels", "masks": "masks"}
 
 #: The fold that chooses the best epoch of the paper's network; the others are learned from.
 MONITOR_FOLD = 0
-
-#: Of the draw that deals maps out to members: one for all seeds, so that these differ by nothing but weights and order.
-PARTS_SEED = 0
 
 
 def train_refiner(
@@ -61,7 +47,7 @@ def train_refiner(
         UserError: too few maps to learn from and to choose by, or the cache lacks what the refiner reads.
     """
     _check_readings(samples, refiner)
-    train = _train_network if isinstance(refiner, PatchRefineNetSettings) else _train_ensemble
+    train = _train_network if isinstance(refiner, PatchRefineNetSettings) else train_ensemble
     return train(samples, map_manifest, refiner, settings, seed, checkpoints, listener)  # type: ignore[arg-type]
 
 
@@ -94,84 +80,6 @@ def _train_network(
         "prn",
         listener,
     )
-
-
-def _train_ensemble(
-    samples: Samples,
-    map_manifest: pd.DataFrame,
-    refiner: RegionDetailSettings,
-    settings: TrainingSettings,
-    seed: int,
-    checkpoints: Path,
-    listener: EpochListener | None,
-) -> Trained:
-    """Every member leaves out one fold; what they say of it chooses the best epoch and how far to trust them.
-
-    Maps of images that the base model was trained on are learned from by all members and judged by none. They are too
-    good, so the others are drawn as often as they are, however few.
-    """
-    rows = learning_rows(map_manifest)
-    folds = _parts(samples.manifest.iloc[rows], refiner.members)
-    if "features" in refiner.reads:  # how many there are is the base model's choice
-        channels = samples.store_of("features").shape("features")[1]
-        refiner = refiner.model_copy(update={"feature_channels": channels})
-    seen = seen_rows(map_manifest) if refiner.seen_maps else rows[:0]
-    repeats = max(1, round(len(seen) / len(rows)))
-    arrays = ARRAYS | {name: name for name in refiner.arrays[1:]}
-    trained = fit(
-        lambda: FoldEnsemble(refiner),
-        EnsembleObjective(),
-        StoredSamples(
-            samples,
-            np.concatenate([np.tile(rows, repeats), seen]),
-            arrays,
-            settings.augmentation,
-            np.concatenate([np.tile(folds, repeats), np.full(len(seen), EVERY_MEMBER)]),
-            settings.memory_bytes,
-        ),
-        StoredSamples(samples, rows, arrays, folds=folds, memory=settings.memory_bytes),
-        settings,
-        seed,
-        checkpoint_folder(checkpoints, samples, "prn", seed, refiner, settings),
-        "prn",
-        listener,
-    )
-    assert isinstance(trained.network, FoldEnsemble)
-    _judge(trained.network, samples, rows, folds, settings.batch_size)
-    return trained
-
-
-def _parts(unseen: pd.DataFrame, members: int) -> np.ndarray:
-    """Which part each map belongs to, int64 (n,): whole groups, parts of nearly equal size, none empty."""
-    groups = dict(zip(unseen["sample_id"], unseen["group"], strict=True))
-    if len(set(groups.values())) < members:
-        raise UserError(
-            f"{len(unseen)} maps of unseen images in {len(set(groups.values()))} groups cannot be dealt out to"
-            f" {members} members; use a larger val split or protocol crossfit, or lower `members` of the refiner"
-        )
-    part_of = assign_folds(groups, members, PARTS_SEED)
-    return np.array([part_of[sample_id] for sample_id in unseen["sample_id"]], np.int64)
-
-
-def _judge(ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int) -> None:
-    """Each member on the maps that it has left out: how far can all of them be trusted?"""
-    tuner = TrustTuner()
-    for fold, member in enumerate(ensemble.members):
-        for part in shards(rows[folds == fold]):
-            refined = np.concatenate(list(predict_logits(member, samples, part, ensemble.arrays, batch_size)))
-            maps = [channels_first(torch.from_numpy(samples.array(name, part))) for name in ensemble.arrays]
-            masks = torch.from_numpy(samples.array("masks", part))
-            tuner.update(maps[0], ensemble.start(*maps), torch.from_numpy(refined).unsqueeze(1), masks)
-    judgement = tuner.best()
-    ensemble.accept(judgement)
-    logger.info(
-        "out of fold: iou_micro %.4f of the base model, %.4f refined, with %s",
-        judgement.base_iou,
-        judgement.refined_iou,
-        judgement.trust,
-    )
-    if not judgement.trust.start:
-        logger.warning("this refiner gains nothing on maps it has not learned from: the base model stays as it is")
 
 
 def _check_readings(samples: Samples, refiner: RefinerSettings) -> None:

@@ -13,8 +13,9 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.settings import RegionDetailSettings
 from prn_pipeline.refinement.trust_tuning import Trust
+from prn_pipeline.stages.ensemble_training import parts_of
 from prn_pipeline.stages.logit_caching import assign_models, learning_rows, seen_rows
-from prn_pipeline.stages.prn_training import _parts, train_refiner
+from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training import TrainingSettings
 from prn_pipeline.training.inference import predict_logits
 
@@ -47,7 +48,7 @@ def test_a_member_learns_nothing_from_the_fold_it_leaves_out(bright_squares: Sam
     masks = bright_squares.array("masks", np.arange(24))
     spoiled = masks.copy()
     unseen = learning_rows(assign_models(bright_squares.manifest, "holdout", {}))
-    out = unseen[_parts(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
+    out = unseen[parts_of(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
     assert out.size == 2
     spoiled[out] = 1 - spoiled[out]
     honest, fooled = (
@@ -105,11 +106,11 @@ def test_what_was_not_kept_is_named(bright_squares: Samples, tmp_path: Path) -> 
 
 def test_members_leave_out_whole_groups_and_there_must_be_one_for_each(bright_squares: Samples) -> None:
     unseen = bright_squares.manifest.iloc[:8].assign(group=["a", "a", "b", "c", "c", "d", "e", "f"])
-    parts = pd.Series(_parts(unseen, 3), index=unseen["group"])
+    parts = pd.Series(parts_of(unseen, 3), index=unseen["group"])
     assert parts.groupby(level=0).nunique().max() == 1
     assert set(parts) == {0, 1, 2}
     with pytest.raises(UserError, match="8 maps of unseen images in 2 groups cannot be dealt out to 3 members"):
-        _parts(unseen.assign(group=["a", "b"] * 4), 3)
+        parts_of(unseen.assign(group=["a", "b"] * 4), 3)
 
 
 def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> None:
