@@ -36,7 +36,6 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "`prn`": ({}, {}),
     "without views": ({"reads": ["images"]}, {}),
     "without the image": ({"reads": ["views"]}, {}),
-    "with decoder features too": ({"reads": ["views", "images", "features"]}, {}),
     "without maps of seen images": ({"seen_maps": False}, {}),
     "without the region branch": ({"region_size": 0}, {}),
     "without the detail branch": ({"detail_width": 0}, {}),

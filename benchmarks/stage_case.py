@@ -19,8 +19,8 @@ import yaml
 from benchmarks.machine import use_cores
 from benchmarks.stage_inputs import open_stores
 from prn_pipeline.data.array_store import ArrayStream, write_arrays
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.building import build_refiner
+from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.stages.evaluation import measure, tune_threshold
 from prn_pipeline.stages.logit_caching import cached_maps
@@ -50,7 +50,7 @@ def pseudo_labelling(folder: Path) -> None:
 def refining(folder: Path) -> None:
     """From logits to PRN's logits, with random weights: the first half of the pipeline evaluation."""
     samples, _, _ = open_stores(folder)
-    refiner = Refiner(PatchRefineNetSettings(**_without_training(_conf("refiners")[REFINER])))
+    refiner = build_refiner(read_settings(_without_training(_conf("refiners")[REFINER])))
     rows, batch_size = samples.rows(["test"]), _conf("evaluation")["batch_size"]
     batches = predict_logits(refiner, samples, rows, refiner.arrays, batch_size)
     write_arrays(folder / "made.zarr", ArrayStream({"logits": batch} for batch in batches))

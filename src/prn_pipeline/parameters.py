@@ -104,15 +104,17 @@ def with_cell(raw: Settings) -> Settings:
     base_training = _over(parameters.base_training, base_model.pop("training", {}))
     prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
     data = _validated(DatasetSettings, dataset, f"datasets.{parameters.dataset}")
+    settings = _validated(settings_class(refiner), refiner, f"refiners.{parameters.refiner}")
     cell = {
         "names": {name: getattr(parameters, name) for name in CELL_NAMES},
         "dataset": data.model_dump(mode="json"),
         "base_model": _complete(BaseModelSettings, base_model, f"base_models.{parameters.base_model}"),
         "base_training": _shortened(_complete(TrainingSettings, base_training, "base_training"), data.training_share),
-        "refiner": _complete(settings_class(refiner), refiner, f"refiners.{parameters.refiner}"),
+        "refiner": settings.model_dump(mode="json"),
         "prn_training": _shortened(_complete(TrainingSettings, prn_training, "prn_training"), data.training_share),
     }
     _check_patches(parameters, data.image_size)
+    _check_maps(parameters.refiner, settings.multiple, data.image_size, cell["prn_training"]["augmentation"]["crop"])
     return {**raw, "cell": cell}
 
 
@@ -124,6 +126,17 @@ def _check_patches(parameters: Parameters, size: int) -> None:
             f"pseudo_labelling.patch_size is {patch}, which does not divide the samples' side"
             f" datasets.{parameters.dataset}.image_size = {size}; take one of {', '.join(map(str, fitting))}"
         )
+
+
+def _check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> None:
+    """Before a base model is trained for hours: do the maps that the refiner will be given fit it?"""
+    for name, side in (("image_size", size), ("the crop of prn_training.augmentation", min(crop or size, size))):
+        if side % multiple:
+            near = max(multiple, side // multiple * multiple)
+            raise UserError(
+                f"refiner {refiner!r} takes maps whose sides are multiples of {multiple}, and {name} is {side}: use"
+                f" {near} or {near + multiple}, or lower its region_size and detail_levels"
+            )
 
 
 def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Settings:

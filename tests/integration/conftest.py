@@ -20,6 +20,7 @@ SMALL: dict[str, Any] = {
     "base_models": {
         "unet_resnet18_small": {"encoder": "tu-mobilenetv3_small_050", "training": {"epochs": 2, "steps_per_epoch": 3}}
     },
+    "logit_caching": {"keep": ["views", "features"]},
     "prn_training": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2},
     "refiners": {"prn": {"detail_width": 4, "detail_levels": 2, "region_width": 4}},
     "evaluation": {"resamples": 200},

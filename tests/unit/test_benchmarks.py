@@ -17,6 +17,8 @@ from benchmarks.numpy_reference import time_and_compare
 from benchmarks.peaks import convolution_peak, copy_bandwidths
 from benchmarks.prn_workload import operations, workload
 from benchmarks.report import Column, Table, markdown, save
+from benchmarks.stage_case import STAGES
+from benchmarks.stage_inputs import write_stores
 from benchmarks.timing import measure
 from prn_pipeline.refinement import PatchPseudoLabels, patch_pseudo_labels
 
@@ -60,6 +62,12 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     if not torch.cuda.is_available():
         assert "no GPU on this machine" in text
         assert "no GPU on this machine" in printed
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_every_stage_that_is_measured_runs_on_the_stores_made_for_it(stage: str, tmp_path: Path) -> None:
+    write_stores(tmp_path, count=3, size=64)
+    STAGES[stage](tmp_path)
 
 
 @pytest.mark.parametrize("arguments", [["netwrok"], ["--out", "table.txt"]])

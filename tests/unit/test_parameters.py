@@ -80,6 +80,11 @@ def test_a_near_miss_is_suggested() -> None:
         ({"refiners": {"prn": {"widht": 5}}}, r"refiners.prn.widht = 5: no such parameter; there are"),
         ({"refiners": {"prn": {"reads": ["image"]}}}, r"refiners.prn.reads"),
         ({"refiners": {"prn": {"network": "unet"}}}, r"network 'unet' .* there are patch_refine_net, region_detail"),
+        (
+            {"refiners": {"prn": {"region_size": 24}}},
+            r"refiner 'prn' takes maps whose sides are multiples of 48, and image_size is 128: use 96 or 144",
+        ),
+        ({"prn_training": {"augmentation": {"crop": 100}}}, r"multiples of 16, and the crop .* is 100: use 96 or 112"),
         ({"datasets": {"synthetic_roads": {"image_sise": 5}}}, r"did you mean 'image_size'"),
         (
             {"pseudo_labelling": {"patch_size": 48}},

@@ -37,7 +37,7 @@ class DetailBranch(nn.Module):
         """Correction of the logit, float32 (N,1,H,W), of pixels (N,C,H,W) and features (N,F,h,w)."""
         x = F.pixel_unshuffle(pixels, SHRINK)
         if self.mix is not None and features is not None:
-            x = torch.cat([x, resized_to(self.mix(features), x.shape[-2])], dim=1)
+            x = torch.cat([x, resized_to(self.mix(features), (x.shape[-2], x.shape[-1]))], dim=1)
         skips: list[Tensor] = []
         for down in self.down:
             x = down(F.max_pool2d(x, 2) if skips else x)

@@ -20,6 +20,11 @@ LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
 CHANNELS: dict[str, int] = {"logits": 2, "views": 2, "images": 3}
 
 
+def in_order(reads: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    """The same readings, each once, in the order of `READINGS`: settings that mean the same are the same."""
+    return tuple(name for name in READINGS if name in reads)
+
+
 def pixel_inputs(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
     """All that is known of each pixel, on one scale.
 
@@ -44,8 +49,8 @@ def starting_logits(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
     return readings["views"][:, :1].float() if "views" in readings else base_logits.float()
 
 
-def resized_to(features: Tensor, side: int) -> Tensor:
-    """Features (N,C,h,w) averaged down, or repeated up, until h = `side`; one of both divides the other."""
-    if features.shape[-2] > side:
-        return F.avg_pool2d(features, features.shape[-2] // side)
-    return F.interpolate(features, scale_factor=side // features.shape[-2], mode="nearest")
+def resized_to(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """Features (N,C,h,w) averaged down, or repeated up, to another height and width."""
+    if features.shape[-2] > size[0]:
+        return F.adaptive_avg_pool2d(features, size)
+    return F.interpolate(features, size=size, mode="nearest")

@@ -88,7 +88,7 @@ class RegionDetailNet(nn.Module):
         size = self.settings.region_size
         inputs = F.avg_pool2d(pixels, size)
         if features is not None:
-            inputs = torch.cat([inputs, resized_to(features, inputs.shape[-2])], dim=1)
+            inputs = torch.cat([inputs, resized_to(features, (inputs.shape[-2], inputs.shape[-1]))], dim=1)
         field = F.interpolate(self.region(inputs).float(), size=pixels.shape[-2:], mode="bilinear")
         return field[:, :1], LARGEST_LOG_SCALE * torch.tanh(field[:, 1:] / LARGEST_LOG_SCALE)
 

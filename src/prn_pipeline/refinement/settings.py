@@ -1,13 +1,14 @@
 """A refiner by name: network, inputs, loss, fusion."""
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fusion import FusionRule
 from prn_pipeline.refinement.losses import LossKind
-from prn_pipeline.refinement.readings import READINGS, Reading
+from prn_pipeline.refinement.readings import Reading, in_order
 
 
 class PatchRefineNetSettings(BaseModel):
@@ -30,6 +31,11 @@ class PatchRefineNetSettings(BaseModel):
         """Names of the stored arrays that the refiner reads, the base logits first."""
         return ("logits", "images") if self.image else ("logits",)
 
+    @property
+    def multiple(self) -> int:
+        """Heights and widths of maps are multiples of this; the network pads what is not."""
+        return 1
+
 
 class RegionDetailSettings(BaseModel):
     """A few small networks that correct the base logit, one a part of the maps, and what they are taught."""
@@ -37,7 +43,9 @@ class RegionDetailSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: Literal["region_detail"]
-    reads: frozenset[Reading] = Field(frozenset(), description="beside the logits: views, features, images")
+    reads: Annotated[tuple[Reading, ...], AfterValidator(in_order)] = Field(
+        (), description="beside the logits: views, features, images"
+    )
     region_size: int = Field(16, ge=0, description="pixels a side of a region with a shift and a scale; 0: no regions")
     region_width: int = Field(32, ge=4, description="channels of the region branch")
     detail_width: int = Field(16, ge=0, description="channels of the detail branch's first level; 0: no detail branch")
@@ -54,12 +62,12 @@ class RegionDetailSettings(BaseModel):
     @property
     def arrays(self) -> tuple[str, ...]:
         """Names of the stored arrays that the refiner reads, the base logits first."""
-        return ("logits", *(name for name in READINGS if name in self.reads))
+        return ("logits", *self.reads)
 
     @property
     def multiple(self) -> int:
         """Heights and widths of maps are multiples of this."""
-        return max(self.region_size, 2**self.detail_levels if self.detail_width else 1, 1)
+        return math.lcm(self.region_size or 1, 2**self.detail_levels if self.detail_width else 1)
 
 
 RefinerSettings = PatchRefineNetSettings | RegionDetailSettings

@@ -50,7 +50,13 @@ def train_ensemble(
     """
     rows = learning_rows(map_manifest)
     folds = parts_of(samples.manifest.iloc[rows], refiner.members)
-    if "features" in refiner.reads:  # how many there are is the base model's choice
+    if "features" in refiner.reads:
+        if (models := map_manifest["model"].nunique()) > 1:
+            raise UserError(
+                f"the maps are of {models} models, whose features have nothing in common: refine with features under"
+                " logit_caching.protocol holdout, or leave features out of the refiner's `reads`"
+            )
+        # How many there are is the base model's choice.
         channels = samples.store_of("features").shape("features")[1]
         refiner = refiner.model_copy(update={"feature_channels": channels})
     seen = seen_rows(map_manifest) if refiner.seen_maps else rows[:0]

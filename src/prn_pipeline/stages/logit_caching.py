@@ -60,7 +60,7 @@ def cached_maps(
     map_manifest: pd.DataFrame,
     models: Mapping[str, BaseModel],
     batch_size: int,
-    keep: Collection[str] = ("views", "features"),
+    keep: Collection[str],
 ) -> Iterator[Batch]:
     """Maps of all samples in order; each row by the model that `map_manifest` names.
 

@@ -40,12 +40,14 @@ class TrainingSettings(BaseModel):
     )
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
     memory: float = Field(
-        2.0, ge=0, description="GiB of samples to hold in memory; a larger set is read from disk a batch at a time"
+        2.0,
+        ge=0,
+        description="GiB of samples to hold; a larger set, and one that workers load, is read a batch at a time",
     )
     workers: int = Field(0, ge=0, description="processes that load and augment samples; 0: in the training process")
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
 
     @property
     def memory_bytes(self) -> int:
-        """`memory` in bytes."""
-        return int(self.memory * 2**30)
+        """`memory` in bytes; none with workers, each of which would hold its own copy."""
+        return 0 if self.workers else int(self.memory * 2**30)

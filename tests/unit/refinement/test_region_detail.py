@@ -86,6 +86,21 @@ def test_the_detail_is_added_to_what_regions_have_corrected() -> None:
     assert torch.equal(*without.branches(base))
 
 
+def test_settings_that_mean_the_same_are_written_the_same() -> None:
+    one, other = (settings(reads=reads) for reads in (["images", "views", "images"], ["views", "images"]))
+    assert one == other
+    assert one.model_dump(mode="json")["reads"] == ["views", "images"]
+
+
+@pytest.mark.parametrize(("region", "levels", "side"), [(24, 4, 48), (8, 2, 40), (0, 3, 24), (12, 1, 36)])
+def test_sides_that_are_multiples_fit_whatever_features_there_are(region: int, levels: int, side: int) -> None:
+    net = RegionDetailNet(settings(region_size=region, detail_levels=levels, reads=["features"], feature_channels=6))
+    assert side % net.settings.multiple == 0
+    for height, width in ((side // 2, side), (3, 5), (side // 4, side // 4)):
+        base = torch.randn(2, 1, side, 2 * side)
+        assert net.eval()(base, torch.randn(2, 6, height, width)).shape == base.shape
+
+
 def test_wrong_sizes_and_missing_readings_are_explained() -> None:
     net = RegionDetailNet(settings(reads=["images"]))
     with pytest.raises(UserError, match="reads logits, images, in this order, but was given 1"):

@@ -40,7 +40,7 @@ def test_fully_trusted_it_is_the_mean_of_its_members() -> None:
 
 @pytest.mark.parametrize("trust", CANDIDATES)
 def test_trust_decides_between_base_start_and_correction(trust: Trust) -> None:
-    ensemble = shaken(reads=frozenset({"views"}))
+    ensemble = shaken(reads=("views",))
     base, views = torch.randn(2, 1, 16, 16), torch.randn(2, 2, 16, 16)
     with torch.no_grad():
         refined = ensemble(base, views)

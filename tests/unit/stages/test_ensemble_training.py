@@ -91,15 +91,25 @@ def test_features_of_any_number_and_resolution_are_read(bright_squares: Samples,
     features = rng.normal(size=(24, 5, 16, 16)).astype(np.float16)
     views = np.stack([bright_squares.array("logits", np.arange(24))] * 2, axis=1)
     samples = stored(bright_squares, tmp_path / "s", features=features, views=views)
-    refiner = SMALL.model_copy(update={"reads": frozenset({"features", "views"})})
+    refiner = SMALL.model_copy(update={"reads": ("views", "features")})
     ensemble = trained(samples, refiner, tmp_path / "c")
     assert ensemble.settings.feature_channels == 5
     assert FoldEnsemble(RegionDetailSettings.model_validate(ensemble.settings.model_dump(mode="json")))
 
 
+def test_features_of_several_models_are_refused(bright_squares: Samples, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    samples = stored(bright_squares, tmp_path / "s", features=rng.normal(size=(24, 5, 16, 16)).astype(np.float16))
+    refiner = SMALL.model_copy(update={"reads": ("features",)})
+    maps = assign_models(samples.manifest, "holdout", {})
+    maps.loc[0, "model"] = "fold-0"
+    with pytest.raises(UserError, match="maps are of 2 models, whose features have nothing in common"):
+        train_refiner(samples, maps, refiner, BRIEF, 0, tmp_path / "c")
+
+
 def test_what_was_not_kept_is_named(bright_squares: Samples, tmp_path: Path) -> None:
     samples = stored(bright_squares, tmp_path / "s")
-    refiner = SMALL.model_copy(update={"reads": frozenset({"features", "images"})})
+    refiner = SMALL.model_copy(update={"reads": ("features", "images")})
     with pytest.raises(UserError, match=r"features were not kept: add them to logit_caching.keep"):
         trained(samples, refiner, tmp_path / "c")
 

@@ -217,3 +217,16 @@ class Flipped(MaskObjective):
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         wrong = batch | {"masks": 1 - batch["masks"]} if network.training else batch
         return super().__call__(network, wrong)
+
+
+def test_processes_that_load_samples_read_them_for_themselves(bright_squares: Samples) -> None:
+    from prn_pipeline.training.samples import loader
+
+    assert TrainingSettings(memory=2).memory_bytes == 2 * 2**30
+    settings = TrainingSettings(workers=1, batch_size=3)
+    samples = StoredSamples(bright_squares, np.arange(6), ARRAYS, memory=settings.memory_bytes)
+    (first, second) = loader(samples, settings, shuffle=False)
+    here = StoredSamples(bright_squares, np.arange(6), ARRAYS, memory=2**30)
+    assert torch.equal(
+        torch.cat([first["inputs"], second["inputs"]]), torch.stack([here[i]["inputs"] for i in range(6)])
+    )
