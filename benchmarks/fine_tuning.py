@@ -54,6 +54,7 @@ def fine_tune(dataset: str, base_model: str, seed: int, steps: int) -> FineTuned
     seconds = time.perf_counter() - start
     before, after = (counts_of(network, samples, test, ("images",)) for network in (model, tuned))
     found = {
+        "n_val": len(val),
         "n_test": len(test),
         "methods": {
             name: {

@@ -1,7 +1,8 @@
 """`python -m benchmarks.matrix`: run the cells of conf/base/benchmark.yml that have no scores, then write the page.
 
-Cells of one data set, base model and seed share their base model, maps and pseudo-labels. A cell that fails is reported
-at the end and stops no other.
+Cells of one data set, base model and seed share their base model, maps and pseudo-labels; what is there is kept, so an
+interrupted run goes on where it stopped. After a change of settings remove the scores, and the folders of these
+artefacts below data/, that should be made again. A cell that fails is reported and stops no other.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from benchmarks.results_page import write_page
 CONFIG = Path("conf/base/benchmark.yml")
 METRICS = Path("metrics")
 PAGE = Path("docs/results.md")
-LOGS = Path("data/08_reporting/matrix")
+DATA = Path("data")
+LOGS = DATA / "08_reporting" / "matrix"
 SHARED = ("ingestion", "base_training", "logit_caching", "pseudo_labelling")
 OWN = ("prn_training", "evaluation", "reporting")
 
@@ -30,6 +32,11 @@ OWN = ("prn_training", "evaluation", "reporting")
 def scores_file(dataset: str, base_model: str, refiner: str, seed: int) -> Path:
     """Where the evaluation of a cell writes its scores."""
     return METRICS / dataset / base_model / refiner / f"seed-{seed}.json"
+
+
+def maps_folder(dataset: str, base_model: str, seed: int) -> Path:
+    """What the last of the shared stages leaves, whole or not at all: where it is, no base model is trained again."""
+    return DATA / "05_model_input" / dataset / base_model / f"seed-{seed}" / "pseudo_labels.zarr"
 
 
 def missing(config: dict[str, Any]) -> Iterator[tuple[tuple[str, str, int], list[str]]]:
@@ -72,7 +79,7 @@ def run(config: dict[str, Any]) -> int:
     """Run what is missing; the number of cells that failed."""
     failed = 0
     for (dataset, base_model, seed), refiners in missing(config):
-        if not kedro(SHARED, dataset, base_model, seed):
+        if not maps_folder(dataset, base_model, seed).is_dir() and not kedro(SHARED, dataset, base_model, seed):
             failed += len(refiners)
             continue
         failed += sum(not kedro(OWN, dataset, base_model, seed, refiner) for refiner in refiners)

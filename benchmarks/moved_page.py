@@ -12,6 +12,8 @@ import numpy as np
 from benchmarks.results_page import replace_between
 from benchmarks.worlds import WORLDS
 
+#: Stages whose seconds are what a method costs to train.
+TRAINING = ("prn_training", "fine_tuning")
 BEGIN, END = "<!-- worlds: begin -->", "<!-- worlds: end -->"
 
 
@@ -28,14 +30,17 @@ def section(folder: Path, methods: Sequence[str], base_model: str, seeds: Iterab
             if not found:
                 continue
             any_scores = next(iter(found.values()))
+            labelled = next((str(scores["n_val"]) for scores in found.values() if "n_val" in scores), "")
             base = any_scores["methods"]["base"]["iou_micro"]
-            row = [f"`{world}`", str(seed), str(any_scores.get("n_val", "")), str(any_scores["n_test"]), f"{base:.3f}"]
+            row = [f"`{world}`", str(seed), labelled, str(any_scores["n_test"]), f"{base:.3f}"]
             for name in methods:
                 row.append(_gain(found[name]) if name in found else "")
                 if name in found:
                     gains[name].append(100 * found[name]["gain"]["vs_base"]["iou_micro"])
                     seconds[name].append(_training_seconds(found[name]))
             lines.append(f"| {' | '.join(row)} |")
+    if not any(gains.values()):
+        return "Not measured yet."
     for label, of_method, form in (("mean gain", gains, "{:+.1f}"), ("seconds of training", seconds, "{:.0f}")):
         means = [form.format(np.mean(of_method[name])) if of_method[name] else "" for name in methods]
         lines.append(f"| {' | '.join([label, '', '', '', '', *means])} |")
@@ -54,5 +59,4 @@ def _gain(scores: dict[str, Any]) -> str:
 
 
 def _training_seconds(scores: dict[str, Any]) -> float:
-    stages = scores["seconds"]
-    return float(stages["prn_training"] if isinstance(stages, dict) else stages)
+    return float(sum(scores["seconds"].get(stage, 0.0) for stage in TRAINING))

@@ -8,19 +8,19 @@ steps as the base model was trained, once for a tenth of them. Then docs/results
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from benchmarks.fine_tuning import fine_tune
-from benchmarks.matrix import METRICS, OWN, PAGE, SHARED, kedro, scores_file
-from benchmarks.moved_page import write_page
+from benchmarks.matrix import METRICS, OWN, PAGE, SHARED, kedro, maps_folder, scores_file
+from benchmarks.moved_page import TRAINING, write_page
 from benchmarks.worlds import WORLDS, make_world
+from prn_pipeline.errors import UserError
 
 BASE_MODEL = "unet_resnet18_small"
 REFINERS = ("prn", "bias_field")
@@ -44,18 +44,19 @@ def run_world(name: str, seed: int, root: Path) -> None:
     """All that has no scores yet."""
     make_world(name, root, RAW)
     left = [refiner for refiner in REFINERS if not scores_file(name, BASE_MODEL, refiner, seed).is_file()]
-    if left and not kedro(SHARED, name, BASE_MODEL, seed, extra=FROZEN):
+    if not maps_folder(name, BASE_MODEL, seed).is_dir() and not kedro(SHARED, name, BASE_MODEL, seed, extra=FROZEN):
         return
     for refiner in left:
         kedro(OWN, name, BASE_MODEL, seed, refiner, extra=FROZEN)
     for method, steps in budgets().items():
         target = scores_file(name, BASE_MODEL, method, seed)
         if not target.is_file():
-            tuned = dataclasses.asdict(fine_tune(name, BASE_MODEL, seed, steps))
-            scores: dict[str, Any] = tuned.pop("scores")
+            tuned = fine_tune(name, BASE_MODEL, seed, steps)
             named = {"dataset": name, "base_model": BASE_MODEL, "refiner": method, "seed": seed, "steps": steps}
+            found = named | tuned.scores | {"learning_rate": tuned.learning_rate}
+            found["seconds"] = {TRAINING[-1]: round(tuned.seconds, 2)}
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(json.dumps(named | scores | tuned, indent=2, sort_keys=True) + "\n")
+            target.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -65,9 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     root = Path(os.environ.pop("PRN_DATA_ROOT", RAW))
     if not options.page_only:
-        for seed in SEEDS:
-            for name in WORLDS:
-                run_world(name, seed, root)
+        try:
+            for seed in SEEDS:
+                for name in WORLDS:
+                    run_world(name, seed, root)
+        except UserError as error:
+            sys.exit(str(error))
     write_page(PAGE, METRICS, (*REFINERS, *budgets()), BASE_MODEL, SEEDS)
     print(PAGE)
 

@@ -110,8 +110,10 @@ def section(cells: list[Scores], config: dict[str, Any]) -> str:
     if main:
         lines += ["| goal | found | |", "|---|---|---|"]
         lines += [f"| {goal} | {found} | {'met' if met else '**missed**'} |" for goal, found, met in goals(main)]
-    lines += ["", *summary_table(cells, config["refiners"]), "", *cells_table(cells, config["refiners"])]
-    return "\n".join(lines)
+        lines += [""]
+    if cells:
+        lines += [*summary_table(cells, config["refiners"]), "", *cells_table(cells, config["refiners"])]
+    return "\n".join(lines).rstrip()
 
 
 def write_page(page: Path, folder: Path, config: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from prn_pipeline.errors import UserError
+
 #: A sample of a world: id, image file or changed image, mask file or changed mask, split.
 Sample = tuple[str, Path | Image.Image, Path | Image.Image, str]
 
@@ -38,8 +40,9 @@ def other_stain(root: Path) -> Iterator[Sample]:
 def other_scope(root: Path) -> Iterator[Sample]:
     """Polyps: another exposure, another colour, a softer lens."""
     folder = root / "kvasir_seg"
+    everything = pairs(folder)
     tested = set((folder / "official_val.txt").read_text().split())
-    learned = [pair for pair in pairs(folder) if pair[0].stem not in tested]
+    learned = [pair for pair in everything if pair[0].stem not in tested]
     step = len(learned) // MOST_LABELLED
     labelled = set(range(0, step * MOST_LABELLED, step))
     for number, (image, mask) in enumerate(learned):
@@ -47,7 +50,7 @@ def other_scope(root: Path) -> Iterator[Sample]:
             yield image.stem, _seen_by_another_scope(image), mask, "val"
         else:
             yield image.stem, image, mask, "train"
-    for image, mask in pairs(folder):
+    for image, mask in everything:
         if image.stem in tested:
             yield image.stem, _seen_by_another_scope(image), mask, "test"
 
@@ -75,8 +78,6 @@ def make_world(name: str, root: Path, folder: Path) -> None:
     target = folder / name
     if (target / "splits.csv").is_file():
         return
-    for kind in ("images", "masks"):
-        (target / kind).mkdir(parents=True, exist_ok=True)
     rows = io.StringIO()
     table = csv.writer(rows)
     table.writerow(["sample_id", "split"])
@@ -88,7 +89,15 @@ def make_world(name: str, root: Path, folder: Path) -> None:
 
 
 def pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """Images of a data set with their masks, by name."""
+    """Images of a data set with their masks, by name.
+
+    Raises:
+        UserError: the data set is not there.
+    """
+    if missing := [kind for kind in ("images", "masks") if not (folder / kind).is_dir()]:
+        raise UserError(
+            f"{folder} has no folder {missing[0]}: set PRN_DATA_ROOT to the folder that holds {folder.name}"
+        )
     masks = {mask.stem: mask for mask in (folder / "masks").iterdir()}
     return [(image, masks[image.stem]) for image in sorted((folder / "images").iterdir())]
 
@@ -118,6 +127,7 @@ def _quarters(file: Path) -> Iterator[Image.Image]:
 
 
 def _put(folder: Path, sample_id: str, content: Path | Image.Image) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     if isinstance(content, Path):
         link = folder / f"{sample_id}{content.suffix}"
         if not link.exists():

@@ -1,6 +1,7 @@
 """Data sets in which the world has moved, made from stand-ins for those at hand."""
 
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.moved_page import section
 from benchmarks.worlds import WORLDS, make_world
+from prn_pipeline.errors import UserError
 
 
 @pytest.fixture
@@ -66,3 +69,25 @@ def test_the_quarters_of_an_image_make_it_up_and_stay_in_one_split(root: Path) -
     assert {splits[f"i003_{k}"] for k in range(4)} == {"val"}
     assert {splits[f"i004_{k}"] for k in range(4)} == {"test"}
     assert splits["i002"] == "train"
+
+
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_without_its_data_set_no_world_is_begun(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no folder images: set PRN_DATA_ROOT to the folder that holds"):
+        make_world(name, tmp_path, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_the_table_says_what_was_gained_on_how_many_images_and_in_how_many_seconds(tmp_path: Path) -> None:
+    gain = {"vs_base": {"iou_micro": 0.05, "ci95": [0.01, 0.09]}}
+    common = {"n_test": 82, "methods": {"base": {"iou_micro": 0.4}}, "gain": gain}
+    found = {"prn": {"seconds": {"base_training": 500, "prn_training": 30}}, "fine_tuned": {"n_val": 41}}
+    found["fine_tuned"]["seconds"] = {"fine_tuning": 300}
+    for method, scores in found.items():
+        file = tmp_path / "nuclei_other_stain" / "unet" / method / "seed-0.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(common | scores))
+    text = section(tmp_path, list(found), "unet", [0])
+    assert "| `nuclei_other_stain` | 0 | 41 | 82 | 0.400 | +5.0 [+1.0, +9.0] | +5.0 [+1.0, +9.0] |" in text
+    assert "| seconds of training |  |  |  |  | 30 | 300 |" in text
+    assert section(tmp_path, ["prn_maps"], "unet", [0]) == "Not measured yet."
