@@ -31,7 +31,7 @@ class FoldEnsemble(nn.Module):
         super().__init__()
         self.settings = settings
         self.members = nn.ModuleList(RegionDetailNet(settings) for _ in range(settings.members))
-        self.register_buffer("trusted", torch.ones(2))  # a `Trust`
+        self.register_buffer("trusted", torch.tensor(Trust(1.0, 1.0)))
         self.register_buffer("out_of_fold_iou", torch.full((2,), torch.nan))  # base model, refined
 
     @property
@@ -58,7 +58,7 @@ class FoldEnsemble(nn.Module):
 
     @property
     def guard(self) -> dict[str, float]:
-        """What was decided out of fold: start and strength (see `Trust`), and iou_micro before and after."""
+        """What was decided out of fold: start, strength and shift (see `Trust`), and iou_micro before and after."""
         before, after = self.out_of_fold_iou.tolist()
         return {**self.trust._asdict(), "out_of_fold_base": before, "out_of_fold_refined": after}
 

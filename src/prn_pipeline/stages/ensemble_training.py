@@ -19,10 +19,11 @@ from prn_pipeline.refinement.settings import RegionDetailSettings
 from prn_pipeline.refinement.trust_tuning import TrustTuner
 from prn_pipeline.stages.logit_caching import learning_rows, seen_rows
 from prn_pipeline.training.callbacks import EpochListener
+from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.loop import Trained, fit
-from prn_pipeline.training.samples import StoredSamples, channels_first
+from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def train_ensemble(
         listener,
     )
     assert isinstance(trained.network, FoldEnsemble)
-    _judge(trained.network, samples, rows, folds, settings.batch_size)
+    judge(trained.network, samples, rows, folds, settings.batch_size)
     return trained
 
 
@@ -97,15 +98,15 @@ def parts_of(unseen: pd.DataFrame, members: int) -> np.ndarray:
     return np.array([part_of[sample_id] for sample_id in unseen["sample_id"]], np.int64)
 
 
-def _judge(ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int) -> None:
+def judge(ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int) -> None:
     """Each member on the maps that it has left out: how far can all of them be trusted?"""
-    tuner = TrustTuner()
+    tuner = TrustTuner(len(ensemble.members))
     for fold, member in enumerate(ensemble.members):
         for part in shards(rows[folds == fold]):
             refined = np.concatenate(list(predict_logits(member, samples, part, ensemble.arrays, batch_size)))
             maps = [channels_first(torch.from_numpy(samples.array(name, part))) for name in ensemble.arrays]
             masks = torch.from_numpy(samples.array("masks", part))
-            tuner.update(maps[0], ensemble.start(*maps), torch.from_numpy(refined).unsqueeze(1), masks)
+            tuner.update(maps[0], ensemble.start(*maps), torch.from_numpy(refined).unsqueeze(1), masks, fold)
     judgement = tuner.best()
     ensemble.accept(judgement)
     logger.info(
@@ -114,5 +115,5 @@ def _judge(ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np
         judgement.refined_iou,
         judgement.trust,
     )
-    if not judgement.trust.start:
+    if judgement.trust.changes_nothing:
         logger.warning("this refiner gains nothing on maps it has not learned from: the base model stays as it is")
