@@ -9,14 +9,14 @@ LIBRARIES = ("prn_pipeline", "torch", "segmentation-models-pytorch", "lightning"
 
 
 def provenance(data_identity: str) -> dict[str, str]:
-    """Label -> text, for the report."""
+    """Label -> text, for the report of a cell."""
+    return {"data identity": data_identity, **software()}
+
+
+def software(project: Path | None = None) -> dict[str, str]:
+    """Label -> text: code and libraries alone."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return {
-        "git commit": git_commit(),
-        "data identity": data_identity,
-        "libraries": libraries,
-        "python": platform.python_version(),
-    }
+    return {"git commit": git_commit(project), "libraries": libraries, "python": platform.python_version()}
 
 
 def git_commit(project: Path | None = None) -> str:

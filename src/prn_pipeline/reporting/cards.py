@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from prn_pipeline.metrics.map_statistics import MapStatistics
+from prn_pipeline.reporting.figures_errors import error_places, reliability_diagram
 from prn_pipeline.reporting.figures_images import gain_histogram, image_pairs, image_scatter
-from prn_pipeline.reporting.figures_patches import DEFAULT_THRESHOLD, patch_bias_map, threshold_histogram
+from prn_pipeline.reporting.figures_patches import DEFAULT_THRESHOLD, patch_bias_maps, threshold_histogram
 from prn_pipeline.reporting.figures_scores import drawable_gains, gain_intervals
 from prn_pipeline.reporting.figures_training import training_curves, training_note
 from prn_pipeline.reporting.gallery import data_uri
@@ -47,7 +49,7 @@ def gain_card(gains: Mapping[str, Any]) -> Card | None:
     """Gains over the rivals with their intervals; None where none has both."""
     if not drawable_gains(gains):
         return None
-    return _card(
+    return draw_card(
         "gains",
         "Gain over each rival",
         "Gain over each rival in points of IoU micro, with 95 % intervals; the numbers are in the table beside it.",
@@ -66,7 +68,7 @@ def training_cards(history: Mapping[str, pd.DataFrame]) -> list[Card]:
         title = stage_label(stage)
         name = "training-" + re.sub(r"[^\w.-]+", "-", stage)
         alt = f"{title}: loss and validation IoU by epoch. {note}"
-        cards.append(_card(name, title, alt, note, partial(training_curves, epochs)))
+        cards.append(draw_card(name, title, alt, note, partial(training_curves, epochs)))
     return cards
 
 
@@ -81,7 +83,7 @@ def threshold_card(thresholds: np.ndarray) -> Card | None:
         ((values > DEFAULT_THRESHOLD) & ~at_default).mean(),
     )
     split = f"{100 * below:.0f} % of {values.size:,} patches want less than 0.5, {100 * above:.0f} % want more."
-    return _card(
+    return draw_card(
         "thresholds",
         "Optimal threshold of each patch",
         f"Histogram of optimal patch thresholds. {split}",
@@ -90,20 +92,59 @@ def threshold_card(thresholds: np.ndarray) -> Card | None:
     )
 
 
-def bias_card(patch_bias: np.ndarray) -> Card | None:
-    """Map of the base model's mean bias by patch; None where nothing is valid."""
-    values = patch_bias[np.isfinite(patch_bias)]
-    if not values.size:
+def bias_card(maps: Mapping[str, MapStatistics], refiner: str) -> Card | None:
+    """Mean bias by patch before and after; None where nothing is valid."""
+    biases = {label: maps[name].patch_bias for name, label in _called(maps, refiner).items()}
+    finite = {label: bias[np.isfinite(bias)] for label, bias in biases.items()}
+    if not finite or not all(values.size for values in finite.values()):
         return None
-    mean, low, high = (fixed(100 * value, 1, signed=True) for value in (values.mean(), values.min(), values.max()))
-    span = f"Mean {mean} %, from {low} % to {high} % by place in the image."
-    return _card(
+    spans = []
+    for label, values in finite.items():
+        mean, low, high = (fixed(100 * value, 1, signed=True) for value in (values.mean(), values.min(), values.max()))
+        spans.append(f"{label}: mean {mean} %, from {low} % to {high} % by place in the image.")
+    return draw_card(
         "patch-bias",
-        "Bias of the base model by place",
-        f"Map of mean probability minus mean mask by patch. {span}",
-        f"Mean probability minus mean mask. {span} Hatched: nothing to measure.",
-        partial(patch_bias_map, patch_bias),
+        "Bias by place, before and after",
+        f"Maps of mean probability minus mean mask by patch. {' '.join(spans)}",
+        f"Mean probability minus mean mask. {' '.join(spans)} Hatched: nothing to measure.",
+        partial(patch_bias_maps, biases),
     )
+
+
+def error_cards(maps: Mapping[str, MapStatistics], refiner: str) -> list[Card]:
+    """How sure and how right the maps are, and where they are wrong; none where there are no maps."""
+    called = {label: maps[name] for name, label in _called(maps, refiner).items()}
+    if not called or not all(statistics.reliability[:, 0].any() for statistics in called.values()):
+        return []
+    sure = "; ".join(f"{name} {fixed(100 * one.calibration_error, 1)} %" for name, one in called.items())
+    near = "; ".join(f"{name} {_near_share(one)} of {one.errors.sum():,}" for name, one in called.items())
+    return [
+        draw_card(
+            "reliability",
+            "How sure, and how right",
+            f"Reliability diagram. Mean distance of probability from frequency: {sure}.",
+            f"On the diagonal probabilities mean what they say; below it a map is too sure of foreground. Mean distance"
+            f" (expected calibration error): {sure}. Larger marks: more pixels.",
+            partial(reliability_diagram, called),
+        ),
+        draw_card(
+            "error-places",
+            "Where the wrong pixels are",
+            f"Wrong pixels near the outline of the truth and away from it. Near it: {near} wrong pixels.",
+            f"Near: within the band that boundary IoU looks at. Near the outline: {near} wrong pixels.",
+            partial(error_places, called),
+        ),
+    ]
+
+
+def _near_share(statistics: MapStatistics) -> str:
+    total = statistics.errors.sum()
+    return f"{100 * statistics.errors[:, 0].sum() / total:.0f} %" if total else "none"
+
+
+def _called(maps: Mapping[str, MapStatistics], refiner: str) -> dict[str, str]:
+    """Method -> what to call it, of the two that have maps."""
+    return {name: label for name, label in (("base", "Base model"), ("prn", refiner)) if name in maps}
 
 
 def image_cards(per_image: pd.DataFrame, refiner: str) -> list[Card]:
@@ -119,14 +160,14 @@ def image_cards(per_image: pd.DataFrame, refiner: str) -> list[Card]:
         f"{fixed(low, 1, signed=True)} and {fixed(high, 1, signed=True)}."
     )
     return [
-        _card(
+        draw_card(
             "images-before-after",
             "Image by image",
             f"Scatter of IoU per image, base model against {refiner}: {counts}.",
             f"{counts}; above the diagonal {refiner} helped.{undefined}",
             partial(image_scatter, pairs, refiner),
         ),
-        _card(
+        draw_card(
             "images-gain",
             "Gain of each image",
             f"Histogram of gain per image in points of IoU. {spread}",
@@ -136,5 +177,6 @@ def image_cards(per_image: pd.DataFrame, refiner: str) -> list[Card]:
     ]
 
 
-def _card(name: str, title: str, alt: str, note: str, draw: Callable[[Theme], Figure]) -> Card:
+def draw_card(name: str, title: str, alt: str, note: str, draw: Callable[[Theme], Figure]) -> Card:
+    """A card whose figure is drawn in both colour schemes."""
     return Card(name, title, alt, note, light=draw_png(draw, LIGHT), dark=draw_png(draw, DARK))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -82,35 +85,40 @@ def bias_colours(theme: Theme) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list("patch_bias", (theme.under, theme.neutral, theme.over))
 
 
-def patch_bias_map(patch_bias: np.ndarray, theme: Theme) -> Figure:
-    """Mean of (probability - mask) by place in the image, zero in the middle of the colours.
+def patch_bias_maps(biases: Mapping[str, np.ndarray], theme: Theme) -> Figure:
+    """Mean of (probability - mask) by place in the image, side by side, zero in the middle of the colours.
 
     Args:
-        patch_bias: float (g, g) in [-1, 1]; NaN cells are hatched.
+        biases: title -> float (g, g) in [-1, 1]; NaN cells are hatched. All share one scale of colours.
         theme: Colours.
     """
-    rows, columns = patch_bias.shape
-    finite = patch_bias[np.isfinite(patch_bias)]
-    limit = max(float(np.abs(finite).max(initial=0.0)), 1e-3)
+    limit = max(1e-3, *(float(np.abs(bias[np.isfinite(bias)]).max(initial=0.0)) for bias in biases.values()))
     colours, scale = bias_colours(theme), Normalize(-limit, limit)
-    figure = new_figure(5.2, 3.9)
-    axes = figure.subplots()
-    axes.add_patch(Rectangle((-0.5, -0.5), columns, rows, facecolor=theme.card, hatch="////", linewidth=0, zorder=-1))
-    axes.imshow(np.ma.masked_invalid(patch_bias), cmap=colours, norm=scale, interpolation="nearest")
-    if max(rows, columns) <= MAX_ANNOTATED_GRID:
-        for row, column in np.argwhere(np.isfinite(patch_bias)):
-            value = patch_bias[row, column]
-            text, ink = fixed(100 * value, 0 if limit >= 0.1 else 1), ink_on(colours(scale(value)))
-            axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.82, pad=0.03, format=_percent)
+    figure = new_figure(5.2 if len(biases) == 1 else 8.8, 3.9)
+    every = figure.subplots(1, len(biases), squeeze=False)[0]
+    for axes, (title, bias) in zip(every, biases.items(), strict=True):
+        _draw_bias(axes, bias, colours, scale, theme)
+        axes.set_title(title if len(biases) > 1 else "")
+    bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(every), shrink=0.82, pad=0.03, format=_percent)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
     bar.ax.set_title("too high", fontsize=9, loc="left")
     bar.ax.set_xlabel("too low", fontsize=9, loc="left", color=theme.ink)
     return figure
+
+
+def _draw_bias(axes: Axes, bias: np.ndarray, colours: Colormap, scale: Normalize, theme: Theme) -> None:
+    rows, columns = bias.shape
+    axes.add_patch(Rectangle((-0.5, -0.5), columns, rows, facecolor=theme.card, hatch="////", linewidth=0, zorder=-1))
+    axes.imshow(np.ma.masked_invalid(bias), cmap=colours, norm=scale, interpolation="nearest")
+    if max(rows, columns) <= MAX_ANNOTATED_GRID:
+        for row, column in np.argwhere(np.isfinite(bias)):
+            value = bias[row, column]
+            text, ink = fixed(100 * value, 0 if (scale.vmax or 0) >= 0.1 else 1), ink_on(colours(scale(value)))
+            axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
 
 
 def _percent(value: float, _position: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.metrics.map_statistics import MapStatistics
 
 GalleryKind = Literal["best", "median", "worst"]
 CELL_KEYS = ("dataset", "base_model", "refiner", "seed")
@@ -79,7 +80,7 @@ class ReportInputs:
         scores: The scores JSON of the cell; a method may carry "iou_micro_ci95": [low, high].
         history: Training stage -> epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds; a row an epoch.
         thresholds: float32 (N, g, g), the optimal threshold of every patch of the pseudo-labels.
-        patch_bias: float32 (g, g), mean over images of (mean probability - mean mask), NaN where nothing is valid.
+        maps: How the test maps err before and after: "base" and "prn", or none.
         per_image: A row a test image, with sample_id, iou_base, iou_prn.
         gallery: Picture rows, in the order to show within a kind.
         parameters: Settings, nested as deep as they are.
@@ -93,7 +94,7 @@ class ReportInputs:
     scores: Mapping[str, Any]
     history: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     thresholds: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1), np.float32))
-    patch_bias: np.ndarray = field(default_factory=lambda: np.full((1, 1), np.nan, np.float32))
+    maps: Mapping[str, MapStatistics] = field(default_factory=dict)
     per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
     gallery: Sequence[GalleryRow] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)

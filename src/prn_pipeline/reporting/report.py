@@ -10,7 +10,15 @@ from typing import Any, get_args
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prn_pipeline.reporting import gallery, tables
-from prn_pipeline.reporting.cards import Card, bias_card, gain_card, image_cards, threshold_card, training_cards
+from prn_pipeline.reporting.cards import (
+    Card,
+    bias_card,
+    error_cards,
+    gain_card,
+    image_cards,
+    threshold_card,
+    training_cards,
+)
 from prn_pipeline.reporting.gallery import Panel
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.inputs import GalleryKind, GalleryRow, Report, ReportInputs
@@ -50,8 +58,8 @@ def render_report(report: ReportInputs) -> Report:
     refiner = method_label("prn", report.cell)
     methods, gains = report.scores.get("methods", {}), report.scores.get("gain", {})
     gain, training = gain_card(gains), training_cards(report.history)
-    patches = [card for card in (threshold_card(report.thresholds), bias_card(report.patch_bias)) if card]
-    images = image_cards(report.per_image, refiner)
+    patches = [card for card in (threshold_card(report.thresholds), bias_card(report.maps, refiner)) if card]
+    images, errors = image_cards(report.per_image, refiner), error_cards(report.maps, refiner)
     pictures = picture_rows(report, refiner)
     html = TEMPLATES.get_template("report.html.j2").render(
         light=LIGHT,
@@ -68,13 +76,14 @@ def render_report(report: ReportInputs) -> Report:
         training_cards=training,
         patch_cards=patches,
         image_cards=images,
+        error_cards=errors,
         picture_groups=by_kind(pictures),
         legend=LEGEND,
-        timing_rows=tables.timing_rows(report.scores.get("seconds", {})),
+        timing_rows=tables.timing_rows(report.scores.get("seconds", {}), report.scores.get("memory_mib", {})),
         settings={name: list(tables.setting_rows({name: value})) for name, value in report.parameters.items()},
         provenance=report.provenance,
     )
-    return Report(html, figures([gain, *training, *patches, *images], pictures))
+    return Report(html, figures([gain, *training, *patches, *errors, *images], pictures))
 
 
 LEGEND = {
@@ -107,7 +116,8 @@ def _trusted(guard: Mapping[str, Any] | None) -> str:
     """The guard's decision in a few words; nothing for a refiner without one."""
     if not guard:
         return ""
-    return f"{100 * guard['strength']:.0f} %" if guard["start"] else "none"
+    share = f"{100 * guard['strength']:.0f} %" if guard["start"] else "none"
+    return f"{share}, logits {fixed(guard['shift'], 2, signed=True)}" if guard.get("shift") else share
 
 
 def picture_rows(report: ReportInputs, refiner: str) -> list[PictureRow]:

@@ -14,6 +14,7 @@ from prn_pipeline.reporting.wording import (
     duration,
     fixed,
     interval,
+    mebibytes,
     method_label,
     number,
     p_value,
@@ -74,11 +75,12 @@ class GainRow:
 
 @dataclass(frozen=True)
 class TimingRow:
-    """Seconds of one stage, and their share of all stages in percent for the bar beside it."""
+    """Seconds of one stage, their share of all stages in percent for the bar beside it, and its memory."""
 
     stage: str
     text: str
     share: float
+    memory: str
 
 
 def score_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -138,13 +140,16 @@ def oracle_room_closed(methods: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{fixed(100 * (refined - base) / (oracle - base), 0)} %" if oracle > base else MISSING
 
 
-def timing_rows(seconds: Mapping[str, Any]) -> list[TimingRow]:
-    """A row a stage in the order they ran; stages without a time keep their row."""
+def timing_rows(seconds: Mapping[str, Any], memory_mib: Mapping[str, Any]) -> list[TimingRow]:
+    """A row a stage in the order they ran; stages without a time or without a memory keep their row."""
     amounts = {stage: number(value) for stage, value in seconds.items()}
     total = sum(amount for amount in amounts.values() if math.isfinite(amount))
     return [
         TimingRow(
-            stage_label(stage), duration(amount), 100 * amount / total if math.isfinite(amount) and total > 0 else 0.0
+            stage=stage_label(stage),
+            text=duration(amount),
+            share=100 * amount / total if math.isfinite(amount) and total > 0 else 0.0,
+            memory=mebibytes(memory_mib.get(stage)),
         )
         for stage, amount in amounts.items()
     ]

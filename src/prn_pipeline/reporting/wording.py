@@ -70,6 +70,16 @@ def duration(seconds: Any) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def mebibytes(amount: Any) -> str:
+    """MiB as "40 KiB", "850 MiB" or "1.4 GiB"."""
+    value = number(amount)
+    if not math.isfinite(value):
+        return MISSING
+    if value < 1:
+        return f"{1024 * value:.0f} KiB"
+    return f"{value:.0f} MiB" if value < 1000 else f"{value / 1024:.1f} GiB"
+
+
 def method_label(method: str, cell: Mapping[str, Any]) -> str:
     """What to call a method of the scores; the refiner under test goes by its own name."""
     if method == "prn":

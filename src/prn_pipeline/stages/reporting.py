@@ -1,4 +1,4 @@
-"""What the report shows of the stored maps: biases by place, and images worth a look."""
+"""What the report shows of the stored maps: how they err, and images worth a look."""
 
 from __future__ import annotations
 
@@ -8,26 +8,18 @@ from scipy.special import expit
 
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
 from prn_pipeline.reporting import GalleryRow
 from prn_pipeline.stages.map_pairs import stream_pairs
 
 
-def patch_bias(samples: Samples, refined: ArrayStore, patch_size: int) -> np.ndarray:
-    """Mean over test images of (mean base probability - mean mask) a patch, float32 (g,g); NaN: nothing valid."""
-    rows = samples.rows(["test"])
-    total, images = np.zeros(()), np.zeros(())
-    for pair in stream_pairs(samples, refined, rows):
-        valid = pair.mask != 255
-        excess = _patch_sums(np.where(valid, expit(pair.base) - (pair.mask == 1), 0.0), patch_size)
-        pixels = _patch_sums(valid, patch_size)
-        total = total + np.where(pixels > 0, excess / np.maximum(pixels, 1), 0.0)
-        images = images + (pixels > 0)
-    return np.where(images > 0, total / np.maximum(images, 1), np.nan).astype(np.float32)
-
-
-def _patch_sums(values: np.ndarray, patch_size: int) -> np.ndarray:
-    edges = [np.arange(0, side, patch_size) for side in values.shape]
-    return np.add.reduceat(np.add.reduceat(values.astype(np.float64), edges[0], axis=0), edges[1], axis=1)
+def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> dict[str, MapStatistics]:
+    """How the test maps of the base model ("base") and of PRN ("prn") err."""
+    counters = {name: MapStatisticsCounter(patch_size) for name in ("base", "prn")}
+    for pair in stream_pairs(samples, refined, samples.rows(["test"])):
+        counters["base"].add(expit(pair.base), pair.mask)
+        counters["prn"].add(expit(pair.refined), pair.mask)
+    return {name: counter.result() for name, counter in counters.items()}
 
 
 def choose_gallery(per_image: pd.DataFrame, rows_each: int) -> list[tuple[str, int]]:

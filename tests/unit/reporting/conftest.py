@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
 from prn_pipeline.reporting import GalleryRow, Report, ReportInputs, render_report
 
 NASTY_ID = '<b>&"x'
@@ -82,18 +83,26 @@ def history(epochs: int) -> pd.DataFrame:
     )
 
 
+def map_statistics(noise: float) -> MapStatistics:
+    """Of one image of noise whose upper left patch is ignored."""
+    rng = np.random.default_rng(5)
+    mask = (rng.random((32, 32)) > 0.5).astype(np.uint8)
+    counter = MapStatisticsCounter(8)
+    mask[:8, :8] = 255
+    counter.add(np.clip((mask == 1) + rng.normal(0, noise, mask.shape), 0, 1), mask)
+    return counter.result()
+
+
 @pytest.fixture(scope="session")
 def full_inputs() -> ReportInputs:
     rng = np.random.default_rng(3)
-    bias = rng.normal(0, 0.03, (4, 4)).astype(np.float32)
-    bias[0, 0] = np.nan
     base = rng.random(40)
     return ReportInputs(
         cell=CELL,
         scores=scores(0.0112, [0.0041, 0.0189]),
         history={"base_training": history(6), "prn_training": history(1)},
         thresholds=(rng.integers(1, 21, (12, 4, 4)) * 0.05).astype(np.float32),
-        patch_bias=bias,
+        maps={"base": map_statistics(0.3), "prn": map_statistics(0.1)},
         per_image=pd.DataFrame({"sample_id": range(40), "iou_base": base, "iou_prn": base**0.9}),
         gallery=[gallery_row("worst", "kind-c"), gallery_row("best", NASTY_ID), gallery_row("median", "kind-b")],
         parameters={"prn_training": {"optimizer": {"lr": 8e-4}, "resume": None}, "note": NASTY_ID},

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgb
 
+from prn_pipeline.metrics.map_statistics import MapStatistics
+from prn_pipeline.reporting.figures_errors import error_places, reliability_diagram
 from prn_pipeline.reporting.figures_images import gain_histogram, image_pairs, image_scatter
 from prn_pipeline.reporting.figures_patches import (
     bias_colours,
-    patch_bias_map,
+    patch_bias_maps,
     readable_height,
     threshold_bins,
     threshold_histogram,
@@ -55,14 +57,33 @@ def test_numbers_on_the_bias_map_can_be_read_on_every_colour(theme: Theme) -> No
 
 
 def test_bias_colours_put_zero_in_the_middle_whatever_the_values() -> None:
-    image = patch_bias_map(np.array([[0.3, np.nan], [0.01, -0.1]], np.float32), LIGHT).axes[0].images[0]
-    assert image.norm.vmin == pytest.approx(-0.3)
-    assert image.norm.vmax == pytest.approx(0.3)
-    assert np.ma.getmaskarray(image.get_array()).tolist() == [[False, True], [False, False]]
+    before = np.array([[0.3, np.nan], [0.01, -0.1]], np.float32)
+    panels = patch_bias_maps({"Base model": before, "PRN": before / 10}, LIGHT).axes[:2]
+    assert [panel.get_title() for panel in panels] == ["Base model", "PRN"]
+    for panel in panels:
+        assert panel.images[0].norm.vmin == pytest.approx(-0.3), "both share one scale"
+        assert panel.images[0].norm.vmax == pytest.approx(0.3)
+        assert np.ma.getmaskarray(panel.images[0].get_array()).tolist() == [[False, True], [False, False]]
 
 
 def test_bias_map_of_nothing_but_zeros_can_be_drawn() -> None:
-    assert draw_png(lambda theme: patch_bias_map(np.zeros((1, 1), np.float32), theme), LIGHT).startswith(b"\x89PNG")
+    zeros = {"Base model": np.zeros((1, 1), np.float32)}
+    assert draw_png(lambda theme: patch_bias_maps(zeros, theme), LIGHT).startswith(b"\x89PNG")
+
+
+def test_bars_of_wrong_pixels_are_as_high_as_their_share_of_the_foreground() -> None:
+    statistics = MapStatistics(np.zeros((1, 1)), np.zeros((10, 3)), np.array([[30, 5], [10, 15]]), 200)
+    heights = [bar.get_height() for bar in error_places({"Base model": statistics}, LIGHT).axes[0].patches]
+    assert heights == pytest.approx([15, 5, 2.5, 7.5])  # near: 30 and 10 of 200; away: 5 and 15
+
+
+def test_the_reliability_diagram_leaves_out_empty_bins() -> None:
+    reliability = np.full((10, 3), np.nan)
+    reliability[:, 0] = 0
+    reliability[3] = 100, 0.34, 0.5
+    statistics = MapStatistics(np.zeros((1, 1)), reliability, np.zeros((2, 2), int), 1)
+    points = reliability_diagram({"Base model": statistics}, LIGHT).axes[0].collections[0].get_offsets()
+    assert np.asarray(points).tolist() == [[0.34, 0.5]]
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=60))

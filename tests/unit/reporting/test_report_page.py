@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.metrics.map_statistics import MapStatisticsCounter
 from prn_pipeline.reporting import Report, ReportInputs, render_report
 from prn_pipeline.reporting.report import tiles
 
@@ -91,7 +92,7 @@ def test_gallery_runs_from_best_to_worst_whatever_the_order_given(page: Page, na
 
 
 def test_dark_figures_come_with_the_light_ones(page: Page) -> None:
-    assert len(page.all("source")) == 7
+    assert len(page.all("source")) == 9
     assert all("prefers-color-scheme: dark" in (source["media"] or "") for source in page.all("source"))
 
 
@@ -102,6 +103,8 @@ def test_figures_are_png_under_names_fit_for_files(full_report: Report) -> None:
         "training-prn_training",
         "thresholds",
         "patch-bias",
+        "reliability",
+        "error-places",
         "images-before-after",
         "images-gain",
         "gallery-01-best",
@@ -125,7 +128,7 @@ def test_empty_pieces_are_said_to_be_missing() -> None:
     assert report.figures == {}
     assert page.all("img") == []
     missing = [element for element in page.all("p") if element.get("class") == "missing"]
-    assert len(missing) == 8
+    assert len(missing) == 9
 
 
 def test_missing_numbers_leave_dashes_not_errors(changed: Callable[..., ReportInputs]) -> None:
@@ -144,7 +147,7 @@ def test_missing_numbers_leave_dashes_not_errors(changed: Callable[..., ReportIn
             scores=scores,
             history=history,
             thresholds=np.full((2, 2, 2), np.nan, np.float32),
-            patch_bias=np.full((2, 2), np.nan, np.float32),
+            maps={"base": MapStatisticsCounter(2).result()},
             per_image=pd.DataFrame({"sample_id": ["a"], "iou_base": [np.nan], "iou_prn": [1.0]}),
             gallery=[],
         )

@@ -84,11 +84,13 @@ def test_room_closed_is_the_share_of_the_way_to_the_oracle(make_scores: Callable
 
 
 def test_timings_keep_their_order_and_share_the_whole() -> None:
-    rows = tables.timing_rows({"ingestion": 10, "prn_training": 30.0, "reporting": None})
-    assert [(row.stage, row.text, row.share) for row in rows] == [
-        ("Ingestion", "10 s", 25.0),
-        ("PRN training", "30 s", 75.0),
-        ("Reporting", "–", 0.0),
+    rows = tables.timing_rows(
+        {"ingestion": 10, "prn_training": 30.0, "reporting": None}, {"ingestion": 850, "prn_training": 1434.4}
+    )
+    assert [(row.stage, row.text, row.share, row.memory) for row in rows] == [
+        ("Ingestion", "10 s", 25.0, "850 MiB"),
+        ("PRN training", "30 s", 75.0, "1.4 GiB"),
+        ("Reporting", "–", 0.0, "–"),
     ]
 
 

@@ -21,9 +21,9 @@ from prn_pipeline.stages.map_pairs import MapBatch, MapPair
 from prn_pipeline.stages.native import native_resolution, stretch
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
-from prn_pipeline.stages.reporting import choose_gallery, gallery, patch_bias
+from prn_pipeline.stages.reporting import choose_gallery, gallery, map_statistics
 from prn_pipeline.stages.scoring import per_image, score_methods
-from prn_pipeline.training import TrainingSettings
+from prn_pipeline.training.settings import TrainingSettings
 
 #: The squares were seen once only.
 WITHOUT_VIEWS = tuple(name for name in METHODS if name != "views")
@@ -102,9 +102,11 @@ def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, r
 
 
 def test_patch_bias_shows_where_the_map_is_too_high_and_too_low(bright_squares: Samples, refined: ArrayStore) -> None:
-    bias = patch_bias(bright_squares, refined, patch_size=16)
+    maps = map_statistics(bright_squares, refined, patch_size=16)
+    bias = maps["base"].patch_bias
     assert bias.shape == (4, 4)
     assert (np.diff(bias.mean(axis=1)) > 0).all(), "the maps drift upwards from top to bottom"
+    assert np.abs(maps["prn"].patch_bias).max() < np.abs(bias).max()
 
 
 def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: ArrayStore) -> None:

@@ -9,7 +9,7 @@ from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.pipelines.provenance import provenance
 from prn_pipeline.reporting import ReportInputs, render_report
 from prn_pipeline.stages.logit_caching import learning_rows
-from prn_pipeline.stages.reporting import gallery, patch_bias
+from prn_pipeline.stages.reporting import gallery, map_statistics
 
 
 def build_report(
@@ -35,7 +35,7 @@ def build_report(
             scores=scores,
             history={"base_training": base_history, "prn_training": prn_history},
             thresholds=pseudo_labels.read("thresholds", learning_rows(map_manifest)),
-            patch_bias=patch_bias(stores, refined, pseudo_labelling["patch_size"]),
+            maps=map_statistics(stores, refined, pseudo_labelling["patch_size"]),
             per_image=per_image,
             gallery=gallery(stores, refined, per_image, settings["gallery_rows"]),
             parameters={key: value for key, value in cell.items() if key != "names"}

@@ -1,0 +1,101 @@
+"""How probabilities err: by place in the image, by how sure they are, and by how far from an outline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from prn_pipeline.metrics.counts import IGNORE, boundary_width
+
+#: Of the reliability diagram.
+BINS = 10
+
+
+@dataclass(frozen=True)
+class MapStatistics:
+    """Of one method's maps of a whole split.
+
+    Attributes:
+        patch_bias: float32 (g,g), mean over images of (mean probability - mean mask) a patch; NaN where nothing is
+            valid.
+        reliability: float64 (BINS,3), of pixels whose probability is in a bin: their number, the mean probability and
+            the share that is foreground; NaN in empty bins.
+        errors: int64 (2,2), wrong pixels: rows false positives and false negatives, columns near the outline of the
+            truth and away from it.
+        foreground: int64, true foreground pixels.
+    """
+
+    patch_bias: np.ndarray
+    reliability: np.ndarray
+    errors: np.ndarray
+    foreground: int
+
+    @property
+    def calibration_error(self) -> float:
+        """Mean distance of probability from frequency over pixels (expected calibration error), in [0, 1]."""
+        number, probability, frequency = self.reliability.T
+        filled = number > 0
+        return (
+            float(np.average(np.abs(probability - frequency)[filled], weights=number[filled])) if filled.any() else 0.0
+        )
+
+
+class MapStatisticsCounter:
+    """Collects `MapStatistics` an image at a time.
+
+    Args:
+        patch_size: pixels.
+    """
+
+    def __init__(self, patch_size: int) -> None:
+        self._patch = patch_size
+        self._bias, self._images = np.zeros(()), np.zeros(())
+        self._bins = np.zeros((BINS, 3))
+        self._errors = np.zeros((2, 2), np.int64)
+        self._foreground = 0
+
+    def add(self, probabilities: np.ndarray, mask: np.ndarray) -> None:
+        """Count one image.
+
+        Args:
+            probabilities: float (H,W) in [0, 1].
+            mask: uint8 (H,W): 0, 1, or 255 = ignore.
+        """
+        valid, truth = mask != IGNORE, mask == 1
+        excess = patch_sums(np.where(valid, probabilities - truth, 0.0), self._patch)
+        pixels = patch_sums(valid, self._patch)
+        self._bias = self._bias + np.where(pixels > 0, excess / np.maximum(pixels, 1), 0.0)
+        self._images = self._images + (pixels > 0)
+
+        sure, right = probabilities[valid].astype(np.float64), truth[valid]
+        bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+        for column, weights in enumerate((None, sure, right)):
+            self._bins[:, column] += np.bincount(bins, weights, minlength=BINS)
+
+        said = probabilities > 0.5
+        near = near_outline(truth, boundary_width(mask.shape))
+        for row, wrong in enumerate((said & ~truth & valid, ~said & truth & valid)):
+            self._errors[row] += np.count_nonzero(wrong & near), np.count_nonzero(wrong & ~near)
+        self._foreground += int(np.count_nonzero(truth & valid))
+
+    def result(self) -> MapStatistics:
+        """Of all images so far."""
+        bias = np.where(self._images > 0, self._bias / np.maximum(self._images, 1), np.nan).astype(np.float32)
+        number, *sums = self._bins.T
+        means = [np.where(number > 0, total / np.maximum(number, 1), np.nan) for total in sums]
+        return MapStatistics(bias, np.stack([number, *means], axis=1), self._errors.copy(), self._foreground)
+
+
+def near_outline(truth: np.ndarray, width: int) -> np.ndarray:
+    """Pixels within `width` (chessboard distance) of one of the other class: bool (H,W) -> the same."""
+    square = 2 * width + 1
+    as_bytes = truth.astype(np.uint8)
+    return maximum_filter(as_bytes, square, mode="nearest") != minimum_filter(as_bytes, square, mode="nearest")
+
+
+def patch_sums(values: np.ndarray, patch_size: int) -> np.ndarray:
+    """Sum of each patch, float64 (g,g); patches at the right and lower edge may be smaller."""
+    edges = [np.arange(0, side, patch_size) for side in values.shape]
+    return np.add.reduceat(np.add.reduceat(values.astype(np.float64), edges[0], axis=0), edges[1], axis=1)
