@@ -1,22 +1,40 @@
 """Names of the pipelines; DVC stages have the same names."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
 from kedro.pipeline import Pipeline
 
-from prn_pipeline.pipelines import (
-    base_training,
-    evaluation,
-    ingestion,
-    logit_caching,
-    prn_training,
-    pseudo_labelling,
-    reporting,
-)
+from prn_pipeline.scopes import SCOPE_OF
 
 #: In the order of a run.
-STAGES = (ingestion, base_training, logit_caching, pseudo_labelling, prn_training, evaluation, reporting)
+STAGES = tuple(SCOPE_OF)
+DEFAULT = "__default__"
 
 
-def register_pipelines() -> dict[str, Pipeline]:
-    """Every stage by its name, and `__default__`: all of them."""
-    pipelines = {stage.__name__.rpartition(".")[2]: stage.create_pipeline() for stage in STAGES}
-    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}
+class Pipelines(Mapping[str, Pipeline]):
+    """Every stage by its name, and `__default__`: all of them.
+
+    A stage is imported when it is asked for: a process that runs one stage, as DVC's do, does not wait for the
+    libraries of all others.
+    """
+
+    def __getitem__(self, name: str) -> Pipeline:
+        if name == DEFAULT:
+            return sum((self[stage] for stage in STAGES), Pipeline([]))
+        if name not in STAGES:
+            raise KeyError(name)
+        return import_module(f"prn_pipeline.pipelines.{name}").create_pipeline()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*STAGES, DEFAULT))
+
+    def __len__(self) -> int:
+        return len(STAGES) + 1
+
+
+def register_pipelines() -> Mapping[str, Pipeline]:
+    """What Kedro runs by name."""
+    return Pipelines()

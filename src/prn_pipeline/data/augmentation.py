@@ -5,27 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-
-class AugmentationSettings(BaseModel):
-    """What may be changed at random, and how much. All off by default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    flips: bool = Field(False, description="mirror left-right and top-bottom, each with probability 1/2")
-    turns: bool = Field(False, description="turn by a multiple of 90 degrees")
-    brightness: float = Field(0.0, ge=0, lt=1, description="image values times 1 +- this")
-    contrast: float = Field(0.0, ge=0, lt=1, description="image contrast times 1 +- this")
-    saturation: float = Field(0.0, ge=0, lt=1, description="image saturation times 1 +- this")
-    hue: float = Field(0.0, ge=0, le=0.5, description="image hue turned by up to this part of the circle")
-    scale: float = Field(0.0, ge=0, lt=1, description="zoom by 1 +- this, about the centre")
-    rotation: float = Field(0.0, ge=0, le=180, description="rotate by up to this many degrees, about the centre")
-    blur: float = Field(0.0, ge=0, le=1, description="probability of a slight Gaussian blur of the image")
-    crop: int | None = Field(None, gt=0, description="side of a random crop in pixels; null trains on whole samples")
+from prn_pipeline.data.augmentation_settings import AugmentationSettings
 
 
 class Augmentation:

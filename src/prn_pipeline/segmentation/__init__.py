@@ -1,7 +1,6 @@
 """Base models: anything that gives every pixel a foreground logit."""
 
 from prn_pipeline.segmentation.model import BaseModel, architecture_names, check_size
-from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.segmentation.settings import BaseModelSettings
 
-__all__ = ["BaseModel", "BaseModelSettings", "MaskObjective", "architecture_names", "check_size"]
+__all__ = ["BaseModel", "BaseModelSettings", "architecture_names", "check_size"]

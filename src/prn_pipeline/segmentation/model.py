@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
@@ -67,6 +66,8 @@ def check_size(model: BaseModel, size: int) -> None:
 
 
 def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
+    import segmentation_models_pytorch as smp  # takes seconds: only who builds a model waits for it
+
     architectures = {name.lower(): name for name in architecture_names()}
     if settings.architecture.lower() not in architectures:
         raise UserError(
@@ -101,4 +102,6 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
 
 def architecture_names() -> list[str]:
     """Architectures of the installed library."""
+    import segmentation_models_pytorch as smp
+
     return [architecture.__name__ for architecture in smp.MODEL_ARCHITECTURES_MAPPING.values()]

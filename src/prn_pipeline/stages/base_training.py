@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings, MaskObjective, check_size
+from prn_pipeline.segmentation import BaseModel, BaseModelSettings, check_size
+from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.loop import Trained, fit

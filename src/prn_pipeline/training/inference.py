@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.allocator import keep_freed_memory
+from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.precision import autocast, best_device, multiplies_bf16
-from prn_pipeline.training.samples import channels_first
 
 #: Where stored logits end. Beyond it a probability is 0 or 1 to seven digits, and float16 gets coarse.
 LARGEST_LOGIT = 16.0

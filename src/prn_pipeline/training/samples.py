@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from prn_pipeline.data.augmentation import Augmentation, AugmentationSettings
+from prn_pipeline.data.augmentation import Augmentation
+from prn_pipeline.data.augmentation_settings import AugmentationSettings
 from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.settings import TrainingSettings
 
 
@@ -79,17 +81,6 @@ def _reader(
             held[name][first : first + len(part)] = part
         first += len(parts[0])
     return lambda name, some: held[name][some], places
-
-
-def channels_first(stored: Tensor) -> Tensor:
-    """Stored rows as a network takes them.
-
-    Images (N,H,W,3) uint8 -> (N,3,H,W) uint8; maps (N,H,W) float -> (N,1,H,W) float32, stacks of them (N,C,H,W) ->
-    float32; labels (N,H,W) uint8 stay.
-    """
-    if stored.is_floating_point():
-        return stored.float().unsqueeze(1) if stored.ndim == 3 else stored.float()
-    return stored.permute(0, 3, 1, 2) if stored.ndim == 4 else stored
 
 
 def loader(dataset: StoredSamples, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:

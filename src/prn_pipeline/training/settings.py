@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prn_pipeline.data.augmentation import AugmentationSettings
+from prn_pipeline.data.augmentation_settings import AugmentationSettings
 
 
 class TrainingSettings(BaseModel):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from prn_pipeline.data.augmentation import Augmentation, AugmentationSettings
+from prn_pipeline.data.augmentation import Augmentation
+from prn_pipeline.data.augmentation_settings import AugmentationSettings
 
 
 def sample(side: int = 32) -> dict[str, torch.Tensor]:

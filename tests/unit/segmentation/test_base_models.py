@@ -6,7 +6,8 @@ import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings, MaskObjective, architecture_names, check_size
+from prn_pipeline.segmentation import BaseModel, BaseModelSettings, architecture_names, check_size
+from prn_pipeline.segmentation.objective import MaskObjective
 
 LIGHT = {"DPT": ("tu-vit_tiny_patch16_224", {"dynamic_img_size": True})}
 

@@ -16,8 +16,8 @@ from prn_pipeline.refinement.trust_tuning import Trust
 from prn_pipeline.stages.ensemble_training import parts_of
 from prn_pipeline.stages.logit_caching import assign_models, learning_rows, seen_rows
 from prn_pipeline.stages.prn_training import train_refiner
-from prn_pipeline.training import TrainingSettings
 from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.training.settings import TrainingSettings
 
 SMALL = RegionDetailSettings(
     network="region_detail", region_size=16, region_width=8, detail_width=4, detail_levels=2, members=3

@@ -13,8 +13,8 @@ from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.refinement.settings import PatchRefineNetSettings
 from prn_pipeline.stages.logit_caching import assign_models
 from prn_pipeline.stages.prn_training import train_refiner
-from prn_pipeline.training import TrainingSettings
 from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.training.settings import TrainingSettings
 
 WITH_IMAGE = PatchRefineNetSettings(width=4, grid=2, image=True, loss="dice", fusion="average")
 

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import MaskObjective
-from prn_pipeline.training import StoredSamples, Trained, TrainingSettings, fit
+from prn_pipeline.segmentation.objective import MaskObjective
+from prn_pipeline.training.loop import Trained, fit
 from prn_pipeline.training.precision import autocast, best_device, lightning_precision, multiplies_bf16
+from prn_pipeline.training.samples import StoredSamples
+from prn_pipeline.training.settings import TrainingSettings
 
 ARRAYS = {"inputs": "images", "masks": "masks"}
 FAST = {"batch_size": 4, "learning_rate": 0.05, "precision": "fp32"}

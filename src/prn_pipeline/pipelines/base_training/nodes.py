@@ -11,7 +11,7 @@ from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.pipelines.tracking import log_epoch
 from prn_pipeline.segmentation import BaseModelSettings
 from prn_pipeline.stages.base_training import train_base_model, train_fold_models
-from prn_pipeline.training import TrainingSettings
+from prn_pipeline.training.settings import TrainingSettings
 
 
 def train_base(

@@ -11,7 +11,7 @@ from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.pipelines.tracking import log_epoch
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
-from prn_pipeline.training import TrainingSettings
+from prn_pipeline.training.settings import TrainingSettings
 
 
 def train_prn(
