@@ -11,7 +11,10 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro test bench results moved costs lint format coverage clean
+.PHONY: help setup run repro benchmark plan test bench results moved costs lint format coverage clean
+
+# base models that a benchmark trains at a time
+JOBS ?= 1
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,8 +31,14 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY) ## the main job on the embedded data set; prints the report's path last
 	@kedro run $(if $(PARAMS),--params $(PARAMS))
 
-repro: $(READY) ## the same through DVC, stage by stage, only what is stale
+repro: $(READY) ## the cells of conf/base/benchmark.yml through DVC, stage by stage, only what is stale
 	@dvc repro
+
+benchmark: $(READY) ## the same, JOBS base models at a time; a failed cell stops no other; then the leaderboard
+	@prn benchmark --jobs $(JOBS)
+
+plan: $(READY) ## which stages a benchmark would run, why, and what they will take
+	@prn plan
 
 test: $(READY) ## all tests
 	@python -m pytest -q
@@ -43,8 +52,10 @@ coverage: $(READY) ## all tests, with the share of lines they run
 bench: $(READY) ## this machine's speed against plain versions, about ten minutes; BENCH="network --no-compile" for a part
 	@python -m benchmarks $(BENCH)
 
-results: $(READY) ## cells of conf/base/benchmark.yml that have no scores, then docs/results.md; hours, from PRN_DATA_ROOT
-	@python -m benchmarks.matrix
+results: $(READY) ## the benchmark of docs/results.md and its page, from PRN_DATA_ROOT; hours: JOBS=2 for two at a time
+	@prn benchmark --jobs $(JOBS) --lists benchmarks/lists/paper_protocol.yml; failed=$$?; \
+	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/six_data_sets.yml; failed=$$((failed + $$?)); \
+	python -m benchmarks.results_page && exit $$failed
 
 moved: $(READY) ## base models in a world that has moved, refined and fine-tuned; about two hours, from PRN_DATA_ROOT
 	@python -m benchmarks.moved_worlds

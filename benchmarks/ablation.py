@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.matrix import PAGE
-from benchmarks.results_page import replace_between
+from benchmarks.results_page import PAGE, replace_between
 from benchmarks.stored_cells import CONF, named_settings, open_map_manifest, open_samples
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
-from prn_pipeline.training import TrainingSettings
+from prn_pipeline.training.settings import TrainingSettings
 
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 FOUND = Path("metrics/ablation.json")

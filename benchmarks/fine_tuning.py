@@ -16,10 +16,10 @@ from benchmarks.stored_cells import counts_of, open_base, open_samples
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.data.splits import assign_folds
 from prn_pipeline.metrics import interval, iou, paired_gain
-from prn_pipeline.segmentation import MaskObjective
-from prn_pipeline.training import TrainingSettings
+from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples
+from prn_pipeline.training.settings import TrainingSettings
 
 ARRAYS = {"inputs": "images", "masks": "masks"}
 #: Tried on parts of the labelled images; the best is trained on all of them.

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.cell_runs import METRICS, OWN, PAGE, SHARED, kedro, maps_folder, scores_file
 from benchmarks.fine_tuning import fine_tune
-from benchmarks.matrix import METRICS, OWN, PAGE, SHARED, kedro, maps_folder, scores_file
 from benchmarks.moved_page import TRAINING, write_page
 from benchmarks.worlds import WORLDS, make_world
 from prn_pipeline.errors import UserError

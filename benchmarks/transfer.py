@@ -10,10 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from benchmarks.matrix import CONFIG, PAGE
-from benchmarks.results_page import replace_between
+from benchmarks.results_page import PAGE, read_lists, replace_between
 from benchmarks.stored_cells import DATA, counts_of, open_refiner, open_samples
 from prn_pipeline.metrics import paired_gain
 from prn_pipeline.metrics.bootstrap import Gain
@@ -57,7 +54,7 @@ def _shown(gain: dict[str, Any] | None) -> str:
 
 def main() -> None:
     """Measure what is missing in `FOUND`, then put the table into the page."""
-    config = yaml.safe_load(CONFIG.read_text())
+    config = read_lists()[0]
     found = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
     datasets, bases = config["datasets"], config["base_models"]
     for dataset, refiner, *pair in itertools.product(datasets, REFINERS, bases, bases):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
+from prn_pipeline.benchmark.failures import noting_failure
 from prn_pipeline.errors import UserError
 from prn_pipeline.hooks import ReportPathHooks
 
@@ -49,9 +50,14 @@ def cli() -> None:
 def _run(**options: Any) -> None:
     ReportPathHooks.written = None
     assert kedro_run.callback is not None
-    kedro_run.callback(**options)
+    with noting_failure(options["params"] or {}, _in_a_few_words):
+        kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         click.echo(f"\nReport: {ReportPathHooks.written}")
+
+
+def _in_a_few_words(error: Exception) -> str:
+    return str(users_mistake(error) or f"{type(error).__name__}: {error}")
 
 
 run = copy.copy(kedro_run)

@@ -1,8 +1,7 @@
-"""What happens around nodes: stage timings, MLflow runs, the report's path."""
+"""What happens around nodes: MLflow runs, the report's path; stage costs have a file of their own."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,55 +11,16 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from prn_pipeline.scopes import widest_scope
+from prn_pipeline.stage_costs import stage_of
 from prn_pipeline.tracking import CellRun
 
 #: Input of the node that trains fold models.
 PROTOCOL = "params:logit_caching.protocol"
 
 
-class StageSecondsHooks:
-    """Keeps the catalog entry `stage_seconds` up to date: stage -> seconds of its last run on this machine.
-
-    A stage's time goes from its first node's start to its last output saved, because streams are computed while they
-    are saved.
-    """
-
-    def __init__(self) -> None:
-        self._catalog: Any = None
-        self._stage_of: dict[str, str] = {}
-        self._started: dict[str, float] = {}
-        self._before: dict[str, float] = {}
-
-    @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Remember which stage each node belongs to."""
-        self._catalog = catalog
-        self._before = {}
-        self._stage_of = {node.name: _stage(node) for node in pipeline.nodes}
-
-    @hook_impl
-    def before_node_run(self, node: Node) -> None:
-        """Start the node's clock."""
-        self._started[node.name] = time.perf_counter()
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Add the node's time so far to its stage."""
-        stage = self._stage_of.get(node.name)
-        if stage is None or self._catalog is None:
-            return
-        self._before[node.name] = time.perf_counter() - self._started[node.name]
-        total = sum(spent for name, spent in self._before.items() if self._stage_of[name] == stage)
-        self._catalog.save("stage_seconds", {**self._catalog.load("stage_seconds"), stage: round(total, 2)})
-
-
-def _stage(node: Node) -> str:
-    """Name of the pipeline folder that the node's function lives in."""
-    return node.func.__module__.split(".")[-2]
-
-
 class CellRunHooks:
-    """One MLflow run a cell, with a child run for every training."""
+    """One MLflow run a cell, with a child run for every training; stages that cells share have runs of their own."""
 
     def __init__(self) -> None:
         self._run: CellRun | None = None
@@ -73,9 +33,10 @@ class CellRunHooks:
 
     @hook_impl(tryfirst=True, specname="before_pipeline_run")
     def choose_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Before kedro-mlflow starts a run: continue the cell's own, if this is one stage of it."""
+        """Before kedro-mlflow starts a run: continue the one of the same scope, if this is one stage of it."""
         assert self._context is not None
-        self._run = CellRun(self._context.params, Path(self._context.project_path))
+        scope = widest_scope(stage_of(node) for node in pipeline.nodes)
+        self._run = CellRun(self._context.params, Path(self._context.project_path), scope)
         config = self._context.mlflow.tracking  # type: ignore[attr-defined]
         config.run.name = self._run.name
         config.run.id = None if _is_whole(run_params) else self._run.find(config.experiment.name)
@@ -108,6 +69,12 @@ class CellRunHooks:
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         """Results go to MLflow as they appear."""
         if self._run is not None:
+            self._run.log_result(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Which data a stage works on, too."""
+        if self._run is not None and dataset_name == "manifest":
             self._run.log_result(dataset_name, data)
 
     @hook_impl(tryfirst=True)

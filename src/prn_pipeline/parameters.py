@@ -142,10 +142,8 @@ def _check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> Non
 def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Settings:
     if name not in named:
         near = difflib.get_close_matches(name, named, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UserError(
-            f"unknown {key} {name!r}{hint} There are {', '.join(sorted(named))}; add yours to conf/base/{file}"
-        )
+        hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+        raise UserError(f"unknown {key} {name!r}; {hint} {', '.join(sorted(named))}; add yours to conf/base/{file}")
     return named[name]
 
 

@@ -6,7 +6,8 @@ from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from prn_pipeline.config_loader import CellConfigLoader
-from prn_pipeline.hooks import CellRunHooks, ReportPathHooks, StageSecondsHooks
+from prn_pipeline.hooks import CellRunHooks, ReportPathHooks
+from prn_pipeline.stage_costs import StageCostHooks
 
 
 def _below_project(path: str) -> str:
@@ -21,4 +22,4 @@ CONFIG_LOADER_ARGS = {
     "merge_strategy": {"parameters": "soft"},
     "custom_resolvers": {"oc.env": oc.env, "project": _below_project},
 }
-HOOKS = (StageSecondsHooks(), CellRunHooks(), ReportPathHooks())
+HOOKS = (StageCostHooks(), CellRunHooks(), ReportPathHooks())

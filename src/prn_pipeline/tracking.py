@@ -1,4 +1,7 @@
-"""MLflow's view of a cell: one run, found again by every stage of it, with a child run a training."""
+"""MLflow's view of a cell: one run, found again by every stage of it, with a child run a training.
+
+Stages that cells share, in processes of their own, have runs of their own: one a data set, one a base model.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ import yaml
 
 from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.pipelines.provenance import git_commit
+from prn_pipeline.scopes import SCOPES, scope_path
 
 #: Seconds between two system metrics: a training of a minute should show a curve.
 SAMPLING_SECONDS = 5
@@ -25,35 +29,39 @@ for _chatty in (mlflow, kedro_mlflow):  # importing them sets INFO, which tells 
 
 
 class CellRun:
-    """The MLflow run of one cell.
+    """The MLflow run of one cell, or of what cells share.
 
-    Stages may run in processes of their own (DVC). They share a run when cell, git commit and parameters are the same.
+    Stages may run in processes of their own (DVC). They share a run when names, git commit and parameters are the same.
 
     Args:
         parameters: validated, with `cell`.
         project: root of the repository.
+        scope: of `scopes.SCOPES`: "cell", or what the stages of this process are shared by.
     """
 
-    def __init__(self, parameters: dict[str, Any], project: Path) -> None:
+    def __init__(self, parameters: dict[str, Any], project: Path, scope: str = "cell") -> None:
         self._project = project
-        names = parameters["cell"]["names"]
-        self.name = "/".join(str(value) for value in names.values())
+        self._scope = scope
+        names = {name: parameters["cell"]["names"][name] for name in SCOPES[scope]}
+        self.name = scope_path(scope, names)
+        self._names = names
         libraries = ("datasets", "base_models", "refiners")  # `cell` has what was chosen from them
         used = {name: value for name, value in parameters.items() if name not in libraries}
         settings = json.dumps(used, sort_keys=True)
         self._key = {
-            "cell": self.name,
+            "role": scope,
+            scope: self.name,
             "git_commit": git_commit(project),
             "parameters_sha256": hashlib.sha256(settings.encode()).hexdigest(),
         }
-        self._tags = {**{name: str(value) for name, value in names.items()}, **self._key, "role": "cell"}
+        self._tags = {**self._key, **{name: str(value) for name, value in names.items()}}
         self._child: str | None = None
         mlflow.enable_system_metrics_logging()
         mlflow.set_system_metrics_sampling_interval(SAMPLING_SECONDS)
 
     def find(self, experiment: str) -> str | None:
-        """Id of the newest run of this cell at this commit with these parameters, if there is one."""
-        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in {**self._key, "role": "cell"}.items())
+        """Id of the newest run of the same at this commit with these parameters, if there is one."""
+        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in self._key.items())
         runs = mlflow.search_runs(
             experiment_names=[experiment], filter_string=query, max_results=1, output_format="list"
         )
@@ -107,17 +115,18 @@ class CellRun:
         stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
         mlflow.set_tags(
             {
-                f"dvc.{stage}.{Path(out['path']).name}": out.get("md5", "")
+                f"dvc.{stage.partition('@')[0]}.{Path(out['path']).name}": out.get("md5", "")
                 for stage, recorded in stages.items()
                 for out in recorded.get("outs", [])
-                if _belongs(out["path"], self.name)
+                if self._is_below(out["path"])
             }
         )
 
-
-def _belongs(path: str, cell: str) -> bool:
-    dataset, base_model, _, seed = cell.split("/")
-    return f"/{dataset}/" in path and (f"/{base_model}/" not in path or f"seed-{seed}" in path)
+    def _is_below(self, path: str) -> bool:
+        """Whether an artefact is of this run's scope, or of one that it builds on."""
+        above = [scope_path(scope, self._names) for scope in list(SCOPES)[: list(SCOPES).index(self._scope) + 1]]
+        places = (str(Path(path).parent), str(Path(path).with_suffix("")))  # scores are named after their cell
+        return any(place.endswith(f"/{one}") for place in places for one in above)
 
 
 def flat_metrics(scores: dict[str, Any], prefix: str = "") -> dict[str, float]:

@@ -7,37 +7,66 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import pytest
 import yaml
 
+from prn_pipeline.benchmark.lists import read_lists
+from prn_pipeline.benchmark.plan import plan
 from tests.integration.conftest import SMALL, copy_project, merged
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+REFINERS = ["prn", "bias_field"]
 
 
-def command(folder: Path, *arguments: str) -> str:
+def command(folder: Path, *arguments: str, code: int = 0) -> str:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def change(file: Path, keys: list[str], value: object) -> None:
+    """Set one value in a YAML file."""
+    settings = yaml.safe_load(file.read_text())
+    inner = settings
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    file.write_text(yaml.safe_dump(settings))
 
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with small settings in its own configuration files, after one `dvc repro`."""
+    """A project with small settings in its own configuration files, after one `dvc repro` of two cells."""
     folder = copy_project(tmp_path_factory.mktemp("dvc") / "project")
     for file in (folder / "conf" / "base").glob("parameters_*.yml"):
         settings = yaml.safe_load(file.read_text())
         section = next(iter(settings))
         file.write_text(yaml.safe_dump({section: merged(settings[section], SMALL.get(section, {}))}))
+    change(folder / "conf/base/benchmark.yml", ["refiners"], REFINERS)
     command(folder, "dvc", "repro")
     return folder
 
 
 def would_run(folder: Path) -> list[str]:
-    """Stages whose own inputs have changed; those after them follow when it is done."""
-    printed = command(folder, "dvc", "repro", "--dry")
-    return [line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")]
+    """Stages that have changed themselves; those after them follow."""
+    return sorted(one.address for one in plan(read_lists(folder), folder) if one.reason)
+
+
+def test_what_cells_share_is_made_once(reproduced: Path) -> None:
+    recorded = list(yaml.safe_load((reproduced / "dvc.lock").read_text())["stages"])
+    base, cells = (
+        "@synthetic_roads-unet_resnet18_small-0",
+        [f"@synthetic_roads-unet_resnet18_small-{r}-0" for r in REFINERS],
+    )
+    assert sorted(recorded) == sorted(
+        [
+            "ingestion@synthetic_roads",
+            *(f"{stage}{base}" for stage in ("base_training", "logit_caching", "pseudo_labelling")),
+            *(f"{stage}{cell}" for stage in ("prn_training", "evaluation", "reporting") for cell in cells),
+        ]
+    )
 
 
 def test_a_second_repro_runs_nothing(reproduced: Path) -> None:
@@ -51,28 +80,78 @@ def test_a_second_repro_runs_nothing(reproduced: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "keys", "value", "stale"),
     [
-        ("parameters_prn_training.yml", ["prn_training", "epochs"], 3, "prn_training"),
-        ("parameters_refiners.yml", ["refiners", "prn", "pseudo_label_weight"], 0.25, "prn_training"),
-        ("parameters_refiners.yml", ["refiners", "prn_paper", "width"], 16, None),
-        ("parameters_evaluation.yml", ["evaluation", "resamples"], 300, "evaluation"),
-        ("parameters_reporting.yml", ["reporting", "gallery_rows"], 2, "reporting"),
+        ("parameters_prn_training.yml", ["prn_training", "epochs"], 3, ["prn_training-prn", "prn_training-bias_field"]),
+        ("parameters_refiners.yml", ["refiners", "prn", "pseudo_label_weight"], 0.25, ["prn_training-prn"]),
+        ("parameters_refiners.yml", ["refiners", "prn_paper", "width"], 16, []),
+        ("parameters_evaluation.yml", ["evaluation", "resamples"], 300, ["evaluation-prn", "evaluation-bias_field"]),
+        ("parameters_reporting.yml", ["reporting", "gallery_rows"], 2, ["reporting-prn", "reporting-bias_field"]),
+        ("benchmark.yml", ["refiners"], [*REFINERS, "prn_maps"], ["prn_training-prn_maps"]),
     ],
 )
-def test_a_changed_parameter_makes_its_own_stage_stale_and_none_before_it(
-    reproduced: Path, file: str, keys: list[str], value: object, stale: str | None
+def test_a_change_makes_the_stages_stale_that_depend_on_it_and_none_before_them(
+    reproduced: Path, file: str, keys: list[str], value: object, stale: list[str]
 ) -> None:
     path = reproduced / "conf" / "base" / file
     before = path.read_text()
-    settings = yaml.safe_load(before)
-    inner = settings
-    for key in keys[:-1]:
-        inner = inner[key]
-    inner[keys[-1]] = value
     try:
-        path.write_text(yaml.safe_dump(settings))
-        assert would_run(reproduced) == ([stale] if stale else [])
+        change(path, keys, value)
+        assert would_run(reproduced) == sorted(
+            f"{stage}@synthetic_roads-unet_resnet18_small-{refiner}-0"
+            for stage, refiner in (name.split("-") for name in stale)
+        )
     finally:
         path.write_text(before)
+
+
+def test_a_plan_knows_what_a_stage_took_and_guesses_from_others_what_it_will_take(reproduced: Path) -> None:
+    path = reproduced / "conf" / "base" / "benchmark.yml"
+    before = path.read_text()
+    try:
+        change(path, ["refiners"], [*REFINERS, "prn_maps"])
+        change(path, ["seeds"], [0, 1])
+        stages = {one.address: one for one in plan(read_lists(reproduced), reproduced)}
+    finally:
+        path.write_text(before)
+    base = "synthetic_roads-unet_resnet18_small"
+    assert not any(address.endswith(("-prn-0", "-bias_field-0")) for address in stages), "they are up to date"
+    assert stages[f"base_training@{base}-1"].reason == "no results here yet"
+    assert stages[f"evaluation@{base}-prn-1"].reason == ""
+    recorded = json.loads((reproduced / f"data/08_reporting/{CELL}/stage_costs.json").read_text())
+    guess = stages[f"prn_training@{base}-prn-1"]
+    assert (guess.seconds, guess.exact) == (recorded["prn_training"]["seconds"], False)
+    assert guess.bytes is not None
+    assert guess.bytes > 1000
+
+
+def test_broken_cells_are_reported_and_the_others_finish(reproduced: Path) -> None:
+    """One that Kedro refuses, one that DVC does not even start."""
+    lists, refiners = (reproduced / "conf" / "base" / file for file in ("benchmark.yml", "parameters_refiners.yml"))
+    before = {path: path.read_text() for path in (lists, refiners)}
+    try:
+        change(lists, ["refiners"], ["prn_broken", "prn_unknown", "prn_maps"])
+        change(refiners, ["refiners", "prn_broken"], {"network": "region_detail", "detail_width": -1})
+        printed = command(reproduced, "prn", "benchmark", "--jobs", "2", code=1)
+    finally:
+        for path, text in before.items():
+            path.write_text(text)
+    assert "refiner 'prn_unknown' is not in conf/base/parameters_refiners.yml" in printed
+    notes = {"prn_broken": "refiners.prn_broken.detail_width = -1", "prn_unknown": "'refiners.prn_unknown' are missing"}
+    page = (reproduced / "data/08_reporting/leaderboard/leaderboard.html").read_text()
+    for refiner, message in notes.items():
+        folder = reproduced / "data/08_reporting" / CELL.replace("/prn/", f"/{refiner}/")
+        failure = json.loads((folder / "failure.json").read_text())
+        assert failure["stage"] == "prn_training"
+        assert message in failure["message"]
+        assert refiner in printed
+        assert message.replace("'", "&#39;") in page
+    assert (reproduced / "metrics" / f"{CELL.replace('/prn/', '/prn_maps/')}.json").is_file()
+    runs = mlflow.MlflowClient(f"sqlite:///{reproduced / 'mlflow.db'}")
+    experiment = runs.get_experiment_by_name("prn_pipeline")
+    assert experiment is not None
+    kept, *_ = runs.search_runs([experiment.experiment_id], filter_string="tags.role = 'benchmark'")
+    assert [item.path for item in runs.list_artifacts(kept.info.run_id, "leaderboard")] == [
+        f"leaderboard/leaderboard.{kind}" for kind in ("csv", "html", "md")
+    ]
 
 
 def test_metrics_and_plots_are_shown(reproduced: Path, tmp_path: Path) -> None:
@@ -81,7 +160,7 @@ def test_metrics_and_plots_are_shown(reproduced: Path, tmp_path: Path) -> None:
     assert 0 <= scores["methods"]["prn"]["iou_micro"] <= 1
     command(reproduced, "dvc", "plots", "show", "-o", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text()
-    assert "base training" in page
+    assert "prn_history.csv" in page
     assert "val_iou_micro" in page
 
 

@@ -15,6 +15,7 @@ from kedro.framework.startup import bootstrap_project
 from prn_pipeline.cli import users_mistake
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.errors import UserError
+from prn_pipeline.scopes import SCOPE_OF
 from tests.integration.conftest import SMALL, merged, run_pipelines
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
@@ -74,7 +75,9 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         "methods",
         "gain",
         "guard",
+        "cost",
         "seconds",
+        "memory_mib",
     ]
     assert list(scores["methods"]) == ["base", "tuned_threshold", "rankseg", "views", "prn", "patch_oracle"]
     measures = {"iou_micro", "iou_macro", "dice", "precision", "recall", "boundary_iou", "mae", "iou_micro_ci95"}
@@ -82,8 +85,14 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         assert measures <= set(method)
     assert set(scores["gain"]) == {"vs_base", "vs_tuned", "vs_rankseg", "vs_views", "images_worse_pct"}
     stages = {"ingestion", "base_training", "logit_caching", "pseudo_labelling", "prn_training", "evaluation"}
-    assert set(scores["seconds"]) == stages
-    assert set(scores["guard"]) == {"start", "strength", "out_of_fold_base", "out_of_fold_refined"}
+    assert set(scores["seconds"]) == set(scores["memory_mib"]) == stages
+    assert all(mib > 50 for mib in scores["memory_mib"].values())
+    assert scores["cost"]["refiner"].pop("base_passes") == 3
+    for cost in scores["cost"].values():
+        assert cost["parameters"] > 0
+        assert cost["gflop"] > 0
+        assert cost["milliseconds"] > 0
+    assert set(scores["guard"]) == {"start", "strength", "shift", "out_of_fold_base", "out_of_fold_refined"}
     oracle = scores["methods"]["patch_oracle"]["iou_micro"]
     assert oracle >= max(scores["methods"][m]["iou_micro"] for m in ("base", "tuned_threshold"))
 
@@ -147,14 +156,25 @@ def test_the_database_holds_system_metrics_of_longer_runs(finished: Path) -> Non
     assert any(key.startswith("system/cpu") for key in keys)
 
 
-def test_a_stage_alone_joins_the_run_of_its_cell(project: Path) -> None:
-    run_pipelines(project, ["ingestion"])
-    run_pipelines(project, ["base_training"])
+def test_stages_alone_join_the_run_of_what_they_are_shared_by(project: Path) -> None:
+    for stage in SCOPE_OF:
+        run_pipelines(project, [stage])
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("prn_pipeline")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], filter_string="tags.role = 'cell'")
-    assert len(runs) == 1
+    runs = client.search_runs([experiment.experiment_id], filter_string="tags.dataset = 'synthetic_roads'")
+    parents = {run.data.tags["role"]: run for run in runs if run.data.tags["role"] != "training"}
+    assert {role: run.info.run_name for role, run in parents.items()} == {
+        "dataset": "synthetic_roads",
+        "base": BASE,
+        "cell": CELL,
+    }
+    trainings = {
+        run.data.tags["stage"]: run.data.tags["mlflow.parentRunId"] for run in runs if run not in parents.values()
+    }
+    assert trainings == {"train_base": parents["base"].info.run_id, "train_prn": parents["cell"].info.run_id}
+    assert "refiner" not in parents["base"].data.tags
+    assert {run.data.tags["data_identity"] for run in parents.values()} == {parents["cell"].data.tags["data_identity"]}
 
 
 def test_crossfit_learns_from_maps_of_models_that_have_not_seen_the_image(project: Path) -> None:
@@ -174,7 +194,10 @@ def test_crossfit_learns_from_maps_of_models_that_have_not_seen_the_image(projec
 def test_two_runs_from_scratch_give_the_same_scores_to_the_last_digit(finished: Path, project: Path) -> None:
     run_pipelines(project)
     first, second = scores_of(finished), scores_of(project)
-    assert first.pop("seconds") != second.pop("seconds")
+    for scores in (first, second):
+        assert scores.pop("seconds")
+        assert scores.pop("memory_mib")
+        assert all(cost.pop("milliseconds") for cost in scores["cost"].values())
     assert first == second
 
 

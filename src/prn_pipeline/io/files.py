@@ -1,11 +1,13 @@
 """Tables, JSON, text and pictures in the catalog, each replaced in one step or not at all."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from prn_pipeline.data.atomic import replacing
 from prn_pipeline.errors import UserError
@@ -47,6 +49,10 @@ class TableDataset(_FileDataset[pd.DataFrame, pd.DataFrame]):
         path = self._existing()
         return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
 
+    def preview(self, nrows: int = 20) -> TablePreview:
+        """The first rows, for Kedro-Viz."""
+        return TablePreview(json.loads(self.load().head(nrows).to_json(orient="split")))
+
 
 class JsonDataset(_FileDataset[dict[str, Any], dict[str, Any]]):
     """A JSON object; with `default`, what a missing file stands for."""
@@ -67,6 +73,10 @@ class JsonDataset(_FileDataset[dict[str, Any], dict[str, Any]]):
         if self._default is not None and not self._filepath.exists():
             return dict(self._default)
         return dict(json.loads(self._existing().read_text()))
+
+    def preview(self) -> JSONPreview:
+        """The object, for Kedro-Viz."""
+        return JSONPreview(json.dumps(self.load()))
 
     def _exists(self) -> bool:
         return self._default is not None or super()._exists()
@@ -98,3 +108,7 @@ class FiguresDataset(_FileDataset[dict[str, bytes], dict[str, bytes]]):
     def load(self) -> dict[str, bytes]:
         """Read all pictures."""
         return {file.stem: file.read_bytes() for file in sorted(self._existing().glob("*.png"))}
+
+    def preview(self) -> ImagePreview:
+        """The first picture, for Kedro-Viz."""
+        return ImagePreview(base64.b64encode(next(iter(self.load().values()))).decode("ascii"))

@@ -44,15 +44,19 @@ def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str
         for key, rival in RIVALS.items()
         if rival in methods
     }
-    gain["images_worse_pct"] = float(100 * np.mean(iou(counts["prn"]) < iou(counts["base"])))
+    worse = {method: float(100 * np.mean(iou(counts[method]) < iou(counts["base"]))) for method in methods}
     return {
         "n_test": len(counts["base"]),
         "methods": {
             method: scores(counts[method], errors[method])
-            | {"iou_micro_ci95": interval(counts[method], resamples, seed)}
+            | {
+                "iou_micro_ci95": interval(counts[method], resamples, seed),
+                "vs_base": paired_gain(counts[method], counts["base"], resamples, seed),
+                "images_worse_pct": worse[method],
+            }
             for method in methods
         },
-        "gain": gain,
+        "gain": {**gain, "images_worse_pct": worse["prn"]},
     }
 
 

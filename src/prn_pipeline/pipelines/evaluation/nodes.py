@@ -6,17 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.segmentation import BaseModel
 from prn_pipeline.stages.evaluation import measure, tune_threshold
+from prn_pipeline.stages.model_costs import model_costs
 from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
 from prn_pipeline.training.inference import predict_logits
+
+Costs = dict[str, dict[str, float]]
 
 
 def refine_test_maps(
@@ -38,8 +41,11 @@ def evaluate(
     logits: ArrayStore,
     map_manifest: pd.DataFrame,
     refined: ArrayStore,
-    refiner: nn.Module,
-    stage_seconds: dict[str, float],
+    base_model: BaseModel,
+    refiner: Refiner | FoldEnsemble,
+    dataset_costs: Costs,
+    base_costs: Costs,
+    cell_costs: Costs,
     cell: dict[str, Any],
     data_root: str,
     patch_size: int,
@@ -57,8 +63,14 @@ def evaluate(
     measured = measure(stores, refined, rows, threshold, patch_size, resize)
     scored = score_methods(measured, settings["resamples"], cell["names"]["seed"])
     scored["methods"]["tuned_threshold"]["threshold"] = threshold
-    seconds = stage_seconds | {"evaluation": stage_seconds.get("evaluation", 0.0) + time.perf_counter() - start}
+    costs = dataset_costs | base_costs | cell_costs
+    so_far = costs.get("evaluation", {"seconds": 0.0, "memory_mib": 0.0})
+    spent = so_far["seconds"] + time.perf_counter() - start
+    costs["evaluation"] = {"seconds": round(spent, 2), "memory_mib": so_far["memory_mib"]}
     scores = {**cell["names"], "resolution": settings["resolution"], **scored}
     if isinstance(refiner, FoldEnsemble):
         scores["guard"] = refiner.guard
-    return scores | {"seconds": {stage: round(value, 2) for stage, value in seconds.items()}}, per_image(measured)
+    scores["cost"] = model_costs(base_model, refiner, refiner.arrays, stores)
+    for amount in ("seconds", "memory_mib"):
+        scores[amount] = {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}
+    return scores, per_image(measured)

@@ -1,0 +1,55 @@
+"""The leaderboard of a project's benchmark: read, made, written, and kept in MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import mlflow
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from prn_pipeline.benchmark.lists import Lists
+from prn_pipeline.data.atomic import replacing
+from prn_pipeline.pipelines.provenance import software
+from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, read_cells
+
+FOLDER = Path("data/08_reporting/leaderboard")
+
+
+def write_leaderboard(lists: Lists, project: Path) -> tuple[Leaderboard, Path]:
+    """Make the leaderboard of what has been run, and write it as HTML, CSV and Markdown; also the page's path."""
+    folder = project / FOLDER
+    made = make_leaderboard(read_cells(lists.model_dump(), project), folder, software(project))
+    for name, text in (("html", made.html), ("csv", made.csv), ("md", made.markdown)):
+        with replacing(folder / f"leaderboard.{name}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return made, folder / "leaderboard.html"
+
+
+def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]) -> None:
+    """Log it to a run of its own, in the experiment of its cells.
+
+    Args:
+        made: what `write_leaderboard` made.
+        page: the HTML file; its folder is logged.
+        tracking: uri and experiment.
+    """
+    mlflow.set_tracking_uri(tracking["uri"])
+    mlflow.set_experiment(tracking["experiment"])
+    with mlflow.start_run(run_name="benchmark", tags={"role": "benchmark"}):
+        mlflow.log_artifacts(str(page.parent), "leaderboard")
+        gains = {
+            f"gain.{s.dataset}.{s.base_model}.{s.method}": s.gain.mean for s in made.standings if s.kind != "bound"
+        }
+        mlflow.log_metrics({name: gain for name, gain in gains.items() if math.isfinite(gain)})
+        mlflow.log_metrics({f"rank.{method}": rank for method, rank in made.ranking.ranks.items()})
+
+
+def tracking_of(project: Path) -> dict[str, str]:
+    """Where the project's runs go: uri and experiment, as conf/base/mlflow.yml says."""
+    bootstrap_project(project)
+    with KedroSession.create(project) as session:
+        config = session.load_context().mlflow  # type: ignore[attr-defined]
+    return {"uri": config.server.mlflow_tracking_uri, "experiment": config.tracking.experiment.name}

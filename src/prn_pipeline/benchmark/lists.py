@@ -1,0 +1,106 @@
+"""The lists of conf/base/benchmark.yml: what the matrix stages of dvc.yaml run over."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prn_pipeline.data.atomic import replacing
+from prn_pipeline.errors import UserError
+from prn_pipeline.scopes import SCOPE_OF, SCOPES
+
+#: Below the project. DVC reads it too, under this name.
+LISTS = Path("conf/base/benchmark.yml")
+
+#: List -> (name of one of its items, file and section that hold the items).
+KNOWN = {
+    "datasets": ("data set", "parameters_datasets.yml"),
+    "base_models": ("base model", "parameters_base_models.yml"),
+    "refiners": ("refiner", "parameters_refiners.yml"),
+}
+
+
+class Lists(BaseModel):
+    """Every combination of these is a cell."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    datasets: list[str] = Field(min_length=1)
+    base_models: list[str] = Field(min_length=1)
+    refiners: list[str] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Names of every cell, seeds innermost."""
+        for dataset, base_model, refiner, seed in itertools.product(
+            self.datasets, self.base_models, self.refiners, self.seeds
+        ):
+            yield {"dataset": dataset, "base_model": base_model, "refiner": refiner, "seed": seed}
+
+
+def stage_addresses(lists: Lists) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+    """DVC's name of every stage of the benchmark -> (stage, names of its scope), stages in the order of a run."""
+    for stage, scope in SCOPE_OF.items():
+        for cell in lists.cells():
+            names = {name: cell[name] for name in SCOPES[scope]}
+            yield f"{stage}@{'-'.join(str(value) for value in names.values())}", (stage, names)
+
+
+def read_lists(project: Path, file: Path = LISTS) -> Lists:
+    """The lists of a project.
+
+    Raises:
+        UserError: the file is missing, or is not these four lists.
+    """
+    path = project / file
+    if not path.is_file():
+        raise UserError(f"no file {path}: it lists datasets, base_models, refiners and seeds of the benchmark")
+    try:
+        found = yaml.safe_load(path.read_text())
+        return Lists.model_validate(found if isinstance(found, dict) else {})
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
+        raise UserError(f"{path} is wrong; it wants four lists, none of them empty:\n" + "\n".join(lines)) from None
+
+
+def use_lists(project: Path, file: Path) -> Lists:
+    """Make another file's lists those of the project: DVC reads them from one place only.
+
+    Raises:
+        UserError: they are no lists; the project's stay as they are.
+    """
+    lists = read_lists(Path(), file.resolve())
+    with replacing(project / LISTS) as temporary:
+        temporary.write_text(file.read_text())
+    return lists
+
+
+def unknown_names(lists: Lists, project: Path) -> list[str]:
+    """A line for each name that no parameters file knows; cells with it would fail."""
+    lines = []
+    for key, (kind, file) in KNOWN.items():
+        known = _names(project, file)
+        for name in getattr(lists, key):
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                lines.append(f"{kind} {name!r} is not in conf/base/{file}{hint}")
+    return lines
+
+
+def _names(project: Path, file: str) -> set[str]:
+    found: set[str] = set()
+    for environment in ("base", "local"):
+        path = project / "conf" / environment / file
+        if path.is_file():
+            loaded: Mapping[str, Any] = yaml.safe_load(path.read_text()) or {}
+            found |= set(next(iter(loaded.values()), {}))
+    return found

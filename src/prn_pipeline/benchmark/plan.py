@@ -1,0 +1,158 @@
+"""Which stages of the benchmark are stale, and what running them will take, from what earlier runs took."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import networkx
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+
+from prn_pipeline.benchmark.lists import Lists, stage_addresses
+from prn_pipeline.errors import UserError
+from prn_pipeline.scopes import SCOPES
+
+#: Names that a stage without a record should share with those it is estimated from, the most alike first.
+ALIKE = (("dataset", "base_model", "refiner"), ("dataset", "refiner"), ("base_model", "refiner"), ("dataset",), ())
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage that will run.
+
+    Attributes:
+        stage: its name.
+        names: of its scope.
+        reason: why; "" where only a stage before it is stale.
+        seconds: estimated; None where nothing like it has run here.
+        bytes: of what it will write, estimated likewise.
+        exact: the estimate is of this very stage's last run.
+    """
+
+    stage: str
+    names: Mapping[str, Any]
+    reason: str
+    seconds: float | None
+    bytes: int | None
+    exact: bool
+
+    @property
+    def address(self) -> str:
+        """As DVC calls it: `evaluation@drive-unet_resnet18-prn-0`."""
+        return f"{self.stage}@{'-'.join(str(value) for value in self.names.values())}"
+
+
+def plan(lists: Lists, project: Path) -> list[PlannedStage]:
+    """The stages that `dvc repro` would run, in order; like it, but for stages whose inputs are still to be made.
+
+    Raises:
+        UserError: DVC cannot read the project.
+    """
+    addresses = dict(stage_addresses(lists))
+    try:
+        with contextlib.closing(Repo(str(project))) as repo:
+            stages = {s.name: s for s in repo.index.stages if isinstance(s, PipelineStage)}
+            stale = _stale(repo, stages)
+    except DvcException as error:
+        raise UserError(f"DVC cannot read {project}: {error}") from error
+    recorded = dict(_recorded(lists, project))
+    sizes = {address: _bytes(stages[address]) for address in addresses if address in stages}
+    return [
+        _planned(address, stage, names, stale[address], recorded, sizes)
+        for address, (stage, names) in addresses.items()
+        if address in stale
+    ]
+
+
+def _stale(repo: Repo, stages: Mapping[str, PipelineStage]) -> dict[str, str]:
+    """Address -> reason of each stage that has changed, and "" of those that only come after one."""
+    # DVC puts the path of dvc.yaml before a stage's name where that is not the working directory's.
+    changed = {address.rpartition(":")[2]: changes for address, changes in repo.status().items()}
+    found: dict[str, str] = {}
+    for address, stage in stages.items():
+        above = set(_before(repo, stage)) & set(changed)
+        if address in changed:
+            found[address] = _reason(changed[address], waiting=bool(above))
+        elif above:
+            found[address] = ""
+    return found
+
+
+def _before(repo: Repo, stage: PipelineStage) -> Iterator[str]:
+    """Names of all stages that a stage builds on."""
+    return (above.name for above in networkx.descendants(repo.index.graph, stage))
+
+
+def _reason(changes: Iterable[Any], waiting: bool) -> str:
+    """DVC's status of a stage in a few words.
+
+    Args:
+        changes: as `Repo.status` has them.
+        waiting: a stage before it is stale too, so that missing inputs and outputs go without saying.
+    """
+    listed = [change if isinstance(change, Mapping) else {str(change): {}} for change in changes]
+    outs = {state for change in listed for state in change.get("changed outs", {}).values()}
+    never_run = outs == {"deleted"}
+    if never_run:
+        return "" if waiting else "no results here yet"
+    reasons = ["its results were changed by hand"] if outs else []
+    for change in listed:
+        reasons += [what for what in change if what not in ("changed deps", "changed outs")]
+        for path, state in change.get("changed deps", {}).items():
+            if isinstance(state, Mapping):
+                reasons += [f"parameter {name} {how}" for name, how in state.items()]
+            elif not (waiting and path.startswith("data/")):
+                reasons.append(f"{path} {state}")
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _recorded(lists: Lists, project: Path) -> Iterator[tuple[str, tuple[str, dict[str, Any], float]]]:
+    """Address -> (stage, names, seconds) of every stage that has a record on this machine, of any cell."""
+    root = project / "data" / "08_reporting"
+    for file in root.glob("**/stage_costs.json"):
+        parts = file.parent.relative_to(root).parts
+        scope = {1: "dataset", 3: "base", 4: "cell"}.get(len(parts))
+        if scope is None:
+            continue
+        names = {
+            name: int(part.removeprefix("seed-")) if name == "seed" else part
+            for name, part in zip(SCOPES[scope], parts, strict=True)
+        }
+        for stage, cost in json.loads(file.read_text()).items():
+            address = f"{stage}@{'-'.join(str(value) for value in names.values())}"
+            yield address, (stage, names, float(cost["seconds"]))
+
+
+def _planned(
+    address: str,
+    stage: str,
+    names: Mapping[str, Any],
+    reason: str,
+    recorded: Mapping[str, tuple[str, dict[str, Any], float]],
+    sizes: Mapping[str, int | None],
+) -> PlannedStage:
+    if address in recorded:
+        return PlannedStage(stage, names, reason, recorded[address][2], sizes.get(address), exact=True)
+    others = {key: (own, seconds) for key, (kind, own, seconds) in recorded.items() if kind == stage}
+    for shared in ALIKE:
+        near = [key for key, (own, _) in others.items() if all(own.get(name) == names.get(name) for name in shared)]
+        if near:
+            known = [size for key in near if (size := sizes.get(key)) is not None]
+            seconds = statistics.median(others[key][1] for key in near)
+            return PlannedStage(
+                stage, names, reason, seconds, round(statistics.median(known)) if known else None, False
+            )
+    return PlannedStage(stage, names, reason, None, None, exact=False)
+
+
+def _bytes(stage: PipelineStage) -> int | None:
+    """What the stage's outputs took when it last ran, as dvc.lock has it."""
+    sizes = [out.meta.size for out in stage.outs if out.meta is not None and out.meta.size is not None]
+    return sum(sizes) if sizes else None

@@ -1,0 +1,41 @@
+"""A plan for people: a row a stage and group of cells, and what it all adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from prn_pipeline.benchmark.plan import PlannedStage
+from prn_pipeline.reporting.wording import MISSING, duration, mebibytes
+
+MIB = 2**20
+
+
+def plan_table(stages: Sequence[PlannedStage]) -> Table:
+    """A row a stage: estimates from other cells' records are marked with a tilde."""
+    table = Table("stage", "cell", "why", box=None, header_style="dim", pad_edge=False)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("disk", justify="right", no_wrap=True)
+    for one in stages:
+        mark = "" if one.exact else "~"
+        time = MISSING if one.seconds is None else f"{mark}{duration(one.seconds)}"
+        disk = MISSING if one.bytes is None else f"{mark}{mebibytes(one.bytes / MIB)}"
+        names = "/".join(str(value) for value in one.names.values())
+        table.add_row(one.stage, names, one.reason or "[dim]after another[/dim]", time, disk)
+    return table
+
+
+def totals(stages: Sequence[PlannedStage]) -> str:
+    """How much there is to do, and how much of it nobody knows."""
+    cells = len({tuple(one.names.values()) for one in stages if "refiner" in one.names})
+    time = sum(one.seconds or 0.0 for one in stages)
+    disk = sum(one.bytes or 0 for one in stages)
+    unknown = sum(one.seconds is None for one in stages)
+    lines = [
+        f"{len(stages)} stages, {cells} cells, about {duration(time)} one after the other and {mebibytes(disk / MIB)}"
+        " of new files (the DVC cache holds them once more where the file system cannot link)."
+    ]
+    if unknown:
+        lines.append(f"{unknown} of them without an estimate: nothing like them has run on this machine.")
+    return "\n".join(lines)

@@ -1,0 +1,29 @@
+"""Raw data where DVC looks for it: data/01_raw/<dataset>."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+RAW = Path("data/01_raw")
+
+
+def link_raw_data(datasets: Iterable[str], project: Path, root: Path) -> list[Path]:
+    """Link the folders of data sets that lie below `root` to where DVC tracks them, unless something is there.
+
+    Args:
+        datasets: names.
+        project: root of the repository.
+        root: the user's folder of data sets; relative ones are the project's.
+
+    Returns:
+        The links that were made.
+    """
+    made = []
+    for name in datasets:
+        link, folder = project / RAW / name, (project / root / name).resolve()
+        if folder.is_dir() and not link.exists():
+            link.unlink(missing_ok=True)  # one that leads nowhere any more
+            link.symlink_to(folder, target_is_directory=True)
+            made.append(link)
+    return made

@@ -1,0 +1,110 @@
+"""The command `prn`: what is done with many cells at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from kedro.utils import find_kedro_project
+from rich.console import Console
+
+from prn_pipeline.cli import speaking_plainly
+from prn_pipeline.errors import UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def prn() -> None:
+    """Benchmarks of refiners: conf/base/benchmark.yml lists the cells. One cell is run by `kedro run`."""
+
+
+def _project() -> Path:
+    found = find_kedro_project(Path.cwd())
+    if found is None:
+        raise UserError(f"{Path.cwd()} is not below a project: go to the folder that has pyproject.toml and conf/")
+    return Path(found)
+
+
+@prn.command()
+@speaking_plainly
+def plan() -> None:
+    """Which stages would run, why, and what they will take; nothing is run."""
+    from prn_pipeline.benchmark.lists import read_lists, unknown_names
+    from prn_pipeline.benchmark.plan import plan as plan_stages
+    from prn_pipeline.benchmark.plan_table import plan_table, totals
+
+    project, console = _project(), Console()
+    lists = read_lists(project)
+    for line in unknown_names(lists, project):
+        console.print(f"[red]{line}[/red]", highlight=False)
+    stages = plan_stages(lists, project)
+    if not stages:
+        console.print("Everything is up to date: nothing would run.")
+        return
+    console.print(plan_table(stages))
+    console.print(totals(stages), highlight=False)
+
+
+@prn.command()
+@click.option("--jobs", default=1, show_default=True, help="base models at a time, each with its share of the cores")
+@click.option(
+    "--lists",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="take the lists of this file: it replaces conf/base/benchmark.yml",
+)
+@click.option(
+    "--data",
+    envvar="PRN_DATA_ROOT",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="folder of your data sets, which are linked to data/01_raw  [default: PRN_DATA_ROOT]",
+)
+@speaking_plainly
+def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
+    """Run what is stale, then the leaderboard. A failed cell stops no other; exit code 1 if one failed."""
+    from prn_pipeline.benchmark.failures import note_unstarted
+    from prn_pipeline.benchmark.lists import read_lists, unknown_names, use_lists
+    from prn_pipeline.benchmark.raw_data import link_raw_data
+    from prn_pipeline.benchmark.run import Outcome, cell_jobs, ingestion_jobs, run_jobs
+
+    project, console = _project(), Console()
+    lists = use_lists(project, file) if file else read_lists(project)
+    for line in unknown_names(lists, project):
+        console.print(line, style="red", highlight=False)
+    for link in link_raw_data(lists.datasets, project, data.resolve()) if data else []:
+        console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)
+
+    def tell(outcome: Outcome) -> None:
+        state = "[red]failed[/red]" if outcome.failed else "done"
+        log = outcome.log.relative_to(project)
+        console.print(f"{outcome.job.name}: {state}  [dim]{log}[/dim]", highlight=False, soft_wrap=True)
+        if outcome.failed:
+            note_unstarted(outcome.log.read_text(errors="replace"), lists, project)
+
+    outcomes = [*run_jobs(ingestion_jobs(lists), project, 1, tell), *run_jobs(cell_jobs(lists), project, jobs, tell)]
+    _leaderboard(project, console)
+    sys.exit(1 if any(outcome.failed for outcome in outcomes) else 0)
+
+
+@prn.command()
+@speaking_plainly
+def leaderboard() -> None:
+    """Every method on every data set: printed, and written as HTML, CSV and Markdown."""
+    _leaderboard(_project(), Console())
+
+
+def _leaderboard(project: Path, console: Console) -> None:
+    from prn_pipeline.benchmark.leaderboard import track_leaderboard, tracking_of, write_leaderboard
+    from prn_pipeline.benchmark.lists import read_lists
+    from prn_pipeline.reporting.leaderboard import terminal
+
+    lists = read_lists(project)
+    made, page = write_leaderboard(lists, project)
+    if made.standings:
+        console.print(terminal(made.standings, console.width))
+    for cell in made.trouble:
+        what = "failed" if cell.failure else "not run"
+        why = f" in {cell.failure['stage']}: {cell.failure['message'].splitlines()[0]}" if cell.failure else ""
+        console.print(f"{cell.path}: {what}{why}", style="red" if cell.failure else "dim", highlight=False)
+    track_leaderboard(made, page, tracking_of(project))
+    console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)

@@ -1,0 +1,84 @@
+"""What a network costs to run: parameters, arithmetic, time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.segmentation.maps import FLIPS
+from prn_pipeline.training.channels import channels_first
+from prn_pipeline.training.inference import ready
+from prn_pipeline.training.precision import best_device
+
+#: Images of the batch that is measured.
+BATCH = 8
+#: It is measured so often, but no longer than this many seconds.
+REPEATS, BUDGET = 5, 4.0
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """Of one network: trained parameters, GFLOP an image (two a multiplication and addition), milliseconds an image."""
+
+    parameters: int
+    gflop: float
+    milliseconds: float
+
+
+def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
+    """Cost of a forward pass, in the precision and on the device that inference uses here; the least of a few times.
+
+    Args:
+        network: any; in eval mode on that device afterwards.
+        inputs: what it takes, each (N,C,h,w).
+    """
+    device = best_device()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(), counter:
+        network.eval().cpu()(*(tensor[:1] for tensor in inputs))
+    fast, context = ready(network, device)
+    given = [tensor.to(device).contiguous(memory_format=torch.channels_last) for tensor in inputs]
+    seconds: list[float] = []
+    while len(seconds) < REPEATS and sum(seconds) < BUDGET:
+        start = time.perf_counter()
+        with torch.inference_mode(), context:
+            fast(*given).float().cpu()
+        seconds.append(time.perf_counter() - start)
+    return ModelCost(parameters, counter.get_total_flops() / 1e9, 1000 * min(seconds) / len(inputs[0]))
+
+
+def model_costs(base_model: nn.Module, refiner: nn.Module, arrays: Sequence[str], samples: Samples) -> dict[str, Any]:
+    """Costs of a base model and of a refiner on test images of its data set.
+
+    Args:
+        base_model: takes images.
+        refiner: takes `arrays`.
+        arrays: names of stored arrays.
+        samples: with these arrays.
+
+    Returns:
+        As JSON {"base": ModelCost, "refiner": ModelCost and "base_passes"}: a refiner that reads views pays for so
+        many more passes of the base model.
+    """
+    rows = samples.rows(["test"])[:BATCH]
+
+    def stored(names: Sequence[str]) -> list[Tensor]:
+        return [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
+
+    passes = len(FLIPS) - 1 if "views" in arrays else 0
+    return {
+        "base": _rounded(model_cost(base_model, stored(["images"]))),
+        "refiner": {**_rounded(model_cost(refiner, stored(arrays))), "base_passes": passes},
+    }
+
+
+def _rounded(cost: ModelCost) -> dict[str, Any]:
+    return {**asdict(cost), "gflop": round(cost.gflop, 4), "milliseconds": round(cost.milliseconds, 3)}

@@ -1,0 +1,182 @@
+"""The leaderboard says what the scores say, and nothing of what is not known."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from scipy.stats import rankdata
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.reporting.leaderboard import make_leaderboard, read_cells, terminal
+from prn_pipeline.reporting.leaderboard.formats import rounded
+from prn_pipeline.reporting.leaderboard.ranks import rank_methods
+from prn_pipeline.reporting.leaderboard.standings import Standing, over_seeds, standings
+from tests.unit.reporting.leaderboard_cells import benchmark, failed, scores
+
+FOLDER = Path("/project/data/08_reporting/leaderboard")
+
+
+def standing(found: list[Standing], method: str) -> Standing:
+    return next(one for one in found if one.method == method)
+
+
+def test_a_refiner_is_the_mean_over_its_seeds_against_the_best_rival_of_its_base_model() -> None:
+    found = standings(benchmark(("drive",), ("fpn",)))
+    prn = standing(found, "prn")
+    assert [one.method for one in found] == [
+        "base",
+        "tuned_threshold",
+        "rankseg",
+        "views",
+        "prn",
+        "bias_field",
+        "patch_oracle",
+    ]
+    assert prn.seeds == (0, 1)
+    assert prn.iou.mean == pytest.approx(0.655)
+    assert prn.gain.mean == pytest.approx(0.055)
+    assert (prn.best_rival, prn.rival_gain.mean) == ("views", pytest.approx(0.035))
+    assert prn.images_worse == 25
+    assert (prn.parameters, prn.gflop, prn.milliseconds) == (1_500_000, 4 + 3 * 6, 60 + 3 * 50)
+    assert standing(found, "views").gain.mean == pytest.approx(0.02)
+
+
+def test_the_interval_is_as_wide_as_that_of_images_and_seeds_together() -> None:
+    """Against draws: every seed has its own offset, all see the same images."""
+    draw = np.random.default_rng(0)
+    image_error, seed_error, seeds = 0.01, 0.03, 4
+    means = draw.normal(0, image_error, (20_000, 1)) + draw.normal(0, seed_error, (20_000, seeds))
+    half = 1.96 * image_error
+    covered = 0
+    for values in means[:4000]:
+        low, high = over_seeds([(value, (value - half, value + half)) for value in values])[1:]
+        covered += low <= 0 <= high
+    assert 0.85 < covered / 4000 < 0.97  # four seeds tell their spread roughly
+    exact = over_seeds([(0.5, (0.45, 0.55))])
+    assert exact == pytest.approx((0.5, 0.45, 0.55))
+
+
+def test_scores_without_costs_or_rivals_gains_leave_dashes() -> None:
+    (cell,) = benchmark(("drive",), ("fpn",), ("prn",), (0,))
+    bare = json.loads(json.dumps(cell.scores))
+    del bare["cost"]
+    for method in bare["methods"].values():
+        del method["vs_base"], method["images_worse_pct"]
+    found = standings([type(cell)(cell.names, scores=bare)])
+    assert math.isnan(standing(found, "prn").milliseconds)
+    assert standing(found, "prn").gain.mean == pytest.approx(0.05)
+    assert math.isnan(standing(found, "views").gain.mean)
+
+
+def test_ranks_are_those_of_every_data_set_averaged() -> None:
+    draw = np.random.default_rng(1)
+    table = {f"set{i}": {f"m{j}": float(draw.random()) for j in range(5)} for i in range(8)}
+    values = np.array([list(of_set.values()) for of_set in table.values()])
+    expected = np.mean([rankdata(-row) for row in values], axis=0)
+    found = rank_methods(table)
+    assert {name: found.ranks[name] for name in sorted(found.ranks)} == pytest.approx(
+        {f"m{j}": expected[j] for j in range(5)}
+    )
+    assert list(found.ranks.values()) == sorted(found.ranks.values())
+
+
+@pytest.mark.parametrize(("methods", "q"), [(2 + 1, 2.343), (5, 2.728), (10, 3.164)])
+def test_the_critical_difference_is_that_of_demsars_table(methods: int, q: float) -> None:
+    table = {f"set{i}": {f"m{j}": (i * 7 + j * 3) % 11 for j in range(methods)} for i in range(6)}
+    expected = q * math.sqrt(methods * (methods + 1) / (6 * 6))
+    assert rank_methods(table).critical_difference == pytest.approx(expected, abs=2e-3)
+
+
+def test_methods_that_chance_could_swap_are_joined_in_longest_runs() -> None:
+    table = {f"set{i}": {"a": 9, "b": 8, "c": 7, "d": 1} for i in range(30)}
+    found = rank_methods(table)  # critical difference 0.86: all four differ
+    assert found.alike == []
+    assert found.p < 1e-6
+    few = rank_methods(dict(list(table.items())[:3]))  # 2.71: neighbours within it are alike
+    assert few.alike == [("a", "c"), ("b", "d")]
+
+
+def test_too_few_data_sets_are_ranked_but_not_tested() -> None:
+    found = rank_methods({"one": {"a": 1, "b": 0}, "two": {"a": 1, "b": 2}})
+    assert found.ranks == {"a": 1.5, "b": 1.5}
+    assert math.isnan(found.p)
+    assert math.isnan(found.critical_difference)
+    assert rank_methods({}).ranks == {}
+
+
+def test_only_methods_that_every_data_set_has_are_ranked() -> None:
+    assert set(rank_methods({"one": {"a": 1, "b": 0, "c": 3}, "two": {"a": 1, "b": 2}}).ranks) == {"a", "b"}
+
+
+def test_the_page_links_reports_relatively_and_names_every_method_and_failure() -> None:
+    cells = benchmark()
+    cells[3] = failed(cells[3], "weights <b>are</b> not finite")
+    made = make_leaderboard(cells, FOLDER, {"git commit": "abc"})
+    assert "prn gains +5.5 points over the base model, averaged over 6 pairs" in made.html
+    assert 'href="../drive/fpn/prn/seed-0/report.html"' in made.html
+    assert "weights &lt;b&gt;are&lt;/b&gt; not finite" in made.html
+    assert "drive/fpn/bias_field/seed-1" in made.html
+    assert not re.findall(r'(?:src|href)="(?!data:|#|\.\./)[^"]*"', made.html), "nothing comes from elsewhere"
+    assert all(re.search(r'alt="[^"]+"', image) for image in re.findall(r"<img[^>]*>", made.html))
+    assert {cell.state for cell in made.trouble} == {"failed"}
+
+
+def test_a_benchmark_of_which_nothing_has_run_says_so() -> None:
+    cells = [type(cell)(cell.names) for cell in benchmark()]
+    made = make_leaderboard(cells, FOLDER, {})
+    assert "No cell has been run yet." in made.html
+    assert f"{len(cells)} not run" in made.html
+    assert len(made.trouble) == len(cells)
+
+
+def test_csv_and_markdown_hold_a_row_a_standing() -> None:
+    made = make_leaderboard(benchmark(), FOLDER, {})
+    table = pd.read_csv(pd.io.common.StringIO(made.csv))
+    assert len(table) == len(made.standings) == 3 * 2 * 7
+    row = table[(table.dataset == "roads") & (table.base_model == "unet") & (table.method == "prn")].iloc[0]
+    assert row.gain_points == pytest.approx(5.5)
+    assert made.markdown.count("\n") == len(table) + 2
+    assert (
+        "| `roads` | `unet` | **prn** | 0.655 ± 0.022 | +5.5 ± 1.4 | +3.5 ± 1.4 | 25 | 1.5 M | 22.00 | 210.0 |"
+        in made.markdown
+    )
+
+
+@pytest.mark.parametrize(("width", "costs"), [(80, False), (140, True)])
+def test_the_terminal_gets_what_fits(width: int, costs: bool) -> None:
+    made = make_leaderboard(benchmark(("drive",), ("fpn",)), FOLDER, {})
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(terminal(made.standings, width))
+    text = console.export_text()
+    assert ("1.5 M" in text) == costs
+    assert "+5.5 ± 1.4" in text
+    assert "…" not in text
+
+
+@pytest.mark.parametrize(("count", "text"), [(7.0, "7"), (58_000.0, "58 k"), (999_600.0, "1.0 M"), (math.nan, "–")])
+def test_large_numbers_are_rounded(count: float, text: str) -> None:
+    assert rounded(count) == text
+
+
+def test_cells_are_read_with_their_scores_failures_and_reports(tmp_path: Path) -> None:
+    lists = {"datasets": ["a"], "base_models": ["b"], "refiners": ["prn", "other"], "seeds": [0]}
+    (tmp_path / "metrics/a/b/prn").mkdir(parents=True)
+    (tmp_path / "metrics/a/b/prn/seed-0.json").write_text(json.dumps(scores(0.1)))
+    reports = tmp_path / "data/08_reporting"
+    (reports / "a/b/prn/seed-0").mkdir(parents=True)
+    (reports / "a/b/prn/seed-0/report.html").write_text("")
+    done, missing = read_cells(lists, tmp_path)
+    assert (done.state, missing.state) == ("done", "missing")
+    assert done.path == "a/b/prn/seed-0"
+    assert done.report == reports / "a/b/prn/seed-0/report.html"
+    (reports / "a/b/seed-0").mkdir()
+    (reports / "a/b/seed-0/failure.json").write_text('{"stage": "base_training", "message": "no memory"}')
+    assert {cell.state for cell in read_cells(lists, tmp_path)} == {"failed"}, "what they are built on has failed"
+    (tmp_path / "metrics/a/b/prn/seed-0.json").write_text("{")
+    with pytest.raises(UserError, match=r"seed-0\.json is not JSON"):
+        read_cells(lists, tmp_path)
