@@ -64,8 +64,9 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     """Run what is stale, then the leaderboard. A failed cell stops no other; exit code 1 if one failed."""
     from prn_pipeline.benchmark.failures import note_unstarted
     from prn_pipeline.benchmark.lists import read_lists, unknown_names, use_lists
+    from prn_pipeline.benchmark.plan import plan as plan_stages
     from prn_pipeline.benchmark.raw_data import link_raw_data
-    from prn_pipeline.benchmark.run import Outcome, cell_jobs, ingestion_jobs, run_jobs
+    from prn_pipeline.benchmark.run import Outcome, jobs_of, run_jobs
 
     project, console = _project(), Console()
     lists = use_lists(project, file) if file else read_lists(project)
@@ -75,13 +76,17 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
         console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)
 
     def tell(outcome: Outcome) -> None:
-        state = "[red]failed[/red]" if outcome.failed else "done"
+        for text in outcome.failed.values():
+            note_unstarted(text, lists, project)
+        state = f"[red]failed[/red] in {', '.join(outcome.failed)}" if outcome.failed else "done"
         log = outcome.log.relative_to(project)
         console.print(f"{outcome.job.name}: {state}  [dim]{log}[/dim]", highlight=False, soft_wrap=True)
-        if outcome.failed:
-            note_unstarted(outcome.log.read_text(errors="replace"), lists, project)
 
-    outcomes = [*run_jobs(ingestion_jobs(lists), project, 1, tell), *run_jobs(cell_jobs(lists), project, jobs, tell)]
+    data_sets, cells = jobs_of(plan_stages(lists, project))
+    outcomes = list(run_jobs(data_sets, project, 1, tell))
+    broken = {outcome.job.name for outcome in outcomes if outcome.failed}
+    cells = [job for job in cells if job.stages[0].names["dataset"] not in broken]
+    outcomes += run_jobs(cells, project, jobs, tell)
     _leaderboard(project, console)
     sys.exit(1 if any(outcome.failed for outcome in outcomes) else 0)
 

@@ -51,7 +51,7 @@ def note_unstarted(log: str, lists: Lists, project: Path) -> None:
         lists: of the benchmark.
         project: root of the repository.
     """
-    stages = dict(stage_addresses(lists))
+    stages = stage_addresses(lists)
     lines = [line.strip() for line in log.splitlines() if line.startswith(("WARNING: ", "ERROR: "))]
     failed = [line for line in lines if line.startswith(FAILED)]
     reasons = [line for line in lines if line not in failed and not any(words in line for words in NO_REASON)]

@@ -44,12 +44,14 @@ class Lists(BaseModel):
             yield {"dataset": dataset, "base_model": base_model, "refiner": refiner, "seed": seed}
 
 
-def stage_addresses(lists: Lists) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+def stage_addresses(lists: Lists) -> dict[str, tuple[str, dict[str, Any]]]:
     """DVC's name of every stage of the benchmark -> (stage, names of its scope), stages in the order of a run."""
+    found = {}
     for stage, scope in SCOPE_OF.items():
         for cell in lists.cells():
             names = {name: cell[name] for name in SCOPES[scope]}
-            yield f"{stage}@{'-'.join(str(value) for value in names.values())}", (stage, names)
+            found[f"{stage}@{'-'.join(str(value) for value in names.values())}"] = stage, names
+    return found
 
 
 def read_lists(project: Path, file: Path = LISTS) -> Lists:

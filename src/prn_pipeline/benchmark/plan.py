@@ -55,7 +55,7 @@ def plan(lists: Lists, project: Path) -> list[PlannedStage]:
     Raises:
         UserError: DVC cannot read the project.
     """
-    addresses = dict(stage_addresses(lists))
+    addresses = stage_addresses(lists)
     try:
         with contextlib.closing(Repo(str(project))) as repo:
             stages = {s.name: s for s in repo.index.stages if isinstance(s, PipelineStage)}

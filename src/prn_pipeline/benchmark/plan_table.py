@@ -14,7 +14,9 @@ MIB = 2**20
 
 def plan_table(stages: Sequence[PlannedStage]) -> Table:
     """A row a stage: estimates from other cells' records are marked with a tilde."""
-    table = Table("stage", "cell", "why", box=None, header_style="dim", pad_edge=False)
+    table = Table("stage", box=None, header_style="dim", pad_edge=False)
+    for name in ("cell", "why"):
+        table.add_column(name, overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("disk", justify="right", no_wrap=True)
     for one in stages:

@@ -1,4 +1,4 @@
-"""Run what is stale of a benchmark through DVC, several base models at a time; a failure stops no other."""
+"""Run what is stale of a benchmark through DVC, several base models at a time; a failure stops no other cell."""
 
 from __future__ import annotations
 
@@ -6,53 +6,54 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from prn_pipeline.benchmark.lists import Lists
-from prn_pipeline.scopes import SCOPE_OF
+from prn_pipeline.benchmark.plan import PlannedStage
+from prn_pipeline.scopes import SCOPE_OF, SCOPES
 
 #: Outputs of the jobs, below the project.
 LOGS = Path("data/08_reporting/benchmark")
-#: The last stage of a cell: DVC runs all that it builds on.
-LAST = list(SCOPE_OF)[-1]
 
 
 @dataclass(frozen=True)
 class Job:
-    """Cells that share their base model, or the ingestion of a data set: run one after the other by one `dvc repro`.
+    """Stages to run one after the other: the ingestion of a data set, or a base model with all of its cells.
+
+    DVC locks what a stage reads and writes, and a whole pipeline all that it is built on: jobs run stage by stage, so
+    that those of one data set can run at the same time.
 
     Attributes:
         name: for people and for the log.
-        targets: stages, as DVC calls them.
+        stages: in the order of a run; no other job writes what they write.
     """
 
     name: str
-    targets: tuple[str, ...]
+    stages: tuple[PlannedStage, ...]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended; `log` has all that it said."""
+    """How a job ended: addresses of the stages that failed, what DVC said of each; `log` has all that was said."""
 
     job: Job
-    failed: bool
     log: Path
+    failed: dict[str, str] = field(default_factory=dict)
 
 
-def ingestion_jobs(lists: Lists) -> list[Job]:
-    """One a data set: before any job that uses it, since no two may make it at a time."""
-    return [Job(f"{dataset}", (f"ingestion@{dataset}",)) for dataset in dict.fromkeys(lists.datasets)]
+def jobs_of(planned: Sequence[PlannedStage]) -> tuple[list[Job], list[Job]]:
+    """Jobs that make data sets, and jobs that can run at the same time once these are done."""
+    ingestion = [Job(str(one.names["dataset"]), (one,)) for one in planned if SCOPE_OF[one.stage] == "dataset"]
+    groups: dict[str, list[PlannedStage]] = {}
+    for one in planned:
+        if SCOPE_OF[one.stage] != "dataset":
+            groups.setdefault("-".join(str(one.names[name]) for name in SCOPES["base"]), []).append(one)
+    order = list(SCOPE_OF)
 
+    def turn(one: PlannedStage) -> tuple[str, int]:
+        return str(one.names.get("refiner", "")), order.index(one.stage)  # what refiners share has no refiner
 
-def cell_jobs(lists: Lists) -> list[Job]:
-    """One a data set, base model and seed, with all refiners."""
-    jobs: dict[str, list[str]] = {}
-    for cell in lists.cells():
-        name = f"{cell['dataset']}-{cell['base_model']}-{cell['seed']}"
-        target = f"{LAST}@{cell['dataset']}-{cell['base_model']}-{cell['refiner']}-{cell['seed']}"
-        jobs.setdefault(name, []).append(target)
-    return [Job(name, tuple(targets)) for name, targets in jobs.items()]
+    return ingestion, [Job(name, tuple(sorted(stages, key=turn))) for name, stages in groups.items()]
 
 
 def run_jobs(
@@ -71,20 +72,32 @@ def run_jobs(
     environment.pop("PRN_DATA_ROOT", None)  # stages read what DVC tracks
 
     def run(job: Job) -> Outcome:
-        log = project / LOGS / f"{job.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as output:
-            done = subprocess.run(
-                ["dvc", "--wait-for-lock", "repro", "--keep-going", *job.targets],
-                cwd=project,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        outcome = Outcome(job, done.returncode != 0, log)
+        outcome = Outcome(job, project / LOGS / f"{job.name}.log")
+        outcome.log.parent.mkdir(parents=True, exist_ok=True)
+        with outcome.log.open("w") as log:
+            for one in job.stages:
+                if not _waits_for(one, job, outcome.failed):
+                    done = subprocess.run(
+                        ["dvc", "--wait-for-lock", "repro", "--single-item", one.address],
+                        cwd=project,
+                        env=environment,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT,
+                        text=True,
+                        check=False,
+                    )
+                    log.write(done.stdout)
+                    log.flush()
+                    if done.returncode:
+                        outcome.failed[one.address] = done.stdout
         told(outcome)
         return outcome
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         yield from pool.map(run, jobs)
+
+
+def _waits_for(one: PlannedStage, job: Job, failed: dict[str, str]) -> bool:
+    """Whether a stage comes after one that has failed: what it is built on, or an earlier stage of its cell."""
+    broken = [other.names for other in job.stages if other.address in failed]
+    return any(all(one.names.get(name) == value for name, value in names.items()) for names in broken)

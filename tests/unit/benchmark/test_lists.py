@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from prn_pipeline.benchmark.lists import LISTS, read_lists, unknown_names, use_lists
-from prn_pipeline.benchmark.run import cell_jobs, ingestion_jobs
 from prn_pipeline.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -57,15 +56,6 @@ def test_names_that_no_file_knows_are_found_before_anything_runs(tmp_path: Path)
 
 def test_the_lists_that_ship_are_good() -> None:
     assert unknown_names(read_lists(PROJECT), PROJECT) == []
-
-
-def test_cells_that_share_a_base_model_are_one_job_and_no_two_jobs_write_the_same(tmp_path: Path) -> None:
-    lists = read_lists(project(tmp_path, GOOD))
-    assert [job.targets for job in ingestion_jobs(lists)] == [("ingestion@a",), ("ingestion@b",)]
-    jobs = cell_jobs(lists)
-    assert len(jobs) == 4
-    assert jobs[0].targets == ("reporting@a-unet-prn-0", "reporting@a-unet-bias_field-0")
-    assert len({target for job in jobs for target in job.targets}) == 8
 
 
 def test_another_files_lists_take_the_projects_place_only_if_they_are_good(tmp_path: Path) -> None:
