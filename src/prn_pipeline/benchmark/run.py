@@ -42,13 +42,13 @@ class Outcome:
 
 
 def jobs_of(planned: Sequence[PlannedStage]) -> tuple[list[Job], list[Job]]:
-    """Jobs that make data sets, and jobs that can run at the same time once these are done."""
+    """Jobs that make data sets, and those that can run at the same time after them; in the order of the cells."""
+    order = list(SCOPE_OF)
     ingestion = [Job(str(one.names["dataset"]), (one,)) for one in planned if SCOPE_OF[one.stage] == "dataset"]
     groups: dict[str, list[PlannedStage]] = {}
-    for one in planned:
+    for one in sorted(planned, key=lambda one: one.stage != order[-1]):  # every cell has the last stage
         if SCOPE_OF[one.stage] != "dataset":
             groups.setdefault("-".join(str(one.names[name]) for name in SCOPES["base"]), []).append(one)
-    order = list(SCOPE_OF)
 
     def turn(one: PlannedStage) -> tuple[str, int]:
         return str(one.names.get("refiner", "")), order.index(one.stage)  # what refiners share has no refiner

@@ -50,6 +50,11 @@ def test_a_job_is_a_base_model_with_all_its_cells_shared_stages_first() -> None:
     ]
 
 
+def test_jobs_keep_the_order_of_the_cells_whatever_is_stale() -> None:
+    late = [one for one in planned() if one.stage != "base_training" or one.names["dataset"] == "b"]
+    assert [job.name for job in jobs_of(late)[1]] == ["a-unet-0", "b-unet-0"]
+
+
 def test_every_stage_runs_once_and_reads_what_dvc_tracks(dvc: Path) -> None:
     _, cells = jobs_of(planned())
     outcomes = list(run_jobs(cells, dvc, workers=2))
