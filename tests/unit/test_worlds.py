@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from benchmarks.moved_page import section
 from benchmarks.worlds import WORLDS, make_world
+from prn_pipeline.data.ingestion import inspect
+from prn_pipeline.data.reading import make_reader
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 
@@ -44,6 +48,17 @@ def test_every_sample_has_an_image_a_mask_and_a_split(name: str, root: Path) -> 
     for kind in ("images", "masks"):
         assert sorted(file.stem for file in (folder / kind).iterdir()) == sorted(splits)
     assert set(splits.values()) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_the_settings_that_ship_read_every_world(name: str, root: Path) -> None:
+    folder, splits = made(name, root)
+    datasets = yaml.safe_load(Path("conf/base/parameters_datasets.yml").read_text())["datasets"]
+    settings = DatasetSettings.model_validate(datasets[name])
+    manifest = inspect(name, settings, make_reader(name, settings, folder.parent))
+    assert dict(zip(manifest["sample_id"], manifest["split"], strict=True)) == splits
+    quarters = manifest[manifest["sample_id"].str.fullmatch(r"i\d+_\d")]
+    assert quarters.groupby("group").size().isin([4]).all()
 
 
 def test_stained_tissue_is_new_and_one_in_three_is_labelled(root: Path) -> None:
