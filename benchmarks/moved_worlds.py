@@ -20,6 +20,7 @@ from benchmarks.cell_runs import METRICS, OWN, PAGE, SHARED, kedro, maps_folder,
 from benchmarks.fine_tuning import fine_tune
 from benchmarks.moved_page import TRAINING, write_page
 from benchmarks.worlds import WORLDS, make_world
+from prn_pipeline.data.atomic import replacing
 from prn_pipeline.errors import UserError
 
 BASE_MODEL = "unet_resnet18_small"
@@ -55,8 +56,8 @@ def run_world(name: str, seed: int, root: Path) -> None:
             named = {"dataset": name, "base_model": BASE_MODEL, "refiner": method, "seed": seed, "steps": steps}
             found = named | tuned.scores | {"learning_rate": tuned.learning_rate}
             found["seconds"] = {TRAINING[-1]: round(tuned.seconds, 2)}
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(json.dumps(found, indent=2) + "\n")
+            with replacing(target) as temporary:
+                temporary.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,8 @@ def cli() -> None:
 def _run(**options: Any) -> None:
     ReportPathHooks.written = None
     assert kedro_run.callback is not None
+    if "DVC_STAGE" in os.environ:
+        os.environ.pop("PRN_DATA_ROOT", None)  # read the raw data that DVC tracks, and no other
     with noting_failure(options["params"] or {}, _in_a_few_words):
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:

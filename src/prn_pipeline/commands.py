@@ -36,7 +36,7 @@ def plan() -> None:
     project, console = _project(), Console()
     lists = read_lists(project)
     for line in unknown_names(lists, project):
-        console.print(f"[red]{line}[/red]", highlight=False)
+        console.print(line, style="red", highlight=False, markup=False)
     stages = plan_stages(lists, project)
     if not stages:
         console.print("Everything is up to date: nothing would run.")
@@ -46,7 +46,13 @@ def plan() -> None:
 
 
 @prn.command()
-@click.option("--jobs", default=1, show_default=True, help="base models at a time, each with its share of the cores")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="base models at a time, each with its share of the cores",
+)
 @click.option(
     "--lists",
     "file",
@@ -62,27 +68,32 @@ def plan() -> None:
 @speaking_plainly
 def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     """Run what is stale, then the leaderboard. A failed cell stops no other; exit code 1 if one failed."""
-    from prn_pipeline.benchmark.failures import note_unstarted
-    from prn_pipeline.benchmark.lists import read_lists, unknown_names, use_lists
+    from prn_pipeline.benchmark.failures import forget_failure
+    from prn_pipeline.benchmark.lists import LISTS, read_lists, stage_addresses, unknown_names, use_lists
     from prn_pipeline.benchmark.plan import plan as plan_stages
     from prn_pipeline.benchmark.raw_data import link_raw_data
     from prn_pipeline.benchmark.run import Outcome, jobs_of, run_jobs
 
     project, console = _project(), Console()
     lists = use_lists(project, file) if file else read_lists(project)
+    if file:
+        console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
     for line in unknown_names(lists, project):
-        console.print(line, style="red", highlight=False)
+        console.print(line, style="red", highlight=False, markup=False)
     for link in link_raw_data(lists.datasets, project, data.resolve()) if data else []:
         console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)
 
     def tell(outcome: Outcome) -> None:
-        for text in outcome.failed.values():
-            note_unstarted(text, lists, project)
         state = f"[red]failed[/red] in {', '.join(outcome.failed)}" if outcome.failed else "done"
         log = outcome.log.relative_to(project)
         console.print(f"{outcome.job.name}: {state}  [dim]{log}[/dim]", highlight=False, soft_wrap=True)
 
-    data_sets, cells = jobs_of(plan_stages(lists, project))
+    planned = plan_stages(lists, project)
+    stale = {one.address for one in planned}
+    for address, (stage, names) in stage_addresses(lists).items():
+        if address not in stale:
+            forget_failure(stage, names, project)
+    data_sets, cells = jobs_of(planned)
     outcomes = list(run_jobs(data_sets, project, 1, tell))
     broken = {outcome.job.name for outcome in outcomes if outcome.failed}
     cells = [job for job in cells if job.stages[0].names["dataset"] not in broken]
@@ -109,7 +120,8 @@ def _leaderboard(project: Path, console: Console) -> None:
         console.print(terminal(made.standings, console.width))
     for cell in made.trouble:
         what = "failed" if cell.failure else "not run"
-        why = f" in {cell.failure['stage']}: {cell.failure['message'].splitlines()[0]}" if cell.failure else ""
-        console.print(f"{cell.path}: {what}{why}", style="red" if cell.failure else "dim", highlight=False)
-    track_leaderboard(made, page, tracking_of(project))
+        why = f" in {cell.failure['stage']}: {' '.join(cell.failure['message'].split())}" if cell.failure else ""
+        style = "red" if cell.failure else "dim"
+        console.print(f"{cell.path}: {what}{why}", style=style, highlight=False, markup=False)
     console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
+    track_leaderboard(made, page, tracking_of(project))

@@ -28,6 +28,9 @@ for _chatty in (mlflow, kedro_mlflow):  # importing them sets INFO, which tells 
     logging.getLogger(_chatty.__name__).setLevel(logging.WARNING)
 
 
+logger = logging.getLogger(__name__)
+
+
 class CellRun:
     """The MLflow run of one cell, or of what cells share.
 
@@ -111,13 +114,17 @@ class CellRun:
         lock = self._project / "dvc.lock"
         if mlflow.active_run() is None or not lock.is_file():
             return
+        try:
+            stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
+        except (yaml.YAMLError, AttributeError, TypeError):  # another stage of DVC is writing it just now
+            logger.info("dvc.lock cannot be read at the moment: this run gets no hashes")
+            return
         mlflow.log_artifact(str(lock))
-        stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
         mlflow.set_tags(
             {
                 f"dvc.{stage.partition('@')[0]}.{Path(out['path']).name}": out.get("md5", "")
                 for stage, recorded in stages.items()
-                for out in recorded.get("outs", [])
+                for out in (recorded or {}).get("outs", [])
                 if self._is_below(out["path"])
             }
         )

@@ -1,7 +1,10 @@
 """A user's mistake ends in one message; a defect keeps its traceback."""
 
+import os
+
 import click
 import pytest
+from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 
 from prn_pipeline.cli import cli, speaking_plainly, users_mistake
@@ -34,6 +37,17 @@ def test_a_defect_is_not_hidden() -> None:
 def test_the_project_has_kedros_run_command_with_all_its_options() -> None:
     run = cli.commands["run"]
     assert {"params", "pipelines", "from_nodes", "env"} <= {parameter.name for parameter in run.params}
+
+
+def test_a_stage_of_dvc_reads_the_raw_data_that_dvc_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setenv("PRN_DATA_ROOT", "/elsewhere")
+    monkeypatch.setattr(kedro_run, "callback", lambda **options: seen.append(os.environ.get("PRN_DATA_ROOT")))
+    for stage in ("", "ingestion@drive"):
+        if stage:
+            monkeypatch.setenv("DVC_STAGE", stage)
+        cli.commands["run"].callback(params={})  # type: ignore[misc]
+    assert seen == ["/elsewhere", None]
 
 
 def test_scores_become_flat_metrics() -> None:

@@ -11,14 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prn_pipeline.benchmark.lists import Lists, stage_addresses
 from prn_pipeline.data.atomic import replacing
 from prn_pipeline.scopes import FAILURE, SCOPE_OF, SCOPES, scope_path
 
 REPORTS = Path("data/08_reporting")
-#: How DVC lists, in the end, the stages that have failed or could not be started; and what else is no reason for it.
-FAILED = "ERROR: failed to reproduce "
-NO_REASON = ("will be skipped due to", "failed to run: ")
 
 
 @contextmanager
@@ -43,23 +39,33 @@ def noting_failure(names: Mapping[str, Any], describe: Callable[[Exception], str
     file.unlink(missing_ok=True)
 
 
-def note_unstarted(log: str, lists: Lists, project: Path) -> None:
-    """Note the stages that DVC could not even start: an input or a parameter is missing.
+def note_failed_stage(address: str, stage: str, names: Mapping[str, Any], said: str, project: Path) -> None:
+    """Note a stage that has failed without a word of its own: DVC did not start it, or its process was killed.
 
     Args:
-        log: what one `dvc repro` said.
-        lists: of the benchmark.
+        address: what DVC calls the stage.
+        stage: its name.
+        names: of its scope.
+        said: by `dvc repro --single-item`.
         project: root of the repository.
     """
-    stages = stage_addresses(lists)
-    lines = [line.strip() for line in log.splitlines() if line.startswith(("WARNING: ", "ERROR: "))]
-    failed = [line for line in lines if line.startswith(FAILED)]
-    reasons = [line for line in lines if line not in failed and not any(words in line for words in NO_REASON)]
-    message = "; ".join(line.partition(": ")[2] for line in dict.fromkeys(reasons))
-    for address in re.findall(r"'([^']+)'", " ".join(failed)):
-        stage, names = stages.get(address.rpartition(":")[2], ("", {}))
-        if stage and not (file := _file(project, stage, names)).is_file():
-            _note(file, stage, message or "DVC did not start it: see the log of its job")
+    file = _file(project, stage, names)
+    if file.is_file():
+        return
+    reasons = [line.partition(f"'{address}': ")[2] for line in said.splitlines()]
+    ended = re.search(r"exited with (-?\d+)", said)
+    if ended:
+        message = f"its process ended with {ended[1]}" + (" (killed; out of memory?)" if ended[1] == "-9" else "")
+    else:
+        message = "; ".join(reason for reason in reasons if reason)
+    _note(file, stage, message or "DVC did not start it: see the log of its job")
+
+
+def forget_failure(stage: str, names: Mapping[str, Any], project: Path) -> None:
+    """It is about to run again, or up to date."""
+    file = _file(project, stage, names)
+    if file.is_file() and json.loads(file.read_text()).get("stage") == stage:
+        file.unlink()
 
 
 def _file(project: Path, stage: str, names: Mapping[str, Any]) -> Path:

@@ -6,10 +6,10 @@ import difflib
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prn_pipeline.data.atomic import replacing
 from prn_pipeline.errors import UserError
@@ -34,7 +34,24 @@ class Lists(BaseModel):
     datasets: list[str] = Field(min_length=1)
     base_models: list[str] = Field(min_length=1)
     refiners: list[str] = Field(min_length=1)
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(strict=True, ge=0)]] = Field(min_length=1)
+
+    @field_validator("datasets", "base_models", "refiners", "seeds")
+    @classmethod
+    def _each_once(cls, values: list[Any]) -> list[Any]:
+        twice = sorted({str(value) for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        strange = [value for value in values if isinstance(value, str) and set(value) & set("/@:")]
+        if strange:
+            raise ValueError(f"{', '.join(strange)}: a name may not hold / @ or :")
+        return values
+
+    @model_validator(mode="after")
+    def _names_stay_apart(self) -> Self:
+        if len({"-".join(map(str, cell.values())) for cell in self.cells()}) < len(list(self.cells())):
+            raise ValueError("two cells have the same name for DVC, which joins names by '-': rename one of them")
+        return self
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Names of every cell, seeds innermost."""
@@ -104,5 +121,5 @@ def _names(project: Path, file: str) -> set[str]:
         path = project / "conf" / environment / file
         if path.is_file():
             loaded: Mapping[str, Any] = yaml.safe_load(path.read_text()) or {}
-            found |= set(next(iter(loaded.values()), {}))
+            found |= set(next(iter(loaded.values()), None) or {})
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -119,8 +120,8 @@ def _recorded(lists: Lists, project: Path) -> Iterator[tuple[str, tuple[str, dic
     for file in root.glob("**/stage_costs.json"):
         parts = file.parent.relative_to(root).parts
         scope = {1: "dataset", 3: "base", 4: "cell"}.get(len(parts))
-        if scope is None:
-            continue
+        if scope is None or (scope != "dataset" and not re.fullmatch(r"seed-\d+", parts[-1])):
+            continue  # somebody's copy
         names = {
             name: int(part.removeprefix("seed-")) if name == "seed" else part
             for name, part in zip(SCOPES[scope], parts, strict=True)

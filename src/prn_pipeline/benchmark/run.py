@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prn_pipeline.benchmark.failures import forget_failure, note_failed_stage
 from prn_pipeline.benchmark.plan import PlannedStage
 from prn_pipeline.scopes import SCOPE_OF, SCOPES
 
@@ -69,32 +72,45 @@ def run_jobs(
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if workers > 1 else {})}
-    environment.pop("PRN_DATA_ROOT", None)  # stages read what DVC tracks
+    # dvc and kedro are found beside this python where the environment is not activated.
+    environment["PATH"] = f"{environment.get('PATH', '')}{os.pathsep}{Path(sys.executable).parent}"
+    interrupted = threading.Event()
 
     def run(job: Job) -> Outcome:
         outcome = Outcome(job, project / LOGS / f"{job.name}.log")
         outcome.log.parent.mkdir(parents=True, exist_ok=True)
-        with outcome.log.open("w") as log:
-            for one in job.stages:
-                if not _waits_for(one, job, outcome.failed):
-                    done = subprocess.run(
-                        ["dvc", "--wait-for-lock", "repro", "--single-item", one.address],
-                        cwd=project,
-                        env=environment,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.STDOUT,
-                        text=True,
-                        check=False,
-                    )
-                    log.write(done.stdout)
-                    log.flush()
-                    if done.returncode:
-                        outcome.failed[one.address] = done.stdout
+        outcome.log.write_text("")
+        for one in job.stages:
+            if not interrupted.is_set() and not _waits_for(one, job, outcome.failed):
+                forget_failure(one.stage, one.names, project)
+                said = _reproduce(one, project, environment, outcome.log)
+                if said is not None and not interrupted.is_set():
+                    outcome.failed[one.address] = said
+                    note_failed_stage(one.address, one.stage, one.names, said, project)
         told(outcome)
         return outcome
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        yield from pool.map(run, jobs)
+        try:
+            yield from pool.map(run, jobs)
+        except KeyboardInterrupt:
+            interrupted.set()  # jobs end with the stage that they are in
+            raise
+
+
+def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str], log: Path) -> str | None:
+    """Run one stage, its output at the end of the log; what it said if it failed."""
+    before = log.stat().st_size
+    with log.open("a") as output:
+        done = subprocess.run(
+            ["dvc", "--wait-for-lock", "repro", "--single-item", one.address],
+            cwd=project,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    return log.read_bytes()[before:].decode(errors="replace") if done.returncode else None
 
 
 def _waits_for(one: PlannedStage, job: Job, failed: dict[str, str]) -> bool:

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from prn_pipeline.benchmark.failures import note_unstarted, noting_failure
-from prn_pipeline.benchmark.lists import Lists
+from prn_pipeline.benchmark.failures import forget_failure, note_failed_stage, noting_failure
 
 NAMES = {"dataset": "drive", "base_model": "unet", "refiner": "prn", "seed": 0}
 CELL = Path("data/08_reporting/drive/unet/prn/seed-0/failure.json")
-LISTS = Lists(datasets=["drive"], base_models=["unet"], refiners=["prn", "other"], seeds=[0])
 
 
 @pytest.fixture
@@ -49,25 +47,31 @@ def test_a_run_by_hand_leaves_no_note(stage: Path, monkeypatch: pytest.MonkeyPat
     assert list(stage.iterdir()) == []
 
 
-def test_stages_that_dvc_could_not_start_are_noted_with_its_words(tmp_path: Path) -> None:
-    log = (
-        "Stage 'ingestion@drive' didn't change, skipping\n"
-        "WARNING: Parameters 'refiners.other' are missing from 'conf/base/parameters_refiners.yml'.\n"
-        "WARNING: Stages 'reporting@drive-unet-other-0' will be skipped due to this failure\n"
-        "WARNING: failed to run: kedro run --pipelines prn_training, exited with 1\n"
-        "ERROR: failed to reproduce stages: 'prn_training@drive-unet-prn-0' and 'prn_training@drive-unet-other-0'\n"
-    )
-    (tmp_path / CELL).parent.mkdir(parents=True)
-    (tmp_path / CELL).write_text("{}")
-    note_unstarted(log, LISTS, tmp_path)
-    file = tmp_path / "data/08_reporting/drive/unet/other/seed-0/failure.json"
-    assert json.loads(file.read_text())["message"] == (
-        "Parameters 'refiners.other' are missing from 'conf/base/parameters_refiners.yml'."
-    )
-    assert (tmp_path / CELL).read_text() == "{}", "what the stage itself has noted says more"
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            "ERROR: failed to reproduce 'evaluation@drive-unet-prn-0': Parameters 'x' are missing from 'p.yml'.",
+            "Parameters 'x' are missing from 'p.yml'.",
+        ),
+        (
+            "> kedro\nERROR: failed to reproduce 'evaluation@drive-unet-prn-0': failed to run: kedro, exited with -9",
+            "its process ended with -9 (killed; out of memory?)",
+        ),
+        ("nothing that is known", "DVC did not start it: see the log of its job"),
+    ],
+)
+def test_what_left_no_note_is_noted_with_dvcs_words(tmp_path: Path, said: str, message: str) -> None:
+    note_failed_stage("evaluation@drive-unet-prn-0", "evaluation", NAMES, said, tmp_path)
+    assert json.loads((tmp_path / CELL).read_text())["message"] == message
+    note_failed_stage("evaluation@drive-unet-prn-0", "evaluation", NAMES, "other words", tmp_path)
+    assert json.loads((tmp_path / CELL).read_text())["message"] == message, "what is there says more"
 
 
-def test_a_log_without_reasons_points_to_itself(tmp_path: Path) -> None:
-    note_unstarted("ERROR: failed to reproduce 'evaluation@drive-unet-prn-0'\n", LISTS, tmp_path)
-    assert "see the log" in json.loads((tmp_path / CELL).read_text())["message"]
-    note_unstarted("ERROR: failed to reproduce 'evaluation@someone-elses'\n", LISTS, tmp_path)
+def test_a_note_is_forgotten_when_its_own_stage_runs_again(tmp_path: Path) -> None:
+    note_failed_stage("evaluation@drive-unet-prn-0", "evaluation", NAMES, "", tmp_path)
+    forget_failure("prn_training", NAMES, tmp_path)
+    assert (tmp_path / CELL).is_file()
+    forget_failure("evaluation", NAMES, tmp_path)
+    assert not (tmp_path / CELL).exists()
+    forget_failure("evaluation", NAMES, tmp_path)

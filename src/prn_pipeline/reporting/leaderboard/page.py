@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +53,7 @@ def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapp
         light=LIGHT,
         dark=DARK,
         headline=headline(found, ranking),
+        outcome=_outcome(found),
         tiles=tiles(cells_of_it, found),
         failed=[cell for cell in trouble if cell.failure],
         missing_cells=[cell for cell in trouble if not cell.failure],
@@ -72,7 +74,9 @@ def headline(found: Sequence[Standing], ranking: Ranking) -> str:
     refiners = [one for one in found if one.kind == "refiner"]
     if not refiners:
         return "No cell has been run yet."
-    best = max(dict.fromkeys(one.method for one in refiners), key=lambda name: _mean_gain(found, name))
+    pairs = Counter(one.method for one in refiners)
+    most = [name for name, count in pairs.items() if count == max(pairs.values())]  # others had it easier, or harder
+    best = max(most, key=lambda name: _mean_gain(found, name))
     gain = fixed(100 * _mean_gain(found, best), 1, signed=True)
     groups = sum(one.method == best for one in refiners)
     finding = (
@@ -116,10 +120,11 @@ def rank_note(ranking: Ranking) -> str:
     if math.isnan(ranking.p):
         return f"Over {many}. Too few, or no differences: no test (three methods and three data sets at least)."
     p = "p < 0.001" if ranking.p < 0.001 else f"p = {ranking.p:.3f}"
-    verdict = "methods differ" if ranking.p < 0.05 else "no evidence that methods differ"
+    if math.isnan(ranking.critical_difference):
+        return f"Over {many}. Friedman test: {p}, no evidence that methods differ."
     return (
-        f"Over {many}. Friedman test: {p}, {verdict}. Ranks further apart than {ranking.critical_difference:.2f} differ"
-        " (Nemenyi, 5 %); bars join those that do not."
+        f"Over {many}. Friedman test: {p}, methods differ. Ranks further apart than"
+        f" {ranking.critical_difference:.2f} differ (Nemenyi, 5 %); bars join those that do not."
     )
 
 
@@ -144,6 +149,12 @@ def _row(one: Standing, folder: Path) -> dict[str, object]:
         ],
         "reports": reports,
     }
+
+
+def _outcome(found: Sequence[Standing]) -> str:
+    """Class of the headline's frame."""
+    gains = [one.gain.mean for one in found if one.kind == "refiner"]
+    return "unknown" if not gains else "better" if max(gains) > 0 else "worse"
 
 
 def _mean_gain(found: Sequence[Standing], method: str) -> float:

@@ -23,7 +23,7 @@ class Ranking:
         ranks: method -> average rank, best first.
         datasets: that all of them were measured on.
         p: of the Friedman test that all methods are alike; NaN with too few methods or data sets.
-        critical_difference: average ranks further apart than this differ (Nemenyi, 5 %); NaN likewise.
+        critical_difference: average ranks further apart than this differ (Nemenyi, 5 %); NaN where methods are alike.
     """
 
     ranks: Mapping[str, float]
@@ -57,9 +57,9 @@ def rank_methods(scores: Mapping[str, Mapping[str, float]]) -> Ranking:
     table = np.array([[scores[dataset][method] for method in methods] for dataset in datasets])
     ranks = rankdata(-table, axis=1)
     order = np.argsort(ranks.mean(0), kind="stable")
-    return Ranking(
-        {methods[i]: float(ranks[:, i].mean()) for i in order}, datasets, _friedman(table), _nemenyi(*table.shape)
-    )
+    p = _friedman(table)
+    difference = critical_difference(*table.shape) if p < SIGNIFICANCE else math.nan
+    return Ranking({methods[i]: float(ranks[:, i].mean()) for i in order}, datasets, p, difference)
 
 
 def _friedman(table: np.ndarray) -> float:
@@ -69,10 +69,8 @@ def _friedman(table: np.ndarray) -> float:
     return float(friedmanchisquare(*table.T).pvalue)
 
 
-def _nemenyi(datasets: int, methods: int) -> float:
-    """Critical difference of average ranks."""
-    if datasets < LEAST_DATASETS or methods < LEAST_METHODS:
-        return math.nan
+def critical_difference(datasets: int, methods: int) -> float:
+    """Average ranks further apart than this differ (Nemenyi)."""
     q = studentized_range.ppf(1 - SIGNIFICANCE, methods, np.inf) / math.sqrt(2)
     return float(q * math.sqrt(methods * (methods + 1) / (6 * datasets)))
 

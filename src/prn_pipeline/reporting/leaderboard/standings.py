@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from prn_pipeline.reporting.leaderboard.cells import Cell
 
@@ -88,14 +88,19 @@ def standings(cells: Sequence[Cell]) -> list[Standing]:
 def _of_group(cells: Sequence[Cell]) -> list[Standing]:
     by_seed = {cell.names["seed"]: cell for cell in cells}  # rivals' scores are the same in all cells of a seed
     known = {name for cell in cells for name in cell.scores["methods"]}  # type: ignore[index]
-    found = [_standing(name, "rival", name, list(by_seed.values())) for name in RIVALS if name in known]
+    found = [_standing(name, "rival", name, _with(name, by_seed.values())) for name in RIVALS if name in known]
     best = max(found[1:], key=lambda standing: standing.iou.mean, default=None)
     for refiner in dict.fromkeys(cell.names["refiner"] for cell in cells):
         own = [cell for cell in cells if cell.names["refiner"] == refiner]
         found.append(_standing(refiner, "refiner", REFINER, own, best.method if best else ""))
     if BOUND in known:
-        found.append(_standing(BOUND, "bound", BOUND, list(by_seed.values())))
+        found.append(_standing(BOUND, "bound", BOUND, _with(BOUND, by_seed.values())))
     return found
+
+
+def _with(method: str, cells: Iterable[Cell]) -> list[Cell]:
+    """Cells whose scores have a method: older ones may lack it."""
+    return [cell for cell in cells if cell.scores is not None and method in cell.scores["methods"]]
 
 
 def _standing(name: str, kind: Kind, method: str, cells: Sequence[Cell], best_rival: str = "") -> Standing:
@@ -124,14 +129,17 @@ def over_seeds(values: Sequence[tuple[float, Sequence[float]]]) -> Estimate:
     """Mean of a few runs, each with its own 95 % interval over images.
 
     Runs share their test images, so what these vary by does not average out; what seeds vary by does. The variance is
-    the mean variance over images plus the variance between seeds divided by their number.
+    the mean variance over images plus the variance between seeds divided by their number. Few seeds tell their variance
+    roughly, so the interval is that of Student's t, with the degrees of freedom of Satterthwaite (1946).
     """
     if not values:
         return UNKNOWN
     means = np.array([value for value, _ in values])
     errors = np.array([(high - low) / (2 * WIDTH) for _, (low, high) in values])
-    between = means.var(ddof=1) / len(means) if len(means) > 1 else 0.0
-    half = WIDTH * math.sqrt(float((errors**2).mean()) + float(between))
+    between = float(means.var(ddof=1)) / len(means) if len(means) > 1 else 0.0
+    variance = float((errors**2).mean()) + between
+    freedom = (len(means) - 1) * (variance / between) ** 2 if between else math.inf
+    half = float(t.ppf(0.975, freedom)) * math.sqrt(variance)
     return Estimate(float(means.mean()), float(means.mean()) - half, float(means.mean()) + half)
 
 
