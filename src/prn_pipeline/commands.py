@@ -32,11 +32,11 @@ def plan() -> None:
     from prn_pipeline.benchmark.lists import read_lists, unknown_names
     from prn_pipeline.benchmark.plan import plan as plan_stages
     from prn_pipeline.benchmark.plan_table import plan_table, totals
+    from prn_pipeline.benchmark.raw_data import without_raw_data
 
     project, console = _project(), Console()
     lists = read_lists(project)
-    for line in unknown_names(lists, project):
-        console.print(line, style="red", highlight=False, markup=False)
+    _warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
     stages = plan_stages(lists, project)
     if not stages:
         console.print("Everything is up to date: nothing would run.")
@@ -71,17 +71,16 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     from prn_pipeline.benchmark.failures import forget_failure
     from prn_pipeline.benchmark.lists import LISTS, read_lists, stage_addresses, unknown_names, use_lists
     from prn_pipeline.benchmark.plan import plan as plan_stages
-    from prn_pipeline.benchmark.raw_data import link_raw_data
+    from prn_pipeline.benchmark.raw_data import link_raw_data, without_raw_data
     from prn_pipeline.benchmark.run import Outcome, jobs_of, run_jobs
 
     project, console = _project(), Console()
     lists = use_lists(project, file) if file else read_lists(project)
     if file:
         console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
-    for line in unknown_names(lists, project):
-        console.print(line, style="red", highlight=False, markup=False)
     for link in link_raw_data(lists.datasets, project, data.resolve()) if data else []:
         console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)
+    _warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
 
     def tell(outcome: Outcome) -> None:
         state = f"[red]failed[/red] in {', '.join(outcome.failed)}" if outcome.failed else "done"
@@ -107,6 +106,11 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
 def leaderboard() -> None:
     """Every method on every data set: printed, and written as HTML, CSV and Markdown."""
     _leaderboard(_project(), Console())
+
+
+def _warn(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 def _leaderboard(project: Path, console: Console) -> None:

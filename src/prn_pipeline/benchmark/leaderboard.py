@@ -21,7 +21,7 @@ FOLDER = Path("data/08_reporting/leaderboard")
 def write_leaderboard(lists: Lists, project: Path) -> tuple[Leaderboard, Path]:
     """Make the leaderboard of what has been run, and write it as HTML, CSV and Markdown; also the page's path."""
     folder = project / FOLDER
-    made = make_leaderboard(read_cells(lists.model_dump(), project), folder, software(project))
+    made = make_leaderboard(read_cells(lists.cells(), project), folder, software(project))
     for name, text in (("html", made.html), ("csv", made.csv), ("md", made.markdown)):
         with replacing(folder / f"leaderboard.{name}") as temporary:
             temporary.write_text(text, encoding="utf-8")

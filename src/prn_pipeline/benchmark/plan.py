@@ -100,8 +100,7 @@ def _reason(changes: Iterable[Any], waiting: bool) -> str:
     """
     listed = [change if isinstance(change, Mapping) else {str(change): {}} for change in changes]
     outs = {state for change in listed for state in change.get("changed outs", {}).values()}
-    never_run = outs == {"deleted"}
-    if never_run:
+    if "deleted" in outs:
         return "" if waiting else "no results here yet"
     reasons = ["its results were changed by hand"] if outs else []
     for change in listed:

@@ -34,8 +34,11 @@ def totals(stages: Sequence[PlannedStage]) -> str:
     time = sum(one.seconds or 0.0 for one in stages)
     disk = sum(one.bytes or 0 for one in stages)
     unknown = sum(one.seconds is None for one in stages)
+    count = f"{len(stages)} stage{'' if len(stages) == 1 else 's'} of {cells} cell{'' if cells == 1 else 's'}"
+    if unknown == len(stages):
+        return f"{count}; how long they take is not known: nothing like them has run on this machine."
     lines = [
-        f"{len(stages)} stages, {cells} cells, about {duration(time)} one after the other and {mebibytes(disk / MIB)}"
+        f"{count}, about {duration(time)} one after the other and {mebibytes(disk / MIB)}"
         " of new files (the DVC cache holds them once more where the file system cannot link)."
     ]
     if unknown:

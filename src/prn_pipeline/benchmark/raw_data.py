@@ -8,6 +8,16 @@ from pathlib import Path
 RAW = Path("data/01_raw")
 
 
+def without_raw_data(datasets: Iterable[str], project: Path) -> list[str]:
+    """A line for each data set that DVC cannot find; its cells would fail."""
+    return [
+        f"data set {name!r} has no raw data: put its folder, or a link to it, at {RAW / name}, or name the folder"
+        " that holds your data sets: prn benchmark --data FOLDER"
+        for name in datasets
+        if not (project / RAW / name).exists()
+    ]
+
+
 def link_raw_data(datasets: Iterable[str], project: Path, root: Path) -> list[Path]:
     """Link the folders of data sets that lie below `root` to where DVC tracks them, unless something is there.
 

@@ -37,11 +37,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: addresses of the stages that failed, what DVC said of each; `log` has all that was said."""
+    """How a job ended: addresses of the stages that failed; `log` has all that was said."""
 
     job: Job
     log: Path
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
 
 
 def jobs_of(planned: Sequence[PlannedStage]) -> tuple[list[Job], list[Job]]:
@@ -85,7 +85,7 @@ def run_jobs(
                 forget_failure(one.stage, one.names, project)
                 said = _reproduce(one, project, environment, outcome.log)
                 if said is not None and not interrupted.is_set():
-                    outcome.failed[one.address] = said
+                    outcome.failed.append(one.address)
                     note_failed_stage(one.address, one.stage, one.names, said, project)
         told(outcome)
         return outcome
@@ -113,7 +113,7 @@ def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str],
     return log.read_bytes()[before:].decode(errors="replace") if done.returncode else None
 
 
-def _waits_for(one: PlannedStage, job: Job, failed: dict[str, str]) -> bool:
+def _waits_for(one: PlannedStage, job: Job, failed: Sequence[str]) -> bool:
     """Whether a stage comes after one that has failed: what it is built on, or an earlier stage of its cell."""
     broken = [other.names for other in job.stages if other.address in failed]
     return any(all(one.names.get(name) == value for name, value in names.items()) for names in broken)

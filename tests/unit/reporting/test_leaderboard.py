@@ -179,19 +179,19 @@ def test_large_numbers_are_rounded(count: float, text: str) -> None:
 
 
 def test_cells_are_read_with_their_scores_failures_and_reports(tmp_path: Path) -> None:
-    lists = {"datasets": ["a"], "base_models": ["b"], "refiners": ["prn", "other"], "seeds": [0]}
+    names = [{"dataset": "a", "base_model": "b", "refiner": refiner, "seed": 0} for refiner in ("prn", "other")]
     (tmp_path / "metrics/a/b/prn").mkdir(parents=True)
     (tmp_path / "metrics/a/b/prn/seed-0.json").write_text(json.dumps(scores(0.1)))
     reports = tmp_path / "data/08_reporting"
     (reports / "a/b/prn/seed-0").mkdir(parents=True)
     (reports / "a/b/prn/seed-0/report.html").write_text("")
-    done, missing = read_cells(lists, tmp_path)
+    done, missing = read_cells(names, tmp_path)
     assert (done.state, missing.state) == ("done", "missing")
     assert done.path == "a/b/prn/seed-0"
     assert done.report == reports / "a/b/prn/seed-0/report.html"
     (reports / "a/b/seed-0").mkdir()
     (reports / "a/b/seed-0/failure.json").write_text('{"stage": "base_training", "message": "no memory"}')
-    assert {cell.state for cell in read_cells(lists, tmp_path)} == {"failed"}, "what they are built on has failed"
+    assert {cell.state for cell in read_cells(names, tmp_path)} == {"failed"}, "what they are built on has failed"
     (tmp_path / "metrics/a/b/prn/seed-0.json").write_text("{")
     with pytest.raises(UserError, match=r"seed-0\.json is not JSON"):
-        read_cells(lists, tmp_path)
+        read_cells(names, tmp_path)

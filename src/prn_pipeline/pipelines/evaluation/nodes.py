@@ -13,13 +13,12 @@ from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.segmentation import BaseModel
+from prn_pipeline.stage_costs import Costs
 from prn_pipeline.stages.evaluation import measure, tune_threshold
 from prn_pipeline.stages.model_costs import model_costs
 from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
 from prn_pipeline.training.inference import predict_logits
-
-Costs = dict[str, dict[str, float]]
 
 
 def refine_test_maps(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +12,6 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.scopes import FAILURE, SCOPES, scope_path
 
 State = Literal["done", "failed", "missing"]
-
-#: Keys of the lists, in the order of a cell's names.
-LISTS = {"datasets": "dataset", "base_models": "base_model", "refiners": "refiner", "seeds": "seed"}
 
 
 @dataclass(frozen=True)
@@ -45,29 +41,25 @@ class Cell:
         return scope_path("cell", dict(self.names))
 
 
-def read_cells(lists: Mapping[str, Sequence[Any]], project: Path) -> list[Cell]:
-    """Every cell of a benchmark with what the project has of it.
+def read_cells(names: Iterable[Mapping[str, Any]], project: Path) -> list[Cell]:
+    """Cells with what the project has of them.
 
     Args:
-        lists: datasets, base_models, refiners, seeds.
+        names: of each cell: dataset, base_model, refiner, seed.
         project: with `metrics/` and `data/08_reporting/`.
 
     Raises:
-        UserError: a list is missing, or a scores file is not JSON.
+        UserError: a scores file is not JSON.
     """
-    wrong = sorted(set(LISTS) - set(lists))
-    if wrong:
-        raise UserError(f"the benchmark has no {', '.join(wrong)}: it lists {', '.join(LISTS)}")
-    cells = []
-    for values in itertools.product(*(lists[key] for key in LISTS)):
-        names = dict(zip(LISTS.values(), values, strict=True))
-        folder = project / "data" / "08_reporting" / scope_path("cell", names)
-        report = folder / "report.html"
+    reports, cells = project / "data" / "08_reporting", []
+    for one in names:
+        path = scope_path("cell", dict(one))
+        report = reports / path / "report.html"
         cells.append(
             Cell(
-                names,
-                scores=_json(project / "metrics" / f"{scope_path('cell', names)}.json"),
-                failure=_failure(project / "data" / "08_reporting", names),
+                one,
+                scores=_json(project / "metrics" / f"{path}.json"),
+                failure=_failure(reports, one),
                 report=report if report.is_file() else None,
             )
         )
