@@ -11,6 +11,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from prn_pipeline.cell_checks import check_readings
 from prn_pipeline.scopes import widest_scope
 from prn_pipeline.stage_costs import stage_of
 from prn_pipeline.tracking import CellRun
@@ -35,7 +36,10 @@ class CellRunHooks:
     def choose_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Before kedro-mlflow starts a run: continue the one of the same scope, if this is one stage of it."""
         assert self._context is not None
-        scope = widest_scope(stage_of(node) for node in pipeline.nodes)
+        stages = {stage_of(node) for node in pipeline.nodes}
+        if "prn_training" in stages:
+            check_readings(self._context.params)
+        scope = widest_scope(stages)
         self._run = CellRun(self._context.params, Path(self._context.project_path), scope)
         config = self._context.mlflow.tracking  # type: ignore[attr-defined]
         config.run.name = self._run.name

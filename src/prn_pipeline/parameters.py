@@ -7,11 +7,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from prn_pipeline.cell_checks import check_maps, check_patches, check_protocol
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.pseudo_labels import MOST_LEVELS
 from prn_pipeline.refinement.settings import settings_class
-from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.settings import base_settings_class
 from prn_pipeline.training.settings import TrainingSettings
 
 Settings = dict[str, Any]
@@ -105,38 +106,19 @@ def with_cell(raw: Settings) -> Settings:
     prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
     data = _validated(DatasetSettings, dataset, f"datasets.{parameters.dataset}")
     settings = _validated(settings_class(refiner), refiner, f"refiners.{parameters.refiner}")
+    base = _validated(base_settings_class(base_model), base_model, f"base_models.{parameters.base_model}")
     cell = {
         "names": {name: getattr(parameters, name) for name in CELL_NAMES},
         "dataset": data.model_dump(mode="json"),
-        "base_model": _complete(BaseModelSettings, base_model, f"base_models.{parameters.base_model}"),
+        "base_model": base.model_dump(mode="json"),
         "base_training": _shortened(_complete(TrainingSettings, base_training, "base_training"), data.training_share),
         "refiner": settings.model_dump(mode="json"),
         "prn_training": _shortened(_complete(TrainingSettings, prn_training, "prn_training"), data.training_share),
     }
-    _check_patches(parameters, data.image_size)
-    _check_maps(parameters.refiner, settings.multiple, data.image_size, cell["prn_training"]["augmentation"]["crop"])
+    check_protocol(parameters.base_model, base.trained_here, parameters.logit_caching.protocol)
+    check_patches(parameters.dataset, parameters.pseudo_labelling.patch_size, data.image_size)
+    check_maps(parameters.refiner, settings.multiple, data.image_size, cell["prn_training"]["augmentation"]["crop"])
     return {**raw, "cell": cell}
-
-
-def _check_patches(parameters: Parameters, size: int) -> None:
-    patch = parameters.pseudo_labelling.patch_size
-    if size % patch:
-        fitting = [p for p in range(4, size + 1) if size % p == 0]
-        raise UserError(
-            f"pseudo_labelling.patch_size is {patch}, which does not divide the samples' side"
-            f" datasets.{parameters.dataset}.image_size = {size}; take one of {', '.join(map(str, fitting))}"
-        )
-
-
-def _check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> None:
-    """Before a base model is trained for hours: do the maps that the refiner will be given fit it?"""
-    for name, side in (("image_size", size), ("the crop of prn_training.augmentation", min(crop or size, size))):
-        if side % multiple:
-            near = max(multiple, side // multiple * multiple)
-            raise UserError(
-                f"refiner {refiner!r} takes maps whose sides are multiples of {multiple}, and {name} is {side}: use"
-                f" {near} or {near + multiple}, or lower its region_size and detail_levels"
-            )
 
 
 def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Settings:

@@ -21,6 +21,7 @@ EVERYWHERE = {"errors", "scopes"}
 ORCHESTRATION = {"kedro", "kedro_mlflow", "mlflow", "dvc"}
 LIBRARY = [path for room in FLOORS for path in (SOURCE / room).rglob("*.py")] + [
     SOURCE / "parameters.py",
+    SOURCE / "cell_checks.py",
     SOURCE / "errors.py",
     SOURCE / "scopes.py",
 ]

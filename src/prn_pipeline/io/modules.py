@@ -11,13 +11,12 @@ from prn_pipeline.data.atomic import replacing
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
-from prn_pipeline.segmentation.model import BaseModel
-from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation import build_base_model, read_base_settings
 from prn_pipeline.training.module_files import load_module, save_module
 
 #: How a stored module is rebuilt from its settings before its weights are loaded.
 REBUILD: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "base_model": lambda settings: BaseModel(BaseModelSettings(**settings), pretrained=False),
+    "base_model": lambda settings: build_base_model(read_base_settings(settings), pretrained=False),
     "refiner": lambda settings: build_refiner(read_settings(settings)),
 }
 

@@ -1,6 +1,26 @@
 """Base models: anything that gives every pixel a foreground logit."""
 
-from prn_pipeline.segmentation.model import BaseModel, architecture_names, check_size
-from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.building import AnyBaseModel, MapFiles, build_base_model
+from prn_pipeline.segmentation.imported import ImportedModel
+from prn_pipeline.segmentation.model import BaseModel, architecture_names
+from prn_pipeline.segmentation.settings import (
+    AnyBaseModelSettings,
+    BaseModelSettings,
+    MapFilesSettings,
+    ModuleSettings,
+    read_base_settings,
+)
 
-__all__ = ["BaseModel", "BaseModelSettings", "architecture_names", "check_size"]
+__all__ = [
+    "AnyBaseModel",
+    "AnyBaseModelSettings",
+    "BaseModel",
+    "BaseModelSettings",
+    "ImportedModel",
+    "MapFiles",
+    "MapFilesSettings",
+    "ModuleSettings",
+    "architecture_names",
+    "build_base_model",
+    "read_base_settings",
+]

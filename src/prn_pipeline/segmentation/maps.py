@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.imported import ImportedModel
 from prn_pipeline.segmentation.model import BaseModel
 
 #: Axes along which the image is flipped for each view: not at all, left-right, top-bottom, both.
@@ -32,26 +34,35 @@ class MapMaker(nn.Module):
     """A base model that gives `BaseMaps`.
 
     Args:
-        model: trained.
+        model: trained, or imported with its weights.
         views: look at each image four times; three more passes of the model.
         features: keep the decoder's last map, which costs nothing but space.
+
+    Raises:
+        UserError: features of a model that nobody knows the inside of.
     """
 
-    def __init__(self, model: BaseModel, views: bool = True, features: bool = True) -> None:
+    def __init__(self, model: BaseModel | ImportedModel, views: bool = True, features: bool = True) -> None:
         super().__init__()
+        if features and not hasattr(model, "with_features"):
+            raise UserError(
+                "logit_caching.keep names features, which an imported module does not offer: take features out of it,"
+                " and a refiner that does not read them"
+            )
         self.model = model
         self._views = views
         self._features = features
 
     def forward(self, images: Tensor) -> BaseMaps:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255."""
-        logits, features = self.model.with_features(images)
+        features = None
+        if self._features:
+            logits, raw = self.model.with_features(images)  # type: ignore[operator]
+            features = at_half_resolution(raw, images.shape[-2])
+        else:
+            logits = self.model(images)
         logits = logits.float()
-        return BaseMaps(
-            logits,
-            self._seen_again(images, logits) if self._views else None,
-            at_half_resolution(features, images.shape[-2]) if self._features else None,
-        )
+        return BaseMaps(logits, self._seen_again(images, logits) if self._views else None, features)
 
     def _seen_again(self, images: Tensor, logits: Tensor) -> Tensor:
         flipped = [self.model(images.flip(axes)).float().flip(axes) for axes in FLIPS[1:]]

@@ -8,10 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.settings import BaseModelSettings
-
-#: ImageNet statistics of RGB values in [0, 1]; what every pretrained encoder of the library was trained with, or close.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from prn_pipeline.segmentation.settings import MEAN, STD, BaseModelSettings
 
 
 class BaseModel(nn.Module):
@@ -48,21 +45,15 @@ class BaseModel(nn.Module):
         finally:
             hook.remove()
 
-
-def stride_of(model: BaseModel) -> int:
-    """Height and width of an input must be multiples of this."""
-    return int(getattr(model.network.encoder, "output_stride", 32))
-
-
-def check_size(model: BaseModel, size: int) -> None:
-    """Raise UserError, with sizes that fit, when samples of side `size` do not fit the network."""
-    stride = stride_of(model)
-    if getattr(model.network, "requires_divisible_input_shape", True) and size % stride:
-        low = max(stride, size // stride * stride)
-        raise UserError(
-            f"{model.settings.architecture} with encoder {model.settings.encoder} takes images whose side is a multiple"
-            f" of {stride}; image_size (or augmentation.crop) is {size}: use {low} or {low + stride}"
-        )
+    def check_size(self, size: int) -> None:
+        """Raise UserError, with sizes that fit, when samples of side `size` do not fit the network."""
+        stride = int(getattr(self.network.encoder, "output_stride", 32))
+        if getattr(self.network, "requires_divisible_input_shape", True) and size % stride:
+            low = max(stride, size // stride * stride)
+            raise UserError(
+                f"{self.settings.architecture} with encoder {self.settings.encoder} takes images whose side is a"
+                f" multiple of {stride}; image_size (or augmentation.crop) is {size}: use {low} or {low + stride}"
+            )
 
 
 def _network(settings: BaseModelSettings, pretrained: bool) -> Any:

@@ -6,9 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from torch import nn
 
 from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings, check_size
+from prn_pipeline.segmentation import (
+    AnyBaseModelSettings,
+    BaseModelSettings,
+    MapFiles,
+    ModuleSettings,
+    build_base_model,
+)
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
@@ -21,13 +29,15 @@ ARRAYS = {"inputs": "images", "masks": "masks"}
 
 def train_base_model(
     samples: Samples,
-    model: BaseModelSettings,
+    model: AnyBaseModelSettings,
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path,
     listener: EpochListener | None = None,
 ) -> Trained:
-    """Train on split train; val chooses the best epoch."""
+    """Train on split train; val chooses the best epoch. What is not trained here comes as it is, with no history."""
+    if not model.trained_here:
+        return Trained(_untrained(samples, model), pd.DataFrame(columns=["epoch"]))
     return _train(
         samples, samples.rows(["train"]), samples.rows(["val"]), "base", model, settings, seed, checkpoints, listener
     )
@@ -35,7 +45,7 @@ def train_base_model(
 
 def train_fold_models(
     samples: Samples,
-    model: BaseModelSettings,
+    model: AnyBaseModelSettings,
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path,
@@ -57,23 +67,32 @@ def train_fold_models(
     return trained
 
 
+def _untrained(samples: Samples, model: AnyBaseModelSettings) -> nn.Module:
+    network = build_base_model(model)
+    if not isinstance(network, MapFiles):
+        network.check_size(samples.store_of("images").shape("images")[1])
+    return network.eval()
+
+
 def _train(
     samples: Samples,
     rows: np.ndarray,
     validation: np.ndarray | None,
     name: str,
-    model: BaseModelSettings,
+    model: AnyBaseModelSettings,
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path,
     listener: EpochListener | None,
 ) -> Trained:
     size = samples.store_of("images").shape("images")[1]
-    probe = BaseModel(model, pretrained=False)
-    check_size(probe, size)
-    check_size(probe, settings.augmentation.crop or size)
+    assert isinstance(model, BaseModelSettings | ModuleSettings)
+    probe = build_base_model(model, pretrained=False)
+    assert not isinstance(probe, MapFiles)
+    for side in {size, settings.augmentation.crop or size}:
+        probe.check_size(side)
     return fit(
-        lambda: BaseModel(model),
+        lambda: build_base_model(model),
         MaskObjective(model.loss),
         StoredSamples(samples, rows, ARRAYS, settings.augmentation, memory=settings.memory_bytes),
         None if validation is None else StoredSamples(samples, validation, ARRAYS, memory=settings.memory_bytes),

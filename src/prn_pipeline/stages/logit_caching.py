@@ -12,19 +12,28 @@ from torch import nn
 from prn_pipeline.data.array_store import Batch, shards
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import BaseModel
+from prn_pipeline.segmentation import BaseModel, ImportedModel
 from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
 from prn_pipeline.training.inference import predict, stored_logits
 
+#: Stands for a model in the manifest of maps where there is no map: other programs need not give one of every image.
+NO_MAP = "none"
 
-def assign_models(manifest: pd.DataFrame, protocol: str, fold_models: Mapping[str, nn.Module]) -> pd.DataFrame:
+
+def assign_models(
+    manifest: pd.DataFrame,
+    protocol: str,
+    fold_models: Mapping[str, nn.Module],
+    seen: Collection[str] = ("train",),
+) -> pd.DataFrame:
     """The manifest of the maps.
 
     Args:
         manifest: of the samples.
-        protocol: `holdout` (paper section 4.1): the base model makes every map, and train's are marked as seen;
+        protocol: `holdout` (paper section 4.1): the base model makes every map, and those of `seen` are marked;
             `crossfit`: every map of train + val comes from the model of its fold, which has not seen it.
         fold_models: one a fold, named fold-0, fold-1, ...
+        seen: splits that the base model has learned from.
 
     Returns:
         sample_id, split, fold, model, seen_in_training; a row a sample, in order.
@@ -34,7 +43,7 @@ def assign_models(manifest: pd.DataFrame, protocol: str, fold_models: Mapping[st
     """
     maps = manifest[["sample_id", "split", "fold"]].copy()
     if protocol == "holdout":
-        return maps.assign(model="base", seen_in_training=maps["split"] == "train")
+        return maps.assign(model="base", seen_in_training=maps["split"].isin(list(seen)))
     maps["model"] = np.where(maps["split"] == "test", "base", "fold-" + maps["fold"].astype(str))
     missing = sorted(set(maps["model"]) - set(fold_models) - {"base"})
     if missing:
@@ -52,13 +61,13 @@ def learning_rows(map_manifest: pd.DataFrame) -> np.ndarray:
 
 def seen_rows(map_manifest: pd.DataFrame) -> np.ndarray:
     """Rows whose maps are of images that their model was trained on: better than those of new images. int64."""
-    return np.flatnonzero(map_manifest["seen_in_training"].to_numpy())
+    return np.flatnonzero((map_manifest["seen_in_training"] & (map_manifest["model"] != NO_MAP)).to_numpy())
 
 
 def cached_maps(
     samples: Samples,
     map_manifest: pd.DataFrame,
-    models: Mapping[str, BaseModel],
+    models: Mapping[str, BaseModel | ImportedModel],
     batch_size: int,
     keep: Collection[str],
 ) -> Iterator[Batch]:

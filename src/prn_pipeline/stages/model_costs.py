@@ -55,18 +55,20 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
     return ModelCost(parameters, counter.get_total_flops() / 1e9, 1000 * min(seconds) / len(inputs[0]))
 
 
-def model_costs(base_model: nn.Module, refiner: nn.Module, arrays: Sequence[str], samples: Samples) -> dict[str, Any]:
+def model_costs(
+    base_model: nn.Module | None, refiner: nn.Module, arrays: Sequence[str], samples: Samples
+) -> dict[str, Any]:
     """Costs of a base model and of a refiner on test images of its data set.
 
     Args:
-        base_model: takes images.
+        base_model: takes images; None where only its maps are known.
         refiner: takes `arrays`.
         arrays: names of stored arrays.
         samples: with these arrays.
 
     Returns:
-        As JSON {"base": ModelCost, "refiner": ModelCost and "base_passes"}: a refiner that reads views pays for so
-        many more passes of the base model.
+        As JSON {"base": ModelCost or None, "refiner": ModelCost and "base_passes"}: a refiner that reads views
+        pays for so many more passes of the base model.
     """
     rows = samples.rows(["test"])[:BATCH]
 
@@ -75,7 +77,7 @@ def model_costs(base_model: nn.Module, refiner: nn.Module, arrays: Sequence[str]
 
     passes = len(FLIPS) - 1 if "views" in arrays else 0
     return {
-        "base": _rounded(model_cost(base_model, stored(["images"]))),
+        "base": _rounded(model_cost(base_model, stored(["images"]))) if base_model is not None else None,
         "refiner": {**_rounded(model_cost(refiner, stored(arrays))), "base_passes": passes},
     }
 

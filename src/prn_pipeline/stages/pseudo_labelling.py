@@ -12,6 +12,7 @@ from prn_pipeline.data.read_ahead import read_ahead
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.refinement import patch_pseudo_labels
 from prn_pipeline.refinement.stored_probabilities import probabilities_of
+from prn_pipeline.stages.logit_caching import NO_MAP
 
 #: Label of pixels that are not labelled.
 IGNORE = 255
@@ -30,9 +31,9 @@ def pseudo_label_batches(
 
     Yields:
         labels uint8 (B,S,S), thresholds float32 (B,g,g), iou float32 (B,g,g), in order of the manifest. Test samples
-        are not labelled: labels 255, thresholds and iou NaN.
+        and those without a map are not labelled: labels 255, thresholds and iou NaN.
     """
-    learned = (map_manifest["split"] != "test").to_numpy()
+    learned = ((map_manifest["split"] != "test") & (map_manifest["model"] != NO_MAP)).to_numpy()
     parts = shards(np.arange(len(learned)))
     for masks, logits, chosen in read_ahead(_read(samples, rows, learned[rows]) for rows in parts):
         grid = tuple(-(-side // patch_size) for side in masks.shape[1:])

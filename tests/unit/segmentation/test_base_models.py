@@ -6,7 +6,7 @@ import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings, architecture_names, check_size
+from prn_pipeline.segmentation import BaseModel, BaseModelSettings, architecture_names
 from prn_pipeline.segmentation.objective import MaskObjective
 
 LIGHT = {"DPT": ("tu-vit_tiny_patch16_224", {"dynamic_img_size": True})}
@@ -18,7 +18,7 @@ def test_every_architecture_gives_a_logit_a_pixel_and_learns(architecture: str) 
     model = BaseModel(BaseModelSettings(architecture=architecture, encoder=encoder, options=options))
     images = torch.randint(0, 256, (2, 3, 128, 128), dtype=torch.uint8)
     masks = (images[:, 0] > 127).to(torch.uint8)
-    check_size(model, 128)
+    model.check_size(128)
     loss, logits = MaskObjective("bce_dice")(model, {"inputs": images, "masks": masks})
     assert logits.shape == (2, 1, 128, 128)
     loss.backward()
@@ -51,7 +51,7 @@ def test_a_model_that_cannot_be_built_says_why(settings: dict[str, object], mess
 def test_a_size_that_does_not_fit_names_one_that_does() -> None:
     model = BaseModel(BaseModelSettings(architecture="FPN", encoder="resnet18"))
     with pytest.raises(UserError, match=r"multiple of 32.* is 100: use 96 or 128"):
-        check_size(model, 100)
+        model.check_size(100)
 
 
 def perfect(masks: torch.Tensor) -> torch.Tensor:

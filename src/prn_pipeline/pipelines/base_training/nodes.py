@@ -9,7 +9,7 @@ from torch import nn
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.pipelines.tracking import log_epoch
-from prn_pipeline.segmentation import BaseModelSettings
+from prn_pipeline.segmentation import read_base_settings
 from prn_pipeline.stages.base_training import train_base_model, train_fold_models
 from prn_pipeline.training.settings import TrainingSettings
 
@@ -25,7 +25,7 @@ def train_base(
     """The final base model: learns from train, its best epoch chosen on val."""
     trained = train_base_model(
         Samples(manifest, {"samples": samples}),
-        BaseModelSettings.model_validate(model),
+        read_base_settings(model),
         TrainingSettings.model_validate(training),
         seed,
         Path(checkpoints),
@@ -47,7 +47,7 @@ def train_folds(
     folds = sorted(set(manifest["fold"]) - {-1}) if protocol == "crossfit" else []
     trained = train_fold_models(
         Samples(manifest, {"samples": samples}),
-        BaseModelSettings.model_validate(model),
+        read_base_settings(model),
         TrainingSettings.model_validate(training),
         seed,
         Path(checkpoints),

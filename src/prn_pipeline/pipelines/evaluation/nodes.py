@@ -12,7 +12,7 @@ from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.segmentation import BaseModel
+from prn_pipeline.segmentation import AnyBaseModel, MapFiles
 from prn_pipeline.stage_costs import Costs
 from prn_pipeline.stages.evaluation import measure, tune_threshold
 from prn_pipeline.stages.model_costs import model_costs
@@ -40,7 +40,7 @@ def evaluate(
     logits: ArrayStore,
     map_manifest: pd.DataFrame,
     refined: ArrayStore,
-    base_model: BaseModel,
+    base_model: AnyBaseModel,
     refiner: Refiner | FoldEnsemble,
     dataset_costs: Costs,
     base_costs: Costs,
@@ -69,7 +69,8 @@ def evaluate(
     scores = {**cell["names"], "resolution": settings["resolution"], **scored}
     if isinstance(refiner, FoldEnsemble):
         scores["guard"] = refiner.guard
-    scores["cost"] = model_costs(base_model, refiner, refiner.arrays, stores)
+    known = None if isinstance(base_model, MapFiles) else base_model
+    scores["cost"] = model_costs(known, refiner, refiner.arrays, stores)
     for amount in ("seconds", "memory_mib"):
         scores[amount] = {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}
     return scores, per_image(measured)

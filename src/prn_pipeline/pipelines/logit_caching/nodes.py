@@ -1,31 +1,47 @@
 """Cache the base model's logits of every sample."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
+from prn_pipeline.data.listing import require_dataset_folder
+from prn_pipeline.data.map_folder import MapFolder
 from prn_pipeline.data.sample_store import IDENTITY, Samples
-from prn_pipeline.segmentation import BaseModel
-from prn_pipeline.stages.logit_caching import assign_models, cached_maps
+from prn_pipeline.segmentation import AnyBaseModel, BaseModel, ImportedModel, MapFiles
+from prn_pipeline.stages.logit_caching import NO_MAP, assign_models, cached_maps
+from prn_pipeline.stages.map_import import EXTERNAL, assign_maps, imported_maps
 from prn_pipeline.training.module_files import weights_digest
 
 
 def cache_logits(
     samples: ArrayStore,
     manifest: pd.DataFrame,
-    base_model: BaseModel,
-    fold_models: dict[str, BaseModel],
+    base_model: AnyBaseModel,
+    fold_models: dict[str, BaseModel | ImportedModel],
     settings: dict[str, Any],
+    cell: dict[str, Any],
+    data_root: str,
 ) -> tuple[ArrayStream, pd.DataFrame]:
     """The maps of every sample, and which model made them."""
-    map_manifest = assign_models(manifest, settings["protocol"], fold_models)
-    models = {"base": base_model, **fold_models}
+    attributes = {IDENTITY: manifest.attrs[IDENTITY], "protocol": settings["protocol"]}
     stores = Samples(manifest, {"samples": samples})
+    if isinstance(base_model, MapFiles):
+        maps = _map_folder(base_model, cell, data_root)
+        map_manifest = assign_maps(manifest, maps, base_model.settings.seen)
+        digest = maps.digest(map_manifest.loc[map_manifest["model"] != NO_MAP, "sample_id"])
+        attributes["models"] = {EXTERNAL: digest}
+        return ArrayStream(imported_maps(stores, map_manifest, maps), attributes), map_manifest
+    map_manifest = assign_models(manifest, settings["protocol"], fold_models, base_model.settings.seen)
+    models = {"base": base_model, **fold_models}
+    attributes["models"] = {name: weights_digest(model) for name, model in models.items()}
     batches = cached_maps(stores, map_manifest, models, settings["batch_size"], settings["keep"])
-    attributes = {
-        IDENTITY: manifest.attrs[IDENTITY],
-        "protocol": settings["protocol"],
-        "models": {name: weights_digest(model) for name, model in models.items()},
-    }
     return ArrayStream(batches, attributes), map_manifest
+
+
+def _map_folder(base_model: MapFiles, cell: dict[str, Any], data_root: str) -> MapFolder:
+    dataset = cell["names"]["dataset"]
+    folder = require_dataset_folder(dataset, Path(data_root), cell["dataset"]["folder"] or dataset)
+    described = base_model.settings
+    return MapFolder(folder, described.folder, described.name, described.values)

@@ -11,7 +11,15 @@ def create_pipeline(**kwargs: object) -> Pipeline:
         [
             node(
                 cache_logits,
-                inputs=["samples", "manifest", "base_model", "fold_models", "params:logit_caching"],
+                inputs=[
+                    "samples",
+                    "manifest",
+                    "base_model",
+                    "fold_models",
+                    "params:logit_caching",
+                    "params:cell",
+                    "params:ingestion.data_root",
+                ],
                 outputs=["logits", "map_manifest"],
                 name="cache_logits",
             )

@@ -157,13 +157,17 @@ def _added_cost(scores: Sequence[Scores]) -> dict[str, float]:
     passes = costs[0]["refiner"]["base_passes"]
     return {
         "parameters": costs[0]["refiner"]["parameters"],
-        "gflop": costs[0]["refiner"]["gflop"] + passes * costs[0]["base"]["gflop"],
-        "milliseconds": _mean([one["refiner"]["milliseconds"] + passes * one["base"]["milliseconds"] for one in costs]),
+        "gflop": _with_passes(costs[0], "gflop", passes),
+        "milliseconds": _mean([_with_passes(one, "milliseconds", passes) for one in costs]),
     }
 
 
+def _with_passes(cost: dict[str, Any], amount: str, passes: int) -> float:
+    return float(cost["refiner"][amount] + (passes * cost["base"][amount] if passes else 0))
+
+
 def _base_cost(scores: Sequence[Scores]) -> dict[str, float]:
-    costs = [one["cost"]["base"] for one in scores if "cost" in one]
+    costs = [one["cost"]["base"] for one in scores if "cost" in one and one["cost"]["base"]]
     return {**costs[0], "milliseconds": _mean([one["milliseconds"] for one in costs])} if costs else {}
 
 

@@ -1,0 +1,70 @@
+"""Do a cell's choices fit each other? Said before a base model is trained for hours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.settings import settings_class
+from prn_pipeline.segmentation.settings import base_settings_class
+
+#: What only a model can give beside its logits.
+READINGS_OF_A_MODEL = ("views", "features")
+
+
+def check_protocol(base_model: str, trained_here: bool, protocol: str) -> None:
+    """Raise UserError where fold models are asked of a base model that is not trained here."""
+    if not trained_here and protocol == "crossfit":
+        raise UserError(
+            f"protocol crossfit trains one base model a fold, and {base_model!r} is not trained here: use"
+            " logit_caching.protocol=holdout; if it has not seen some of the images, say so with its key `seen`"
+        )
+
+
+def check_patches(dataset: str, patch: int, size: int) -> None:
+    """Raise UserError, with sizes that fit, where samples of side `size` are no whole number of patches."""
+    if size % patch:
+        fitting = [p for p in range(4, size + 1) if size % p == 0]
+        raise UserError(
+            f"pseudo_labelling.patch_size is {patch}, which does not divide the samples' side"
+            f" datasets.{dataset}.image_size = {size}; take one of {', '.join(map(str, fitting))}"
+        )
+
+
+def check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> None:
+    """Raise UserError, with sizes that fit, where maps do not fit the refiner."""
+    for name, side in (("image_size", size), ("the crop of prn_training.augmentation", min(crop or size, size))):
+        if side % multiple:
+            near = max(multiple, side // multiple * multiple)
+            raise UserError(
+                f"refiner {refiner!r} takes maps whose sides are multiples of {multiple}, and {name} is {side}: use"
+                f" {near} or {near + multiple}, or lower its region_size and detail_levels"
+            )
+
+
+def check_readings(checked: dict[str, Any]) -> None:
+    """Will there be all that the refiner reads?
+
+    Args:
+        checked: what `parameters.with_cell` gave.
+
+    Raises:
+        UserError: the base model has no such thing, or it is not kept.
+    """
+    cell, kept = checked["cell"], checked["logit_caching"]["keep"]
+    names = cell["names"]
+    base = base_settings_class(cell["base_model"]).model_validate(cell["base_model"])
+    reads = settings_class(cell["refiner"]).model_validate(cell["refiner"]).arrays
+    wanted = [name for name in reads if name in READINGS_OF_A_MODEL]
+    for name in wanted:
+        if name not in base.offers:
+            raise UserError(
+                f"refiner {names['refiner']!r} reads {name}, which base model {names['base_model']!r} of kind"
+                f" {base.kind} does not have: take a refiner that needs maps only, refiner=prn_maps, or one with other"
+                " `reads`"
+            )
+        if name not in kept:
+            raise UserError(
+                f"refiner {names['refiner']!r} reads {name}, and logit_caching.keep is {kept}: add {name} to it, or"
+                " take a refiner that needs maps only, refiner=prn_maps"
+            )

@@ -1,0 +1,118 @@
+"""Files that hold one map -> its logits. Any program can write them: numpy, pictures, Zarr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.special import logit
+
+from prn_pipeline.errors import UserError
+
+Values = Literal["probabilities", "logits"]
+
+PICTURES = frozenset({".png", ".tif", ".tiff"})
+EXTENSIONS = frozenset({".npy", ".npz", ".zarr"}) | PICTURES
+#: A probability is kept so far from 0 and 1, or half a step of an integer's range where that is more.
+SMALLEST_PROBABILITY = 1e-7
+#: Rounding in the program that wrote the file may leave [0, 1] by so much.
+TOLERANCE = 1e-3
+
+
+def decode_map(path: Path, member: str | None, values: Values) -> NDArray[np.float32]:
+    """One map as logits.
+
+    Args:
+        path: .npy, .npz with one array, .png and .tif (8 or 16 bits, or float), .zarr.
+        member: which array of an .npz file or .zarr group; None where there is one only.
+        values: what is stored. Integers are shares of their range: 255 or 65535 is 1.
+
+    Returns:
+        float32 (H, W); finite.
+
+    Raises:
+        UserError: the file cannot be read, is no map, or holds values that are not what `values` says.
+    """
+    try:
+        stored = _stored(path, member)
+    except UserError:
+        raise
+    except Exception as error:  # four libraries' ways to say no
+        raise UserError(f"{_named(path, member)}: not a readable map ({error}). Write it again.") from error
+    return logits_of(_flat(stored, _named(path, member)), values, _named(path, member))
+
+
+def logits_of(stored: NDArray[np.generic], values: Values, name: str) -> NDArray[np.float32]:
+    """Stored values (H, W) -> logits, float32.
+
+    Raises:
+        UserError: NaN, or values that are not what `values` says.
+    """
+    if stored.dtype.kind == "b":
+        stored = stored.astype(np.uint8) * np.uint8(255)
+    if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
+        if values == "logits":
+            raise UserError(f"{name}: {stored.dtype} cannot be logits. Set `values: probabilities`, or store floats.")
+        most = 2 ** (8 * stored.dtype.itemsize) - 1
+        return logit(np.clip(stored.astype(np.float64) / most, 0.5 / most, 1 - 0.5 / most)).astype(np.float32)
+    if stored.dtype.kind not in "fiu":
+        raise UserError(f"{name}: values of type {stored.dtype}, expected floats, or integers of 8 or 16 bits.")
+    floats = stored.astype(np.float32)
+    low, high = (float(floats.min()), float(floats.max())) if floats.size else (0.0, 0.0)
+    if not np.isfinite([low, high]).all():
+        raise UserError(f"{name}: NaN or infinite values. Find out why the model gave them, or clip them.")
+    if values == "logits":
+        return floats
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        raise UserError(
+            f"{name}: values from {low:.4g} to {high:.4g} of type {stored.dtype} are no probabilities. Set `values:"
+            " logits` if that is what they are, or store probabilities from 0 to 1."
+        )
+    return logit(np.clip(floats, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)).astype(np.float32)
+
+
+def _stored(path: Path, member: str | None) -> NDArray[np.generic]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[member or _only(list(arrays), path)]
+    if suffix == ".zarr":
+        found = zarr.open(path, mode="r")
+        if isinstance(found, zarr.Group):
+            found = found[member or _only(sorted(found.array_keys()), path)]
+        return np.asarray(found)
+    with Image.open(path) as picture:
+        picture.load()
+        if picture.mode in ("P", "PA", "LA", "RGB", "RGBA", "CMYK"):
+            raise UserError(f"{path}: a picture in mode {picture.mode}. Save the map as grey, of 8 or 16 bits.")
+        values = np.asarray(picture)
+    return values.astype(np.uint16) if picture.mode == "I" and 0 <= values.min() <= values.max() < 2**16 else values
+
+
+def _only(names: list[str], path: Path) -> str:
+    if len(names) != 1:
+        raise UserError(
+            f"{path}: {len(names)} arrays ({', '.join(names[:5])}), expected one. Write a file a sample; or name the"
+            " container itself as `folder` if each of its arrays is a sample's map."
+        )
+    return names[0]
+
+
+def _flat(stored: NDArray[np.generic], name: str) -> NDArray[np.generic]:
+    """(H, W), also from (1, H, W) and (H, W, 1)."""
+    squeezed = stored
+    while squeezed.ndim > 2 and 1 in (squeezed.shape[0], squeezed.shape[-1]):
+        squeezed = squeezed[0] if squeezed.shape[0] == 1 else squeezed[..., 0]
+    if squeezed.ndim != 2 or not squeezed.size:
+        raise UserError(f"{name}: an array of shape {stored.shape}, expected (height, width): one value a pixel.")
+    return squeezed
+
+
+def _named(path: Path, member: str | None) -> str:
+    return f"{path}" if member is None else f"{path}[{member}]"

@@ -1,0 +1,46 @@
+"""From settings to a base model."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.imported import ImportedModel
+from prn_pipeline.segmentation.model import BaseModel
+from prn_pipeline.segmentation.settings import (
+    AnyBaseModelSettings,
+    MapFilesSettings,
+    ModuleSettings,
+)
+
+
+class MapFiles(nn.Module):
+    """Stands for a model that only its maps are known of: no weights, and no map of an image that has none."""
+
+    def __init__(self, settings: MapFilesSettings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raise UserError: there is nothing to run."""
+        raise UserError("this base model is a folder of maps: it cannot be run on other images")
+
+
+AnyBaseModel = BaseModel | ImportedModel | MapFiles
+
+
+def build_base_model(settings: AnyBaseModelSettings, pretrained: bool = True) -> AnyBaseModel:
+    """The base model that `settings` describe.
+
+    Args:
+        settings: of any kind.
+        pretrained: fetch or read the weights that they name; False when weights are about to be loaded anyway.
+
+    Raises:
+        UserError: it cannot be built.
+    """
+    if isinstance(settings, MapFilesSettings):
+        return MapFiles(settings)
+    if isinstance(settings, ModuleSettings):
+        return ImportedModel(settings, pretrained)
+    return BaseModel(settings, pretrained)

@@ -1,0 +1,103 @@
+"""Maps of another program in place of a base model's own: read, checked, brought to the samples' size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from prn_pipeline.data.array_store import Batch, shards
+from prn_pipeline.data.map_folder import MapFolder
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.splits import SPLITS
+from prn_pipeline.errors import UserError
+from prn_pipeline.stages.logit_caching import NO_MAP
+from prn_pipeline.training.inference import stored_logits
+
+#: Says in the manifest of the maps who made them.
+EXTERNAL = "external"
+#: Threads that decode files, and problems that one message lists.
+READERS, REPORTED = 4, 10
+
+
+def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]) -> pd.DataFrame:
+    """The manifest of the maps, as `logit_caching.assign_models` gives it.
+
+    Args:
+        manifest: of the samples.
+        folder: of the maps; it may hold more, for images that are no samples.
+        seen: splits whose images the model was trained on. Their maps may be missing: PRN does not need them.
+
+    Returns:
+        sample_id, split, fold, model (`EXTERNAL` or `NO_MAP`), seen_in_training; a row a sample, in order.
+
+    Raises:
+        UserError: maps of other splits are missing.
+    """
+    maps = manifest[["sample_id", "split", "fold"]].copy()
+    there = maps["sample_id"].map(lambda sample_id: sample_id in folder)
+    unseen = ~maps["split"].isin(list(seen))
+    lacking = maps[unseen & ~there]
+    if len(lacking):
+        splits = [split for split in SPLITS if split in set(lacking["split"])]
+        more = ", ..." if len(lacking) > REPORTED else ""
+        raise UserError(
+            f"{folder.place}: {len(lacking)} of {maps['split'].isin(splits).sum()} samples in {' + '.join(splits)} have"
+            f" no map: {', '.join(lacking['sample_id'][:REPORTED])}{more}. There are {len(folder)} maps, such as"
+            f" {folder.examples}. Write the missing ones, or say with `name` how their names become ids."
+        )
+    return maps.assign(model=np.where(there, EXTERNAL, NO_MAP), seen_in_training=~unseen)
+
+
+def imported_maps(samples: Samples, map_manifest: pd.DataFrame, folder: MapFolder) -> Iterator[Batch]:
+    """The maps of all samples in order of the manifest; zeros where there is none.
+
+    Args:
+        samples: with images, which say how large the maps become.
+        map_manifest: of `assign_maps`.
+        folder: of the maps.
+
+    Yields:
+        logits float16 (B,S,S).
+
+    Raises:
+        UserError: maps that cannot be used, up to `REPORTED` of them at once.
+    """
+    size = samples.store_of("images").shape("images")[1]
+    ids, models = map_manifest["sample_id"].to_numpy(), map_manifest["model"].to_numpy()
+    native = samples.manifest[["native_height", "native_width"]].to_numpy()
+    problems: list[str] = []
+
+    def read(row: int) -> NDArray[np.float16] | UserError:
+        if models[row] == NO_MAP:
+            return np.zeros((size, size), np.float16)
+        try:
+            height, width = native[row]
+            return _at_size(folder.logits(ids[row], (int(height), int(width))), size)
+        except UserError as error:
+            return error
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for rows in shards(np.arange(len(ids))):
+            results = list(pool.map(read, rows.tolist()))
+            problems += [str(result) for result in results if isinstance(result, UserError)]
+            if len(problems) >= REPORTED:
+                break
+            if not problems:
+                yield {"logits": np.stack([result for result in results if not isinstance(result, UserError)])}
+    if problems:
+        listed = "".join(f"\n- {problem}" for problem in problems[:REPORTED])
+        raise UserError(f"maps that cannot be used{' (the first)' if len(problems) >= REPORTED else ''}:{listed}")
+
+
+def _at_size(logits: NDArray[np.float32], size: int) -> NDArray[np.float16]:
+    """Square, averaged down or drawn up without steps."""
+    clamped = torch.from_numpy(stored_logits(torch.from_numpy(logits))).float()[None, None]
+    if clamped.shape[-2:] != (size, size):
+        clamped = F.interpolate(clamped, (size, size), mode="bilinear", antialias=True)
+    return stored_logits(clamped[0, 0])

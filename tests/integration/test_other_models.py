@@ -1,0 +1,85 @@
+"""Models of other people go through the same pipelines: as maps on disk, or as a module."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.special import expit
+
+from prn_pipeline.cli import users_mistake
+from prn_pipeline.data.array_store import ArrayStore
+from tests.integration.conftest import run_pipelines
+
+TINY = {"detail_width": 4, "detail_levels": 2, "region_width": 4}
+EXTERNAL = {"base_model": "external", "refiner": "prn_maps", "refiners": {"prn_maps": TINY}}
+
+
+def scores(project: Path, cell: str) -> dict[str, Any]:
+    return json.loads((project / "metrics" / f"synthetic_roads/{cell}/seed-0.json").read_text())
+
+
+def mistake_of(project: Path, **parameters: Any) -> str:
+    """What a run tells its user when it refuses."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps it
+        run_pipelines(project, **parameters)
+    mistake = users_mistake(caught.value)
+    assert mistake is not None, caught.value
+    return str(mistake)
+
+
+def write_maps(finished: Path, folder: Path, splits: list[str]) -> None:
+    """What a script of somebody else would do: 16-bit pictures, named after the images."""
+    manifest = pd.read_parquet(finished / "data/02_intermediate/synthetic_roads/manifest.parquet")
+    store = ArrayStore(finished / "data/04_feature/synthetic_roads/unet_resnet18_small/seed-0/logits.zarr")
+    folder.mkdir(parents=True)
+    for row in np.flatnonzero(manifest["split"].isin(splits)):
+        probabilities = expit(store.read("logits", [row])[0].astype(np.float64))
+        grey = np.rint(probabilities * 65535).astype(np.uint16)
+        Image.fromarray(grey).save(folder / f"{manifest['sample_id'][row]}.png")
+
+
+def test_maps_on_disk_are_refined_and_measured_like_those_of_a_model(finished: Path, project: Path) -> None:
+    write_maps(finished, project / "data/01_raw/synthetic_roads/maps", ["val", "test"])
+    run_pipelines(project, **EXTERNAL)
+    ours, theirs = scores(project, "external/prn_maps"), scores(finished, "unet_resnet18_small/prn")
+    assert ours["methods"]["base"]["iou_micro"] == pytest.approx(theirs["methods"]["base"]["iou_micro"], abs=1e-4)
+    assert "views" not in ours["methods"]
+    assert ours["cost"]["base"] is None
+    assert ours["cost"]["refiner"]["gflop"] > 0
+    report = project / "data/08_reporting/synthetic_roads/external/prn_maps/seed-0/report.html"
+    assert "prn_maps" in report.read_text()
+
+
+def test_what_cannot_be_done_with_maps_alone_is_said_before_anything_runs(project: Path) -> None:
+    for changes, message in (
+        ({"refiner": "prn"}, "refiner 'prn' reads views, .*'external'.*prn_maps"),
+        ({"logit_caching": {"protocol": "crossfit"}}, "crossfit trains one base model a fold"),
+    ):
+        assert re.search(message, mistake_of(project, **EXTERNAL | changes))
+    assert not (project / "data/02_intermediate").exists()
+
+
+def test_missing_maps_leave_nothing_half_written(finished: Path, project: Path) -> None:
+    write_maps(finished, project / "data/01_raw/synthetic_roads/maps", ["val"])
+    assert "4 of 4 samples in test have no map" in mistake_of(project, **EXTERNAL)
+    assert not list((project / "data").rglob("logits.zarr*"))
+
+
+def test_a_module_is_run_as_it_is(project: Path) -> None:
+    brightness = {
+        "kind": "module",
+        "target": "tests.unit.segmentation.test_imported_models:Brightness",
+        "options": {"form": "dict"},
+        "output_key": "out",
+    }
+    run_pipelines(
+        project, base_model="brightness", base_models={"brightness": brightness}, logit_caching={"keep": ["views"]}
+    )
+    found = scores(project, "brightness/prn")
+    assert found["cost"]["base"]["parameters"] == 3
+    assert set(found["methods"]) >= {"base", "views", "prn"}

@@ -1,0 +1,71 @@
+"""Maps of another program take the place of a base model's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prn_pipeline.data.map_folder import MapFolder
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.errors import UserError
+from prn_pipeline.stages.logit_caching import NO_MAP, learning_rows, seen_rows
+from prn_pipeline.stages.map_import import assign_maps, imported_maps
+from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
+
+
+def write_maps(samples: Samples, folder: Path, splits: list[str], size: int = 64) -> MapFolder:
+    folder.mkdir(exist_ok=True)
+    for row in samples.rows(splits):
+        logits = samples.array("logits", [row])[0].astype(np.float32)
+        np.save(
+            folder / f"{samples.manifest['sample_id'][row]}.npy", np.kron(logits, np.ones((size // 64, size // 64)))
+        )
+    return MapFolder(folder.parent, folder.name, None, "logits")
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_they_are_the_logits_that_were_written(bright_squares: Samples, tmp_path: Path, size: int) -> None:
+    maps = write_maps(bright_squares, tmp_path / "maps", ["train", "val", "test"], size)
+    manifest = assign_maps(bright_squares.manifest, maps, ["train"])
+    made = np.concatenate([batch["logits"] for batch in imported_maps(bright_squares, manifest, maps)])
+    expected = bright_squares.array("logits", slice(None))  # type: ignore[arg-type]
+    if size == 64:
+        assert made.dtype == np.float16
+        assert np.array_equal(made, expected)
+    else:  # brought down again: between pixels of one value nothing changes but at their borders
+        assert np.abs(made.astype(float) - expected).mean() < 0.3
+
+
+def test_images_that_the_model_has_seen_may_lack_maps_and_teach_nothing(
+    bright_squares: Samples, tmp_path: Path
+) -> None:
+    maps = write_maps(bright_squares, tmp_path / "maps", ["val", "test"])
+    manifest = assign_maps(bright_squares.manifest, maps, ["train"])
+    train = bright_squares.rows(["train"])
+    assert set(manifest["model"].iloc[train]) == {NO_MAP}
+    assert set(learning_rows(manifest)) == set(bright_squares.rows(["val"]))
+    assert not len(seen_rows(manifest))
+    labels = np.concatenate([batch["labels"] for batch in pseudo_label_batches(bright_squares, manifest, 16, 20)])
+    assert (labels[train] == 255).all()
+    assert (labels[bright_squares.rows(["val"])] != 255).all()
+
+
+def test_a_model_that_has_seen_nothing_lets_prn_learn_from_train_too(bright_squares: Samples, tmp_path: Path) -> None:
+    maps = write_maps(bright_squares, tmp_path / "maps", ["train", "val", "test"])
+    manifest = assign_maps(bright_squares.manifest, maps, [])
+    assert set(learning_rows(manifest)) == set(bright_squares.rows(["train", "val"]))
+
+
+def test_maps_that_are_missing_are_named(bright_squares: Samples, tmp_path: Path) -> None:
+    maps = write_maps(bright_squares, tmp_path / "maps", ["val"])
+    with pytest.raises(UserError, match=r"6 of 6 samples in test have no map: square-03, .*There are 6 maps"):
+        assign_maps(bright_squares.manifest, maps, ["train"])
+
+
+def test_all_bad_maps_are_told_at_once(bright_squares: Samples, tmp_path: Path) -> None:
+    maps = write_maps(bright_squares, tmp_path / "maps", ["val", "test"])
+    np.save(tmp_path / "maps" / "square-02.npy", np.full((64, 64), np.nan))
+    (tmp_path / "maps" / "square-23.npy").write_text("no map")
+    manifest = assign_maps(bright_squares.manifest, maps, ["train"])
+    with pytest.raises(UserError, match=r"(?s)square-02\.npy: NaN.*square-23\.npy: not a readable map"):
+        list(imported_maps(bright_squares, manifest, maps))
