@@ -61,6 +61,9 @@ class DatasetSettings(StrictSettings):
     reader: Literal["folder", "synthetic"] = Field(
         default="folder", description="`folder`: image files on disk; `synthetic`: drawn scenes."
     )
+    task: Literal["binary", "saliency"] = Field(
+        default="binary", description="What is measured: `saliency` adds what its literature measures of maps."
+    )
     folder: RelativePath | None = Field(
         default=None, description="Folder of the data set below the data root; null: the data set's own name."
     )

@@ -19,7 +19,7 @@ class Gain(TypedDict):
     p: float
 
 
-def _weights(images: int, resamples: int, seed: int) -> np.ndarray:
+def draws(images: int, resamples: int, seed: int) -> np.ndarray:
     """How often each image is drawn in each resample, int64 (resamples, images); rows sum to `images`."""
     return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
 
@@ -32,8 +32,8 @@ def interval(counts: np.ndarray, resamples: int, seed: int) -> list[float]:
         resamples: number of draws.
         seed: of the draws.
     """
-    drawn = iou(_weights(len(counts), resamples, seed) @ counts)
-    return _bounds(drawn)
+    drawn = iou(draws(len(counts), resamples, seed) @ counts)
+    return bounds(drawn)
 
 
 def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int) -> Gain:
@@ -56,16 +56,17 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
     """
     if counts.shape != rival.shape:
         raise ValueError(f"a paired test needs the same images, got {counts.shape} and {rival.shape}")
-    weights = _weights(len(counts), resamples, seed)
+    weights = draws(len(counts), resamples, seed)
     drawn = iou(weights @ counts) - iou(weights @ rival)
     below = (np.count_nonzero(drawn < 0) + 0.5 * np.count_nonzero(drawn == 0)) / resamples
     return {
         "iou_micro": float(iou(counts.sum(0)) - iou(rival.sum(0))),
-        "ci95": _bounds(drawn),
+        "ci95": bounds(drawn),
         "p": float(min(1.0, max(2 * min(below, 1 - below), 1 / resamples))),
     }
 
 
-def _bounds(drawn: np.ndarray) -> list[float]:
+def bounds(drawn: np.ndarray) -> list[float]:
+    """95 % percentile interval of drawn values (resamples,)."""
     tail = (1 - LEVEL) / 2
     return [float(bound) for bound in np.quantile(drawn, [tail, 1 - tail])]

@@ -71,6 +71,8 @@ def render_report(report: ReportInputs) -> Report:
         tiles=tiles(report),
         score_columns=tables.score_columns(methods),
         score_rows=tables.score_rows(report.cell, methods),
+        saliency_columns=(salient := tables.saliency_columns(methods)),
+        saliency_rows=tables.score_rows(report.cell, methods, salient),
         gain_rows=tables.gain_rows(report.cell, gains),
         gain_card=gain,
         training_cards=training,

@@ -30,6 +30,15 @@ METRIC_LABELS = {
     "boundary_iou": "Boundary IoU",
     "mae": "MAE",
 }
+#: Measured where the task is saliency; a table of their own.
+SALIENCY_LABELS = {
+    "f_max": "max F",
+    "f_mean": "mean F",
+    "f_weighted": "weighted F",
+    "s_measure": "S-measure",
+    "e_max": "max E",
+    "e_mean": "mean E",
+}
 METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "views", "prn")
 UPPER_BOUND = "patch_oracle"
 LOWER_IS_BETTER = {"mae"}
@@ -92,15 +101,25 @@ def score_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         if not name.endswith("_ci95") and not isinstance(value, (Mapping, Sequence))
     )
     known = {name: label for name, label in METRIC_LABELS.items() if name in named}
-    return known | {name: name.replace("_", " ") for name in named if name not in METRIC_LABELS}
+    return known | {name: name.replace("_", " ") for name in named if name not in METRIC_LABELS | SALIENCY_LABELS}
 
 
-def score_rows(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
-    """A row a method, rivals first, the refiner after them, the oracle last; the best reachable values marked.
+def saliency_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Those of `SALIENCY_LABELS` that were measured."""
+    return {
+        name: label for name, label in SALIENCY_LABELS.items() if any(name in scores for scores in methods.values())
+    }
 
+
+def score_rows(
+    cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str] | None = None
+) -> list[ScoreRow]:
+    """`columns` of the scores, or `score_columns`, with the best reachable values marked.
+
+    A row a method, rivals first, the refiner after them, the oracle last.
     Values that look equal in print are marked together: the third decimal decides, not the tenth.
     """
-    columns = score_columns(methods)
+    columns = score_columns(methods) if columns is None else columns
     contenders = [name for name in METHOD_ORDER if name in methods]
     contenders += [name for name in methods if name not in (*METHOD_ORDER, UPPER_BOUND)]
     leaders = {name: _leader(name, [methods[contender].get(name) for contender in contenders]) for name in columns}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from prn_pipeline.metrics import COLUMNS, interval, iou, paired_gain, scores
-from prn_pipeline.stages.evaluation import METHODS
+from prn_pipeline.stages.methods import METHODS
+from prn_pipeline.stages.task_measures import TaskMeasures
 
 #: Whom PRN is compared with, by key of the JSON.
 RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg", "vs_views": "views"}
@@ -25,13 +27,16 @@ def counts_of(measured: pd.DataFrame, method: str) -> np.ndarray:
     return measured.loc[measured["method"] == method, list(COLUMNS)].to_numpy(np.int64)
 
 
-def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+def score_methods(
+    measured: pd.DataFrame, resamples: int, seed: int, besides: Sequence[TaskMeasures] = ()
+) -> dict[str, Any]:
     """Scores of every method with intervals, and PRN's paired gains.
 
     Args:
         measured: what `evaluation.measure` gave.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+        besides: what the task has measured beside the counts.
 
     Returns:
         `n_test`, `methods` and `gain` of the scores JSON.
@@ -44,6 +49,7 @@ def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str
         for key, rival in RIVALS.items()
         if rival in methods
     }
+    more = [measures.scores(resamples, seed) for measures in besides]
     worse = {method: float(100 * np.mean(iou(counts[method]) < iou(counts["base"]))) for method in methods}
     return {
         "n_test": len(counts["base"]),
@@ -54,6 +60,7 @@ def score_methods(measured: pd.DataFrame, resamples: int, seed: int) -> dict[str
                 "vs_base": paired_gain(counts[method], counts["base"], resamples, seed),
                 "images_worse_pct": worse[method],
             }
+            | {name: value for scored in more for name, value in scored[method].items()}
             for method in methods
         },
         "gain": {**gain, "images_worse_pct": worse["prn"]},

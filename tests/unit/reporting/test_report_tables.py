@@ -54,6 +54,19 @@ def test_best_value_is_marked_among_methods_that_do_not_see_the_truth(
         assert [mark == "best" for mark in marks] == [winners[metric] == LABELS[label] for metric in METRICS]
 
 
+def test_measures_of_saliency_have_a_table_of_their_own() -> None:
+    methods = {"base": {"dice": 0.7, "f_max": 0.6, "e_mean": 0.5}, "prn": {"dice": 0.7, "f_max": 0.8, "e_mean": 0.4}}
+    columns = tables.saliency_columns(methods)
+    assert columns == {"f_max": "max F", "e_mean": "mean E"}
+    rows = tables.score_rows(CELL, methods, columns)
+    assert [[(cell.text, cell.best) for cell in row.cells] for row in rows] == [
+        [("0.600", False), ("0.500", True)],
+        [("0.800", True), ("0.400", False)],
+    ]
+    assert tables.score_columns(methods) == {"dice": "Dice"}
+    assert not tables.saliency_columns({"base": {"dice": 0.7}})
+
+
 def test_values_equal_in_print_share_the_mark() -> None:
     rows = tables.score_rows(CELL, {"base": {"dice": 0.70004}, "prn": {"dice": 0.70041}, "rankseg": {"dice": 0.6}})
     assert {row.label: row.cells[0].best for row in rows} == {"Base model": True, "RankSEG": False, "PRN": True}

@@ -13,16 +13,19 @@ from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics import COLUMNS, count_image
+from prn_pipeline.metrics.saliency import saliency_measures
 from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
 from prn_pipeline.refinement.settings import PatchRefineNetSettings
-from prn_pipeline.stages.evaluation import METHODS, measure, predictions, tune_threshold
+from prn_pipeline.stages.evaluation import measure, tune_threshold
 from prn_pipeline.stages.logit_caching import assign_models, learning_rows
 from prn_pipeline.stages.map_pairs import MapBatch, MapPair
+from prn_pipeline.stages.methods import METHODS, predictions
 from prn_pipeline.stages.native import native_resolution, stretch
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.reporting import choose_gallery, gallery, map_statistics
 from prn_pipeline.stages.scoring import per_image, score_methods
+from prn_pipeline.stages.task_measures import measures_of
 from prn_pipeline.training.settings import TrainingSettings
 
 #: The squares were seen once only.
@@ -82,6 +85,20 @@ def test_the_tuned_threshold_is_the_best_of_a_plain_search_on_val(
 
     found = tune_threshold(bright_squares, holdout)
     assert iou(found) == pytest.approx(max(iou(k / 1000) for k in range(1000)), abs=1e-9)
+
+
+def test_a_saliency_task_measures_maps_besides(bright_squares: Samples, refined: ArrayStore) -> None:
+    rows = bright_squares.rows(["test"])
+    besides = measures_of("saliency")
+    measured = measure(bright_squares, refined, rows, 0.5, 16, besides=besides)
+    methods = score_methods(measured, 200, 0, besides)["methods"]
+    masks = bright_squares.array("masks", rows)
+    probabilities = expit(bright_squares.array("logits", rows).astype(np.float32))
+    alone = [saliency_measures(one, mask).s_measure for one, mask in zip(probabilities, masks, strict=True)]
+    assert methods["base"]["s_measure"] == pytest.approx(np.mean(alone))
+    assert methods["prn"]["saliency_vs_base"]["f_weighted"]["ci95"][0] > 0
+    assert methods["base"]["saliency_vs_base"]["f_weighted"]["gain"] == 0
+    assert measures_of("binary") == []
 
 
 def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:

@@ -18,6 +18,7 @@ from prn_pipeline.stages.evaluation import measure, tune_threshold
 from prn_pipeline.stages.model_costs import model_costs
 from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
+from prn_pipeline.stages.task_measures import measures_of
 from prn_pipeline.training.inference import predict_logits
 
 
@@ -59,8 +60,9 @@ def evaluate(
         resize = native_resolution(cell["names"]["dataset"], described, Path(data_root), manifest)
     threshold = tune_threshold(stores, map_manifest)
     rows: np.ndarray = stores.rows(["test"])
-    measured = measure(stores, refined, rows, threshold, patch_size, resize)
-    scored = score_methods(measured, settings["resamples"], cell["names"]["seed"])
+    besides = measures_of(cell["dataset"]["task"])
+    measured = measure(stores, refined, rows, threshold, patch_size, resize, besides)
+    scored = score_methods(measured, settings["resamples"], cell["names"]["seed"], besides)
     scored["methods"]["tuned_threshold"]["threshold"] = threshold
     costs = dataset_costs | base_costs | cell_costs
     so_far = costs.get("evaluation", {"seconds": 0.0, "memory_mib": 0.0})
