@@ -22,7 +22,7 @@ from prn_pipeline.data.array_store import ArrayStream, write_arrays
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
-from prn_pipeline.stages.evaluation import measure, tune_threshold
+from prn_pipeline.stages.evaluation import measure, tune_thresholds
 from prn_pipeline.stages.logit_caching import cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.scoring import per_image, score_methods
@@ -59,9 +59,9 @@ def refining(folder: Path) -> None:
 def evaluation(folder: Path) -> None:
     """From both logits and masks to the scores of every method: the other half."""
     samples, refined, maps = open_stores(folder)
-    threshold = tune_threshold(samples, maps)
+    thresholds = tune_thresholds(samples, maps)
     patch_size = _conf("pseudo_labelling")["patch_size"]
-    measured = measure(samples, refined, samples.rows(["test"]), threshold, patch_size)
+    measured = measure(samples, refined, samples.rows(["test"]), thresholds, patch_size)
     score_methods(measured, _conf("evaluation")["resamples"], seed=0)
     per_image(measured)
 

@@ -42,6 +42,18 @@ def check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> None
             )
 
 
+def check_kept(checked: dict[str, Any]) -> None:
+    """Raise UserError where something is to be kept that the base model does not have."""
+    cell, kept = checked["cell"], checked["logit_caching"]["keep"]
+    base = base_settings_class(cell["base_model"]).model_validate(cell["base_model"])
+    lacking = [name for name in kept if name not in base.offers]
+    if lacking and base.kind != "maps":  # of which nothing is kept but the maps themselves
+        raise UserError(
+            f"logit_caching.keep is {kept}, but base model {cell['names']['base_model']!r} (kind {base.kind}, maps an"
+            f" image: {base.classes}) has no {' and no '.join(lacking)}: use logit_caching.keep={list(base.offers)}"
+        )
+
+
 def check_readings(checked: dict[str, Any]) -> None:
     """Will there be all that the refiner reads?
 

@@ -106,7 +106,11 @@ def with_cell(raw: Settings) -> Settings:
     prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
     data = _validated(DatasetSettings, dataset, f"datasets.{parameters.dataset}")
     settings = _validated(settings_class(refiner), refiner, f"refiners.{parameters.refiner}")
-    base = _validated(base_settings_class(base_model), base_model, f"base_models.{parameters.base_model}")
+    base = _validated(
+        base_settings_class(base_model),
+        base_model | {"classes": data.maps_an_image},
+        f"base_models.{parameters.base_model}",
+    )
     cell = {
         "names": {name: getattr(parameters, name) for name in CELL_NAMES},
         "dataset": data.model_dump(mode="json"),

@@ -137,14 +137,15 @@ class CellRun:
 
 
 def flat_metrics(scores: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Numbers of the scores JSON by dotted name, lists by position: `gain.vs_base.ci95.0`."""
+    """Numbers of the scores JSON by dotted name, lists by position: `gain.vs_base.ci95.0`; matrices are left out."""
     flat: dict[str, float] = {}
     for key, value in scores.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             flat |= flat_metrics(value, f"{name}.")
         elif isinstance(value, list):
-            flat |= {f"{name}.{position}": float(item) for position, item in enumerate(value)}
+            numbers = [(position, item) for position, item in enumerate(value) if isinstance(item, int | float)]
+            flat |= {f"{name}.{position}": float(item) for position, item in numbers}
         elif isinstance(value, int | float) and key != "seed":
             flat[name] = float(value)
     return flat

@@ -88,9 +88,15 @@ class ArrayStore:
         return np.asarray(array.oindex[rows])
 
 
-def shards(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows in parts of `SHARD_ROWS`: what a stage holds in memory at a time."""
-    return (rows[start : start + SHARD_ROWS] for start in range(0, len(rows), SHARD_ROWS))
+def shards(rows: np.ndarray, together: int = 1) -> Iterator[np.ndarray]:
+    """The rows in parts of about `SHARD_ROWS`: what a stage holds in memory at a time.
+
+    Args:
+        rows: (n,).
+        together: so many neighbours are never torn apart.
+    """
+    size = max(1, SHARD_ROWS // together) * together
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def write_arrays(path: Path, stream: ArrayStream) -> int:

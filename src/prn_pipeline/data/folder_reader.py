@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.decoding import decode_image, decode_mask
 from prn_pipeline.data.listing import list_pictures, require_dataset_folder
-from prn_pipeline.data.masks import binarize_mask, ignore_outside
+from prn_pipeline.data.masks import binarize_mask, class_ids, ignore_outside
 from prn_pipeline.data.pairing import pair_files, plain_id
 from prn_pipeline.data.records import Record
 from prn_pipeline.data.settings import DatasetSettings
@@ -73,7 +73,7 @@ class FolderReader:
         return decode_image(self.data_root / record.image_path)
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
-        """uint8 (H, W) of 0, 1 and 255 by the data set's rule.
+        """uint8 (H, W) of 0, 1 and 255 by the data set's rule; of class ids and 255 where it has classes.
 
         Raises:
             UserError: unreadable, no rule for its values, or an ignore region of another size.
@@ -82,7 +82,10 @@ class FolderReader:
         path = self.data_root / record.mask_path
         values = decode_mask(path)
         try:
-            mask = binarize_mask(values, self.settings.mask)
+            if self.settings.classes:
+                mask = class_ids(values, len(self.settings.classes), self.settings.mask)
+            else:
+                mask = binarize_mask(values, self.settings.mask)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         if record.ignore_path is None:

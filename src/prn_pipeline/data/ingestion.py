@@ -62,7 +62,7 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     if not any(fact.foreground > 0 for fact in facts):
         raise UserError(
             f"data set '{name}': not one foreground pixel in {len(facts)} masks. Check "
-            f"`datasets.{name}.mask.values` or `.threshold` against the values in the mask files."
+            f"`datasets.{name}.mask.values` or `.threshold`, or `.classes`, against the values in the mask files."
         )
     try:
         division = _divide(name, records, facts, settings)

@@ -1,4 +1,4 @@
-"""Values of a mask file -> 0 background, 1 foreground, 255 counts nowhere."""
+"""Values of a mask file -> 0 background, 1 foreground, or class ids; 255 counts nowhere."""
 
 from __future__ import annotations
 
@@ -36,15 +36,40 @@ def binarize_mask(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np
     return mask
 
 
+def class_ids(values: NDArray[np.integer], classes: int, rule: MaskSettings) -> NDArray[np.uint8]:
+    """Class ids as they are stored.
+
+    Args:
+        values: integers (H, W), as the mask file stores them.
+        classes: how many there are; ids are 0 .. classes - 1.
+        rule: `ignore_values`.
+
+    Returns:
+        uint8 (H, W) of class ids and 255.
+
+    Raises:
+        UserError: other values.
+    """
+    ignored = np.isin(values, rule.ignore_values)
+    strange = np.unique(values[~ignored & ((values < 0) | (values >= classes))])
+    if strange.size:
+        named = ", ".join(map(str, strange[:8])) + (", ..." if strange.size > 8 else "")
+        raise UserError(
+            f"a mask with the values {named} beside class ids 0 to {classes - 1}. Name more `classes`, or say that they"
+            " count nowhere: `mask: {ignore_values: [...]}`."
+        )
+    return np.where(ignored, IGNORE, values).astype(np.uint8)
+
+
 def ignore_outside(mask: NDArray[np.uint8], region: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Let nothing count where the region, integers (H, W), is 0; both must have the same size."""
     return np.where(region == 0, np.uint8(IGNORE), mask)
 
 
 def foreground_share(mask: NDArray[np.uint8]) -> float:
-    """Share of foreground among the pixels that count, 0..1; NaN when none counts."""
+    """Share of foreground (of any class but the first) among the pixels that count, 0..1; NaN when none counts."""
     valid = np.count_nonzero(mask != IGNORE)
-    return np.count_nonzero(mask == 1) / valid if valid else float("nan")
+    return np.count_nonzero((mask != 0) & (mask != IGNORE)) / valid if valid else float("nan")
 
 
 def _higher_of_two(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.bool_]:

@@ -38,5 +38,5 @@ class Reader(Protocol):
         ...
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
-        """uint8 (H, W): 0 background, 1 foreground, 255 counts nowhere."""
+        """uint8 (H, W): 0 background, 1 foreground, or class ids; 255 counts nowhere."""
         ...

@@ -33,12 +33,18 @@ class Samples:
 
     def __post_init__(self) -> None:
         identity = self.manifest.attrs.get(IDENTITY)
+        fitting = {len(self.manifest), len(self.manifest) * self.maps_an_image}
         for role, store in self.stores.items():
-            if len(store) != len(self.manifest) or store.attributes.get(IDENTITY) != identity:
+            if len(store) not in fitting or store.attributes.get(IDENTITY) != identity:
                 raise UserError(
                     f"{store.path} ({role}, {len(store)} rows) was not made from the samples of the manifest as it is"
                     f" now ({len(self.manifest)} rows): run its pipeline again, or all of them with `kedro run`"
                 )
+
+    @property
+    def maps_an_image(self) -> int:
+        """So many neighbouring rows belong to one image."""
+        return 1
 
     def rows(self, splits: Iterable[str]) -> np.ndarray:
         """Row numbers of the samples in these splits, int64, ascending.
@@ -59,7 +65,8 @@ class Samples:
 
     def batches(self, names: Sequence[str], rows: np.ndarray) -> Iterator[list[np.ndarray]]:
         """The arrays `names` of `rows`, a shard at a time; the next is read while the caller works on this one."""
-        return read_ahead([self.array(name, part) for name in names] for part in shards(rows))
+        parts = shards(rows, self.maps_an_image)
+        return read_ahead([self.array(name, part) for name in names] for part in parts)
 
     def holds(self, name: str) -> bool:
         """Whether some store has the array `name`."""

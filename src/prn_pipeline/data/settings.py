@@ -61,8 +61,15 @@ class DatasetSettings(StrictSettings):
     reader: Literal["folder", "synthetic"] = Field(
         default="folder", description="`folder`: image files on disk; `synthetic`: drawn scenes."
     )
-    task: Literal["binary", "saliency"] = Field(
-        default="binary", description="What is measured: `saliency` adds what its literature measures of maps."
+    task: Literal["binary", "saliency", "multiclass"] = Field(
+        default="binary",
+        description="`binary`: foreground or not; `saliency`: the same, and what its literature measures of maps;"
+        " `multiclass`: each pixel one of `classes`.",
+    )
+    classes: tuple[str, ...] = Field(
+        default=(),
+        description="Task `multiclass`: names of the class ids 0, 1, 2, ... in the mask files.",
+        max_length=254,
     )
     folder: RelativePath | None = Field(
         default=None, description="Folder of the data set below the data root; null: the data set's own name."
@@ -91,6 +98,23 @@ class DatasetSettings(StrictSettings):
         default=None, description="Only for reader `synthetic`; null: its defaults."
     )
 
+    @property
+    def maps_an_image(self) -> int:
+        """One of foreground; with several classes one a class, of that class against all others."""
+        return len(self.classes) or 1
+
+    @model_validator(mode="after")
+    def _classes_of_a_task(self) -> Self:
+        if (self.task == "multiclass") != bool(self.classes):
+            raise ValueError(
+                "`classes` and `task: multiclass` go together: name the class ids 0, 1, 2, ... of mask files in order"
+            )
+        if self.classes and (len(set(self.classes)) < len(self.classes) or len(self.classes) < 2):
+            raise ValueError(f"classes {list(self.classes)}: at least two different names are expected")
+        if self.classes and (self.mask.threshold is not None or self.mask.values is not None):
+            raise ValueError("with `classes` masks hold class ids: of `mask` only `ignore_values` applies")
+        return self
+
     @model_validator(mode="after")
     def _synthetic_stands_alone(self) -> Self:
         if self.reader == "folder" and self.synthetic is not None:
@@ -99,7 +123,7 @@ class DatasetSettings(StrictSettings):
             if self.split.method != "ratio" or self.split.group is not None:
                 raise ValueError("reader `synthetic` has no files to read splits or groups from; use `method: ratio`")
             fields = type(self).model_fields
-            about_files = ("folder", "images", "masks", "pairing", "mask", "ignore_region")
+            about_files = ("folder", "images", "masks", "pairing", "mask", "ignore_region", "classes")
             given = [name for name in about_files if getattr(self, name) != fields[name].default]
             if given:
                 raise ValueError(f"reader `synthetic` reads no files; remove {', '.join(sorted(given))}")

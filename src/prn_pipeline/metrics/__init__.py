@@ -2,7 +2,7 @@
 
 from prn_pipeline.metrics.bootstrap import Gain, interval, paired_gain
 from prn_pipeline.metrics.counts import COLUMNS, TruthCounter, boundaries, boundary_width, count_image
-from prn_pipeline.metrics.scores import iou, scores
+from prn_pipeline.metrics.scores import iou, mean_iou, scores
 
 __all__ = [
     "COLUMNS",
@@ -13,6 +13,7 @@ __all__ = [
     "count_image",
     "interval",
     "iou",
+    "mean_iou",
     "paired_gain",
     "scores",
 ]

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from prn_pipeline.metrics.scores import iou
+from prn_pipeline.metrics.scores import by_class, mean_iou
 
 LEVEL = 0.95
 
@@ -28,12 +28,11 @@ def interval(counts: np.ndarray, resamples: int, seed: int) -> list[float]:
     """95 % percentile interval of iou_micro over images drawn with replacement.
 
     Args:
-        counts: int64 (images, 6).
+        counts: int64 (images, 6) or (images, C, 6).
         resamples: number of draws.
         seed: of the draws.
     """
-    drawn = iou(draws(len(counts), resamples, seed) @ counts)
-    return bounds(drawn)
+    return bounds(_drawn(by_class(counts), draws(len(counts), resamples, seed)))
 
 
 def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int) -> Gain:
@@ -42,8 +41,8 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
     Paired: both methods see the same draw of images, so what makes an image easy for both cancels out.
 
     Args:
-        counts: int64 (images, 6) of the method.
-        rival: int64 (images, 6) of the rival.
+        counts: int64 (images, 6) or (images, C, 6) of the method.
+        rival: int64 (images, 6) or (images, C, 6) of the rival.
         resamples: number of draws.
         seed: of the draws.
 
@@ -56,14 +55,20 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
     """
     if counts.shape != rival.shape:
         raise ValueError(f"a paired test needs the same images, got {counts.shape} and {rival.shape}")
+    counts, rival = by_class(counts), by_class(rival)
     weights = draws(len(counts), resamples, seed)
-    drawn = iou(weights @ counts) - iou(weights @ rival)
+    drawn = _drawn(counts, weights) - _drawn(rival, weights)
     below = (np.count_nonzero(drawn < 0) + 0.5 * np.count_nonzero(drawn == 0)) / resamples
     return {
-        "iou_micro": float(iou(counts.sum(0)) - iou(rival.sum(0))),
+        "iou_micro": float(mean_iou(counts.sum(0)) - mean_iou(rival.sum(0))),
         "ci95": bounds(drawn),
         "p": float(min(1.0, max(2 * min(below, 1 - below), 1 / resamples))),
     }
+
+
+def _drawn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """iou_micro of each draw, float64 (resamples,)."""
+    return mean_iou((weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:]))
 
 
 def bounds(drawn: np.ndarray) -> list[float]:

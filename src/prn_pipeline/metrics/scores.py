@@ -1,4 +1,8 @@
-"""Scores of a set of images from its counts."""
+"""Scores of a set of images from its counts.
+
+Counts are of images and of maps an image, (images, C, 6): one a class; of foreground alone (images, 6) will do. Scores
+of several classes are means over classes.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +12,68 @@ from prn_pipeline.metrics.counts import COLUMNS
 
 
 def iou(counts: np.ndarray) -> np.ndarray:
-    """Foreground intersection over union of counts (..., 6); an empty mask predicted empty scores 1.
+    """Intersection over union of counts (..., 6); an empty mask predicted empty scores 1."""
+    true_positives, errors = counts[..., 0], counts[..., 1] + counts[..., 2]
+    return _ratio(true_positives, true_positives + errors)
+
+
+def mean_iou(counts: np.ndarray) -> np.ndarray:
+    """Mean over classes of the IoU, of counts (..., C, 6); classes that are neither there nor predicted are left out.
 
     On the sum over all images this is `iou_micro`, the paper's mIoU; the mean over each image's own is `iou_macro`.
     """
-    true_positives, errors = counts[..., 0], counts[..., 1] + counts[..., 2]
-    return _ratio(true_positives, true_positives + errors)
+    return _mean_over_classes(iou(counts), counts[..., :3].sum(-1) > 0)
+
+
+def by_class(counts: np.ndarray) -> np.ndarray:
+    """Counts (images, 6) as (images, 1, 6); those of several classes as they are.
+
+    Raises:
+        ValueError: another shape.
+    """
+    counts = counts[:, None] if counts.ndim == 2 else counts
+    if counts.ndim != 3 or counts.shape[2] != len(COLUMNS):
+        raise ValueError(f"counts must be (images, {len(COLUMNS)}) or (images, C, {len(COLUMNS)}), got {counts.shape}")
+    return counts
 
 
 def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, float]:
     """All scores of one method.
 
     Args:
-        counts: int64 (images, 6), see `counts.COLUMNS`.
-        mean_absolute_errors: float (images,): mean over valid pixels of |probability (or mask) - truth|.
+        counts: int64 (images, 6) or (images, C, 6), see `counts.COLUMNS`.
+        mean_absolute_errors: float (images,) or (images, C): mean over valid pixels of |probability (or mask) - truth|.
 
     Returns:
-        iou_micro, iou_macro, dice, precision, recall, boundary_iou, mae; all in [0, 1]. All but iou_macro and mae
-        are of the pixels of all images together.
+        iou_micro, iou_macro, dice, precision, recall, boundary_iou, mae, and with several classes pixel_accuracy; all
+        in [0, 1]. All but iou_macro and mae are of the pixels of all images together.
     """
-    if counts.ndim != 2 or counts.shape[1] != len(COLUMNS):
-        raise ValueError(f"counts must be (images, {len(COLUMNS)}), got {counts.shape}")
+    counts = by_class(counts)
     total = counts.sum(0)
-    true_positives, false_positives, false_negatives = total[:3]
-    return {
-        "iou_micro": float(iou(total)),
-        "iou_macro": float(iou(counts).mean()),
-        "dice": float(_ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives)),
-        "precision": float(_ratio(true_positives, true_positives + false_positives)),
-        "recall": float(_ratio(true_positives, true_positives + false_negatives)),
-        "boundary_iou": float(_ratio(total[4], total[5])),
+    there = total[:, :3].sum(-1) > 0
+    true_positives, false_positives, false_negatives = total[:, :3].T
+
+    def mean(part: np.ndarray, whole: np.ndarray) -> float:
+        return float(_mean_over_classes(_ratio(part, whole), there))
+
+    found = {
+        "iou_micro": float(mean_iou(total)),
+        "iou_macro": float(mean_iou(counts).mean()),
+        "dice": mean(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
+        "precision": mean(true_positives, true_positives + false_positives),
+        "recall": mean(true_positives, true_positives + false_negatives),
+        "boundary_iou": mean(total[:, 4], total[:, 5]),
         "mae": float(mean_absolute_errors.mean()),
     }
+    if counts.shape[1] > 1:
+        found["pixel_accuracy"] = float(_ratio(true_positives.sum(), (true_positives + false_negatives).sum()))
+    return found
+
+
+def _mean_over_classes(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is there; where nothing is, of all."""
+    weights = np.where(there.any(-1, keepdims=True), there, True)
+    return (values * weights).sum(-1) / weights.sum(-1)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

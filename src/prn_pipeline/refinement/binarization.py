@@ -53,3 +53,19 @@ def rankseg_masks(probabilities: Array, metric: RankMetric = "iou") -> Array:
     for image, probability in zip(masks, maps.detach(), strict=True):
         image.copy_(ranker.predict(probability.float()[None, None])[0, 0])
     return masks if isinstance(probabilities, Tensor) else masks.numpy()
+
+
+def rankseg_classes(probabilities: Tensor, metric: RankMetric = "iou") -> Tensor:
+    """RankSEG where a pixel has one of several classes; solver and aim as in `rankseg_masks`.
+
+    Args:
+        probabilities: float (N,C,H,W), of each pixel summing to 1.
+        metric: "iou" or "dice".
+
+    Returns:
+        Class ids int64 (N,H,W).
+    """
+    from rankseg import RankSEG
+
+    ranker = RankSEG(metric=metric, output_mode="multiclass", solver="RMA")
+    return torch.cat([ranker.predict(image[None].float()) for image in probabilities.detach()]).long()

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prn_pipeline.metrics.map_statistics import MapStatistics
+from prn_pipeline.reporting.figures_classes import confusion_matrices, shares
 from prn_pipeline.reporting.figures_errors import error_places, reliability_diagram
 from prn_pipeline.reporting.figures_images import gain_histogram, image_pairs, image_scatter
 from prn_pipeline.reporting.figures_patches import DEFAULT_THRESHOLD, patch_bias_maps, threshold_histogram
@@ -145,6 +146,23 @@ def _near_share(statistics: MapStatistics) -> str:
 def _called(maps: Mapping[str, MapStatistics], refiner: str) -> dict[str, str]:
     """Method -> what to call it, of the two that have maps."""
     return {name: label for name, label in (("base", "Base model"), ("prn", refiner)) if name in maps}
+
+
+def confusion_card(methods: Mapping[str, Mapping[str, Any]], refiner: str) -> Card | None:
+    """Which class is taken for which, after and by how much changed; None where there are no classes."""
+    if not all("confusion" in methods.get(name, {}) for name in ("base", "prn")):
+        return None
+    names = list(methods["prn"]["classes"])
+    base, refined = (np.array(methods[name]["confusion"]) for name in ("base", "prn"))
+    change = np.diagonal(shares(refined) - shares(base))
+    told = f"{refiner} gets more of {np.sum(change > 0)} of {len(names)} classes right, less of {np.sum(change < 0)}."
+    return draw_card(
+        "confusion",
+        "Which class is taken for which",
+        f"Confusion matrices of {len(names)} classes. {told}",
+        f"Rows are true classes. {told}",
+        partial(confusion_matrices, base, refined, names),
+    )
 
 
 def image_cards(per_image: pd.DataFrame, refiner: str) -> list[Card]:

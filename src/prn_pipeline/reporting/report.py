@@ -13,6 +13,7 @@ from prn_pipeline.reporting import gallery, tables
 from prn_pipeline.reporting.cards import (
     Card,
     bias_card,
+    confusion_card,
     error_cards,
     gain_card,
     image_cards,
@@ -71,6 +72,10 @@ def render_report(report: ReportInputs) -> Report:
         tiles=tiles(report),
         score_columns=tables.score_columns(methods),
         score_rows=tables.score_rows(report.cell, methods),
+        class_columns=tables.class_columns(report.cell, methods),
+        class_rows=tables.class_rows(report.cell, methods),
+        oracle=tables.UPPER_BOUND in methods,
+        confusion=(mixed := confusion_card(methods, refiner)),
         saliency_columns=(salient := tables.saliency_columns(methods)),
         saliency_rows=tables.score_rows(report.cell, methods, salient),
         gain_rows=tables.gain_rows(report.cell, gains),
@@ -85,7 +90,7 @@ def render_report(report: ReportInputs) -> Report:
         settings={name: list(tables.setting_rows({name: value})) for name, value in report.parameters.items()},
         provenance=report.provenance,
     )
-    return Report(html, figures([gain, *training, *patches, *errors, *images], pictures))
+    return Report(html, figures([gain, mixed, *training, *patches, *errors, *images], pictures))
 
 
 LEGEND = {
@@ -104,11 +109,12 @@ def tiles(report: ReportInputs) -> dict[str, str]:
     seconds = [number(value) for value in report.scores.get("seconds", {}).values()]
     known = [value for value in seconds if math.isfinite(value)]
     worse = fixed(gains.get("images_worse_pct"), 1)
+    oracle = tables.UPPER_BOUND in methods
     trusted = _trusted(report.scores.get("guard"))
     return {
         "test images": fixed(report.scores.get("n_test"), 0),
         "of them worse than before": worse if worse == MISSING else f"{worse} %",
-        "of the way to the patch oracle": tables.oracle_room_closed(methods),
+        **({"of the way to the patch oracle": tables.oracle_room_closed(methods)} if oracle else {}),
         **({"of the correction used, as left-out maps advise": trusted} if trusted else {}),
         "all stages together": duration(sum(known) if known else None),
     }

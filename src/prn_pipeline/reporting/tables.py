@@ -39,6 +39,8 @@ SALIENCY_LABELS = {
     "e_max": "max E",
     "e_mean": "mean E",
 }
+#: Numbers of a method that are no measure of its masks, or are shown elsewhere.
+NO_COLUMN = {"threshold", "images_worse_pct"}
 METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "views", "prn")
 UPPER_BOUND = "patch_oracle"
 LOWER_IS_BETTER = {"mae"}
@@ -101,7 +103,11 @@ def score_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         if not name.endswith("_ci95") and not isinstance(value, (Mapping, Sequence))
     )
     known = {name: label for name, label in METRIC_LABELS.items() if name in named}
-    return known | {name: name.replace("_", " ") for name in named if name not in METRIC_LABELS | SALIENCY_LABELS}
+    return known | {
+        name: name.replace("_", " ")
+        for name in named
+        if name not in METRIC_LABELS.keys() | SALIENCY_LABELS.keys() | NO_COLUMN
+    }
 
 
 def saliency_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -135,6 +141,31 @@ def score_rows(
         )
         for method in shown
     ]
+
+
+def class_columns(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Methods that were measured class by class, then the refiner's gain; none where there are no classes."""
+    measured = [name for name in METHOD_ORDER if methods.get(name, {}).get("classes")]
+    return {name: method_label(name, cell) for name in measured} | ({"gain": "gain"} if "prn" in measured else {})
+
+
+def class_rows(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
+    """IoU of every class under each of `class_columns`, the best marked, and the refiner's gain in points."""
+    columns = [name for name in class_columns(cell, methods) if name != "gain"]
+    rows = []
+    for name in methods[columns[0]]["classes"] if columns else ():
+        found = {method: methods[method]["classes"][name] for method in columns}
+        leader = _leader("iou", [one["iou"] for one in found.values()])
+        cells = [
+            ScoreCell(fixed(one["iou"]), repr(one["iou"]), bracket(interval(one["ci95"])), fixed(one["iou"]) == leader)
+            for one in found.values()
+        ]
+        if "prn" in found:
+            gain = found["prn"]["vs_base"]
+            shown = fixed(points(gain["iou_micro"]), 1, signed=True)
+            cells.append(ScoreCell(shown, repr(gain["iou_micro"]), bracket(points_interval(gain), 1), best=False))
+        rows.append(ScoreRow(name, refiner=False, upper_bound=False, cells=cells))
+    return rows
 
 
 def gain_rows(cell: Mapping[str, Any], gains: Mapping[str, Any]) -> list[GainRow]:

@@ -18,7 +18,7 @@ SMALLEST_PROBABILITY = 1e-7
 
 
 class ImportedModel(nn.Module):
-    """RGB images to foreground logits, by a module that somebody else wrote.
+    """RGB images to logits, one map of foreground or one a class, by a module that somebody else wrote.
 
     Args:
         settings: where it is, what it takes and gives.
@@ -43,7 +43,7 @@ class ImportedModel(nn.Module):
         self.register_buffer("std", torch.tensor(look.std).view(1, -1, 1, 1) * scale, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,1,H,W)."""
+        """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
         values = images.float()
         if self.settings.normalisation.channels == "bgr":
             values = values.flip(1)
@@ -76,14 +76,17 @@ class ImportedModel(nn.Module):
         found = self._picked(output)
         if found.ndim == 3:
             found = found.unsqueeze(1)
-        if found.ndim != 4 or len(found) != len(images) or found.shape[1] > 2:
+        classes = self.settings.classes
+        fitting = {classes} if classes > 1 else {1, 2}
+        if found.ndim != 4 or len(found) != len(images) or found.shape[1] not in fitting:
+            expected = f"(N,{classes},H,W)" if classes > 1 else "(N,1,H,W), (N,2,H,W) with background first, or (N,H,W)"
             raise UserError(
                 f"{self.settings.target} gives a tensor of shape {tuple(found.shape)} for images of shape"
-                f" {tuple(images.shape)}; expected (N,1,H,W), (N,2,H,W) with background first, or (N,H,W)"
+                f" {tuple(images.shape)}; expected {expected}"
             )
         if self.settings.output == "probabilities":
-            logits = _logits_of(found[:, -1:].float(), self.settings.target)
-        elif found.shape[1] == 2:
+            logits = _logits_of(found[:, -classes:].float(), self.settings.target, classes)
+        elif classes == 1 and found.shape[1] == 2:
             logits = found[:, 1:] - found[:, :1]
         else:
             logits = found
@@ -104,13 +107,15 @@ class ImportedModel(nn.Module):
         return found
 
 
-def _logits_of(probabilities: Tensor, target: str) -> Tensor:
+def _logits_of(probabilities: Tensor, target: str, classes: int) -> Tensor:
     low, high = probabilities.detach().aminmax()
     if low < -1e-3 or high > 1 + 1e-3:
         raise UserError(
             f"{target} gives values from {low.item():.3g} to {high.item():.3g}, which are no probabilities: set output:"
             " logits"
         )
+    if classes > 1:  # of a softmax
+        return probabilities.clamp(min=SMALLEST_PROBABILITY).log()
     return torch.logit(probabilities, SMALLEST_PROBABILITY)
 
 

@@ -17,11 +17,11 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 
 class BaseMaps(NamedTuple):
-    """Maps of a batch of images.
+    """Maps of a batch of images, C of each: 1 of foreground, or one a class of that class against all others.
 
     Attributes:
-        logits: (N,1,H,W), of the image as it is.
-        views: (N,2,H,W), mean and standard deviation of the logits over all flips; None where not asked for.
+        logits: (N,C,H,W), of the image as it is.
+        views: (N,C,2,H,W), mean and standard deviation of the logits over all flips; None where not asked for.
         features: (N,C,h,w), the decoder's last map, h at most H / 2; None where not asked for.
     """
 
@@ -61,13 +61,25 @@ class MapMaker(nn.Module):
             features = at_half_resolution(raw, images.shape[-2])
         else:
             logits = self.model(images)
-        logits = logits.float()
+        logits = one_vs_rest(logits.float())
         return BaseMaps(logits, self._seen_again(images, logits) if self._views else None, features)
 
     def _seen_again(self, images: Tensor, logits: Tensor) -> Tensor:
-        flipped = [self.model(images.flip(axes)).float().flip(axes) for axes in FLIPS[1:]]
-        seen = torch.cat([logits, *flipped], dim=1)
-        return torch.stack([seen.mean(1), seen.std(1, correction=0)], dim=1)
+        flipped = [one_vs_rest(self.model(images.flip(axes)).float()).flip(axes) for axes in FLIPS[1:]]
+        seen = torch.stack([logits, *flipped])
+        return torch.stack([seen.mean(0), seen.std(0, correction=0)], dim=2)
+
+
+def one_vs_rest(logits: Tensor) -> Tensor:
+    """Logits of a softmax (N,C,H,W) -> of each class against all others together, whose sigmoid is the softmax.
+
+    One map alone, (N,1,H,W), is of foreground against background already.
+    """
+    classes = logits.shape[1]
+    if classes == 1:
+        return logits
+    others = [[other for other in range(classes) if other != one] for one in range(classes)]
+    return torch.stack([logits[:, one] - logits[:, rest].logsumexp(1) for one, rest in enumerate(others)], dim=1)
 
 
 def at_half_resolution(features: Tensor, height: int) -> Tensor:

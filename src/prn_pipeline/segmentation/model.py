@@ -12,7 +12,7 @@ from prn_pipeline.segmentation.settings import MEAN, STD, BaseModelSettings
 
 
 class BaseModel(nn.Module):
-    """RGB images to foreground logits.
+    """RGB images to logits: one map of foreground, or one a class.
 
     Args:
         settings: architecture and encoder.
@@ -33,7 +33,7 @@ class BaseModel(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,1,H,W)."""
+        """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
         return self.network((images.float() - self.mean) / self.std)
 
     def with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
             encoder_name=settings.encoder,
             encoder_weights=settings.encoder_weights if pretrained else None,
             in_channels=3,
-            classes=1,
+            classes=settings.classes,
             **settings.options,
         )
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from segmentation_models_pytorch import losses
 from torch import Tensor, nn
@@ -12,17 +13,25 @@ from prn_pipeline.segmentation.settings import LossName
 
 IGNORE = 255
 
+Term = Callable[[Tensor, Tensor], Tensor]
+
 
 class MaskObjective:
-    """A loss between logits and true masks; pixels with mask 255 count nowhere."""
+    """A loss between logits and true masks; pixels with mask 255 count nowhere.
 
-    def __init__(self, loss: LossName) -> None:
-        self._terms = [_TERMS[name] for name in loss.split("_")]
+    Args:
+        loss: its terms.
+        classes: 1: masks of 0 and 1, one logit a pixel; more: class ids, a logit a class, of which a softmax is made.
+    """
+
+    def __init__(self, loss: LossName, classes: int = 1) -> None:
+        terms = _BINARY if classes == 1 else _MULTICLASS
+        self._terms = [terms[name] for name in loss.split("_")]
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Mean of the loss's terms, in float32, and the logits (N,1,H,W)."""
+        """Mean of the loss's terms, in float32, and the logits (N,C,H,W)."""
         logits = network(batch["inputs"]).float()
-        masks = batch["masks"].unsqueeze(1)
+        masks = batch["masks"] if logits.shape[1] > 1 else batch["masks"].unsqueeze(1)
         terms = [term(logits, masks) for term in self._terms]
         return sum(terms[1:], terms[0]) / len(terms), logits
 
@@ -33,24 +42,42 @@ def _bce(logits: Tensor, masks: Tensor) -> Tensor:
     return (pixelwise * valid).sum() / valid.sum().clamp(min=1)
 
 
+def _cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
+    pixelwise = F.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="none")
+    return pixelwise.sum() / (masks != IGNORE).sum().clamp(min=1)
+
+
 def _jaccard(logits: Tensor, masks: Tensor) -> Tensor:
-    valid = (masks != IGNORE).to(
-        logits.dtype
-    )  # the library's soft Jaccard has no ignore value: blank those pixels on both sides
-    probabilities, truth = logits.sigmoid() * valid, (masks == 1).to(logits.dtype)
+    # the library's soft Jaccard has no ignore value: blank those pixels on both sides
+    valid = (masks != IGNORE).to(logits.dtype)
+    return 1 - _soft_iou(logits.sigmoid() * valid, (masks == 1).to(logits.dtype))
+
+
+def _jaccard_of_classes(logits: Tensor, masks: Tensor) -> Tensor:
+    valid = (masks != IGNORE).unsqueeze(1).to(logits.dtype)
+    truth = F.one_hot(torch.where(masks == IGNORE, 0, masks).long(), logits.shape[1]).movedim(-1, 1) * valid
+    probabilities = logits.softmax(1) * valid
+    classes = zip(probabilities.unbind(1), truth.to(logits.dtype).unbind(1), strict=True)
+    return 1 - torch.stack([_soft_iou(predicted, true) for predicted, true in classes]).mean()
+
+
+def _soft_iou(probabilities: Tensor, truth: Tensor) -> Tensor:
     overlap = (probabilities * truth).sum()
-    return 1 - (overlap + 1) / (probabilities.sum() + truth.sum() - overlap + 1)
+    return (overlap + 1) / (probabilities.sum() + truth.sum() - overlap + 1)
 
 
-def _library(loss: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+def _library(loss: nn.Module) -> Term:
     return lambda logits, masks: loss(logits, masks.long())
 
 
-_TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "bce": _bce,
-    "dice": _library(losses.DiceLoss("binary", ignore_index=IGNORE, smooth=1.0)),
-    "jaccard": _jaccard,
-    "focal": _library(losses.FocalLoss("binary", ignore_index=IGNORE)),
-    "lovasz": _library(losses.LovaszLoss("binary", ignore_index=IGNORE)),
-    "tversky": _library(losses.TverskyLoss("binary", ignore_index=IGNORE, smooth=1.0, alpha=0.3, beta=0.7)),
-}
+def _of_library(mode: str) -> dict[str, Term]:
+    return {
+        "dice": _library(losses.DiceLoss(mode, ignore_index=IGNORE, smooth=1.0)),
+        "focal": _library(losses.FocalLoss(mode, ignore_index=IGNORE)),
+        "lovasz": _library(losses.LovaszLoss(mode, ignore_index=IGNORE)),
+        "tversky": _library(losses.TverskyLoss(mode, ignore_index=IGNORE, smooth=1.0, alpha=0.3, beta=0.7)),
+    }
+
+
+_BINARY: dict[str, Term] = {"bce": _bce, "jaccard": _jaccard, **_of_library("binary")}
+_MULTICLASS: dict[str, Term] = {"bce": _cross_entropy, "jaccard": _jaccard_of_classes, **_of_library("multiclass")}

@@ -29,12 +29,15 @@ class BaseModelSettings(_Strict):
     encoder: str = Field(description="encoder name in segmentation_models_pytorch, timm's with the prefix tu-")
     encoder_weights: str | None = Field(None, description="name of pretrained weights, such as imagenet; null: random")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the architecture")
-    loss: LossName = Field("bce_dice", description="what it is trained on; bce_* is the mean of the two")
+    classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
+    loss: LossName = Field(
+        "bce_dice", description="what it is trained on; bce_* is the mean of the two; bce of classes is cross-entropy"
+    )
 
     @property
     def offers(self) -> tuple[str, ...]:
         """What logit_caching may keep beside the logits."""
-        return ("views", "features")
+        return ("views", "features") if self.classes == 1 else ("views",)
 
     @property
     def trained_here(self) -> bool:
@@ -79,11 +82,14 @@ class ModuleSettings(_Strict):
     normalisation: Normalisation = Normalisation()
     output: Literal["logits", "probabilities"] = "logits"
     output_key: str | int | None = Field(None, description="which part of a dict, tuple or object is the map")
+    classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
     train: bool = Field(False, description="train it on the data set; false: run it as it is")
     seen: tuple[LearntSplit, ...] = Field(
         ("train",), description="splits whose images it was trained on; PRN learns from maps of the others"
     )
-    loss: LossName = Field("bce_dice", description="what it is trained on; bce_* is the mean of the two")
+    loss: LossName = Field(
+        "bce_dice", description="what it is trained on; bce_* is the mean of the two; bce of classes is cross-entropy"
+    )
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -111,6 +117,7 @@ class MapFilesSettings(_Strict):
         None, description="regular expression for file names; group(1) is the sample's id. null: the stem is"
     )
     values: Literal["probabilities", "logits"] = "probabilities"
+    classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
     seen: tuple[LearntSplit, ...] = Field(
         ("train",), description="splits whose images the model was trained on; PRN learns from maps of the others"
     )

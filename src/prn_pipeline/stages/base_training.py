@@ -93,7 +93,7 @@ def _train(
         probe.check_size(side)
     return fit(
         lambda: build_base_model(model),
-        MaskObjective(model.loss),
+        MaskObjective(model.loss, model.classes),
         StoredSamples(samples, rows, ARRAYS, settings.augmentation, memory=settings.memory_bytes),
         None if validation is None else StoredSamples(samples, validation, ARRAYS, memory=settings.memory_bytes),
         settings,

@@ -13,6 +13,7 @@ from prn_pipeline.data.array_store import shards
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.data.splits import assign_folds
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.class_trust import ClassTrustTuner
 from prn_pipeline.refinement.fold_ensemble import EVERY_MEMBER, FoldEnsemble
 from prn_pipeline.refinement.objective import EnsembleObjective
 from prn_pipeline.refinement.settings import RegionDetailSettings
@@ -100,9 +101,10 @@ def parts_of(unseen: pd.DataFrame, members: int) -> np.ndarray:
 
 def judge(ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int) -> None:
     """Each member on the maps that it has left out: how far can all of them be trusted?"""
-    tuner = TrustTuner(len(ensemble.members))
+    together = samples.maps_an_image
+    tuner = TrustTuner(len(ensemble.members)) if together == 1 else ClassTrustTuner(together)
     for fold, member in enumerate(ensemble.members):
-        for part in shards(rows[folds == fold]):
+        for part in shards(rows[folds == fold], together):
             refined = np.concatenate(list(predict_logits(member, samples, part, ensemble.arrays, batch_size)))
             maps = [channels_first(torch.from_numpy(samples.array(name, part))) for name in ensemble.arrays]
             masks = torch.from_numpy(samples.array("masks", part))

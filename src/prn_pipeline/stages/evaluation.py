@@ -12,55 +12,63 @@ from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.metrics import COLUMNS, TruthCounter
 from prn_pipeline.refinement import ThresholdTuner
 from prn_pipeline.refinement.stored_probabilities import probabilities_of
+from prn_pipeline.stages.class_methods import class_predictions
 from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.stages.map_pairs import Resize, stream_batches
-from prn_pipeline.stages.methods import METHODS, Prediction, predictions
+from prn_pipeline.stages.methods import Prediction, predictions
 from prn_pipeline.stages.task_measures import TaskMeasures
 
 
-def tune_threshold(samples: Samples, map_manifest: pd.DataFrame) -> float:
-    """The one threshold with the best iou_micro on the maps that PRN learns from (never on test)."""
-    tuner = ThresholdTuner()
+def tune_thresholds(samples: Samples, map_manifest: pd.DataFrame) -> list[float]:
+    """For each map of an image the threshold with the best iou_micro on maps that PRN learns from (never on test)."""
+    together = samples.maps_an_image
+    tuners = [ThresholdTuner() for _ in range(together)]
     for logits, masks in samples.batches(("logits", "masks"), learning_rows(map_manifest)):
-        tuner.update(probabilities_of(logits), masks)
-    return tuner.best()
+        for number, tuner in enumerate(tuners):
+            tuner.update(probabilities_of(logits[number::together]), masks[number::together])
+    return [tuner.best() for tuner in tuners]
 
 
 def measure(
     samples: Samples,
     refined: ArrayStore,
     rows: np.ndarray,
-    threshold: float,
+    thresholds: Sequence[float],
     patch_size: int,
     resize: Resize | None = None,
     besides: Sequence[TaskMeasures] = (),
 ) -> pd.DataFrame:
-    """Counts of every method on every test image.
+    """Counts of every method on every test map.
 
     Args:
         samples: with arrays logits and masks, and views where they were kept.
         refined: PRN's logits of the test rows.
-        rows: rows of the test samples, int (n,).
-        threshold: tuned on val.
+        rows: rows of the test maps, int (n,).
+        thresholds: tuned on val, one a map of an image.
         patch_size: of the oracle, in pixels at model resolution; it has as many patches at any resolution.
         resize: to native resolution; None measures at model resolution, as the paper does.
         besides: what the task measures beside the counts; sees every batch.
 
     Returns:
-        One row an image and method: sample_id, method, the columns of `metrics.COLUMNS`, mae. The mean absolute error
-        is of the probabilities of base and prn, and of the masks of methods that give masks only.
+        One row a map and method: row (of the test maps), sample_id, class_id where there are classes, method, the
+        columns of `metrics.COLUMNS`, mae. The mean absolute error is of the probabilities of base, views and prn, and
+        of the masks of methods that give masks only.
     """
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
-    counted = []
+    counted, methods = [], []
     for maps in stream_batches(samples, refined, rows, resize):
-        said = predictions(maps, threshold, patch_size=-(-max(maps.masks.shape[1:]) // grid))
+        if len(thresholds) == 1:
+            said = predictions(maps, thresholds[0], patch_size=-(-max(maps.masks.shape[1:]) // grid))
+        else:
+            said = class_predictions(maps, thresholds)
+        methods = list(said)
         counted.append(count_methods(said, maps.masks))
         for measures in besides:
             measures.update(said, maps.masks)
     counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
-    ids = samples.manifest["sample_id"].to_numpy()[rows]
-    methods = [name for name in METHODS if name != "views" or samples.holds("views")]
-    table = pd.DataFrame({"sample_id": np.repeat(ids, len(methods)), "method": np.tile(methods, len(ids))})
+    named = samples.manifest.iloc[rows][[name for name in ("sample_id", "class_id") if name in samples.manifest]]
+    table = named.assign(row=np.arange(len(rows))).loc[named.index.repeat(len(methods))].reset_index(drop=True)
+    table["method"] = np.tile(methods, len(rows))
     table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
     return table.assign(mae=errors.ravel())
 

@@ -29,14 +29,14 @@ def assign_models(
     """The manifest of the maps.
 
     Args:
-        manifest: of the samples.
+        manifest: of the maps, a row a map (`class_maps.map_samples`).
         protocol: `holdout` (paper section 4.1): the base model makes every map, and those of `seen` are marked;
             `crossfit`: every map of train + val comes from the model of its fold, which has not seen it.
         fold_models: one a fold, named fold-0, fold-1, ...
         seen: splits that the base model has learned from.
 
     Returns:
-        sample_id, split, fold, model, seen_in_training; a row a sample, in order.
+        sample_id, split, fold, model, seen_in_training; a row a map, in order.
 
     Raises:
         UserError: crossfit without a model for each fold.
@@ -74,17 +74,17 @@ def cached_maps(
     """Maps of all samples in order; each row by the model that `map_manifest` names.
 
     Args:
-        samples: with images.
-        map_manifest: see `assign_models`.
+        samples: with images, a row a sample.
+        map_manifest: see `assign_models`; with several classes so many rows a sample.
         models: by name.
         batch_size: samples a forward pass.
         keep: what is kept beside the logits: "views", "features".
 
     Yields:
-        logits float16 (B,S,S); views float16 (B,2,S,S), mean and spread of the logits over flips of the image; features
-        float16 (B,C,h,w), h <= S / 2. See `segmentation.maps.BaseMaps`.
+        For B maps: logits float16 (B,S,S); views float16 (B,2,S,S), mean and spread of the logits over flips of the
+        image; features float16 (B,C,h,w), h <= S / 2. See `segmentation.maps.BaseMaps`.
     """
-    names = map_manifest["model"].to_numpy()
+    names = map_manifest["model"].to_numpy()[:: len(map_manifest) // len(samples.manifest)]
     makers = {name: MapMaker(model, "views" in keep, "features" in keep) for name, model in models.items()}
     for rows in shards(np.arange(len(names))):
         maps: Batch = {}
@@ -94,14 +94,15 @@ def cached_maps(
             for array in made[0]:
                 values = np.concatenate([part[array] for part in made])
                 maps.setdefault(array, np.empty((len(rows), *values.shape[1:]), values.dtype))[chosen] = values
-        yield maps
+        yield {name: values.reshape(-1, *values.shape[2:]) for name, values in maps.items()}
 
 
 def _stored(maps: BaseMaps) -> Batch:
-    stored = {"logits": stored_logits(maps.logits[:, 0])}
+    """Arrays (images, maps an image, ...)."""
+    stored = {"logits": stored_logits(maps.logits)}
     if maps.views is not None:
         stored["views"] = stored_logits(maps.views)
     if maps.features is not None:
         largest = torch.finfo(torch.float16).max
-        stored["features"] = maps.features.clamp(-largest, largest).half().cpu().numpy()
+        stored["features"] = maps.features.clamp(-largest, largest).half().cpu().numpy()[:, None]
     return stored

@@ -29,7 +29,7 @@ class MapPair:
 
 @dataclass(frozen=True)
 class MapBatch:
-    """Test images of one size, as in `MapPair`: logits (N,H,W) float32 and masks (N,H,W) uint8."""
+    """Maps of one size, as in `MapPair`: logits (N,H,W) float32 and masks (N,H,W) uint8; whole images."""
 
     base: np.ndarray
     refined: np.ndarray
@@ -50,16 +50,17 @@ def stream_batches(
         samples: with arrays logits and masks, and views where they were kept.
         refined: PRN's logits of the test rows.
         rows: rows of the test samples, int (n,).
-        resize: to another resolution, an image at a time; a batch is then one image.
+        resize: to another resolution, a map at a time; a batch is then the maps of one image.
 
     Yields:
         Batches of about `PIXELS_AT_ONCE` pixels, at least one image.
     """
     names = ["logits", "masks", *(["views"] if samples.holds("views") else [])]
-    refined_shards = (refined.read("logits", part) for part in shards(np.arange(len(rows))))
-    stored = zip(shards(rows), samples.batches(names, rows), refined_shards, strict=True)
+    together = samples.maps_an_image
+    refined_shards = (refined.read("logits", part) for part in shards(np.arange(len(rows)), together))
+    stored = zip(shards(rows, together), samples.batches(names, rows), refined_shards, strict=True)
     for part, (base, masks, *views), after in stored:
-        size = 1 if resize else max(1, PIXELS_AT_ONCE // masks[0].size)
+        size = together if resize else max(1, PIXELS_AT_ONCE // masks[0].size // together) * together
         for first in range(0, len(part), size):
             some = slice(first, first + size)
             batch = MapBatch(
@@ -68,15 +69,17 @@ def stream_batches(
                 masks[some],
                 views[0][some, 0].astype(np.float32) if views else None,
             )
-            yield _resized(batch, int(part[first]), resize) if resize else batch
+            yield _resized(batch, part[some], resize) if resize else batch
 
 
-def _resized(batch: MapBatch, row: int, resize: Resize) -> MapBatch:
-    """A batch of one image at the resolution that `resize` gives."""
-    views = None if batch.views is None else batch.views[0]
-    pair = resize(row, MapPair(batch.base[0], batch.refined[0], batch.masks[0], views))
-    views = None if pair.views is None else pair.views[None]
-    return MapBatch(pair.base[None], pair.refined[None], pair.mask[None], views)
+def _resized(batch: MapBatch, rows: np.ndarray, resize: Resize) -> MapBatch:
+    """The maps of one image at the resolution that `resize` gives."""
+    views = [None] * len(rows) if batch.views is None else list(batch.views)
+    given = zip(rows.tolist(), batch.base, batch.refined, batch.masks, views, strict=True)
+    pairs = [resize(row, MapPair(base, refined, mask, seen)) for row, base, refined, mask, seen in given]
+    seen = [pair.views for pair in pairs if pair.views is not None]
+    base, refined, masks = (np.stack([getattr(pair, name) for pair in pairs]) for name in ("base", "refined", "mask"))
+    return MapBatch(base, refined, masks, np.stack(seen) if seen else None)
 
 
 def stream_pairs(samples: Samples, refined: ArrayStore, rows: np.ndarray) -> Iterator[MapPair]:

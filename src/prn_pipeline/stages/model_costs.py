@@ -78,9 +78,12 @@ def model_costs(
     passes = len(FLIPS) - 1 if "views" in arrays else 0
     return {
         "base": _rounded(model_cost(base_model, stored(["images"]))) if base_model is not None else None,
-        "refiner": {**_rounded(model_cost(refiner, stored(arrays))), "base_passes": passes},
+        "refiner": {**_rounded(model_cost(refiner, stored(arrays)), samples.maps_an_image), "base_passes": passes},
     }
 
 
-def _rounded(cost: ModelCost) -> dict[str, Any]:
-    return {**asdict(cost), "gflop": round(cost.gflop, 4), "milliseconds": round(cost.milliseconds, 3)}
+def _rounded(cost: ModelCost, times: int = 1) -> dict[str, Any]:
+    return asdict(cost) | {
+        "gflop": round(times * cost.gflop, 4),
+        "milliseconds": round(times * cost.milliseconds, 3),
+    }

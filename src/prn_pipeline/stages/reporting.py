@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -36,27 +38,36 @@ def choose_gallery(per_image: pd.DataFrame, rows_each: int) -> list[tuple[str, i
     return chosen
 
 
-def gallery(samples: Samples, refined: ArrayStore, per_image: pd.DataFrame, rows_each: int) -> list[GalleryRow]:
-    """Picture rows of the test images with the best, median and worst gains."""
+def gallery(
+    samples: Samples, refined: ArrayStore, per_image: pd.DataFrame, rows_each: int, classes: Sequence[str] = ()
+) -> list[GalleryRow]:
+    """Picture rows of the test maps with the best, median and worst gains; each of one class, if there are several."""
     rows = samples.rows(["test"])
     shown = []
     for kind, position in choose_gallery(per_image, rows_each):
-        row = rows[position : position + 1]
-        base = samples.array("logits", row)[0].astype(np.float32)
-        after = refined.read("logits", slice(position, position + 1))[0].astype(np.float32)
         facts = per_image.iloc[position]
+        image, number = divmod(int(facts["row"]), samples.maps_an_image)
+        whole = slice(image * samples.maps_an_image, (image + 1) * samples.maps_an_image)
+        row = rows[whole][number : number + 1]
+        base = samples.array("logits", rows[whole]).astype(np.float32)
+        after = refined.read("logits", whole).astype(np.float32)
         shown.append(
             GalleryRow(
-                sample_id=str(facts["sample_id"]),
+                sample_id=" · ".join([str(facts["sample_id"]), *classes[slice(number, number + 1)]]),
                 kind=kind,  # type: ignore[arg-type]
                 image=samples.array("images", row)[0],
-                base_probability=expit(base),
-                base_mask=base > 0,
-                prn_probability=expit(after),
-                prn_mask=after > 0,
+                base_probability=expit(base[number]),
+                base_mask=_foreground(base, number),
+                prn_probability=expit(after[number]),
+                prn_mask=_foreground(after, number),
                 mask=samples.array("masks", row)[0],
                 iou_base=float(facts["iou_base"]),
                 iou_prn=float(facts["iou_prn"]),
             )
         )
     return shown
+
+
+def _foreground(maps: np.ndarray, number: int) -> np.ndarray:
+    """Where the map `number` of an image's (C,H,W) wins: above 0, or above the others."""
+    return maps[0] > 0 if len(maps) == 1 else maps.argmax(0) == number

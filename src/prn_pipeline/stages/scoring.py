@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.metrics import COLUMNS, interval, iou, paired_gain, scores
+from prn_pipeline.metrics import COLUMNS, interval, iou, mean_iou, paired_gain, scores
 from prn_pipeline.stages.methods import METHODS
 from prn_pipeline.stages.task_measures import TaskMeasures
 
+#: Columns that add up to the true pixels: found and missed.
+TRUTH = [COLUMNS.index("true_positives"), COLUMNS.index("false_negatives")]
 #: Whom PRN is compared with, by key of the JSON.
 RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg", "vs_views": "views"}
 
@@ -23,8 +25,8 @@ def present(measured: pd.DataFrame) -> list[str]:
 
 
 def counts_of(measured: pd.DataFrame, method: str) -> np.ndarray:
-    """Counts of one method, int64 (images, 6), images in order."""
-    return measured.loc[measured["method"] == method, list(COLUMNS)].to_numpy(np.int64)
+    """Counts of one method, int64 (images, maps an image, 6), images in order."""
+    return _by_image(measured, measured.loc[measured["method"] == method, list(COLUMNS)].to_numpy(np.int64))
 
 
 def score_methods(
@@ -50,7 +52,8 @@ def score_methods(
         if rival in methods
     }
     more = [measures.scores(resamples, seed) for measures in besides]
-    worse = {method: float(100 * np.mean(iou(counts[method]) < iou(counts["base"]))) for method in methods}
+    before = mean_iou(counts["base"])
+    worse = {method: float(100 * np.mean(mean_iou(counts[method]) < before)) for method in methods}
     return {
         "n_test": len(counts["base"]),
         "methods": {
@@ -68,8 +71,20 @@ def score_methods(
 
 
 def per_image(measured: pd.DataFrame) -> pd.DataFrame:
-    """IoU of every method on every test image: sample_id, iou_<method> ..., gain = iou_prn - iou_base."""
-    table = pd.DataFrame({"sample_id": measured.loc[measured["method"] == "base", "sample_id"].to_numpy()})
+    """IoU of every method on every test image: sample_id, iou_<method> ..., gain = iou_prn - iou_base.
+
+    Of several classes a row a class that is in the image, with class_id; `row` is that of the test map.
+    """
+    of_base = measured[measured["method"] == "base"]
+    table = of_base[[name for name in ("row", "sample_id", "class_id") if name in measured]].reset_index(drop=True)
     for method in present(measured):
-        table[f"iou_{method}"] = iou(counts_of(measured, method))
-    return table.assign(gain=table["iou_prn"] - table["iou_base"])
+        counts = measured.loc[measured["method"] == method, list(COLUMNS)].to_numpy(np.int64)
+        table[f"iou_{method}"] = iou(counts)
+        there = counts[:, TRUTH].sum(1) > 0
+    table["gain"] = table["iou_prn"] - table["iou_base"]
+    return table[there].reset_index(drop=True) if "class_id" in table else table
+
+
+def _by_image(measured: pd.DataFrame, counts: np.ndarray) -> np.ndarray:
+    together = int(measured["class_id"].max()) + 1 if "class_id" in measured else 1
+    return counts.reshape(-1, together, len(COLUMNS))

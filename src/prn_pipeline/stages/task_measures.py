@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from prn_pipeline.metrics import TruthCounter, interval, iou, paired_gain
+from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.metrics.saliency import SaliencyMeasures, saliency_measures
 from prn_pipeline.metrics.saliency_scores import saliency_scores, saliency_table
 from prn_pipeline.stages.methods import Prediction
@@ -43,6 +45,50 @@ class SaliencyTask:
         return {method: saliency_scores(table, tables["base"], resamples, seed) for method, table in tables.items()}
 
 
-def measures_of(task: str) -> list[TaskMeasures]:
-    """What is measured beside the usual for a task of `datasets.<name>.task`."""
-    return [SaliencyTask()] if task == "saliency" else []
+class ClassesTask:
+    """IoU of each class with its gain, and which class is taken for which.
+
+    Args:
+        names: of the classes, by id.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._counts: dict[str, list[np.ndarray]] = defaultdict(list)
+        self._confusion: dict[str, np.ndarray] = {}
+
+    def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
+        """See `TaskMeasures`; the maps of an image are together."""
+        truth = self._by_image(masks == 1)
+        for method, prediction in said.items():
+            predicted = self._by_image(prediction.masks)
+            self._confusion[method] = self._confusion.get(method, 0) + confusion(truth, predicted)
+            self._counts[method].append(self._by_image(TruthCounter(masks).count(prediction.masks)))
+
+    def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+        """See `TaskMeasures`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes."""
+        counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
+        return {
+            method: {
+                "classes": {
+                    name: {
+                        "iou": float(iou(of_method[:, number].sum(0))),
+                        "ci95": interval(of_method[:, number], resamples, seed),
+                        "vs_base": paired_gain(of_method[:, number], counts["base"][:, number], resamples, seed),
+                    }
+                    for number, name in enumerate(self._names)
+                },
+                "confusion": self._confusion[method].tolist(),
+            }
+            for method, of_method in counts.items()
+        }
+
+    def _by_image(self, rows: np.ndarray) -> np.ndarray:
+        return rows.reshape(-1, len(self._names), *rows.shape[1:])
+
+
+def measures_of(task: str, classes: Sequence[str] = ()) -> list[TaskMeasures]:
+    """What is measured beside the usual for a task of `datasets.<name>.task` with its classes."""
+    if task == "saliency":
+        return [SaliencyTask()]
+    return [ClassesTask(classes)] if task == "multiclass" else []

@@ -18,21 +18,22 @@ class Objective(Protocol):
     """What is learned. `network` is the module in training; `batch` holds "inputs" (N,C,H,W), "masks" (N,H,W), ..."""
 
     def __call__(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss (scalar) and the logits (N,1,H,W) of the final map."""
+        """The loss (scalar) and the logits (N,1,H,W) of the final map, or (N,C,H,W) of a softmax over classes."""
         ...
 
 
 class SegmentationTask(pl.LightningModule):
     """A network and its objective, for Lightning. Logs train_loss, val_loss and val_iou_micro."""
 
-    _overlap: Tensor  # intersection and union of the validation split so far, int64 (2,)
+    # intersection and union of the validation split so far, int64 (2, 1) of foreground or (2, classes)
+    _overlap: Tensor
 
     def __init__(self, network: nn.Module, objective: Objective, settings: TrainingSettings) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self._objective = objective
         self._settings = settings
-        self.register_buffer("_overlap", torch.zeros(2, dtype=torch.int64), persistent=False)
+        self.register_buffer("_overlap", torch.zeros(2, 1, dtype=torch.int64), persistent=False)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one batch."""
@@ -47,16 +48,16 @@ class SegmentationTask(pl.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Loss, and counts for one intersection over one union of the whole split."""
         loss, logits = self._objective(self.network, batch)
-        masks = batch["masks"]
-        predicted, truth, valid = logits[:, 0] > 0, masks == 1, masks != 255
-        self._overlap[0] += (predicted & truth).sum()
-        self._overlap[1] += ((predicted | truth) & valid).sum()
-        self.log("val_loss", loss, batch_size=len(masks), prog_bar=True)
+        self._overlap = self._overlap + overlaps(logits, batch["masks"])
+        self.log("val_loss", loss, batch_size=len(logits), prog_bar=True)
 
     def on_validation_epoch_end(self) -> None:
-        """`val_iou_micro`; an empty truth that is predicted empty counts as 1."""
-        intersection, union = torch.as_tensor(self.all_gather(self._overlap)).reshape(-1, 2).sum(0).tolist()
-        self.log("val_iou_micro", intersection / union if union else 1.0, prog_bar=True)
+        """`val_iou_micro`, its mean over classes where there are several; nothing predicted nothing counts as 1."""
+        gathered = torch.as_tensor(self.all_gather(self._overlap))
+        intersection, union = gathered.reshape(-1, *self._overlap.shape).sum(0).double()
+        self.log(
+            "val_iou_micro", torch.where(union > 0, intersection / union.clamp(min=1), 1.0).mean().item(), prog_bar=True
+        )
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the settings."""
@@ -80,6 +81,23 @@ class SegmentationTask(pl.LightningModule):
             warmup = min(steps - 1, round(s.warmup_epochs * steps / s.epochs))
             scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, warmup, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def overlaps(logits: Tensor, masks: Tensor) -> Tensor:
+    """Intersections and unions with the truth, int64 (2, C): of foreground (C = 1), or of each class.
+
+    Args:
+        logits: (N,1,H,W), foreground above 0; or (N,C,H,W), the highest counts.
+        masks: (N,H,W) of 0 and 1, or of class ids; 255 counts nowhere.
+    """
+    valid, classes = masks != 255, logits.shape[1]
+    if classes == 1:
+        pairs = [(logits[:, 0] > 0, masks == 1)]
+    else:
+        predicted = logits.argmax(1)
+        pairs = [(predicted == one, masks == one) for one in range(classes)]
+    found = [((said & true & valid).sum(), ((said | true) & valid).sum()) for said, true in pairs]
+    return torch.tensor(found, dtype=torch.int64, device=logits.device).T
 
 
 def _warm_cosine(step: int, warmup: int, steps: int) -> float:

@@ -67,6 +67,25 @@ def test_measures_of_saliency_have_a_table_of_their_own() -> None:
     assert not tables.saliency_columns({"base": {"dice": 0.7}})
 
 
+def test_classes_have_a_table_with_the_refiners_gain() -> None:
+    def one(iou: float, gain: float) -> dict[str, Any]:
+        return {"iou": iou, "ci95": [iou - 0.1, iou + 0.1], "vs_base": {"iou_micro": gain, "ci95": [gain, gain]}}
+
+    methods = {
+        "base": {"classes": {"sky": one(0.5, 0.0), "road": one(0.9, 0.0)}},
+        "prn": {"classes": {"sky": one(0.6, 0.1), "road": one(0.8, -0.1)}},
+        "patch_oracle": {"dice": 1.0},
+    }
+    assert list(tables.class_columns(CELL, methods)) == ["base", "prn", "gain"]
+    rows = tables.class_rows(CELL, methods)
+    assert [(row.label, [cell.text for cell in row.cells]) for row in rows] == [
+        ("sky", ["0.500", "0.600", "+10.0"]),
+        ("road", ["0.900", "0.800", "−10.0"]),
+    ]
+    assert [[cell.best for cell in row.cells] for row in rows] == [[False, True, False], [True, False, False]]
+    assert tables.class_rows(CELL, {"base": {"dice": 1.0}}) == []
+
+
 def test_values_equal_in_print_share_the_mark() -> None:
     rows = tables.score_rows(CELL, {"base": {"dice": 0.70004}, "prn": {"dice": 0.70041}, "rankseg": {"dice": 0.6}})
     assert {row.label: row.cells[0].best for row in rows} == {"Base model": True, "RankSEG": False, "PRN": True}

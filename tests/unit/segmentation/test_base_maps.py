@@ -29,8 +29,8 @@ def test_views_are_mean_and_spread_over_flips(model: BaseModel, images: Tensor) 
         seen = np.stack([model(images.flip(axes)).flip(axes)[:, 0].numpy() for axes in FLIPS])
     assert len(seen) == 4
     assert maps.views is not None
-    np.testing.assert_allclose(maps.views[:, 0], seen.mean(0), atol=1e-5)
-    np.testing.assert_allclose(maps.views[:, 1], seen.std(0), atol=1e-5)
+    np.testing.assert_allclose(maps.views[:, 0, 0], seen.mean(0), atol=1e-5)
+    np.testing.assert_allclose(maps.views[:, 0, 1], seen.std(0), atol=1e-5)
 
 
 def test_the_logits_are_those_of_the_image_as_it_is(model: BaseModel, images: Tensor) -> None:
@@ -76,5 +76,5 @@ def test_a_model_that_knows_no_direction_and_no_place_has_views_like_its_logits(
 
     maps = MapMaker(Brightness())(images)  # type: ignore[arg-type]
     assert maps.views is not None
-    torch.testing.assert_close(maps.views[:, :1], maps.logits)
-    assert maps.views[:, 1].max() < 1e-3
+    torch.testing.assert_close(maps.views[:, :, 0], maps.logits)
+    assert maps.views[:, :, 1].max() < 1e-3

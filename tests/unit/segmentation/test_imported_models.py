@@ -91,7 +91,7 @@ def test_it_has_views_and_no_features_and_can_be_trained() -> None:
     model = ImportedModel(settings())
     maps = MapMaker(model, views=True, features=False)(IMAGES)
     assert maps.views is not None
-    assert torch.allclose(maps.views[:, :1], maps.logits, atol=1e-4)
+    assert torch.allclose(maps.views[:, :, 0], maps.logits, atol=1e-4)
     with pytest.raises(UserError, match="features"):
         MapMaker(model, features=True)
     loss, _ = MaskObjective("bce_dice")(model, {"inputs": IMAGES, "masks": (IMAGES[:, 0] > 99).to(torch.uint8)})

@@ -16,7 +16,7 @@ from prn_pipeline.metrics import COLUMNS, count_image
 from prn_pipeline.metrics.saliency import saliency_measures
 from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
 from prn_pipeline.refinement.settings import PatchRefineNetSettings
-from prn_pipeline.stages.evaluation import measure, tune_threshold
+from prn_pipeline.stages.evaluation import measure, tune_thresholds
 from prn_pipeline.stages.logit_caching import assign_models, learning_rows
 from prn_pipeline.stages.map_pairs import MapBatch, MapPair
 from prn_pipeline.stages.methods import METHODS, predictions
@@ -83,14 +83,14 @@ def test_the_tuned_threshold_is_the_best_of_a_plain_search_on_val(
         predicted = probabilities > threshold
         return float((predicted & truth).sum() / (predicted | truth).sum())
 
-    found = tune_threshold(bright_squares, holdout)
+    (found,) = tune_thresholds(bright_squares, holdout)
     assert iou(found) == pytest.approx(max(iou(k / 1000) for k in range(1000)), abs=1e-9)
 
 
 def test_a_saliency_task_measures_maps_besides(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     besides = measures_of("saliency")
-    measured = measure(bright_squares, refined, rows, 0.5, 16, besides=besides)
+    measured = measure(bright_squares, refined, rows, [0.5], 16, besides=besides)
     methods = score_methods(measured, 200, 0, besides)["methods"]
     masks = bright_squares.array("masks", rows)
     probabilities = expit(bright_squares.array("logits", rows).astype(np.float32))
@@ -103,7 +103,7 @@ def test_a_saliency_task_measures_maps_besides(bright_squares: Samples, refined:
 
 def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, threshold=0.5, patch_size=16)
+    measured = measure(bright_squares, refined, rows, thresholds=[0.5], patch_size=16)
     assert len(measured) == len(rows) * len(WITHOUT_VIEWS)
     scored = score_methods(measured, resamples=300, seed=0)
     assert scored["methods"]["tuned_threshold"]["iou_micro"] == scored["methods"]["base"]["iou_micro"]
@@ -128,7 +128,7 @@ def test_patch_bias_shows_where_the_map_is_too_high_and_too_low(bright_squares: 
 
 def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    table = per_image(measure(bright_squares, refined, rows, 0.5, 16))
+    table = per_image(measure(bright_squares, refined, rows, [0.5], 16))
     shown = gallery(bright_squares, refined, table, rows_each=2)
     assert [row.kind for row in shown] == ["best", "best", "median", "median", "worst", "worst"]
     assert len({row.sample_id for row in shown}) == 6
@@ -159,7 +159,7 @@ def test_methods_say_what_plain_arithmetic_says(bright_squares: Samples) -> None
 
 def test_a_measured_image_is_counted_as_it_is_alone(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, threshold=0.4, patch_size=16)
+    measured = measure(bright_squares, refined, rows, thresholds=[0.4], patch_size=16)
     base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
     said = predictions(MapBatch(base, refined.read("logits", slice(None)).astype(np.float32), masks), 0.4, 16)
     for method in WITHOUT_VIEWS:
@@ -177,7 +177,7 @@ def test_images_of_other_sizes_are_measured_one_by_one(bright_squares: Samples, 
         return MapPair(stretch(pair.base, shape), stretch(pair.refined, shape), np.full(shape, row % 2, np.uint8))
 
     rows = bright_squares.rows(["test"])
-    base = measure(bright_squares, refined, rows, 0.5, 16, resize).query("method == 'base'")
+    base = measure(bright_squares, refined, rows, [0.5], 16, resize).query("method == 'base'")
     assert (base[list(COLUMNS[:4])].sum(axis=1) == [(64 + row) * 70 for row in rows]).all()
     assert (base["true_positives"] + base["false_negatives"] == [(row % 2) * (64 + row) * 70 for row in rows]).all()
 
@@ -189,7 +189,7 @@ def test_ignored_pixels_and_empty_masks_do_not_disturb(tmp_path: Path) -> None:
     manifest = pd.DataFrame({"sample_id": ["ignored", "half"], "split": "test", "fold": -1})
     write_arrays(tmp_path / "s.zarr", ArrayStream([{"logits": logits, "masks": masks}]))
     store = ArrayStore(tmp_path / "s.zarr")
-    measured = measure(Samples(manifest, {"samples": store}), store, np.arange(2), 0.5, 16).set_index("sample_id")
+    measured = measure(Samples(manifest, {"samples": store}), store, np.arange(2), [0.5], 16).set_index("sample_id")
     assert (measured.loc["ignored", [*COLUMNS, "mae"]] == 0).all(axis=None)
     half = measured.loc["half"].set_index("method")
     assert (half[list(COLUMNS[:4])].sum(axis=1) == 512).all()
@@ -250,7 +250,7 @@ def test_the_mean_of_views_is_measured_where_views_were_kept(
         tmp_path / "v.zarr", ArrayStream([{"views": views}], {IDENTITY: bright_squares.manifest.attrs[IDENTITY]})
     )
     samples = Samples(bright_squares.manifest, bright_squares.stores | {"views": ArrayStore(tmp_path / "v.zarr")})
-    scored = score_methods(measure(samples, refined, samples.rows(["test"]), 0.5, 16), resamples=100, seed=0)
+    scored = score_methods(measure(samples, refined, samples.rows(["test"]), [0.5], 16), resamples=100, seed=0)
     assert tuple(scored["methods"]) == METHODS
     assert scored["methods"]["views"]["iou_micro"] == 1.0, "their mean is the truth here"
     assert scored["gain"]["vs_views"]["iou_micro"] < 0

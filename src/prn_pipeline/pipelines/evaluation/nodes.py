@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.segmentation import AnyBaseModel, MapFiles
 from prn_pipeline.stage_costs import Costs
-from prn_pipeline.stages.evaluation import measure, tune_threshold
+from prn_pipeline.stages.evaluation import measure, tune_thresholds
 from prn_pipeline.stages.model_costs import model_costs
 from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
@@ -30,7 +31,7 @@ def refine_test_maps(
     settings: dict[str, Any],
 ) -> ArrayStream:
     """PRN's logits of the test samples, in order of the manifest."""
-    stores = Samples(manifest, {"samples": samples, "logits": logits})
+    stores = map_samples(manifest, {"samples": samples, "logits": logits})
     batches = predict_logits(refiner, stores, stores.rows(["test"]), refiner.arrays, settings["batch_size"])
     return ArrayStream(({"logits": maps} for maps in batches), {IDENTITY: manifest.attrs[IDENTITY]})
 
@@ -53,17 +54,17 @@ def evaluate(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """The scores JSON and the IoU of every test image."""
     start = time.perf_counter()
-    stores = Samples(manifest, {"samples": samples, "logits": logits})
+    stores = map_samples(manifest, {"samples": samples, "logits": logits})
     resize = None
     if settings["resolution"] == "native":
         described = DatasetSettings.model_validate(cell["dataset"])
-        resize = native_resolution(cell["names"]["dataset"], described, Path(data_root), manifest)
-    threshold = tune_threshold(stores, map_manifest)
+        resize = native_resolution(cell["names"]["dataset"], described, Path(data_root), stores.manifest)
+    thresholds = tune_thresholds(stores, map_manifest)
     rows: np.ndarray = stores.rows(["test"])
-    besides = measures_of(cell["dataset"]["task"])
-    measured = measure(stores, refined, rows, threshold, patch_size, resize, besides)
+    besides = measures_of(cell["dataset"]["task"], cell["dataset"]["classes"])
+    measured = measure(stores, refined, rows, thresholds, patch_size, resize, besides)
     scored = score_methods(measured, settings["resamples"], cell["names"]["seed"], besides)
-    scored["methods"]["tuned_threshold"]["threshold"] = threshold
+    scored["methods"]["tuned_threshold"]["threshold"] = thresholds[0] if len(thresholds) == 1 else thresholds
     costs = dataset_costs | base_costs | cell_costs
     so_far = costs.get("evaluation", {"seconds": 0.0, "memory_mib": 0.0})
     spent = so_far["seconds"] + time.perf_counter() - start

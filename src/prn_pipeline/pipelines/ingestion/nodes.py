@@ -7,6 +7,7 @@ import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStream
 from prn_pipeline.data.batches import read_batches
+from prn_pipeline.data.class_maps import CLASSES
 from prn_pipeline.data.ingestion import data_identity, inspect
 from prn_pipeline.data.reading import make_reader
 from prn_pipeline.data.sample_store import IDENTITY
@@ -23,4 +24,7 @@ def ingest(dataset: str, settings: dict[str, Any], data_root: str) -> tuple[Arra
         {"images": images, "masks": masks}
         for images, masks in read_batches(reader, manifest, chosen.image_size, batch_size=16)
     )
-    return ArrayStream(batches, {IDENTITY: manifest.attrs[IDENTITY]}), manifest
+    attributes = {IDENTITY: manifest.attrs[IDENTITY]}
+    if chosen.classes:
+        attributes[CLASSES] = chosen.maps_an_image
+    return ArrayStream(batches, attributes), manifest

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
+from prn_pipeline.data.class_maps import map_samples
 from prn_pipeline.data.listing import require_dataset_folder
 from prn_pipeline.data.map_folder import MapFolder
 from prn_pipeline.data.sample_store import IDENTITY, Samples
@@ -28,12 +29,13 @@ def cache_logits(
     attributes = {IDENTITY: manifest.attrs[IDENTITY], "protocol": settings["protocol"]}
     stores = Samples(manifest, {"samples": samples})
     if isinstance(base_model, MapFiles):
-        maps = _map_folder(base_model, cell, data_root)
-        map_manifest = assign_maps(manifest, maps, base_model.settings.seen)
-        digest = maps.digest(map_manifest.loc[map_manifest["model"] != NO_MAP, "sample_id"])
+        folder = _map_folder(base_model, cell, data_root)
+        map_manifest = assign_maps(manifest, folder, base_model.settings.seen)
+        digest = folder.digest(map_manifest.loc[map_manifest["model"] != NO_MAP, "sample_id"])
         attributes["models"] = {EXTERNAL: digest}
-        return ArrayStream(imported_maps(stores, map_manifest, maps), attributes), map_manifest
-    map_manifest = assign_models(manifest, settings["protocol"], fold_models, base_model.settings.seen)
+        return ArrayStream(imported_maps(stores, map_manifest, folder), attributes), map_manifest
+    maps = map_samples(manifest, {"samples": samples}).manifest
+    map_manifest = assign_models(maps, settings["protocol"], fold_models, base_model.settings.seen)
     models = {"base": base_model, **fold_models}
     attributes["models"] = {name: weights_digest(model) for name, model in models.items()}
     batches = cached_maps(stores, map_manifest, models, settings["batch_size"], settings["keep"])

@@ -7,7 +7,7 @@ import pandas as pd
 from torch import nn
 
 from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.class_maps import map_samples
 from prn_pipeline.pipelines.tracking import log_epoch
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
@@ -27,7 +27,7 @@ def train_prn(
 ) -> tuple[nn.Module, pd.DataFrame]:
     """The refiner and its history."""
     trained = train_refiner(
-        Samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels}),
+        map_samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels}),
         map_manifest,
         read_settings(refiner),
         TrainingSettings.model_validate(training),

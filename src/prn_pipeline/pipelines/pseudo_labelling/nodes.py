@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 
 
@@ -17,6 +18,6 @@ def make_pseudo_labels(
     settings: dict[str, Any],
 ) -> ArrayStream:
     """Pseudo-labels of the maps that PRN may learn from."""
-    stores = Samples(manifest, {"samples": samples, "logits": logits})
+    stores = map_samples(manifest, {"samples": samples, "logits": logits})
     batches = pseudo_label_batches(stores, map_manifest, settings["patch_size"], settings["levels"])
     return ArrayStream(batches, {IDENTITY: manifest.attrs[IDENTITY], **settings})

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.pipelines.provenance import provenance
 from prn_pipeline.reporting import ReportInputs, render_report
 from prn_pipeline.stages.logit_caching import learning_rows
@@ -28,7 +29,7 @@ def build_report(
     settings: dict[str, Any],
 ) -> tuple[str, dict[str, bytes]]:
     """The report and its figures."""
-    stores = Samples(manifest, {"samples": samples, "logits": logits})
+    stores = map_samples(manifest, {"samples": samples, "logits": logits})
     report = render_report(
         ReportInputs(
             cell=cell["names"],
@@ -37,7 +38,7 @@ def build_report(
             thresholds=pseudo_labels.read("thresholds", learning_rows(map_manifest)),
             maps=map_statistics(stores, refined, pseudo_labelling["patch_size"]),
             per_image=per_image,
-            gallery=gallery(stores, refined, per_image, settings["gallery_rows"]),
+            gallery=gallery(stores, refined, per_image, settings["gallery_rows"], cell["dataset"]["classes"]),
             parameters={key: value for key, value in cell.items() if key != "names"}
             | {"pseudo_labelling": pseudo_labelling},
             provenance=provenance(manifest.attrs[IDENTITY]),

@@ -1,0 +1,162 @@
+"""Several classes: which one each pixel gets, how that is counted, and whom to trust."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import expit, softmax
+
+from prn_pipeline.metrics import COLUMNS, count_image, mean_iou, scores
+from prn_pipeline.metrics.confusion import confusion
+from prn_pipeline.refinement.class_trust import ClassTrustTuner
+from prn_pipeline.segmentation.maps import one_vs_rest
+from prn_pipeline.segmentation.objective import MaskObjective
+from prn_pipeline.stages.class_methods import class_predictions, normalised
+from prn_pipeline.stages.map_pairs import MapBatch
+from prn_pipeline.stages.scoring import per_image, score_methods
+from prn_pipeline.stages.task_measures import measures_of
+from prn_pipeline.training.task import overlaps
+
+C = 4
+RNG = np.random.default_rng(0)
+SOFTMAX_LOGITS = RNG.normal(0, 2, (3, C, 16, 16)).astype(np.float32)
+TRUTH = RNG.choice([0, 1, 2, 3, 255], (3, 16, 16)).astype(np.uint8)
+MASKS = np.where(TRUTH[:, None] == 255, 255, TRUTH[:, None] == np.arange(C)[:, None, None]).astype(np.uint8)
+
+
+def against_the_rest(logits: np.ndarray) -> np.ndarray:
+    return one_vs_rest(torch.from_numpy(logits)).numpy()
+
+
+def batch(logits: np.ndarray) -> MapBatch:
+    rows = against_the_rest(logits).reshape(-1, 16, 16)
+    return MapBatch(rows, -rows, MASKS.reshape(-1, 16, 16), None)
+
+
+def test_the_sigmoid_of_one_against_the_rest_is_the_softmax() -> None:
+    assert expit(against_the_rest(SOFTMAX_LOGITS)) == pytest.approx(softmax(SOFTMAX_LOGITS, 1), abs=1e-6)
+    sure = np.array([60.0, 0.0, -60.0, 1.0], np.float32).reshape(1, C, 1, 1)
+    assert np.isfinite(against_the_rest(sure)).all()
+    alone = torch.randn(2, 1, 3, 3)
+    assert one_vs_rest(alone) is alone
+
+
+def test_probabilities_of_the_base_model_come_back() -> None:
+    assert normalised(against_the_rest(SOFTMAX_LOGITS)) == pytest.approx(softmax(SOFTMAX_LOGITS, 1), abs=1e-6)
+
+
+def test_each_pixel_gets_one_class_from_every_method() -> None:
+    said = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
+    assert list(said) == ["base", "tuned_threshold", "rankseg", "prn"]
+    for name, prediction in said.items():
+        assert (prediction.masks.reshape(-1, C, 16, 16).sum(1) == 1).all(), name
+    highest = SOFTMAX_LOGITS.argmax(1)
+    assert (said["base"].masks.reshape(-1, C, 16, 16).argmax(1) == highest).all()
+    assert (said["tuned_threshold"].masks == said["base"].masks).all()  # one threshold for all changes nothing
+    assert said["base"].probabilities is not None
+    assert said["base"].probabilities.reshape(-1, C, 16, 16).sum(1) == pytest.approx(1)
+    eager = class_predictions(batch(SOFTMAX_LOGITS), [0.5, 0.5, 0.5, 1e-6])["tuned_threshold"]
+    assert eager.masks.reshape(-1, C, 16, 16)[:, 3].mean() > 0.9
+
+
+def plain_miou(said: np.ndarray, truth: np.ndarray) -> float:
+    valid = truth != 255
+    ious = []
+    for one in range(C):
+        a, b = (said == one) & valid, (truth == one) & valid
+        if (a | b).any():
+            ious.append((a & b).sum() / (a | b).sum())
+    return float(np.mean(ious))
+
+
+def test_iou_micro_is_the_mean_over_classes() -> None:
+    said = SOFTMAX_LOGITS.argmax(1)
+    counts = np.array(
+        [[count_image(said[i] == one, mask) for one, mask in enumerate(MASKS[i])] for i in range(len(said))]
+    )
+    found = scores(counts, np.zeros((3, C)))
+    assert found["iou_micro"] == pytest.approx(plain_miou(said, TRUTH))
+    assert found["iou_macro"] == pytest.approx(np.mean([plain_miou(s, t) for s, t in zip(said, TRUTH, strict=True)]))
+    assert found["pixel_accuracy"] == pytest.approx((said == TRUTH)[TRUTH != 255].mean())
+    absent = np.where(np.arange(C)[:, None] == 2, 0, counts)  # nobody speaks of class 2: it does not count
+    assert mean_iou(absent.sum(0)) == pytest.approx(np.mean([mean_iou(counts.sum(0)[[k]]) for k in (0, 1, 3)]))
+
+
+def test_scores_of_classes_and_confusion() -> None:
+    task = measures_of("multiclass", list("abcd"))
+    said = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
+    task[0].update(said, MASKS.reshape(-1, 16, 16))
+    found: dict[str, Any] = task[0].scores(100, 0)["base"]
+    matrix = np.array(found["confusion"])
+    predicted = SOFTMAX_LOGITS.argmax(1)
+    assert matrix.sum() == (TRUTH != 255).sum()
+    assert matrix[1, 2] == ((TRUTH == 1) & (predicted == 2)).sum()
+    for number, name in enumerate("abcd"):
+        union = matrix[number].sum() + matrix[:, number].sum() - matrix[number, number]
+        assert found["classes"][name]["iou"] == pytest.approx(matrix[number, number] / union)
+        assert found["classes"][name]["vs_base"]["iou_micro"] == 0
+
+
+def test_a_table_of_counts_becomes_scores_of_images_and_rows_of_classes() -> None:
+    said = {"base": SOFTMAX_LOGITS.argmax(1), "prn": np.where(TRUTH == 255, 0, TRUTH)}
+    rows = [
+        {"row": i * C + k, "sample_id": f"s{i}", "class_id": k, "method": method, "mae": 0.0}
+        | dict(zip(COLUMNS, count_image(ids[i] == k, MASKS[i, k]), strict=True))
+        for i in range(3)
+        for k in range(C)
+        for method, ids in said.items()
+    ]
+    measured = pd.DataFrame(rows)
+    scored = score_methods(measured, 100, 0)
+    assert scored["n_test"] == 3
+    assert scored["methods"]["prn"]["iou_micro"] == 1
+    assert scored["gain"]["vs_base"]["iou_micro"] == pytest.approx(1 - plain_miou(said["base"], TRUTH))
+    assert scored["gain"]["images_worse_pct"] == 0
+    assert set(per_image(measured)["row"]) == set(range(3 * C))
+
+
+def test_confusion_counts_only_where_there_is_a_class() -> None:
+    truth = np.zeros((1, 2, 1, 3), bool)
+    truth[0, 0, 0, 0] = truth[0, 1, 0, 1] = True  # the third pixel has none
+    said = np.zeros_like(truth)
+    said[0, 1] = True
+    assert confusion(truth, said).tolist() == [[0, 1], [0, 1]]
+
+
+def test_a_refiner_is_trusted_as_far_as_the_mean_iou_over_classes_rises() -> None:
+    base = torch.from_numpy(against_the_rest(SOFTMAX_LOGITS).reshape(-1, 1, 16, 16))
+    masks = torch.from_numpy(MASKS.reshape(-1, 16, 16))
+    right = torch.where(masks == 1, 9.0, -9.0).unsqueeze(1)
+    good, bad = ClassTrustTuner(C), ClassTrustTuner(C)
+    good.update(base, base, right, masks)
+    bad.update(base, base, -right, masks)
+    found = good.best()
+    assert found.base_iou == pytest.approx(plain_miou(SOFTMAX_LOGITS.argmax(1), TRUTH))
+    assert found.refined_iou == 1
+    assert found.trust.strength > 0
+    assert bad.best().trust.changes_nothing
+
+
+@pytest.mark.parametrize("loss", ["bce", "dice", "bce_dice", "jaccard", "bce_jaccard", "focal", "lovasz", "tversky"])
+def test_every_loss_falls_as_the_right_class_rises_and_sees_no_ignored_pixel(loss: Any) -> None:
+    objective = MaskObjective(loss, classes=C)
+    truth = torch.from_numpy(TRUTH)
+    right = torch.from_numpy(MASKS == 1).float() * 8
+
+    def value(logits: torch.Tensor) -> float:
+        return float(objective(lambda _: logits, {"inputs": logits, "masks": truth})[0])  # type: ignore[arg-type]
+
+    random = torch.from_numpy(SOFTMAX_LOGITS)
+    assert value(right) < 0.2 * value(random) + 0.05
+    changed = random + 5 * torch.randn(random.shape) * (truth == 255).unsqueeze(1)
+    assert value(changed) == pytest.approx(value(random), rel=1e-4)
+
+
+def test_overlaps_of_validation_are_of_each_class() -> None:
+    found = overlaps(torch.from_numpy(SOFTMAX_LOGITS), torch.from_numpy(TRUTH))
+    said = SOFTMAX_LOGITS.argmax(1)
+    for one in range(C):
+        assert found[0, one] == ((said == one) & (one == TRUTH)).sum()
+    assert (found[0] / found[1]).mean() == pytest.approx(plain_miou(said, TRUTH))
