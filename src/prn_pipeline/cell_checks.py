@@ -42,6 +42,27 @@ def check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> None
             )
 
 
+def check_task(checked: dict[str, Any]) -> None:
+    """Raise UserError where the base model is not made for the data set's task."""
+    cell = checked["cell"]
+    task, kind, names = cell["dataset"]["task"], cell["base_model"]["kind"], cell["names"]
+    if kind == "few_shot" and task != "few_shot":
+        raise UserError(
+            f"base model {names['base_model']!r} is shown what to segment (kind few_shot), but the task of data set"
+            f" {names['dataset']!r} is {task}: take another base model, or a data set of task few_shot"
+        )
+    if task == "few_shot" and kind not in ("few_shot", "maps"):
+        raise UserError(
+            f"data set {names['dataset']!r} is of task few_shot, and base model {names['base_model']!r} (kind {kind})"
+            " cannot be shown what to segment: take one of kind few_shot, such as base_model=few_shot_resnet18"
+        )
+    if task == "multiclass" and kind == "maps":
+        raise UserError(
+            f"data set {names['dataset']!r} has several classes, and maps on disk are of one: refine each class as a"
+            " data set of its own, with `mask: {values: [id]}`"
+        )
+
+
 def check_kept(checked: dict[str, Any]) -> None:
     """Raise UserError where something is to be kept that the base model does not have."""
     cell, kept = checked["cell"], checked["logit_caching"]["keep"]

@@ -10,6 +10,8 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from prn_pipeline.cli import users_mistake
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: A cell that takes seconds.
@@ -79,6 +81,15 @@ def run_pipelines(folder: Path, pipelines: list[str] | None = None, **parameters
     bootstrap_project(folder)
     with KedroSession.create(folder, runtime_params=merged(SMALL, parameters)) as session:
         return session.run(pipeline_names=pipelines)
+
+
+def mistake_of(project: Path, **parameters: Any) -> str:
+    """What a run tells its user when it refuses."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps it
+        run_pipelines(project, **parameters)
+    mistake = users_mistake(caught.value)
+    assert mistake is not None, caught.value
+    return str(mistake)
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 from scipy.special import expit
 
-from prn_pipeline.cli import users_mistake
 from prn_pipeline.data.array_store import ArrayStore
-from tests.integration.conftest import run_pipelines
+from tests.integration.conftest import mistake_of, run_pipelines
 
 TINY = {"detail_width": 4, "detail_levels": 2, "region_width": 4}
 EXTERNAL = {"base_model": "external", "refiner": "prn_maps", "refiners": {"prn_maps": TINY}}
@@ -21,15 +20,6 @@ EXTERNAL = {"base_model": "external", "refiner": "prn_maps", "refiners": {"prn_m
 
 def scores(project: Path, cell: str) -> dict[str, Any]:
     return json.loads((project / "metrics" / f"synthetic_roads/{cell}/seed-0.json").read_text())
-
-
-def mistake_of(project: Path, **parameters: Any) -> str:
-    """What a run tells its user when it refuses."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps it
-        run_pipelines(project, **parameters)
-    mistake = users_mistake(caught.value)
-    assert mistake is not None, caught.value
-    return str(mistake)
 
 
 def write_maps(finished: Path, folder: Path, splits: list[str]) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.special import expit
 
 from prn_pipeline.data.array_store import ArrayStore
-from tests.integration.conftest import run_pipelines
+from tests.integration.conftest import mistake_of, run_pipelines
 
 NAMES = ["sky", "wall", "road"]
 
@@ -56,3 +56,63 @@ def test_several_classes_are_trained_refined_measured_and_shown(project: Path) -
     page = (project / f"data/08_reporting/{cell}/report.html").read_text()
     assert "Which class is taken for which" in page
     assert all(name in page for name in NAMES)
+
+
+def draw_shapes(folder: Path, count: int) -> None:
+    """A folder a category, as FSS-1000 has them: rings, bars, discs of one colour each, on noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:64, :64]
+    for number, name in enumerate(("ring", "bar", "disc", "box", "dot", "edge")):
+        (folder / name).mkdir(parents=True)
+        for sample in range(1, count + 1):
+            top, left = rng.integers(16, 48, 2)
+            far = np.hypot(y - top, x - left)
+            inside = {"ring": (far < 15) & (far > 7), "bar": abs(y - top) < 6, "edge": x < left}.get(name, far < 12)
+            image = rng.normal(110, 30, (64, 64, 3)) + 90 * inside[..., None] * (np.arange(3) == number % 3)
+            Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(folder / name / f"{sample}.jpg")
+            Image.fromarray((inside * 255).astype(np.uint8)).save(folder / name / f"{sample}.png")
+
+
+def test_a_base_model_is_shown_what_to_segment_in_categories_it_has_never_seen(project: Path) -> None:
+    draw_shapes(project / "data/01_raw/shapes", 5)
+    shapes = {
+        "task": "few_shot",
+        "images": "*/*.jpg",
+        "masks": "*/*.png",
+        "pairing": {"by": "regex", "image": r"(.+/\d+)\.jpg", "mask": r"(.+/\d+)\.png"},
+        "image_size": 64,
+        "folds": 2,
+        "split": {"method": "folds", "folds": 3, "test_fold": 1, "val": 0.5, "group": {"pattern": r"^(.+)_\d+$"}},
+    }
+    few_shot = {"encoder": "tu-mobilenetv3_small_050", "shots": 2, "width": 16}
+    model = {"few_shot_resnet18": few_shot | {"training": {"epochs": 2, "steps_per_epoch": 3}}}
+    cell = "shapes/few_shot_resnet18/prn/seed-0"
+    run_pipelines(
+        project,
+        dataset="shapes",
+        datasets={"shapes": shapes},
+        base_model="few_shot_resnet18",
+        base_models=model,
+        logit_caching={"keep": ["views"]},
+        refiners={"prn": {"members": 2}},
+    )
+    scores: dict[str, Any] = json.loads((project / f"metrics/{cell}.json").read_text())
+    manifest = pd.read_parquet(project / "data/02_intermediate/shapes/manifest.parquet")
+    in_split = {split: set(some) for split, some in manifest.groupby("split")["category"]}
+    assert not in_split["test"] & (in_split["train"] | in_split["val"])
+    maps = pd.read_parquet(project / "data/04_feature/shapes/few_shot_resnet18/seed-0/map_manifest.parquet")
+    for query, support in zip(maps["sample_id"], maps["support"], strict=True):
+        shown = support.split("\t")
+        assert len(shown) == 2
+        assert query not in shown
+        assert {one.rpartition("_")[0] for one in shown} == {query.rpartition("_")[0]}
+    assert set(scores["methods"]["prn"]["categories"]) == in_split["test"]
+    assert scores["cost"]["base"]["gflop"] > 0
+    page = (project / f"data/08_reporting/{cell}/report.html").read_text()
+    assert "mIoU of categories" in page
+
+
+def test_a_task_and_a_base_model_that_do_not_fit_are_refused_before_anything_is_trained(project: Path) -> None:
+    mistake = mistake_of(project, base_model="few_shot_resnet18")
+    assert "shown what to segment" in mistake
+    assert not (project / "data/02_intermediate").exists()

@@ -45,11 +45,11 @@ class FolderReader:
         else:
             files = self._paired(folder)
         known = _names_of_samples(files, folder)
+        groups = groups_of(folder, split.group, known) if split.group else {}
         if isinstance(split, ListsSplit):
-            given = splits_from_lists(folder, split, known)
+            given = splits_from_lists(folder, split, known, groups)
         elif isinstance(split, ColumnSplit):
             given = splits_from_column(folder, split, known)
-        groups = groups_of(folder, split.group, known) if split.group else {}
         chosen = [sample_id for sample_id in sorted(files) if given is None or sample_id in given]
         if len(chosen) < len(files):
             logger.warning("data set '%s': %d images are in no split: left out", self.name, len(files) - len(chosen))

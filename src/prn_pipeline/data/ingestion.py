@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from prn_pipeline.data.episodes import CATEGORY
 from prn_pipeline.data.identical_images import join_identical, refuse_identical_across, warn_of_identical
 from prn_pipeline.data.masks import foreground_share
 from prn_pipeline.data.records import Reader, Record
@@ -85,6 +86,8 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
         }
         for record, fact in zip(records, facts, strict=True)
     )
+    if settings.task == "few_shot":
+        manifest[CATEGORY] = [record.group for record in records]
     for split in SPLITS:
         part = manifest[manifest["split"] == split]
         logger.info("data set '%s': %d %s samples", name, len(part), split)
@@ -140,10 +143,14 @@ def _content(pixels: NDArray[np.uint8]) -> str:
 def _divide(name: str, records: list[Record], facts: list[_Facts], settings: DatasetSettings) -> _Division:
     content = {record.sample_id: fact.sha256 for record, fact in zip(records, facts, strict=True)}
     given = {record.sample_id: record.split for record in records}
-    if settings.split.method != "ratio":
-        refuse_identical_across(given, content)
-    warn_of_identical(name, content)
-    groups = join_identical({record.sample_id: record.group for record in records}, content)
+    groups = {record.sample_id: record.group for record in records}
+    # In few-shot data one image may show things of several categories, each with a mask of its own: what is new in
+    # test is the category.
+    if settings.task != "few_shot":
+        if settings.split.method not in ("ratio", "folds"):
+            refuse_identical_across(given, content)
+        warn_of_identical(name, content)
+        groups = join_identical(groups, content)
     splits = assign_splits(groups, given, settings.split)
     learned_from = {sample_id: group for sample_id, group in groups.items() if splits[sample_id] != "test"}
     return _Division(splits, groups, assign_folds(learned_from, settings.folds, settings.split.seed))

@@ -61,10 +61,10 @@ class DatasetSettings(StrictSettings):
     reader: Literal["folder", "synthetic"] = Field(
         default="folder", description="`folder`: image files on disk; `synthetic`: drawn scenes."
     )
-    task: Literal["binary", "saliency", "multiclass"] = Field(
+    task: Literal["binary", "saliency", "multiclass", "few_shot"] = Field(
         default="binary",
         description="`binary`: foreground or not; `saliency`: the same, and what its literature measures of maps;"
-        " `multiclass`: each pixel one of `classes`.",
+        " `multiclass`: each pixel one of `classes`; `few_shot`: things shown by example, named by `split.group`.",
     )
     classes: tuple[str, ...] = Field(
         default=(),
@@ -111,6 +111,8 @@ class DatasetSettings(StrictSettings):
             )
         if self.classes and (len(set(self.classes)) < len(self.classes) or len(self.classes) < 2):
             raise ValueError(f"classes {list(self.classes)}: at least two different names are expected")
+        if self.task == "few_shot" and self.split.group is None:
+            raise ValueError("`task: few_shot` needs `split.group`, which says of each image what its mask shows")
         if self.classes and (self.mask.threshold is not None or self.mask.values is not None):
             raise ValueError("with `classes` masks hold class ids: of `mask` only `ignore_values` applies")
         return self

@@ -14,25 +14,33 @@ from prn_pipeline.errors import UserError
 NAMED = 5
 
 
-def splits_from_lists(folder: Path, split: ListsSplit, known: Mapping[str, str]) -> dict[str, str]:
+def splits_from_lists(
+    folder: Path, split: ListsSplit, known: Mapping[str, str], groups: Mapping[str, str]
+) -> dict[str, str]:
     """{sample_id: split} from one text file a split.
 
     Args:
         folder: the data set's folder.
         split: names the files.
         known: {name a line may use: sample_id}.
+        groups: {sample_id: group}; a line may name a group, and means all that is in it.
 
     Raises:
         UserError: a file is missing or empty, an id has no image, or a sample stands in two lists.
     """
     found: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
+    for sample_id, group in groups.items():
+        members.setdefault(group, []).append(sample_id)
     for part, file in {"train": split.train, "val": split.val, "test": split.test}.items():
         if file is None:
             continue
         names = [line.strip() for line in _text(folder / file, f"split.{part}").splitlines() if line.strip()]
         if not names:
             raise UserError(f"{folder / file}: the {part} list is empty. Put sample ids there, one a line.")
-        for sample_id in _known_ids(names, known, folder / file):
+        ids = [sample_id for name in names if name in members and name not in known for sample_id in members[name]]
+        ids += _known_ids([name for name in names if name in known or name not in members], known, folder / file)
+        for sample_id in ids:
             if found.setdefault(sample_id, part) != part:
                 raise UserError(
                     f"{folder / file}: sample {sample_id} stands in the {found[sample_id]} list and in the {part} "

@@ -62,6 +62,21 @@ class RatioSplit(_AnySplit):
         return self
 
 
+class FoldsSplit(_AnySplit):
+    """Cross-validation over groups: all are dealt out to folds, one of which is test. A data set a fold."""
+
+    method: Literal["folds"] = Field(description="Deal the groups out to folds.")
+    folds: int = Field(default=4, ge=2, description="Number of folds.")
+    test_fold: int = Field(ge=0, description="Which fold is test: 0 to folds - 1.")
+    val: Fraction = Field(default=0.2, description="Share of the other samples that goes to val.")
+
+    @model_validator(mode="after")
+    def _one_of_the_folds(self) -> Self:
+        if self.test_fold >= self.folds:
+            raise ValueError(f"test_fold {self.test_fold} is none of {self.folds} folds; they count from 0")
+        return self
+
+
 class _GivenSplit(_AnySplit):
     val_fraction: Fraction = Field(
         default=0.2, description="Share of the given train samples that becomes val when the data set has no val."
@@ -69,7 +84,7 @@ class _GivenSplit(_AnySplit):
 
 
 class ListsSplit(_GivenSplit):
-    """Text files below the data set's folder, one sample id (or image file name) a line."""
+    """Text files below the data set's folder, one sample id (or image file name, or group) a line."""
 
     method: Literal["lists"] = Field(description="Read the splits from lists of ids.")
     train: RelativePath = Field(description="File of the train ids.")
@@ -98,4 +113,6 @@ class ColumnSplit(_GivenSplit):
     test: str = Field(default="test", description="What the column says for test.")
 
 
-SplitSettings = Annotated[RatioSplit | ListsSplit | FoldersSplit | ColumnSplit, Field(discriminator="method")]
+SplitSettings = Annotated[
+    RatioSplit | FoldsSplit | ListsSplit | FoldersSplit | ColumnSplit, Field(discriminator="method")
+]

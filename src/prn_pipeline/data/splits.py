@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from prn_pipeline.data.split_settings import RatioSplit, SplitSettings
+from prn_pipeline.data.split_settings import FoldsSplit, RatioSplit, SplitSettings
 from prn_pipeline.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -21,8 +21,8 @@ def assign_splits(
     Args:
         groups: {sample_id: group}.
         given: {sample_id: split that the data set itself says, or None}.
-        settings: method `ratio` draws all three splits; the others keep what is given and, when nothing is val, carve
-            val from train.
+        settings: methods `ratio` and `folds` draw all three splits; the others keep what is given and, when nothing is
+            val, carve val from train.
 
     Returns:
         {sample_id: "train" | "val" | "test"}; no group lies in two splits, no split is empty.
@@ -32,6 +32,8 @@ def assign_splits(
     """
     if isinstance(settings, RatioSplit):
         return _drawn(groups, settings)
+    if isinstance(settings, FoldsSplit):
+        return _dealt(groups, settings)
     parts = {sample_id: part for sample_id, part in given.items() if part is not None}
     _refuse_torn_groups(groups, parts)
     for part in ("train", "test"):
@@ -111,6 +113,22 @@ def _drawn(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
     return {
         sample_id: "test" if group in test else "val" if group in val else "train"
         for sample_id, group in groups.items()
+    }
+
+
+def _dealt(groups: Mapping[str, str], settings: FoldsSplit) -> dict[str, str]:
+    """One fold is test; val is drawn from the others."""
+    fold_of = assign_folds(groups, settings.folds, settings.seed)
+    rest = Counter(groups[sample_id] for sample_id, fold in fold_of.items() if fold != settings.test_fold)
+    if len(rest) < 2:
+        raise UserError(
+            f"outside fold {settings.test_fold} there is {len(rest)} group, and train and val need 2: use more folds"
+        )
+    key = f"{settings.seed}/val/{settings.test_fold}"
+    val = nearest_share(rest, settings.val * rest.total(), most=len(rest) - 1, key=key)
+    return {
+        sample_id: "test" if fold == settings.test_fold else "val" if groups[sample_id] in val else "train"
+        for sample_id, fold in fold_of.items()
     }
 
 

@@ -29,6 +29,10 @@ METRIC_LABELS = {
     "recall": "Recall",
     "boundary_iou": "Boundary IoU",
     "mae": "MAE",
+    "miou_categories": "mIoU of categories",
+    "miou_episodes": "mIoU of episodes",
+    "fb_iou": "FB-IoU",
+    "pixel_accuracy": "Pixel accuracy",
 }
 #: Measured where the task is saliency; a table of their own.
 SALIENCY_LABELS = {

@@ -1,11 +1,13 @@
 """Base models: anything that gives every pixel a foreground logit."""
 
-from prn_pipeline.segmentation.building import AnyBaseModel, MapFiles, build_base_model
+from prn_pipeline.segmentation.building import AnyBaseModel, MapFiles, RunnableModel, build_base_model
+from prn_pipeline.segmentation.few_shot import FewShotModel
 from prn_pipeline.segmentation.imported import ImportedModel
 from prn_pipeline.segmentation.model import BaseModel, architecture_names
 from prn_pipeline.segmentation.settings import (
     AnyBaseModelSettings,
     BaseModelSettings,
+    FewShotSettings,
     MapFilesSettings,
     ModuleSettings,
     read_base_settings,
@@ -16,10 +18,13 @@ __all__ = [
     "AnyBaseModelSettings",
     "BaseModel",
     "BaseModelSettings",
+    "FewShotModel",
+    "FewShotSettings",
     "ImportedModel",
     "MapFiles",
     "MapFilesSettings",
     "ModuleSettings",
+    "RunnableModel",
     "architecture_names",
     "build_base_model",
     "read_base_settings",

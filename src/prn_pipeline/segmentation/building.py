@@ -5,10 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.few_shot import FewShotModel
 from prn_pipeline.segmentation.imported import ImportedModel
 from prn_pipeline.segmentation.model import BaseModel
 from prn_pipeline.segmentation.settings import (
     AnyBaseModelSettings,
+    FewShotSettings,
     MapFilesSettings,
     ModuleSettings,
 )
@@ -26,7 +28,9 @@ class MapFiles(nn.Module):
         raise UserError("this base model is a folder of maps: it cannot be run on other images")
 
 
-AnyBaseModel = BaseModel | ImportedModel | MapFiles
+#: What can be run.
+RunnableModel = BaseModel | ImportedModel | FewShotModel
+AnyBaseModel = RunnableModel | MapFiles
 
 
 def build_base_model(settings: AnyBaseModelSettings, pretrained: bool = True) -> AnyBaseModel:
@@ -41,6 +45,8 @@ def build_base_model(settings: AnyBaseModelSettings, pretrained: bool = True) ->
     """
     if isinstance(settings, MapFilesSettings):
         return MapFiles(settings)
+    if isinstance(settings, FewShotSettings):
+        return FewShotModel(settings, pretrained)
     if isinstance(settings, ModuleSettings):
         return ImportedModel(settings, pretrained)
     return BaseModel(settings, pretrained)

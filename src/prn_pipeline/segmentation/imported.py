@@ -31,6 +31,9 @@ class ImportedModel(nn.Module):
     mean: Tensor
     std: Tensor
 
+    #: Arrays that `forward` takes, in order.
+    arrays = ("images",)
+
     def __init__(self, settings: ModuleSettings, pretrained: bool = True) -> None:
         super().__init__()
         self.settings = settings

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.imported import ImportedModel
-from prn_pipeline.segmentation.model import BaseModel
+from prn_pipeline.segmentation.building import RunnableModel
 
 #: Axes along which the image is flipped for each view: not at all, left-right, top-bottom, both.
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
@@ -42,7 +41,7 @@ class MapMaker(nn.Module):
         UserError: features of a model that nobody knows the inside of.
     """
 
-    def __init__(self, model: BaseModel | ImportedModel, views: bool = True, features: bool = True) -> None:
+    def __init__(self, model: RunnableModel, views: bool = True, features: bool = True) -> None:
         super().__init__()
         if features and not hasattr(model, "with_features"):
             raise UserError(
@@ -53,19 +52,19 @@ class MapMaker(nn.Module):
         self._views = views
         self._features = features
 
-    def forward(self, images: Tensor) -> BaseMaps:
-        """Images (N,3,H,W), uint8 or float, values 0 .. 255."""
+    def forward(self, images: Tensor, *shown: Tensor) -> BaseMaps:
+        """Images (N,3,H,W), uint8 or float, values 0 .. 255, and what else the model takes."""
         features = None
         if self._features:
             logits, raw = self.model.with_features(images)  # type: ignore[operator]
             features = at_half_resolution(raw, images.shape[-2])
         else:
-            logits = self.model(images)
+            logits = self.model(images, *shown)
         logits = one_vs_rest(logits.float())
-        return BaseMaps(logits, self._seen_again(images, logits) if self._views else None, features)
+        return BaseMaps(logits, self._seen_again(images, shown, logits) if self._views else None, features)
 
-    def _seen_again(self, images: Tensor, logits: Tensor) -> Tensor:
-        flipped = [one_vs_rest(self.model(images.flip(axes)).float()).flip(axes) for axes in FLIPS[1:]]
+    def _seen_again(self, images: Tensor, shown: tuple[Tensor, ...], logits: Tensor) -> Tensor:
+        flipped = [one_vs_rest(self.model(images.flip(axes), *shown).float()).flip(axes) for axes in FLIPS[1:]]
         seen = torch.stack([logits, *flipped])
         return torch.stack([seen.mean(0), seen.std(0, correction=0)], dim=2)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,6 +27,9 @@ class BaseModel(nn.Module):
     mean: Tensor
     std: Tensor
 
+    #: Arrays that `forward` takes, in order.
+    arrays = ("images",)
+
     def __init__(self, settings: BaseModelSettings, pretrained: bool = True) -> None:
         super().__init__()
         self.settings = settings
@@ -47,13 +52,32 @@ class BaseModel(nn.Module):
 
     def check_size(self, size: int) -> None:
         """Raise UserError, with sizes that fit, when samples of side `size` do not fit the network."""
-        stride = int(getattr(self.network.encoder, "output_stride", 32))
-        if getattr(self.network, "requires_divisible_input_shape", True) and size % stride:
-            low = max(stride, size // stride * stride)
-            raise UserError(
-                f"{self.settings.architecture} with encoder {self.settings.encoder} takes images whose side is a"
-                f" multiple of {stride}; image_size (or augmentation.crop) is {size}: use {low} or {low + stride}"
-            )
+        if getattr(self.network, "requires_divisible_input_shape", True):
+            stride = int(getattr(self.network.encoder, "output_stride", 32))
+            check_stride(f"{self.settings.architecture} with encoder {self.settings.encoder}", stride, size)
+
+
+def check_stride(name: str, stride: int, size: int) -> None:
+    """Raise UserError, with sizes that fit, where `size` is no multiple of `stride`."""
+    if size % stride:
+        low = max(stride, size // stride * stride)
+        raise UserError(
+            f"{name} takes images whose side is a multiple of {stride}; image_size (or augmentation.crop) is {size}:"
+            f" use {low} or {low + stride}"
+        )
+
+
+def encoder_of(name: str, weights: str | None, depth: int) -> Any:
+    """An encoder of segmentation-models-pytorch alone, which gives maps of stride 1, 2, 4, ... 2 ** depth.
+
+    Raises:
+        UserError: there is no such encoder, or its weights cannot be had.
+    """
+    import segmentation_models_pytorch as smp
+
+    _check_encoder(name)
+    with _said_plainly(f"encoder {name} with weights {weights}", weights):
+        return smp.encoders.get_encoder(name, in_channels=3, depth=depth, weights=weights)
 
 
 def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
@@ -64,31 +88,45 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
         raise UserError(
             f"unknown architecture {settings.architecture!r}; there are {', '.join(sorted(architectures.values()))}"
         )
-    if not settings.encoder.startswith("tu-") and settings.encoder not in smp.encoders.get_encoder_names():
-        raise UserError(
-            f"unknown encoder {settings.encoder!r}; there are {', '.join(sorted(smp.encoders.get_encoder_names()))},"
-            " and every timm model with the prefix tu-"
-        )
-    try:
-        network = smp.create_model(
+    _check_encoder(settings.encoder)
+    weights = settings.encoder_weights if pretrained else None
+    whole = (
+        f"{settings.architecture} with encoder {settings.encoder}, weights {settings.encoder_weights} and options"
+        f" {settings.options}"
+    )
+    with _said_plainly(whole, weights):
+        return smp.create_model(
             settings.architecture,
             encoder_name=settings.encoder,
-            encoder_weights=settings.encoder_weights if pretrained else None,
+            encoder_weights=weights,
             in_channels=3,
             classes=settings.classes,
             **settings.options,
         )
+
+
+def _check_encoder(name: str) -> None:
+    import segmentation_models_pytorch as smp
+
+    if not name.startswith("tu-") and name not in smp.encoders.get_encoder_names():
+        raise UserError(
+            f"unknown encoder {name!r}; there are {', '.join(sorted(smp.encoders.get_encoder_names()))}, and every timm"
+            " model with the prefix tu-"
+        )
+
+
+@contextmanager
+def _said_plainly(what: str, weights: str | None) -> Iterator[None]:
+    """What the library raises on the way to a network, in words."""
+    try:
+        yield
     except OSError as error:
         raise UserError(
-            f"weights {settings.encoder_weights!r} of {settings.encoder} could not be downloaded ({error}): check the"
-            " connection, or set encoder_weights: null to start from random weights"
+            f"weights {weights!r} of {what} could not be downloaded ({error}): check the connection, or set"
+            " encoder_weights: null to start from random weights"
         ) from error
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(
-            f"{settings.architecture} with encoder {settings.encoder}, weights {settings.encoder_weights} and options"
-            f" {settings.options} cannot be built: {error}"
-        ) from error
-    return network
+        raise UserError(f"{what} cannot be built: {error}") from error
 
 
 def architecture_names() -> list[str]:

@@ -29,8 +29,9 @@ class MaskObjective:
         self._terms = [terms[name] for name in loss.split("_")]
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Mean of the loss's terms, in float32, and the logits (N,C,H,W)."""
-        logits = network(batch["inputs"]).float()
+        """Mean of the loss's terms, in float32, and the logits (N,C,H,W); an episode's support is shown too."""
+        shown = [batch[name] for name in ("support_images", "support_masks") if name in batch]
+        logits = network(batch["inputs"], *shown).float()
         masks = batch["masks"] if logits.shape[1] > 1 else batch["masks"].unsqueeze(1)
         terms = [term(logits, masks) for term in self._terms]
         return sum(terms[1:], terms[0]) / len(terms), logits

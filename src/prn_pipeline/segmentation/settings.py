@@ -108,6 +108,34 @@ class ModuleSettings(_Strict):
         return self
 
 
+class FewShotSettings(_Strict):
+    """A model that is shown, in a few labelled images, what to segment; for data sets of task few_shot."""
+
+    kind: Literal["few_shot"]
+    encoder: str = Field(description="encoder name in segmentation_models_pytorch, timm's with the prefix tu-")
+    encoder_weights: str | None = Field(None, description="name of pretrained weights, such as imagenet; null: random")
+    shots: int = Field(1, ge=1, description="labelled images that it is shown")
+    episodes_seed: int = Field(0, ge=0, description="of the draw that shows every image of val and test its support")
+    width: int = Field(64, ge=16, multiple_of=16, description="channels of the decoder")
+    loss: LossName = Field("bce_dice", description="what it is trained on; bce_* is the mean of the two")
+    classes: Literal[1] = 1
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What logit_caching may keep beside the logits."""
+        return ("views",)
+
+    @property
+    def trained_here(self) -> bool:
+        """Whether base_training has anything to train."""
+        return True
+
+    @property
+    def seen(self) -> tuple[LearntSplit, ...]:
+        """Splits whose categories it learns from; maps of them are better than those of new ones."""
+        return ("train",)
+
+
 class MapFilesSettings(_Strict):
     """No model at all: maps that another program wrote, a file a sample."""
 
@@ -133,10 +161,11 @@ class MapFilesSettings(_Strict):
         return False
 
 
-AnyBaseModelSettings = BaseModelSettings | ModuleSettings | MapFilesSettings
+AnyBaseModelSettings = BaseModelSettings | ModuleSettings | FewShotSettings | MapFilesSettings
 KINDS: dict[str, type[AnyBaseModelSettings]] = {
     "smp": BaseModelSettings,
     "module": ModuleSettings,
+    "few_shot": FewShotSettings,
     "maps": MapFilesSettings,
 }
 

@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from prn_pipeline.data.episodes import CATEGORY, draw_episodes
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.segmentation import (
     AnyBaseModelSettings,
-    BaseModelSettings,
+    FewShotSettings,
     MapFiles,
-    ModuleSettings,
+    MapFilesSettings,
     build_base_model,
 )
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
+from prn_pipeline.training.episodes import Episodes
 from prn_pipeline.training.loop import Trained, fit
-from prn_pipeline.training.samples import StoredSamples
+from prn_pipeline.training.samples import StoredSamples, TrainingSet
 from prn_pipeline.training.settings import TrainingSettings
 
 ARRAYS = {"inputs": "images", "masks": "masks"}
@@ -86,19 +88,33 @@ def _train(
     listener: EpochListener | None,
 ) -> Trained:
     size = samples.store_of("images").shape("images")[1]
-    assert isinstance(model, BaseModelSettings | ModuleSettings)
+    assert not isinstance(model, MapFilesSettings)
     probe = build_base_model(model, pretrained=False)
     assert not isinstance(probe, MapFiles)
     for side in {size, settings.augmentation.crop or size}:
         probe.check_size(side)
+    train = StoredSamples(samples, rows, ARRAYS, settings.augmentation, memory=settings.memory_bytes)
+    val = None if validation is None else StoredSamples(samples, validation, ARRAYS, memory=settings.memory_bytes)
     return fit(
         lambda: build_base_model(model),
         MaskObjective(model.loss, model.classes),
-        StoredSamples(samples, rows, ARRAYS, settings.augmentation, memory=settings.memory_bytes),
-        None if validation is None else StoredSamples(samples, validation, ARRAYS, memory=settings.memory_bytes),
+        _learned_from(train, samples, rows, model),
+        None if val is None or validation is None else _learned_from(val, samples, validation, model, fixed=True),
         settings,
         seed,
         checkpoint_folder(checkpoints, samples, name, seed, model, settings),
         name,
         listener,
     )
+
+
+def _learned_from(
+    stored: StoredSamples, samples: Samples, rows: np.ndarray, model: AnyBaseModelSettings, fixed: bool = False
+) -> TrainingSet:
+    """The samples themselves, or episodes of them; `fixed`: the same ones in every epoch."""
+    if not isinstance(model, FewShotSettings):
+        return stored
+    some = samples.manifest.iloc[rows]
+    ids, categories = some["sample_id"].tolist(), some[CATEGORY].to_numpy()
+    drawn = draw_episodes(ids, categories.tolist(), model.shots, model.episodes_seed)
+    return Episodes(stored, categories, model.shots, drawn if fixed else None)

@@ -12,7 +12,7 @@ from torch import nn
 from prn_pipeline.data.array_store import Batch, shards
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import BaseModel, ImportedModel
+from prn_pipeline.segmentation import RunnableModel
 from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
 from prn_pipeline.training.inference import predict, stored_logits
 
@@ -67,14 +67,14 @@ def seen_rows(map_manifest: pd.DataFrame) -> np.ndarray:
 def cached_maps(
     samples: Samples,
     map_manifest: pd.DataFrame,
-    models: Mapping[str, BaseModel | ImportedModel],
+    models: Mapping[str, RunnableModel],
     batch_size: int,
     keep: Collection[str],
 ) -> Iterator[Batch]:
     """Maps of all samples in order; each row by the model that `map_manifest` names.
 
     Args:
-        samples: with images, a row a sample.
+        samples: with what the models take, a row a sample.
         map_manifest: see `assign_models`; with several classes so many rows a sample.
         models: by name.
         batch_size: samples a forward pass.
@@ -85,12 +85,13 @@ def cached_maps(
         image; features float16 (B,C,h,w), h <= S / 2. See `segmentation.maps.BaseMaps`.
     """
     names = map_manifest["model"].to_numpy()[:: len(map_manifest) // len(samples.manifest)]
+    arrays = next(iter(models.values())).arrays
     makers = {name: MapMaker(model, "views" in keep, "features" in keep) for name, model in models.items()}
     for rows in shards(np.arange(len(names))):
         maps: Batch = {}
         for name in sorted(set(names[rows])):
             chosen = np.flatnonzero(names[rows] == name)
-            made = [_stored(part) for part in predict(makers[name], samples, rows[chosen], ["images"], batch_size)]
+            made = [_stored(part) for part in predict(makers[name], samples, rows[chosen], arrays, batch_size)]
             for array in made[0]:
                 values = np.concatenate([part[array] for part in made])
                 maps.setdefault(array, np.empty((len(rows), *values.shape[1:]), values.dtype))[chosen] = values

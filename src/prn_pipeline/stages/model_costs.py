@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.segmentation import RunnableModel
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.training.channels import channels_first
-from prn_pipeline.training.inference import ready
+from prn_pipeline.training.inference import laid_out, ready
 from prn_pipeline.training.precision import best_device
 
 #: Images of the batch that is measured.
@@ -45,7 +46,7 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
     with torch.inference_mode(), counter:
         network.eval().cpu()(*(tensor[:1] for tensor in inputs))
     fast, context = ready(network, device)
-    given = [tensor.to(device).contiguous(memory_format=torch.channels_last) for tensor in inputs]
+    given = [laid_out(tensor, device) for tensor in inputs]
     seconds: list[float] = []
     while len(seconds) < REPEATS and sum(seconds) < BUDGET:
         start = time.perf_counter()
@@ -56,15 +57,15 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
 
 
 def model_costs(
-    base_model: nn.Module | None, refiner: nn.Module, arrays: Sequence[str], samples: Samples
+    base_model: RunnableModel | None, refiner: nn.Module, arrays: Sequence[str], samples: Samples
 ) -> dict[str, Any]:
     """Costs of a base model and of a refiner on test images of its data set.
 
     Args:
-        base_model: takes images; None where only its maps are known.
+        base_model: None where only its maps are known.
         refiner: takes `arrays`.
         arrays: names of stored arrays.
-        samples: with these arrays.
+        samples: with these arrays, and those of the base model.
 
     Returns:
         As JSON {"base": ModelCost or None, "refiner": ModelCost and "base_passes"}: a refiner that reads views
@@ -77,7 +78,7 @@ def model_costs(
 
     passes = len(FLIPS) - 1 if "views" in arrays else 0
     return {
-        "base": _rounded(model_cost(base_model, stored(["images"]))) if base_model is not None else None,
+        "base": _rounded(model_cost(base_model, stored(base_model.arrays))) if base_model is not None else None,
         "refiner": {**_rounded(model_cost(refiner, stored(arrays)), samples.maps_an_image), "base_passes": passes},
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from prn_pipeline.metrics import TruthCounter, interval, iou, paired_gain
 from prn_pipeline.metrics.confusion import confusion
+from prn_pipeline.metrics.few_shot import few_shot_scores
 from prn_pipeline.metrics.saliency import SaliencyMeasures, saliency_measures
 from prn_pipeline.metrics.saliency_scores import saliency_scores, saliency_table
 from prn_pipeline.stages.methods import Prediction
@@ -87,8 +88,42 @@ class ClassesTask:
         return rows.reshape(-1, len(self._names), *rows.shape[1:])
 
 
-def measures_of(task: str, classes: Sequence[str] = ()) -> list[TaskMeasures]:
-    """What is measured beside the usual for a task of `datasets.<name>.task` with its classes."""
+class FewShotTask:
+    """Mean IoU over categories and over episodes; FB-IoU, the mean of foreground and background.
+
+    Args:
+        categories: of each test row, in order.
+    """
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self._categories = np.asarray(categories)
+        self._counts: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
+        """See `TaskMeasures`."""
+        counter = TruthCounter(masks)
+        for method, prediction in said.items():
+            self._counts[method].append(counter.count(prediction.masks))
+
+    def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+        """See `TaskMeasures` and `metrics.few_shot`."""
+        counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
+        return {
+            method: few_shot_scores(of_method, counts["base"], self._categories, resamples, seed)
+            for method, of_method in counts.items()
+        }
+
+
+def measures_of(task: str, classes: Sequence[str] = (), categories: Sequence[str] = ()) -> list[TaskMeasures]:
+    """What is measured beside the usual for a task of `datasets.<name>.task`.
+
+    Args:
+        task: its name.
+        classes: names of the classes of task multiclass.
+        categories: of each test row, of task few_shot.
+    """
     if task == "saliency":
         return [SaliencyTask()]
+    if task == "few_shot":
+        return [FewShotTask(categories)]
     return [ClassesTask(classes)] if task == "multiclass" else []

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from prn_pipeline.training.precision import lightning_precision
-from prn_pipeline.training.samples import StoredSamples, loader
+from prn_pipeline.training.samples import TrainingSet, loader
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import SegmentationTask
 
@@ -27,7 +27,7 @@ class Untrained:
 
 
 def validated_metrics(
-    task: SegmentationTask, val: StoredSamples, settings: TrainingSettings, device: torch.device
+    task: SegmentationTask, val: TrainingSet, settings: TrainingSettings, device: torch.device
 ) -> dict[str, float]:
     """Validation metrics of the network as it is."""
     precision = lightning_precision(settings.precision, device)

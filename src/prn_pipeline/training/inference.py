@@ -40,6 +40,12 @@ def ready(network: nn.Module, device: torch.device) -> tuple[nn.Module, torch.au
     return network.to(device, memory_format=torch.channels_last).eval(), context  # type: ignore[call-overload]
 
 
+def laid_out(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor where and as networks are fastest: images and maps (N,C,H,W) channels last."""
+    form = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+    return tensor.to(device).contiguous(memory_format=form)
+
+
 def predict(
     network: nn.Module, samples: Samples, rows: np.ndarray, arrays: Sequence[str], batch_size: int
 ) -> Iterator[Any]:
@@ -62,7 +68,7 @@ def predict(
     for stored in samples.batches(arrays, rows):
         columns = (channels_first(torch.from_numpy(array)).split(batch_size) for array in stored)
         for parts in zip(*columns, strict=True):
-            inputs = [part.to(device).contiguous(memory_format=torch.channels_last) for part in parts]
+            inputs = [laid_out(part, device) for part in parts]
             with torch.inference_mode(), context:
                 output = network(*inputs)
             yield output

@@ -22,7 +22,7 @@ from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, validated_metrics
 from prn_pipeline.training.callbacks import EpochListener, History, ReturnToBest
 from prn_pipeline.training.precision import best_device, lightning_precision
-from prn_pipeline.training.samples import StoredSamples, loader
+from prn_pipeline.training.samples import TrainingSet, loader
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import Objective, SegmentationTask
 
@@ -51,8 +51,8 @@ class Trained:
 def fit(
     build: Callable[[], nn.Module],
     objective: Objective,
-    train: StoredSamples,
-    val: StoredSamples | None,
+    train: TrainingSet,
+    val: TrainingSet | None,
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -83,7 +84,23 @@ def _reader(
     return lambda name, some: held[name][some], places
 
 
-def loader(dataset: StoredSamples, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:
+class TrainingSet(Protocol):
+    """What the loop learns from: `StoredSamples`, or episodes of them."""
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+        ...
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """One of them."""
+        ...
+
+    def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
+        """Some of them, at the price of one read."""
+        ...
+
+
+def loader(dataset: TrainingSet, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:
     """Batches for the loop, `settings.steps_per_epoch` of them in training (each pass over the samples in new order).
 
     A last batch of one sample is dropped in training: batch norm cannot learn from it.
@@ -91,9 +108,9 @@ def loader(dataset: StoredSamples, settings: TrainingSettings, shuffle: bool) ->
     draws = (settings.steps_per_epoch or 0) * settings.batch_size or len(dataset)
     odd_one_out = shuffle and draws > settings.batch_size and draws % settings.batch_size == 1
     return DataLoader(
-        dataset,
+        cast(Dataset[dict[str, Tensor]], dataset),
         batch_size=settings.batch_size,
-        sampler=RandomSampler(dataset, num_samples=draws) if shuffle else None,
+        sampler=RandomSampler(range(len(dataset)), num_samples=draws) if shuffle else None,
         drop_last=odd_one_out,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,

@@ -39,6 +39,12 @@ def test_lists_take_ids_file_names_and_paths_with_blank_lines_and_a_byte_order_m
     assert splits(root, LISTS) == {"a1": "train", "a2": "train", "b1": "test", "b2": "test"}
 
 
+def test_a_list_may_name_groups_instead_of_their_samples(root: Path) -> None:
+    write(root, train_txt="a", test_txt="b1\nb2")
+    split = LISTS | {"group": {"pattern": r"^(\w)\d"}}
+    assert splits(root, split) == {"a1": "train", "a2": "train", "b1": "test", "b2": "test"}
+
+
 def test_samples_in_no_list_are_left_out_with_a_warning(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(root, train_txt="a1", test_txt="b1")
     assert set(splits(root, LISTS)) == {"a1", "b1"}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from prn_pipeline.data.split_settings import RatioSplit, SplitSettings
+from prn_pipeline.data.split_settings import FoldsSplit, RatioSplit, SplitSettings
 from prn_pipeline.data.splits import assign_folds, assign_splits, nearest_share
 from prn_pipeline.errors import UserError
 
@@ -50,6 +50,20 @@ def test_the_draw_is_the_same_in_every_release() -> None:
         "s004": "train",
         "s005": "train",
     }
+
+
+@pytest.mark.parametrize("sizes", [[1] * 12, [5, 4, 3, 3, 2, 2, 1, 1]])
+def test_each_group_is_test_in_one_fold_of_a_cross_validation(sizes: list[int]) -> None:
+    groups = {f"{g}_{i}": f"g{g}" for g, size in enumerate(sizes) for i in range(size)}
+    tested: Counter[str] = Counter()
+    for fold in range(4):
+        parts = drawn(groups, FoldsSplit(method="folds", folds=4, test_fold=fold, val=0.3))
+        assert set(parts.values()) == {"train", "val", "test"}
+        assert all(len({parts[s] for s, g in groups.items() if g == group}) == 1 for group in groups.values())
+        tested.update(sample_id for sample_id, part in parts.items() if part == "test")
+    assert tested == dict.fromkeys(groups, 1)
+    with pytest.raises(ValueError, match="none of 4 folds"):
+        FoldsSplit(method="folds", folds=4, test_fold=4)
 
 
 group_sizes = st.lists(st.integers(1, 9), min_size=3, max_size=12)

@@ -9,11 +9,12 @@ import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.episodes import CATEGORY, episode_samples
 from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.segmentation import AnyBaseModel, MapFiles
+from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles
 from prn_pipeline.stage_costs import Costs
 from prn_pipeline.stages.evaluation import measure, tune_thresholds
 from prn_pipeline.stages.model_costs import model_costs
@@ -61,7 +62,8 @@ def evaluate(
         resize = native_resolution(cell["names"]["dataset"], described, Path(data_root), stores.manifest)
     thresholds = tune_thresholds(stores, map_manifest)
     rows: np.ndarray = stores.rows(["test"])
-    besides = measures_of(cell["dataset"]["task"], cell["dataset"]["classes"])
+    categories = stores.manifest[CATEGORY].to_numpy()[rows] if CATEGORY in stores.manifest else ()
+    besides = measures_of(cell["dataset"]["task"], cell["dataset"]["classes"], categories)
     measured = measure(stores, refined, rows, thresholds, patch_size, resize, besides)
     scored = score_methods(measured, settings["resamples"], cell["names"]["seed"], besides)
     scored["methods"]["tuned_threshold"]["threshold"] = thresholds[0] if len(thresholds) == 1 else thresholds
@@ -73,6 +75,8 @@ def evaluate(
     if isinstance(refiner, FoldEnsemble):
         scores["guard"] = refiner.guard
     known = None if isinstance(base_model, MapFiles) else base_model
+    if isinstance(known, FewShotModel):
+        stores = episode_samples(stores, known.settings.shots, known.settings.episodes_seed)
     scores["cost"] = model_costs(known, refiner, refiner.arrays, stores)
     for amount in ("seconds", "memory_mib"):
         scores[amount] = {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}

@@ -7,10 +7,11 @@ import pandas as pd
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.episodes import SUPPORT, episode_samples
 from prn_pipeline.data.listing import require_dataset_folder
 from prn_pipeline.data.map_folder import MapFolder
 from prn_pipeline.data.sample_store import IDENTITY, Samples
-from prn_pipeline.segmentation import AnyBaseModel, BaseModel, ImportedModel, MapFiles
+from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles, RunnableModel
 from prn_pipeline.stages.logit_caching import NO_MAP, assign_models, cached_maps
 from prn_pipeline.stages.map_import import EXTERNAL, assign_maps, imported_maps
 from prn_pipeline.training.module_files import weights_digest
@@ -20,7 +21,7 @@ def cache_logits(
     samples: ArrayStore,
     manifest: pd.DataFrame,
     base_model: AnyBaseModel,
-    fold_models: dict[str, BaseModel | ImportedModel],
+    fold_models: dict[str, RunnableModel],
     settings: dict[str, Any],
     cell: dict[str, Any],
     data_root: str,
@@ -36,6 +37,9 @@ def cache_logits(
         return ArrayStream(imported_maps(stores, map_manifest, folder), attributes), map_manifest
     maps = map_samples(manifest, {"samples": samples}).manifest
     map_manifest = assign_models(maps, settings["protocol"], fold_models, base_model.settings.seen)
+    if isinstance(base_model, FewShotModel):
+        stores = episode_samples(stores, base_model.settings.shots, base_model.settings.episodes_seed)
+        map_manifest[SUPPORT] = stores.support_ids
     models = {"base": base_model, **fold_models}
     attributes["models"] = {name: weights_digest(model) for name, model in models.items()}
     batches = cached_maps(stores, map_manifest, models, settings["batch_size"], settings["keep"])

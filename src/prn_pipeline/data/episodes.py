@@ -1,0 +1,97 @@
+"""Episodes of few-shot segmentation: a query, and a few labelled images of the same category to learn it from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.errors import UserError
+
+#: Column of the manifest: which thing a sample's mask shows.
+CATEGORY = "category"
+#: Column of the manifest of maps: ids of the images that a map was made with, separated by tabs.
+SUPPORT = "support"
+
+
+def draw_episodes(ids: Sequence[str], categories: Sequence[str], shots: int, seed: int) -> np.ndarray:
+    """For each sample as the query others of its category, the same on every machine.
+
+    Args:
+        ids: of the samples.
+        categories: of the samples.
+        shots: how many others.
+        seed: of the draw.
+
+    Returns:
+        Places of the others, int64 (n, shots).
+
+    Raises:
+        UserError: a category has too few samples.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for place, category in enumerate(categories):
+        members[category].append(place)
+    check_categories({category: len(places) for category, places in members.items()}, shots)
+
+    drawn = []
+    for query, category in enumerate(categories):
+        others = {_key(seed, ids[query], ids[place]): place for place in members[category] if place != query}
+        drawn.append([others[key] for key in sorted(others)[:shots]])
+    return np.array(drawn, np.int64).reshape(-1, shots)
+
+
+def _key(seed: int, query: str, other: str) -> bytes:
+    """An order of others that depends on nothing but names: no library version changes it."""
+    return hashlib.sha256(f"{seed}/{query}/{other}".encode()).digest()
+
+
+def check_categories(sizes: dict[str, int], shots: int) -> None:
+    """Raise UserError where a query would have fewer than `shots` others."""
+    small = sorted(category for category, size in sizes.items() if size <= shots)
+    if small:
+        raise UserError(
+            f"episodes of {shots} shots need {shots + 1} images of each category; {len(small)} of {len(sizes)} have"
+            f" fewer, such as {', '.join(f'{name} ({sizes[name]})' for name in small[:3])}: lower `shots` of the base"
+            " model, add images, or say with `split.group` what the categories are"
+        )
+
+
+def episode_samples(samples: Samples, shots: int, seed: int) -> EpisodeSamples:
+    """Samples, each with its support; see `draw_episodes`."""
+    ids, categories = (samples.manifest[name].tolist() for name in ("sample_id", CATEGORY))
+    return EpisodeSamples(samples.manifest, samples.stores, draw_episodes(ids, categories, shots, seed))
+
+
+@dataclass(frozen=True)
+class EpisodeSamples(Samples):
+    """Samples with two arrays more: `support_images` uint8 (n,K,S,S,3) and `support_masks` uint8 (n,K,S,S).
+
+    Args:
+        supports: rows of the support of each row, int64 (rows, K).
+    """
+
+    supports: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.int64))
+
+    @property
+    def support_ids(self) -> list[str]:
+        """Ids of the support of each row, separated by tabs."""
+        ids = self.manifest["sample_id"].to_numpy()
+        return ["\t".join(ids[support]) for support in self.supports]
+
+    def store_of(self, name: str) -> ArrayStore:
+        """The store that holds the array `name`."""
+        return super().store_of(name.removeprefix("support_"))
+
+    def array(self, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Rows of the array `name`."""
+        if not name.startswith("support_"):
+            return super().array(name, rows)
+        wanted = self.supports[np.asarray(rows)]
+        distinct, places = np.unique(wanted, return_inverse=True)
+        return super().array(name.removeprefix("support_"), distinct)[places.reshape(wanted.shape)]

@@ -1,0 +1,49 @@
+"""What the few-shot literature measures: means over categories, over episodes, over foreground and background."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from prn_pipeline.metrics.bootstrap import bounds, draws
+from prn_pipeline.metrics.scores import iou
+
+
+def few_shot_scores(
+    counts: np.ndarray, rival: np.ndarray, categories: np.ndarray, resamples: int, seed: int
+) -> dict[str, Any]:
+    """Scores of a method with intervals, and its paired gains over a rival in the same episodes.
+
+    Args:
+        counts: int64 (episodes, 6) of the method.
+        rival: the same of the rival.
+        categories: of each episode, (episodes,).
+        resamples: of the bootstrap.
+        seed: of the draws.
+
+    Returns:
+        miou_categories: mean over categories of one intersection over one union a category, with its interval over
+        categories drawn with replacement; miou_episodes: mean IoU of an episode, interval over episodes; fb_iou: mean
+        of foreground and background of all pixels; `few_shot_vs_base`: {score: {gain, ci95}} of the first two;
+        `categories`: {name: IoU}.
+    """
+    names = sorted(set(categories.tolist()))
+    of_each, of_rival = (np.array([iou(some[categories == name].sum(0)) for name in names]) for some in (counts, rival))
+    found: dict[str, Any] = {}
+    gains = {}
+    for score, ours, theirs in (
+        ("miou_categories", of_each, of_rival),
+        ("miou_episodes", iou(counts), iou(rival)),
+    ):
+        weights = draws(len(ours), resamples, seed) / len(ours)
+        found |= {score: float(ours.mean()), f"{score}_ci95": bounds(weights @ ours)}
+        gains[score] = {"gain": float((ours - theirs).mean()), "ci95": bounds(weights @ (ours - theirs))}
+    total = counts.sum(0)
+    background = total[3] / max(total[1:4].sum(), 1)
+    return {
+        **found,
+        "fb_iou": float((iou(total) + background) / 2),
+        "few_shot_vs_base": gains,
+        "categories": dict(zip(names, of_each.tolist(), strict=True)),
+    }
