@@ -14,6 +14,7 @@ from prn_pipeline.refinement.pseudo_labels import MOST_LEVELS
 from prn_pipeline.refinement.settings import settings_class
 from prn_pipeline.segmentation.settings import base_settings_class
 from prn_pipeline.training.settings import TrainingSettings
+from prn_pipeline.training.tiling import Tiles
 
 Settings = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -70,6 +71,7 @@ class Parameters(_Strict):
     refiner: str
     seed: int = Field(ge=0)
     checkpoints: str
+    tiles: Tiles
     ingestion: IngestionParameters
     base_training: Settings
     logit_caching: LogitCachingParameters

@@ -22,10 +22,11 @@ from prn_pipeline.stages.logit_caching import learning_rows, seen_rows
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.checkpoints import checkpoint_folder
-from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.training.inference import WHOLE_OR_TILES, predict_logits
 from prn_pipeline.training.loop import Trained, fit
 from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.settings import TrainingSettings
+from prn_pipeline.training.tiling import Tiles
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def train_ensemble(
     seed: int,
     checkpoints: Path,
     listener: EpochListener | None,
+    tiles: Tiles = WHOLE_OR_TILES,
 ) -> Trained:
     """Every member leaves out one fold; what they say of it chooses the best epoch and how far to trust them.
 
@@ -83,7 +85,7 @@ def train_ensemble(
         listener,
     )
     assert isinstance(trained.network, FoldEnsemble)
-    judge(trained.network, samples, rows, folds, settings.batch_size)
+    judge(trained.network, samples, rows, folds, settings.batch_size, tiles)
     return trained
 
 
@@ -99,13 +101,15 @@ def parts_of(unseen: pd.DataFrame, members: int) -> np.ndarray:
     return np.array([part_of[sample_id] for sample_id in unseen["sample_id"]], np.int64)
 
 
-def judge(ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int) -> None:
+def judge(
+    ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int, tiles: Tiles
+) -> None:
     """Each member on the maps that it has left out: how far can all of them be trusted?"""
     together = samples.maps_an_image
     tuner = TrustTuner(len(ensemble.members)) if together == 1 else ClassTrustTuner(together)
     for fold, member in enumerate(ensemble.members):
         for part in shards(rows[folds == fold], together):
-            refined = np.concatenate(list(predict_logits(member, samples, part, ensemble.arrays, batch_size)))
+            refined = np.concatenate(list(predict_logits(member, samples, part, ensemble.arrays, batch_size, tiles)))
             maps = [channels_first(torch.from_numpy(samples.array(name, part))) for name in ensemble.arrays]
             masks = torch.from_numpy(samples.array("masks", part))
             tuner.update(maps[0], ensemble.start(*maps), torch.from_numpy(refined).unsqueeze(1), masks, fold)

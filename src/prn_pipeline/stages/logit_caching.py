@@ -14,7 +14,8 @@ from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation import RunnableModel
 from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
-from prn_pipeline.training.inference import predict, stored_logits
+from prn_pipeline.training.inference import WHOLE_OR_TILES, predict, stored_logits
+from prn_pipeline.training.tiling import Tiles
 
 #: Stands for a model in the manifest of maps where there is no map: other programs need not give one of every image.
 NO_MAP = "none"
@@ -70,6 +71,7 @@ def cached_maps(
     models: Mapping[str, RunnableModel],
     batch_size: int,
     keep: Collection[str],
+    tiles: Tiles = WHOLE_OR_TILES,
 ) -> Iterator[Batch]:
     """Maps of all samples in order; each row by the model that `map_manifest` names.
 
@@ -78,6 +80,7 @@ def cached_maps(
         map_manifest: see `assign_models`; with several classes so many rows a sample.
         models: by name.
         batch_size: samples a forward pass.
+        tiles: that samples larger than one are cut into.
         keep: what is kept beside the logits: "views", "features".
 
     Yields:
@@ -91,7 +94,7 @@ def cached_maps(
         maps: Batch = {}
         for name in sorted(set(names[rows])):
             chosen = np.flatnonzero(names[rows] == name)
-            made = [_stored(part) for part in predict(makers[name], samples, rows[chosen], arrays, batch_size)]
+            made = [_stored(part) for part in predict(makers[name], samples, rows[chosen], arrays, batch_size, tiles)]
             for array in made[0]:
                 values = np.concatenate([part[array] for part in made])
                 maps.setdefault(array, np.empty((len(rows), *values.shape[1:]), values.dtype))[chosen] = values

@@ -15,9 +15,11 @@ from prn_pipeline.stages.ensemble_training import ARRAYS, train_ensemble
 from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
+from prn_pipeline.training.inference import WHOLE_OR_TILES
 from prn_pipeline.training.loop import Trained, fit
 from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.settings import TrainingSettings
+from prn_pipeline.training.tiling import Tiles
 
 #: The fold that chooses the best epoch of the paper's network; the others are learned from.
 MONITOR_FOLD = 0
@@ -31,6 +33,7 @@ def train_refiner(
     seed: int,
     checkpoints: Path,
     listener: EpochListener | None = None,
+    tiles: Tiles = WHOLE_OR_TILES,
 ) -> Trained:
     """Train a refiner on the maps of train and val.
 
@@ -42,13 +45,15 @@ def train_refiner(
         seed: see `fit`.
         checkpoints: root of checkpoint folders.
         listener: told of every epoch.
+        tiles: that maps larger than one are cut into where the refiner is judged.
 
     Raises:
         UserError: too few maps to learn from and to choose by, or the cache lacks what the refiner reads.
     """
     _check_readings(samples, refiner)
-    train = _train_network if isinstance(refiner, PatchRefineNetSettings) else train_ensemble
-    return train(samples, map_manifest, refiner, settings, seed, checkpoints, listener)  # type: ignore[arg-type]
+    if isinstance(refiner, PatchRefineNetSettings):
+        return _train_network(samples, map_manifest, refiner, settings, seed, checkpoints, listener)
+    return train_ensemble(samples, map_manifest, refiner, settings, seed, checkpoints, listener, tiles)
 
 
 def _train_network(

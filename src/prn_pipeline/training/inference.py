@@ -14,9 +14,15 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.precision import autocast, best_device, multiplies_bf16
+from prn_pipeline.training.tiling import Tiled, Tiles
 
 #: Where stored logits end. Beyond it a probability is 0 or 1 to seven digits, and float16 gets coarse.
 LARGEST_LOGIT = 16.0
+
+#: Pixels of a batch: 32 images of 512 x 512, or 8 tiles of 1024 x 1024.
+MOST_PIXELS = 2**23
+#: How images are cut where nobody says how.
+WHOLE_OR_TILES = Tiles()
 
 
 @runtime_checkable
@@ -47,7 +53,12 @@ def laid_out(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def predict(
-    network: nn.Module, samples: Samples, rows: np.ndarray, arrays: Sequence[str], batch_size: int
+    network: nn.Module,
+    samples: Samples,
+    rows: np.ndarray,
+    arrays: Sequence[str],
+    batch_size: int,
+    tiles: Tiles = WHOLE_OR_TILES,
 ) -> Iterator[Any]:
     """What a network says of stored samples, in the order of `rows`.
 
@@ -56,7 +67,8 @@ def predict(
         samples: stores that hold the arrays, not necessarily one store.
         rows: int (n,).
         arrays: names of images (H,W,3) uint8 or maps (H,W) or (C,H,W) float, in the order of the network's arguments.
-        batch_size: samples a forward pass.
+        batch_size: samples a forward pass; fewer where they are so large that `MOST_PIXELS` are reached.
+        tiles: that samples larger than one are cut into.
 
     Yields:
         The network's output, a batch at a time, on the device it ran on.
@@ -65,8 +77,12 @@ def predict(
     if device.type == "cpu":
         keep_freed_memory()
     network, context = ready(network, device)
+    network = Tiled(network, tiles)
     for stored in samples.batches(arrays, rows):
-        columns = (channels_first(torch.from_numpy(array)).split(batch_size) for array in stored)
+        first = channels_first(torch.from_numpy(stored[0]))
+        pixels = min(first.shape[-2], tiles.size) * min(first.shape[-1], tiles.size)
+        at_once = max(1, min(batch_size, MOST_PIXELS // pixels))
+        columns = (channels_first(torch.from_numpy(array)).split(at_once) for array in stored)
         for parts in zip(*columns, strict=True):
             inputs = [laid_out(part, device) for part in parts]
             with torch.inference_mode(), context:
@@ -75,14 +91,19 @@ def predict(
 
 
 def predict_logits(
-    network: nn.Module, samples: Samples, rows: np.ndarray, arrays: Sequence[str], batch_size: int
+    network: nn.Module,
+    samples: Samples,
+    rows: np.ndarray,
+    arrays: Sequence[str],
+    batch_size: int,
+    tiles: Tiles = WHOLE_OR_TILES,
 ) -> Iterator[np.ndarray]:
     """`predict` for a network that gives logits (B,1,H,W).
 
     Yields:
         float16 (B,H,W), as `stored_logits` makes them.
     """
-    return (stored_logits(logits[:, 0]) for logits in predict(network, samples, rows, arrays, batch_size))
+    return (stored_logits(logits[:, 0]) for logits in predict(network, samples, rows, arrays, batch_size, tiles))
 
 
 def stored_logits(logits: Tensor) -> np.ndarray:

@@ -22,6 +22,7 @@ from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
 from prn_pipeline.stages.task_measures import measures_of
 from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.training.tiling import Tiles
 
 
 def refine_test_maps(
@@ -30,10 +31,13 @@ def refine_test_maps(
     logits: ArrayStore,
     refiner: Refiner | FoldEnsemble,
     settings: dict[str, Any],
+    tiles: dict[str, int],
 ) -> ArrayStream:
     """PRN's logits of the test samples, in order of the manifest."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
-    batches = predict_logits(refiner, stores, stores.rows(["test"]), refiner.arrays, settings["batch_size"])
+    batches = predict_logits(
+        refiner, stores, stores.rows(["test"]), refiner.arrays, settings["batch_size"], Tiles(**tiles)
+    )
     return ArrayStream(({"logits": maps} for maps in batches), {IDENTITY: manifest.attrs[IDENTITY]})
 
 

@@ -11,7 +11,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
         [
             node(
                 refine_test_maps,
-                inputs=["samples", "manifest", "logits", "refiner", "params:evaluation"],
+                inputs=["samples", "manifest", "logits", "refiner", "params:evaluation", "params:tiles"],
                 outputs="refined",
                 name="refine_test_maps",
             ),

@@ -15,6 +15,7 @@ from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles, Runn
 from prn_pipeline.stages.logit_caching import NO_MAP, assign_models, cached_maps
 from prn_pipeline.stages.map_import import EXTERNAL, assign_maps, imported_maps
 from prn_pipeline.training.module_files import weights_digest
+from prn_pipeline.training.tiling import Tiles
 
 
 def cache_logits(
@@ -25,6 +26,7 @@ def cache_logits(
     settings: dict[str, Any],
     cell: dict[str, Any],
     data_root: str,
+    tiles: dict[str, int],
 ) -> tuple[ArrayStream, pd.DataFrame]:
     """The maps of every sample, and which model made them."""
     attributes = {IDENTITY: manifest.attrs[IDENTITY], "protocol": settings["protocol"]}
@@ -42,7 +44,7 @@ def cache_logits(
         map_manifest[SUPPORT] = stores.support_ids
     models = {"base": base_model, **fold_models}
     attributes["models"] = {name: weights_digest(model) for name, model in models.items()}
-    batches = cached_maps(stores, map_manifest, models, settings["batch_size"], settings["keep"])
+    batches = cached_maps(stores, map_manifest, models, settings["batch_size"], settings["keep"], Tiles(**tiles))
     return ArrayStream(batches, attributes), map_manifest
 
 

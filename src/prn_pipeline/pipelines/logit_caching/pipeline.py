@@ -19,6 +19,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "params:logit_caching",
                     "params:cell",
                     "params:ingestion.data_root",
+                    "params:tiles",
                 ],
                 outputs=["logits", "map_manifest"],
                 name="cache_logits",

@@ -12,6 +12,7 @@ from prn_pipeline.pipelines.tracking import log_epoch
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.settings import TrainingSettings
+from prn_pipeline.training.tiling import Tiles
 
 
 def train_prn(
@@ -24,6 +25,7 @@ def train_prn(
     training: dict[str, Any],
     seed: int,
     checkpoints: str,
+    tiles: dict[str, int],
 ) -> tuple[nn.Module, pd.DataFrame]:
     """The refiner and its history."""
     trained = train_refiner(
@@ -34,5 +36,6 @@ def train_prn(
         seed,
         Path(checkpoints),
         log_epoch,
+        Tiles(**tiles),
     )
     return trained.network, trained.history

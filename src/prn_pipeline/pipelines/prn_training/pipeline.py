@@ -21,6 +21,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "params:cell.prn_training",
                     "params:seed",
                     "params:checkpoints",
+                    "params:tiles",
                 ],
                 outputs=["refiner", "prn_history"],
                 name="train_prn",
