@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "prn_pipeline"
 
 #: From the top floor down. A room may import rooms below it, and those named beside it as known to it.
-FLOORS = ["stages", "reporting", "training", "refinement", "segmentation", "metrics", "data"]
+FLOORS = ["serving", "stages", "reporting", "training", "refinement", "segmentation", "metrics", "data"]
 #: Rooms on neighbouring floors that know nothing of each other.
 STRANGERS = {
     ("refinement", "segmentation"),

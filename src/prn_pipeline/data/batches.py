@@ -44,7 +44,7 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
     wanted = [records[sample_id] for sample_id in manifest["sample_id"]]
 
     def load(record: Record) -> Sample:
-        return _image_stretched(reader.image(record), image_size), _mask_stretched(reader.mask(record), image_size)
+        return image_stretched(reader.image(record), image_size), _mask_stretched(reader.mask(record), image_size)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         starts = range(0, len(wanted), batch_size)
@@ -56,8 +56,8 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
             yield np.stack([image for image, _ in current]), np.stack([mask for _, mask in current])
 
 
-def _image_stretched(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Bilinear, with antialiasing where it shrinks."""
+def image_stretched(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """An RGB image uint8 (H, W, 3) as a square: bilinear, with antialiasing where it shrinks."""
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 

@@ -1,6 +1,5 @@
 """Trained modules in the catalog: safetensors and json, no pickle."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,8 @@ from torch import nn
 
 from prn_pipeline.data.atomic import replacing
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.building import build_refiner
-from prn_pipeline.refinement.settings import read_settings
-from prn_pipeline.segmentation import build_base_model, read_base_settings
+from prn_pipeline.stages.rebuilding import REBUILD
 from prn_pipeline.training.module_files import load_module, save_module
-
-#: How a stored module is rebuilt from its settings before its weights are loaded.
-REBUILD: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "base_model": lambda settings: build_base_model(read_base_settings(settings), pretrained=False),
-    "refiner": lambda settings: build_refiner(read_settings(settings)),
-}
 
 
 class ModuleDataset(AbstractDataset[nn.Module, nn.Module]):
