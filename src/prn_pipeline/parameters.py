@@ -107,10 +107,12 @@ def with_cell(raw: Settings) -> Settings:
     base_training = _over(parameters.base_training, base_model.pop("training", {}))
     prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
     data = _validated(DatasetSettings, dataset, f"datasets.{parameters.dataset}")
-    settings = _validated(settings_class(refiner), refiner, f"refiners.{parameters.refiner}")
+    settings = _validated(
+        settings_class(refiner), refiner | {"image_channels": data.channels}, f"refiners.{parameters.refiner}"
+    )
     base = _validated(
         base_settings_class(base_model),
-        base_model | {"classes": data.maps_an_image},
+        base_model | {"classes": data.maps_an_image, "channels": data.channels},
         f"base_models.{parameters.base_model}",
     )
     cell = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tifffile
 from PIL import Image
 from scipy.special import expit
 
@@ -56,6 +57,31 @@ def test_several_classes_are_trained_refined_measured_and_shown(project: Path) -
     page = (project / f"data/08_reporting/{cell}/report.html").read_text()
     assert "Which class is taken for which" in page
     assert all(name in page for name in NAMES)
+
+
+def test_images_of_five_bands_and_sixteen_bits_go_the_same_way(project: Path) -> None:
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (project / "data/01_raw/fields" / part).mkdir(parents=True)
+    for number in range(18):
+        mask = np.zeros((70, 90), np.uint8)
+        top, left = rng.integers(5, 35, 2)
+        mask[top : top + 30, left : left + 40] = 255
+        bands = 3000 + 4000 * (mask[..., None] > 0) * (np.arange(5) == 3) + rng.normal(0, 300, (70, 90, 5))
+        tifffile.imwrite(project / f"data/01_raw/fields/images/{number}.tif", bands.astype(np.uint16))
+        Image.fromarray(mask).save(project / f"data/01_raw/fields/masks/{number}.png")
+    fields = {"image_size": 64, "folds": 3, "bands": {"count": 5, "low": 0, "high": 10000}}
+    run_pipelines(
+        project, dataset="fields", datasets={"fields": fields}, evaluation={"resolution": "native", "resamples": 200}
+    )
+    images = ArrayStore(project / "data/02_intermediate/fields/samples.zarr")
+    assert images.shape("images") == (18, 64, 64, 5)
+    assert images.dtype("images") == np.uint16
+    cell = "fields/unet_resnet18_small/prn/seed-0"
+    scores = json.loads((project / f"metrics/{cell}.json").read_text())
+    assert scores["resolution"] == "native"
+    assert scores["methods"]["prn"]["iou_micro"] >= 0
+    assert (project / f"data/08_reporting/{cell}/report.html").is_file()
 
 
 def draw_shapes(folder: Path, count: int) -> None:

@@ -11,14 +11,18 @@ from torchvision.transforms import v2
 
 from prn_pipeline.data.augmentation_settings import AugmentationSettings
 
+#: Of an image of 16 bits.
+MOST = 65535
+
 
 class Augmentation:
     """Applies the settings to one sample.
 
-    A sample is a dict of tensors of one height and width: images (3,H,W) uint8, stacks of maps (C,H,W) float, labels
-    (H,W) uint8. Stacks may be coarser, by a factor that divides H and W; such samples can be cropped, flipped and
-    turned, but not rotated or zoomed. Everything moves alike; rotation and zoom interpolate images and maps but never
-    labels; colours and blur change images only. Values without a place, such as a fold number (), stay as they are.
+    A sample is a dict of tensors of one height and width: images (3,H,W) uint8 or (C,H,W) int32 of 16 bits, stacks of
+    maps (C,H,W) float, labels (H,W) uint8. Stacks may be coarser, by a factor that divides H and W; such samples can be
+    cropped, flipped and turned, but not rotated or zoomed. Everything moves alike; rotation and zoom interpolate images
+    and maps but never labels; colours and blur change images only, of which those of 16 bits know brightness and
+    contrast alone. Values without a place, such as a fold number (), stay as they are.
     Draws from torch's global generator, so a seeded run repeats itself.
     """
 
@@ -46,6 +50,7 @@ class Augmentation:
             looks.append(v2.ColorJitter(*jitter))
         if settings.blur:
             looks.append(v2.RandomApply([v2.GaussianBlur(3, (0.3, 1.5))], p=settings.blur))
+        self._light = settings.brightness, settings.contrast
         self._move = v2.Compose(moves) if moves else None
         self._look = v2.Compose(looks) if looks else None
 
@@ -59,11 +64,19 @@ class Augmentation:
         if self._look is not None:
             images = {name: tv_tensors.Image(value) for name, value in sample.items() if _is_image(value)}
             sample = sample | (_plain(self._look(images)) if images else {})
+        sample = sample | {name: self._bands(value) for name, value in sample.items() if value.dtype == torch.int32}
         if self._turns:
             turns = int(torch.randint(4, ()))
             turned = {name: torch.rot90(value, turns, (-2, -1)) for name, value in sample.items() if value.ndim >= 2}
             sample = sample | turned
         return sample
+
+    def _bands(self, image: Tensor) -> Tensor:
+        """Brightness and contrast of all bands (C,H,W) alike; colours and blur are for RGB."""
+        brightness, contrast = (1 + amount * (2 * torch.rand(()) - 1) for amount in self._light)
+        values = image.float() * brightness
+        mean = values.mean((-2, -1), keepdim=True)
+        return (mean + contrast * (values - mean)).round().clamp(0, MOST).to(image.dtype)
 
 
 def _cropped(sample: dict[str, Tensor], side: int) -> dict[str, Tensor]:

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.nn import functional as F
 
-from prn_pipeline.data.records import Reader, Record
+from prn_pipeline.data.records import Pixels, Reader, Record
 from prn_pipeline.errors import UserError
 
-Sample = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Sample = tuple[Pixels, NDArray[np.uint8]]
 
 
 def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_size: int) -> Iterator[Sample]:
@@ -29,7 +31,7 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
         batch_size: samples B a batch.
 
     Yields:
-        images uint8 (B, S, S, 3) and masks uint8 (B, S, S) of 0, 1 and 255.
+        images uint8 (B, S, S, 3), or uint16 (B, S, S, bands), and masks uint8 (B, S, S) of 0, 1 and 255.
 
     Raises:
         UserError: a sample of the manifest has gone, or can no longer be read.
@@ -56,8 +58,12 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
             yield np.stack([image for image, _ in current]), np.stack([mask for _, mask in current])
 
 
-def image_stretched(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """An RGB image uint8 (H, W, 3) as a square: bilinear, with antialiasing where it shrinks."""
+def image_stretched(image: Pixels, size: int) -> Pixels:
+    """An image as a square of the same kind: bilinear, with antialiasing where it shrinks."""
+    if image.dtype == np.uint16:
+        bands = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+        stretched = F.interpolate(bands, (size, size), mode="bilinear", antialias=True)[0]
+        return stretched.permute(1, 2, 0).round().clamp(0, 65535).numpy().astype(np.uint16)
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 

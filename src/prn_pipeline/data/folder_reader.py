@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.band_decoding import EXTENSIONS as IMAGES
+from prn_pipeline.data.band_decoding import decode_bands
+from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
 from prn_pipeline.data.decoding import decode_image, decode_mask
 from prn_pipeline.data.listing import list_pictures, require_dataset_folder
 from prn_pipeline.data.masks import binarize_mask, class_ids, ignore_outside
 from prn_pipeline.data.pairing import pair_files, plain_id
-from prn_pipeline.data.records import Record
+from prn_pipeline.data.records import Pixels, Record
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.split_files import groups_of, splits_from_column, splits_from_lists
 from prn_pipeline.data.split_settings import ColumnSplit, FoldersSplit, ListsSplit
@@ -67,10 +70,11 @@ class FolderReader:
             for sample_id in chosen
         ]
 
-    def image(self, record: Record) -> NDArray[np.uint8]:
-        """uint8 (H, W, 3), RGB, upright."""
+    def image(self, record: Record) -> Pixels:
+        """uint8 (H, W, 3), RGB, upright; or uint16 (H, W, bands) where the settings say so."""
         assert record.image_path is not None
-        return decode_image(self.data_root / record.image_path)
+        path = self.data_root / record.image_path
+        return decode_image(path) if self.settings.bands is None else decode_bands(path, self.settings.bands)
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
         """uint8 (H, W) of 0, 1 and 255 by the data set's rule; of class ids and 255 where it has classes.
@@ -99,7 +103,9 @@ class FolderReader:
         return ignore_outside(mask, region)
 
     def _paired(self, folder: Path) -> Files:
-        images = list_pictures(folder, self.settings.images, "images")
+        images = list_pictures(
+            folder, self.settings.images, "images", PICTURES if self.settings.bands is None else IMAGES
+        )
         others = {"mask": list_pictures(folder, self.settings.masks, "masks")}
         if self.settings.ignore_region:
             others["ignore region"] = list_pictures(folder, self.settings.ignore_region, "ignore_region")

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from prn_pipeline.data.episodes import CATEGORY
 from prn_pipeline.data.identical_images import join_identical, refuse_identical_across, warn_of_identical
 from prn_pipeline.data.masks import foreground_share
-from prn_pipeline.data.records import Reader, Record
+from prn_pipeline.data.records import Pixels, Reader, Record
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits import SPLITS, assign_folds, assign_splits
 from prn_pipeline.errors import UserError
@@ -134,7 +133,7 @@ def _examine(record: Record, reader: Reader) -> _Facts:
     return _Facts(_content(image), _content(mask), height, width, foreground_share(mask))
 
 
-def _content(pixels: NDArray[np.uint8]) -> str:
+def _content(pixels: Pixels) -> str:
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()

@@ -32,7 +32,7 @@ def require_dataset_folder(name: str, data_root: Path, folder: str) -> Path:
     return root
 
 
-def list_pictures(folder: Path, pattern: str, setting: str) -> list[Path]:
+def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozenset[str] = EXTENSIONS) -> list[Path]:
     """Picture files of a sub-folder, or those that a glob pattern finds, sorted.
 
     Hidden files are left out; files that are no pictures are left out with a warning.
@@ -42,16 +42,18 @@ def list_pictures(folder: Path, pattern: str, setting: str) -> list[Path]:
         pattern: sub-folder, or glob pattern below `folder` (of files, or of folders whose files are meant).
         setting: the setting that holds the pattern, for messages.
 
+        extensions: of what counts as a picture.
+
     Raises:
         UserError: no such sub-folder, or no picture in it.
     """
     files = [path for path in _files(folder, pattern, setting) if not path.name.startswith(".")]
-    pictures = [path for path in files if path.suffix.lower() in EXTENSIONS]
-    others = sorted({path.suffix.lower() or path.name for path in files} - EXTENSIONS)
+    pictures = [path for path in files if path.suffix.lower() in extensions]
+    others = sorted({path.suffix.lower() or path.name for path in files} - extensions)
     if not pictures and others:
         raise UserError(
             f"{folder / pattern}: {len(files)} files, none a supported picture (found {', '.join(others[:5])}; "
-            f"supported {', '.join(sorted(EXTENSIONS))}). Convert them, or correct `{setting}: {pattern}`."
+            f"supported {', '.join(sorted(extensions))}). Convert them, or correct `{setting}: {pattern}`."
         )
     if not pictures:
         raise UserError(

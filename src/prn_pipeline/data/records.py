@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: An image: uint8 (H, W, 3), or uint16 (H, W, bands) of 0 .. 65535.
+Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Reader(Protocol):
         """All samples, sorted by sample_id."""
         ...
 
-    def image(self, record: Record) -> NDArray[np.uint8]:
-        """uint8 (H, W, 3), RGB."""
+    def image(self, record: Record) -> Pixels:
+        """uint8 (H, W, 3), RGB; or uint16 (H, W, bands)."""
         ...
 
     def mask(self, record: Record) -> NDArray[np.uint8]:

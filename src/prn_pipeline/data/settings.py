@@ -47,6 +47,22 @@ class MaskSettings(StrictSettings):
         return self
 
 
+class BandSettings(StrictSettings):
+    """Images that are not RGB of 8 bits."""
+
+    count: int = Field(ge=1, le=512, description="Bands of an image.")
+    low: float | None = Field(default=None, description="Value that becomes 0; null: 0 of the file's integers.")
+    high: float | None = Field(default=None, description="Value that becomes 255; null: the most that they can be.")
+
+    @model_validator(mode="after")
+    def _a_range(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("give both `low` and `high`, or neither")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+        return self
+
+
 class SyntheticSettings(StrictSettings):
     """The embedded data set: aerial scenes with roads, drawn and not downloaded."""
 
@@ -88,6 +104,9 @@ class DatasetSettings(StrictSettings):
         default=None,
         description="Sub-folder (or glob) of region masks, paired like masks; where a region is 0 nothing counts.",
     )
+    bands: BandSettings | None = Field(
+        default=None, description="For images of other than three bands or more than 8 bits; null: RGB of 8 bits."
+    )
     image_size: int = Field(default=256, ge=16, description="Samples are stretched to this height and width.")
     split: SplitSettings = Field(default=RatioSplit(), description="How train, val and test come about.")
     folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
@@ -97,6 +116,11 @@ class DatasetSettings(StrictSettings):
     synthetic: SyntheticSettings | None = Field(
         default=None, description="Only for reader `synthetic`; null: its defaults."
     )
+
+    @property
+    def channels(self) -> int:
+        """Of an image."""
+        return self.bands.count if self.bands else 3
 
     @property
     def maps_an_image(self) -> int:
@@ -125,7 +149,7 @@ class DatasetSettings(StrictSettings):
             if self.split.method != "ratio" or self.split.group is not None:
                 raise ValueError("reader `synthetic` has no files to read splits or groups from; use `method: ratio`")
             fields = type(self).model_fields
-            about_files = ("folder", "images", "masks", "pairing", "mask", "ignore_region", "classes")
+            about_files = ("folder", "images", "masks", "pairing", "mask", "ignore_region", "classes", "bands")
             given = [name for name in about_files if getattr(self, name) != fields[name].default]
             if given:
                 raise ValueError(f"reader `synthetic` reads no files; remove {', '.join(sorted(given))}")

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from prn_pipeline.data.pixel_values import pixel_values
+
 Reading = Literal["views", "features", "images"]
 
 #: The order of a refiner's arguments, whatever the order in its settings.
@@ -16,8 +18,8 @@ READINGS: tuple[Reading, ...] = ("views", "features", "images")
 #: Brings logits near the size of probabilities, so that no input drowns the others.
 LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
 
-#: Maps that the full resolution gives: logit and probability of the base model; mean and spread of the views; colours.
-CHANNELS: dict[str, int] = {"logits": 2, "views": 2, "images": 3}
+#: Maps that the full resolution gives: logit and probability of the base model; mean and spread of the views.
+CHANNELS: dict[str, int] = {"logits": 2, "views": 2}
 
 
 def in_order(reads: tuple[Reading, ...]) -> tuple[Reading, ...]:
@@ -25,22 +27,28 @@ def in_order(reads: tuple[Reading, ...]) -> tuple[Reading, ...]:
     return tuple(name for name in READINGS if name in reads)
 
 
+def channels_of(reads: tuple[Reading, ...], image_channels: int) -> int:
+    """How many channels `pixel_inputs` gives."""
+    known = CHANNELS | {"images": image_channels, "features": 0}
+    return known["logits"] + sum(known[name] for name in reads)
+
+
 def pixel_inputs(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
     """All that is known of each pixel, on one scale.
 
     Args:
         base_logits: float (N,1,H,W).
-        readings: views (N,2,H,W): mean and spread of logits; images (N,3,H,W), values 0 .. 255; each where it is read.
+        readings: views (N,2,H,W): mean and spread of logits; images (N,C,H,W) for `pixel_values`; where they are read.
 
     Returns:
-        float32 (N,C,H,W), C the sum of their `CHANNELS`.
+        float32 (N,C,H,W), C as `channels_of` says.
     """
     inputs = [base_logits / LOGIT_SCALE, base_logits.sigmoid()]
     if "views" in readings:
         mean, spread = readings["views"].float().split(1, dim=1)
         inputs += [mean / LOGIT_SCALE, spread / SPREAD_SCALE]
     if "images" in readings:
-        inputs.append(readings["images"].float() / 255 - 0.5)
+        inputs.append(pixel_values(readings["images"]) / 255 - 0.5)
     return torch.cat(inputs, dim=1)
 
 

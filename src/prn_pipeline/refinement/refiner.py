@@ -7,13 +7,12 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.folded import fold_for_inference
 from prn_pipeline.refinement.fusion import fuse_logits
 from prn_pipeline.refinement.model import PatchRefineNet, RefinedMaps
 from prn_pipeline.refinement.settings import PatchRefineNetSettings
-
-IMAGE_CHANNELS = 3
 
 
 class Refiner(nn.Module):
@@ -29,7 +28,7 @@ class Refiner(nn.Module):
         self.network = PatchRefineNet(
             width=settings.width,
             grid=settings.grid,
-            in_channels=1 + IMAGE_CHANNELS * settings.image,
+            in_channels=1 + settings.image_channels * settings.image,
             residual=settings.residual,
             shrink=settings.shrink,
             shared_norm=settings.shared_norm,
@@ -66,7 +65,7 @@ class Refiner(nn.Module):
                 f" {' and '.join(self.arrays)}: {remedy}, or train one with the other setting"
             )
         maps = base_logits.float().sigmoid()
-        return self.network(maps if images is None else torch.cat([maps, images.float() / 255], dim=1))
+        return self.network(maps if images is None else torch.cat([maps, pixel_values(images) / 255], dim=1))
 
     def forward(self, base_logits: Tensor, images: Tensor | None = None) -> Tensor:
         """Base logits (N,1,H,W), and images as in `branches` -> refined logits (N,1,H,W), foreground above 0."""

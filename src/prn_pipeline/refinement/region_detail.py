@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.detail import DetailBranch, start_at_zero
-from prn_pipeline.refinement.readings import CHANNELS, pixel_inputs, resized_to, starting_logits
+from prn_pipeline.refinement.readings import channels_of, pixel_inputs, resized_to, starting_logits
 from prn_pipeline.refinement.settings import RegionDetailSettings
 
 #: Largest scale of a logit, as its logarithm: a region may be made e^2 = 7 times as sure, or as unsure.
@@ -41,7 +41,7 @@ class RegionDetailNet(nn.Module):
         super().__init__()
         self.settings = settings
         features = (settings.feature_channels or 0) if "features" in settings.reads else 0
-        pixels = sum(CHANNELS[name] for name in ("logits", *settings.reads) if name in CHANNELS)
+        pixels = channels_of(settings.reads, settings.image_channels)
         # Features of a network have any size; running statistics bring them to one.
         self.feature_norm = nn.BatchNorm2d(features, affine=False) if features else None
         self.region = RegionBranch(pixels + features, settings.region_width) if settings.region_size else None

@@ -23,6 +23,7 @@ class PatchRefineNetSettings(BaseModel):
     shrink: Literal[1, 2, 4] = Field(1, description="work at 1 / shrink of the resolution, without losing a pixel")
     shared_norm: bool = Field(True, description="recurrent passes share their batch norm, as in the paper")
     image: bool = Field(False, description="the image beside the map")
+    image_channels: int = Field(3, ge=1, description="of an image; the data set says how many")
     loss: LossKind = Field("paper", description="paper, released (what its script computes), or dice (for residual)")
     fusion: FusionRule = Field("paper", description="how the two branches become one map")
 
@@ -57,6 +58,7 @@ class RegionDetailSettings(BaseModel):
         ge=0,
         description="of what the region branch is taught by the patch-wise labels, beside the masks' loss of 1",
     )
+    image_channels: int = Field(3, ge=1, description="of an image; the data set says how many")
     feature_channels: int | None = Field(None, description="of the base model's features; null: as they are stored")
 
     @property

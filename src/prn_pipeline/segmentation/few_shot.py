@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.segmentation.model import check_stride, encoder_of
-from prn_pipeline.segmentation.settings import MEAN, STD, FewShotSettings
+from prn_pipeline.segmentation.normalisation import statistics
+from prn_pipeline.segmentation.settings import FewShotSettings
 
 #: Stages of the encoder that are compared, of stride 8 and 16; the decoder begins at the first.
 COMPARED = (3, 4)
@@ -41,15 +43,18 @@ class FewShotModel(nn.Module):
     def __init__(self, settings: FewShotSettings, pretrained: bool = True) -> None:
         super().__init__()
         self.settings = settings
-        self.encoder = encoder_of(settings.encoder, settings.encoder_weights if pretrained else None, max(COMPARED))
+        self.encoder = encoder_of(
+            settings.encoder, settings.encoder_weights if pretrained else None, max(COMPARED), settings.channels
+        )
         channels, width = self.encoder.out_channels, settings.width
         few = width // 4
         self.coarse = nn.Conv2d(channels[COMPARED[0]], few, kernel_size=1)
         self.fine = nn.Conv2d(channels[FINER], few, kernel_size=1)
         self.decoder = nn.Sequential(_block(few + LIKENESSES * len(COMPARED), width), _block(width, width))
         self.head = nn.Sequential(_block(width + few, width), nn.Conv2d(width, 1, kernel_size=1))
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255, persistent=False)
+        mean, std = statistics(settings.channels)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     def forward(self, images: Tensor, support_images: Tensor, support_masks: Tensor) -> Tensor:
         """Query and support to logits.
@@ -64,7 +69,7 @@ class FewShotModel(nn.Module):
         """
         size, shots = images.shape[-2:], support_images.shape[1]
         both = torch.cat([images, support_images.flatten(0, 1)])
-        stages = self.encoder((both.float() - self.mean) / self.std)
+        stages = self.encoder((pixel_values(both) - self.mean) / self.std)
         query, support = zip(*(maps.tensor_split([len(images)]) for maps in stages), strict=True)
         likenesses = [
             _likenesses(query[stage], support[stage].unflatten(0, (-1, shots)), support_masks) for stage in COMPARED

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.weights import load_weights
@@ -47,7 +48,7 @@ class ImportedModel(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
-        values = images.float()
+        values = pixel_values(images)
         if self.settings.normalisation.channels == "bgr":
             values = values.flip(1)
         values = (values - self.mean) / self.std

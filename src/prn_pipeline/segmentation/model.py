@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.settings import MEAN, STD, BaseModelSettings
+from prn_pipeline.segmentation.normalisation import statistics
+from prn_pipeline.segmentation.settings import BaseModelSettings
 
 
 class BaseModel(nn.Module):
@@ -34,12 +35,13 @@ class BaseModel(nn.Module):
         super().__init__()
         self.settings = settings
         self.network = _network(settings, pretrained)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255, persistent=False)
+        mean, std = statistics(settings.channels)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
-        return self.network((images.float() - self.mean) / self.std)
+        return self.network((pixel_values(images) - self.mean) / self.std)
 
     def with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """`forward`, and the decoder's last map (N,C,h,w) that the logits were made of, at the decoder's resolution."""
@@ -67,7 +69,7 @@ def check_stride(name: str, stride: int, size: int) -> None:
         )
 
 
-def encoder_of(name: str, weights: str | None, depth: int) -> Any:
+def encoder_of(name: str, weights: str | None, depth: int, channels: int) -> Any:
     """An encoder of segmentation-models-pytorch alone, which gives maps of stride 1, 2, 4, ... 2 ** depth.
 
     Raises:
@@ -77,7 +79,7 @@ def encoder_of(name: str, weights: str | None, depth: int) -> Any:
 
     _check_encoder(name)
     with _said_plainly(f"encoder {name} with weights {weights}", weights):
-        return smp.encoders.get_encoder(name, in_channels=3, depth=depth, weights=weights)
+        return smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=weights)
 
 
 def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
@@ -99,7 +101,7 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
             settings.architecture,
             encoder_name=settings.encoder,
             encoder_weights=weights,
-            in_channels=3,
+            in_channels=settings.channels,
             classes=settings.classes,
             **settings.options,
         )

@@ -30,6 +30,7 @@ class BaseModelSettings(_Strict):
     encoder_weights: str | None = Field(None, description="name of pretrained weights, such as imagenet; null: random")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the architecture")
     classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
+    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
     loss: LossName = Field(
         "bce_dice", description="what it is trained on; bce_* is the mean of the two; bce of classes is cross-entropy"
     )
@@ -83,6 +84,7 @@ class ModuleSettings(_Strict):
     output: Literal["logits", "probabilities"] = "logits"
     output_key: str | int | None = Field(None, description="which part of a dict, tuple or object is the map")
     classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
+    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
     train: bool = Field(False, description="train it on the data set; false: run it as it is")
     seen: tuple[LearntSplit, ...] = Field(
         ("train",), description="splits whose images it was trained on; PRN learns from maps of the others"
@@ -102,6 +104,15 @@ class ModuleSettings(_Strict):
         return self.train
 
     @model_validator(mode="after")
+    def _a_value_a_band(self) -> Self:
+        if len(self.normalisation.mean) != self.channels:
+            raise ValueError(
+                f"images have {self.channels} channels, and normalisation.mean {len(self.normalisation.mean)} values:"
+                " give one each, and one of std"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _learns_from_train(self) -> Self:
         if self.train and self.seen != ("train",):
             raise ValueError("with `train: true` it sees train, and nothing else: leave `seen` out")
@@ -119,6 +130,7 @@ class FewShotSettings(_Strict):
     width: int = Field(64, ge=16, multiple_of=16, description="channels of the decoder")
     loss: LossName = Field("bce_dice", description="what it is trained on; bce_* is the mean of the two")
     classes: Literal[1] = 1
+    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -146,6 +158,7 @@ class MapFilesSettings(_Strict):
     )
     values: Literal["probabilities", "logits"] = "probabilities"
     classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
+    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
     seen: tuple[LearntSplit, ...] = Field(
         ("train",), description="splits whose images the model was trained on; PRN learns from maps of the others"
     )

@@ -6,18 +6,21 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.band_decoding import EXTENSIONS as IMAGES
+from prn_pipeline.data.band_decoding import decode_bands
 from prn_pipeline.data.batches import image_stretched
 from prn_pipeline.data.decoding import decode_image
 from prn_pipeline.data.listing import list_pictures
+from prn_pipeline.data.records import Pixels
+from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
@@ -33,9 +36,8 @@ from prn_pipeline.training.module_files import load_module, save_module
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiling import GRID, Tiled
 
-Image = NDArray[np.uint8]
 #: What an image may be given as.
-Source = Image | str | Path
+Source: TypeAlias = Pixels | str | Path
 
 
 class Predicted(NamedTuple):
@@ -110,7 +112,8 @@ class Predictor:
         """Masks and probabilities of images, each at its own height and width.
 
         Args:
-            images: one or several of: uint8 (H,W,3) RGB, a picture file, a folder of pictures.
+            images: one or several of: uint8 (H,W,3) RGB, or uint16 of as many bands as in training; a picture file; a
+                folder of pictures.
             at_own_scale: do not stretch images to the size of training but take their pixels as they are, in tiles:
                 for scenes much larger than those that were learned from, of the same resolution.
 
@@ -121,7 +124,7 @@ class Predictor:
 
     def stream(self, images: Source | Iterable[Source], at_own_scale: bool = False) -> Iterator[Predicted]:
         """`predict` a batch at a time: memory does not grow with the number of images."""
-        opened = (_opened(source, place) for place, source in enumerate(_listed(images)))
+        opened = (_opened(source, place, self.settings.bands) for place, source in enumerate(_listed(images)))
         while batch := list(islice(opened, 1 if at_own_scale else self.settings.batch_size)):
             if at_own_scale:
                 yield self._at_own_scale(batch[0])
@@ -130,11 +133,11 @@ class Predictor:
                 for logits, image in zip(self.logits(stretched), batch, strict=True):
                     yield self._decided(logits, image.shape[:2])
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float16]:
+    def logits(self, images: Pixels) -> NDArray[np.float16]:
         """Refined logits of images of one size.
 
         Args:
-            images: uint8 (N,S,S,3), S as both networks take it.
+            images: uint8 (N,S,S,3), or uint16 (N,S,S,bands); S as both networks take it.
 
         Returns:
             float16 (N,C,S,S); one map of foreground, or one a class.
@@ -156,12 +159,10 @@ class Predictor:
         """As if they had been to the cache and back: float16 in between."""
         return torch.from_numpy(stored_logits(logits)).float()
 
-    def _at_own_scale(self, image: Image) -> Predicted:
+    def _at_own_scale(self, image: Pixels) -> Predicted:
         height, width = image.shape[:2]
-        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float()
-        padding = (0, -width % GRID, 0, -height % GRID)
-        mode = "reflect" if min(height, width) > GRID else "replicate"
-        padded = F.pad(tensor, padding, mode=mode)[0].permute(1, 2, 0).to(torch.uint8).numpy()
+        padding = ((0, -height % GRID), (0, -width % GRID), (0, 0))
+        padded = np.pad(image, padding, mode="symmetric")
         return self._decided(self.logits(padded[None])[0][:, :height, :width], (height, width))
 
     def _decided(self, logits: NDArray[np.float16], shape: Sequence[int]) -> Predicted:
@@ -184,17 +185,19 @@ def _listed(images: Source | Iterable[Source]) -> Iterator[Source]:
         yield from (images if images.ndim == 4 else [images])
     elif isinstance(images, str | Path):
         place = Path(images)
-        yield from (list_pictures(place.parent, place.name, "images") if place.is_dir() else [place])
+        yield from (list_pictures(place.parent, place.name, "images", IMAGES) if place.is_dir() else [place])
     else:
         for image in images:
             yield from _listed(image)
 
 
-def _opened(source: Source, place: int) -> Image:
+def _opened(source: Source, place: int, bands: BandSettings | None) -> Pixels:
     if isinstance(source, str | Path):
-        return decode_image(Path(source))
-    if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
+        return decode_image(Path(source)) if bands is None else decode_bands(Path(source), bands)
+    channels, dtype = (3, np.uint8) if bands is None else (bands.count, np.uint16)
+    if source.ndim != 3 or source.shape[2] != channels or source.dtype != dtype or not source.size:
         raise UserError(
-            f"image {place} is an array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB"
+            f"image {place} is an array of {source.dtype} {source.shape}; expected {np.dtype(dtype)} (height, width,"
+            f" {channels}){', RGB' if bands is None else ', 0 .. 65535'}"
         )
     return source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.training.tiling import Tiles
 
 
@@ -13,6 +14,9 @@ class PredictorSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_size: int = Field(ge=16, description="images are stretched to this height and width, as in training")
+    bands: BandSettings | None = Field(
+        None, description="of images that are not RGB of 8 bits, as the data set has them"
+    )
     classes: tuple[str, ...] = Field((), description="names of classes; none: foreground or not")
     tiles: Tiles = Field(Tiles(), description="that larger images are cut into")
     batch_size: int = Field(16, ge=1, description="images a forward pass")

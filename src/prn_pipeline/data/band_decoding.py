@@ -1,0 +1,84 @@
+"""Images that are not RGB of 8 bits: any number of bands, 8 to 32 bits, integers or floats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.errors import UserError
+
+ARRAYS = frozenset({".npy", ".npz"})
+EXTENSIONS = ARRAYS | PICTURES
+MOST = 65535
+
+
+def decode_bands(path: Path, bands: BandSettings) -> NDArray[np.uint16]:
+    """An image, its values from `bands.low` to `bands.high` stretched to 0 .. 65535; what lies outside is clipped.
+
+    Args:
+        path: .tif of any kind, .npy, .npz with one array, or a picture.
+        bands: how many, and which values.
+
+    Returns:
+        uint16 (H, W, bands.count).
+
+    Raises:
+        UserError: the file cannot be read, has other bands, or holds NaN.
+    """
+    try:
+        stored = _stored(path)
+    except UserError:
+        raise
+    except Exception as error:  # three libraries' ways to say no
+        raise UserError(f"{path}: not a readable image ({error}). Export it again, or remove the sample.") from error
+    image = _bands_last(stored, bands.count, path)
+    low, high = _range(image.dtype, bands, path)
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise UserError(f"{path}: NaN or infinite values. Fill them, and mark their pixels in an ignore region.")
+    scaled = (image.astype(np.float64) - low) / (high - low)
+    return np.rint(np.clip(scaled, 0, 1) * MOST).astype(np.uint16)
+
+
+def _stored(path: Path) -> NDArray[np.generic]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            names = list(arrays)
+            if len(names) != 1:
+                raise UserError(f"{path}: {len(names)} arrays, expected one: the image.")
+            return arrays[names[0]]
+    if suffix in (".tif", ".tiff"):
+        return tifffile.imread(path)
+    with Image.open(path) as picture:
+        picture.load()
+        return np.asarray(picture)
+
+
+def _bands_last(stored: NDArray[np.generic], count: int, path: Path) -> NDArray[np.generic]:
+    """(H, W, bands) from that, from (bands, H, W), and from (H, W) where there is one band."""
+    if stored.ndim == 2 and count == 1:
+        return stored[..., None]
+    if stored.ndim == 3 and stored.shape[2] == count:
+        return stored
+    if stored.ndim == 3 and stored.shape[0] == count:
+        return np.moveaxis(stored, 0, 2)
+    raise UserError(
+        f"{path}: an array of shape {stored.shape}, expected (height, width, {count}) or ({count}, height, width)."
+        " Correct `bands.count`, or export the image again."
+    )
+
+
+def _range(dtype: np.dtype[np.generic], bands: BandSettings, path: Path) -> tuple[float, float]:
+    if bands.low is not None and bands.high is not None:
+        return bands.low, bands.high
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        return 0.0, float(np.iinfo(dtype.name).max)
+    raise UserError(f"{path}: values of type {dtype}, whose range says nothing. Set `bands: {{low: ..., high: ...}}`.")
