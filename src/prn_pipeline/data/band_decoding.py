@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
-from PIL import Image
 
+from prn_pipeline.data.array_files import read_array
 from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 
-ARRAYS = frozenset({".npy", ".npz"})
-EXTENSIONS = ARRAYS | PICTURES
+EXTENSIONS = frozenset({".npy", ".npz"}) | PICTURES
 MOST = 65535
 
 
@@ -31,35 +29,12 @@ def decode_bands(path: Path, bands: BandSettings) -> NDArray[np.uint16]:
     Raises:
         UserError: the file cannot be read, has other bands, or holds NaN.
     """
-    try:
-        stored = _stored(path)
-    except UserError:
-        raise
-    except Exception as error:  # three libraries' ways to say no
-        raise UserError(f"{path}: not a readable image ({error}). Export it again, or remove the sample.") from error
-    image = _bands_last(stored, bands.count, path)
+    image = _bands_last(read_array(path), bands.count, path)
     low, high = _range(image.dtype, bands, path)
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise UserError(f"{path}: NaN or infinite values. Fill them, and mark their pixels in an ignore region.")
     scaled = (image.astype(np.float64) - low) / (high - low)
     return np.rint(np.clip(scaled, 0, 1) * MOST).astype(np.uint16)
-
-
-def _stored(path: Path) -> NDArray[np.generic]:
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            names = list(arrays)
-            if len(names) != 1:
-                raise UserError(f"{path}: {len(names)} arrays, expected one: the image.")
-            return arrays[names[0]]
-    if suffix in (".tif", ".tiff"):
-        return tifffile.imread(path)
-    with Image.open(path) as picture:
-        picture.load()
-        return np.asarray(picture)
 
 
 def _bands_last(stored: NDArray[np.generic], count: int, path: Path) -> NDArray[np.generic]:

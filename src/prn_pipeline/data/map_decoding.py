@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.special import logit
 
+from prn_pipeline.data.array_files import ARRAYS, TIFF, read_array
 from prn_pipeline.errors import UserError
 
 Values = Literal["probabilities", "logits"]
 
-PICTURES = frozenset({".png", ".tif", ".tiff"})
-EXTENSIONS = frozenset({".npy", ".npz", ".zarr"}) | PICTURES
+EXTENSIONS = ARRAYS | TIFF | {".png"}
 #: A probability is kept so far from 0 and 1, or half a step of an integer's range where that is more.
 SMALLEST_PROBABILITY = 1e-7
 #: Rounding in the program that wrote the file may leave [0, 1] by so much.
@@ -37,13 +35,7 @@ def decode_map(path: Path, member: str | None, values: Values) -> NDArray[np.flo
     Raises:
         UserError: the file cannot be read, is no map, or holds values that are not what `values` says.
     """
-    try:
-        stored = _stored(path, member)
-    except UserError:
-        raise
-    except Exception as error:  # four libraries' ways to say no
-        raise UserError(f"{_named(path, member)}: not a readable map ({error}). Write it again.") from error
-    return logits_of(_flat(stored, _named(path, member)), values, _named(path, member))
+    return logits_of(_flat(read_array(path, member), _named(path, member)), values, _named(path, member))
 
 
 def logits_of(stored: NDArray[np.generic], values: Values, name: str) -> NDArray[np.float32]:
@@ -73,35 +65,6 @@ def logits_of(stored: NDArray[np.generic], values: Values, name: str) -> NDArray
             " logits` if that is what they are, or store probabilities from 0 to 1."
         )
     return logit(np.clip(floats, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)).astype(np.float32)
-
-
-def _stored(path: Path, member: str | None) -> NDArray[np.generic]:
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays[member or _only(list(arrays), path)]
-    if suffix == ".zarr":
-        found = zarr.open(path, mode="r")
-        if isinstance(found, zarr.Group):
-            found = found[member or _only(sorted(found.array_keys()), path)]
-        return np.asarray(found)
-    with Image.open(path) as picture:
-        picture.load()
-        if picture.mode in ("P", "PA", "LA", "RGB", "RGBA", "CMYK"):
-            raise UserError(f"{path}: a picture in mode {picture.mode}. Save the map as grey, of 8 or 16 bits.")
-        values = np.asarray(picture)
-    return values.astype(np.uint16) if picture.mode == "I" and 0 <= values.min() <= values.max() < 2**16 else values
-
-
-def _only(names: list[str], path: Path) -> str:
-    if len(names) != 1:
-        raise UserError(
-            f"{path}: {len(names)} arrays ({', '.join(names[:5])}), expected one. Write a file a sample; or name the"
-            " container itself as `folder` if each of its arrays is a sample's map."
-        )
-    return names[0]
 
 
 def _flat(stored: NDArray[np.generic], name: str) -> NDArray[np.generic]:

@@ -19,26 +19,15 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class BaseModelSettings(_Strict):
-    """Any architecture and encoder of segmentation-models-pytorch."""
+class _Described(_Strict):
+    """What the data set says of every base model."""
 
-    kind: Literal["smp"] = "smp"
-    architecture: str = Field(
-        description="class name in segmentation_models_pytorch, in any case: Unet, Linknet, FPN, ..."
-    )
-    encoder: str = Field(description="encoder name in segmentation_models_pytorch, timm's with the prefix tu-")
-    encoder_weights: str | None = Field(None, description="name of pretrained weights, such as imagenet; null: random")
-    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the architecture")
     classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
     channels: int = Field(3, ge=1, description="of an image; the data set says how many")
-    loss: LossName = Field(
-        "bce_dice", description="what it is trained on; bce_* is the mean of the two; bce of classes is cross-entropy"
-    )
 
-    @property
-    def offers(self) -> tuple[str, ...]:
-        """What logit_caching may keep beside the logits."""
-        return ("views", "features") if self.classes == 1 else ("views",)
+
+class _TrainedHere(_Described):
+    """A base model that learns from split train, and from nothing else."""
 
     @property
     def trained_here(self) -> bool:
@@ -49,6 +38,26 @@ class BaseModelSettings(_Strict):
     def seen(self) -> tuple[LearntSplit, ...]:
         """Splits whose images it learns from; maps of them are better than those of new images."""
         return ("train",)
+
+
+class BaseModelSettings(_TrainedHere):
+    """Any architecture and encoder of segmentation-models-pytorch."""
+
+    kind: Literal["smp"] = "smp"
+    architecture: str = Field(
+        description="class name in segmentation_models_pytorch, in any case: Unet, Linknet, FPN, ..."
+    )
+    encoder: str = Field(description="encoder name in segmentation_models_pytorch, timm's with the prefix tu-")
+    encoder_weights: str | None = Field(None, description="name of pretrained weights, such as imagenet; null: random")
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the architecture")
+    loss: LossName = Field(
+        "bce_dice", description="what it is trained on; bce_* is the mean of the two; bce of classes is cross-entropy"
+    )
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What logit_caching may keep beside the logits."""
+        return ("views", "features") if self.classes == 1 else ("views",)
 
 
 class Normalisation(_Strict):
@@ -68,7 +77,7 @@ class Normalisation(_Strict):
         return self
 
 
-class ModuleSettings(_Strict):
+class ModuleSettings(_Described):
     """Any torch module that can be imported: images (N,3,H,W) in, one map out."""
 
     kind: Literal["module"]
@@ -83,8 +92,6 @@ class ModuleSettings(_Strict):
     normalisation: Normalisation = Normalisation()
     output: Literal["logits", "probabilities"] = "logits"
     output_key: str | int | None = Field(None, description="which part of a dict, tuple or object is the map")
-    classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
-    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
     train: bool = Field(False, description="train it on the data set; false: run it as it is")
     seen: tuple[LearntSplit, ...] = Field(
         ("train",), description="splits whose images it was trained on; PRN learns from maps of the others"
@@ -119,7 +126,7 @@ class ModuleSettings(_Strict):
         return self
 
 
-class FewShotSettings(_Strict):
+class FewShotSettings(_TrainedHere):
     """A model that is shown, in a few labelled images, what to segment; for data sets of task few_shot."""
 
     kind: Literal["few_shot"]
@@ -129,26 +136,14 @@ class FewShotSettings(_Strict):
     episodes_seed: int = Field(0, ge=0, description="of the draw that shows every image of val and test its support")
     width: int = Field(64, ge=16, multiple_of=16, description="channels of the decoder")
     loss: LossName = Field("bce_dice", description="what it is trained on; bce_* is the mean of the two")
-    classes: Literal[1] = 1
-    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
 
     @property
     def offers(self) -> tuple[str, ...]:
         """What logit_caching may keep beside the logits."""
         return ("views",)
 
-    @property
-    def trained_here(self) -> bool:
-        """Whether base_training has anything to train."""
-        return True
 
-    @property
-    def seen(self) -> tuple[LearntSplit, ...]:
-        """Splits whose categories it learns from; maps of them are better than those of new ones."""
-        return ("train",)
-
-
-class MapFilesSettings(_Strict):
+class MapFilesSettings(_Described):
     """No model at all: maps that another program wrote, a file a sample."""
 
     kind: Literal["maps"]
@@ -157,8 +152,6 @@ class MapFilesSettings(_Strict):
         None, description="regular expression for file names; group(1) is the sample's id. null: the stem is"
     )
     values: Literal["probabilities", "logits"] = "probabilities"
-    classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
-    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
     seen: tuple[LearntSplit, ...] = Field(
         ("train",), description="splits whose images the model was trained on; PRN learns from maps of the others"
     )

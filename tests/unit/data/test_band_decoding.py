@@ -88,7 +88,7 @@ def test_nan_and_damaged_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="NaN"):
         decode_bands(tmp_path / "a.npy", BandSettings(count=5, low=0, high=1))
     (tmp_path / "b.tif").write_text("no image")
-    with pytest.raises(UserError, match="not a readable image"):
+    with pytest.raises(UserError, match="cannot be read"):
         decode_bands(tmp_path / "b.tif", BandSettings(count=5))
 
 

@@ -67,5 +67,5 @@ def test_all_bad_maps_are_told_at_once(bright_squares: Samples, tmp_path: Path) 
     np.save(tmp_path / "maps" / "square-02.npy", np.full((64, 64), np.nan))
     (tmp_path / "maps" / "square-23.npy").write_text("no map")
     manifest = assign_maps(bright_squares.manifest, maps, ["train"])
-    with pytest.raises(UserError, match=r"(?s)square-02\.npy: NaN.*square-23\.npy: not a readable map"):
+    with pytest.raises(UserError, match=r"(?s)square-02\.npy: NaN.*square-23\.npy: cannot be read"):
         list(imported_maps(bright_squares, manifest, maps))

@@ -1,0 +1,68 @@
+"""Files that hold one array, whatever program wrote them: numpy, Zarr, TIFF of any kind, pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import zarr
+from numpy.typing import NDArray
+from PIL import Image
+
+from prn_pipeline.errors import UserError
+
+ARRAYS = frozenset({".npy", ".npz", ".zarr"})
+TIFF = frozenset({".tif", ".tiff"})
+
+
+def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
+    """The array that is stored, as it is stored.
+
+    Args:
+        path: .npy, .npz, .zarr, .tif, or a picture whose pixels are values: no palette.
+        member: which array of an .npz file or .zarr group; None where there is one only.
+
+    Raises:
+        UserError: the file is missing or cannot be read, or holds several arrays of which none is named.
+    """
+    try:
+        return _read(path, member)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # four libraries' ways to say no
+        raise UserError(
+            f"{path if member is None else f'{path}[{member}]'}: cannot be read ({error}). It may be damaged: write it"
+            " again, or remove the sample."
+        ) from error
+
+
+def _read(path: Path, member: str | None) -> NDArray[np.generic]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[member or _only(list(arrays), path)]
+    if suffix == ".zarr":
+        found = zarr.open(path, mode="r")
+        if isinstance(found, zarr.Group):
+            found = found[member or _only(sorted(found.array_keys()), path)]
+        return np.asarray(found)
+    if suffix in TIFF:
+        return tifffile.imread(path)
+    with Image.open(path) as picture:
+        picture.load()
+        if picture.mode in ("P", "PA", "CMYK"):
+            raise UserError(f"{path}: a picture in mode {picture.mode}, whose pixels are no values. Save it as grey.")
+        values = np.asarray(picture)
+    return values.astype(np.uint16) if picture.mode == "I" and 0 <= values.min() <= values.max() < 2**16 else values
+
+
+def _only(names: list[str], path: Path) -> str:
+    if len(names) != 1:
+        raise UserError(
+            f"{path}: {len(names)} arrays ({', '.join(names[:5])}), expected one. Write a file a sample; or name the"
+            " container itself as `folder` if each of its arrays is a sample's map."
+        )
+    return names[0]
