@@ -56,11 +56,6 @@ def check_task(checked: dict[str, Any]) -> None:
             f"data set {names['dataset']!r} is of task few_shot, and base model {names['base_model']!r} (kind {kind})"
             " cannot be shown what to segment: take one of kind few_shot, such as base_model=few_shot_resnet18"
         )
-    if task == "multiclass" and kind == "maps":
-        raise UserError(
-            f"data set {names['dataset']!r} has several classes, and maps on disk are of one: refine each class as a"
-            " data set of its own, with `mask: {values: [id]}`"
-        )
 
 
 def check_kept(checked: dict[str, Any]) -> None:

@@ -21,25 +21,28 @@ SMALLEST_PROBABILITY = 1e-7
 TOLERANCE = 1e-3
 
 
-def decode_map(path: Path, member: str | None, values: Values) -> NDArray[np.float32]:
-    """One map as logits.
+def decode_map(path: Path, member: str | None, values: Values, classes: int = 1) -> NDArray[np.float32]:
+    """The map of an image as logits, or its maps of several classes.
 
     Args:
         path: .npy, .npz with one array, .png and .tif (8 or 16 bits, or float), .zarr.
         member: which array of an .npz file or .zarr group; None where there is one only.
         values: what is stored. Integers are shares of their range: 255 or 65535 is 1.
+        classes: how many; logits of several are those of a softmax, and stay so.
 
     Returns:
-        float32 (H, W); finite.
+        float32 (H, W), or (classes, H, W) of several; finite.
 
     Raises:
         UserError: the file cannot be read, is no map, or holds values that are not what `values` says.
     """
-    return logits_of(_flat(read_array(path, member), _named(path, member)), values, _named(path, member))
+    name = _named(path, member)
+    stored = read_array(path, member)
+    return logits_of(_flat(stored, name) if classes == 1 else _stacked(stored, classes, name), values, name)
 
 
 def logits_of(stored: NDArray[np.generic], values: Values, name: str) -> NDArray[np.float32]:
-    """Stored values (H, W) -> logits, float32.
+    """Stored values of any shape -> logits, float32.
 
     Raises:
         UserError: NaN, or values that are not what `values` says.
@@ -75,6 +78,16 @@ def _flat(stored: NDArray[np.generic], name: str) -> NDArray[np.generic]:
     if squeezed.ndim != 2 or not squeezed.size:
         raise UserError(f"{name}: an array of shape {stored.shape}, expected (height, width): one value a pixel.")
     return squeezed
+
+
+def _stacked(stored: NDArray[np.generic], classes: int, name: str) -> NDArray[np.generic]:
+    """(classes, H, W), also from (H, W, classes)."""
+    if stored.ndim == 3 and classes in (stored.shape[0], stored.shape[2]):
+        return stored if stored.shape[0] == classes else np.moveaxis(stored, 2, 0)
+    raise UserError(
+        f"{name}: an array of shape {stored.shape}, expected ({classes}, height, width): a map of each of the"
+        f" {classes} classes."
+    )
 
 
 def _named(path: Path, member: str | None) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from prn_pipeline.data.array_files import read_array
 from prn_pipeline.data.map_decoding import EXTENSIONS, Values, decode_map
 from prn_pipeline.data.pairing import compile_expression, plain_id
 from prn_pipeline.errors import UserError
@@ -64,19 +65,20 @@ class MapFolder:
         """Some ids that there are maps for."""
         return ", ".join(sorted(self._files)[:NAMED])
 
-    def logits(self, sample_id: str, native: tuple[int, int]) -> NDArray[np.float32]:
-        """The map of a sample, float32 (h, w), at whatever size it was stored.
+    def logits(self, sample_id: str, native: tuple[int, int], classes: int = 1) -> NDArray[np.float32]:
+        """The map of a sample, float32 (h, w) or (classes, h, w), at whatever size it was stored; see `decode_map`.
 
         Args:
             sample_id: for which there is a map.
             native: height and width of the image.
+            classes: how many maps an image has.
 
         Raises:
             UserError: see `decode_map`; or the map has other proportions than the image.
         """
         file = self._files[sample_id]
-        logits = decode_map(file.path, file.member, self._values)
-        height, width = logits.shape
+        logits = decode_map(file.path, file.member, self._values, classes)
+        height, width = logits.shape[-2:]
         stretched = (height / width) / (native[0] / native[1])
         if height != width and abs(stretched - 1) > RATIO_TOLERANCE:
             raise UserError(
@@ -85,6 +87,11 @@ class MapFolder:
                 " and width are exchanged, transpose it."
             )
         return logits
+
+    @property
+    def holds_logits(self) -> bool:
+        """Whether files hold logits, of a softmax where there are several classes."""
+        return self._values == "logits"
 
     def digest(self, ids: Iterable[str]) -> str:
         """sha256 (hex) over ids and contents: equal where the maps are."""
@@ -96,7 +103,7 @@ class MapFolder:
                 with file.path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
             else:
-                digest.update(decode_map(file.path, file.member, self._values).tobytes())
+                digest.update(read_array(file.path, file.member).tobytes())
         return digest.hexdigest()
 
 

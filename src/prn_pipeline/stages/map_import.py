@@ -10,12 +10,14 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from prn_pipeline.data.array_store import Batch, shards
 from prn_pipeline.data.map_folder import MapFolder
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.data.splits import SPLITS
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.maps import one_vs_rest
 from prn_pipeline.stages.logit_caching import NO_MAP
 from prn_pipeline.training.inference import stored_logits
 
@@ -42,12 +44,13 @@ def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]
     maps = manifest[["sample_id", "split", "fold"]].copy()
     there = maps["sample_id"].map(lambda sample_id: sample_id in folder)
     unseen = ~maps["split"].isin(list(seen))
-    lacking = maps[unseen & ~there]
+    lacking = maps[unseen & ~there].drop_duplicates("sample_id")
     if len(lacking):
         splits = [split for split in SPLITS if split in set(lacking["split"])]
         more = ", ..." if len(lacking) > REPORTED else ""
+        expected = maps.loc[maps["split"].isin(splits), "sample_id"].nunique()
         raise UserError(
-            f"{folder.place}: {len(lacking)} of {maps['split'].isin(splits).sum()} samples in {' + '.join(splits)} have"
+            f"{folder.place}: {len(lacking)} of {expected} samples in {' + '.join(splits)} have"
             f" no map: {', '.join(lacking['sample_id'][:REPORTED])}{more}. There are {len(folder)} maps, such as"
             f" {folder.examples}. Write the missing ones, or say with `name` how their names become ids."
         )
@@ -58,8 +61,8 @@ def imported_maps(samples: Samples, map_manifest: pd.DataFrame, folder: MapFolde
     """The maps of all samples in order of the manifest; zeros where there is none.
 
     Args:
-        samples: with images, which say how large the maps become.
-        map_manifest: of `assign_maps`.
+        samples: with images, which say how large the maps become; a row a sample.
+        map_manifest: of `assign_maps`; with several classes so many rows a sample.
         folder: of the maps.
 
     Yields:
@@ -69,16 +72,20 @@ def imported_maps(samples: Samples, map_manifest: pd.DataFrame, folder: MapFolde
         UserError: maps that cannot be used, up to `REPORTED` of them at once.
     """
     size = samples.store_of("images").shape("images")[1]
-    ids, models = map_manifest["sample_id"].to_numpy(), map_manifest["model"].to_numpy()
+    classes = len(map_manifest) // len(samples.manifest)
+    ids, models = (map_manifest[name].to_numpy()[::classes] for name in ("sample_id", "model"))
     native = samples.manifest[["native_height", "native_width"]].to_numpy()
     problems: list[str] = []
 
     def read(row: int) -> NDArray[np.float16] | UserError:
         if models[row] == NO_MAP:
-            return np.zeros((size, size), np.float16)
+            return np.zeros((classes, size, size), np.float16)
         try:
             height, width = native[row]
-            return _at_size(folder.logits(ids[row], (int(height), int(width))), size)
+            logits = torch.from_numpy(folder.logits(ids[row], (int(height), int(width)), classes))
+            if classes > 1 and folder.holds_logits:
+                logits = one_vs_rest(logits[None])[0]
+            return _at_size(logits.reshape(classes, *logits.shape[-2:]), size)
         except UserError as error:
             return error
 
@@ -89,15 +96,15 @@ def imported_maps(samples: Samples, map_manifest: pd.DataFrame, folder: MapFolde
             if len(problems) >= REPORTED:
                 break
             if not problems:
-                yield {"logits": np.stack([result for result in results if not isinstance(result, UserError)])}
+                yield {"logits": np.concatenate([result for result in results if not isinstance(result, UserError)])}
     if problems:
         listed = "".join(f"\n- {problem}" for problem in problems[:REPORTED])
         raise UserError(f"maps that cannot be used{' (the first)' if len(problems) >= REPORTED else ''}:{listed}")
 
 
-def _at_size(logits: NDArray[np.float32], size: int) -> NDArray[np.float16]:
-    """Square, averaged down or drawn up without steps."""
-    clamped = torch.from_numpy(stored_logits(torch.from_numpy(logits))).float()[None, None]
+def _at_size(logits: Tensor, size: int) -> NDArray[np.float16]:
+    """Maps (C,h,w) as squares, averaged down or drawn up without steps."""
+    clamped = torch.from_numpy(stored_logits(logits)).float()[None]
     if clamped.shape[-2:] != (size, size):
         clamped = F.interpolate(clamped, (size, size), mode="bilinear", antialias=True)
-    return stored_logits(clamped[0, 0])
+    return stored_logits(clamped[0])

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.special import expit, softmax
 
+from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.class_maps import CLASSES, map_samples
 from prn_pipeline.data.map_folder import MapFolder
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.stages.logit_caching import NO_MAP, learning_rows, seen_rows
 from prn_pipeline.stages.map_import import assign_maps, imported_maps
@@ -60,6 +64,31 @@ def test_maps_that_are_missing_are_named(bright_squares: Samples, tmp_path: Path
     maps = write_maps(bright_squares, tmp_path / "maps", ["val"])
     with pytest.raises(UserError, match=r"6 of 6 samples in test have no map: square-03, .*There are 6 maps"):
         assign_maps(bright_squares.manifest, maps, ["train"])
+
+
+@pytest.mark.parametrize("values", ["probabilities", "logits"])
+def test_maps_of_several_classes_become_one_against_the_others(tmp_path: Path, values: str) -> None:
+    rng = np.random.default_rng(0)
+    attributes = {IDENTITY: "four", CLASSES: 3}
+    manifest = pd.DataFrame({"sample_id": list("abcd"), "split": ["train", "val", "val", "test"], "fold": 0})
+    manifest = manifest.assign(native_height=16, native_width=16)
+    manifest.attrs[IDENTITY] = "four"
+    empty = {"images": np.zeros((4, 16, 16, 3), np.uint8), "masks": np.zeros((4, 16, 16), np.uint8)}
+    write_arrays(tmp_path / "s.zarr", ArrayStream([empty], attributes))
+    stores = {"samples": ArrayStore(tmp_path / "s.zarr")}
+    softmaxed = rng.normal(0, 2, (4, 3, 16, 16))
+    (tmp_path / "maps").mkdir()
+    for name, logits in zip("abcd", softmaxed, strict=True):
+        stored = logits if values == "logits" else np.moveaxis(softmax(logits, 0), 0, 2)
+        np.save(tmp_path / "maps" / f"{name}.npy", stored)
+    folder = MapFolder(tmp_path, "maps", None, values)  # type: ignore[arg-type]
+    maps = assign_maps(map_samples(manifest, stores).manifest, folder, ["train"])
+    assert len(maps) == 12
+    made = np.concatenate([batch["logits"] for batch in imported_maps(Samples(manifest, stores), maps, folder)])
+    assert expit(made.astype(float)).reshape(4, 3, 16, 16) == pytest.approx(softmax(softmaxed, 1), abs=2e-3)
+    np.save(tmp_path / "maps" / "b.npy", np.zeros((16, 16)))
+    with pytest.raises(UserError, match=r"shape \(16, 16\), expected \(3, height, width\)"):
+        list(imported_maps(Samples(manifest, stores), maps, folder))
 
 
 def test_all_bad_maps_are_told_at_once(bright_squares: Samples, tmp_path: Path) -> None:

@@ -31,13 +31,13 @@ def cache_logits(
     """The maps of every sample, and which model made them."""
     attributes = {IDENTITY: manifest.attrs[IDENTITY], "protocol": settings["protocol"]}
     stores = Samples(manifest, {"samples": samples})
+    maps = map_samples(manifest, {"samples": samples}).manifest
     if isinstance(base_model, MapFiles):
         folder = _map_folder(base_model, cell, data_root)
-        map_manifest = assign_maps(manifest, folder, base_model.settings.seen)
+        map_manifest = assign_maps(maps, folder, base_model.settings.seen)
         digest = folder.digest(map_manifest.loc[map_manifest["model"] != NO_MAP, "sample_id"])
         attributes["models"] = {EXTERNAL: digest}
         return ArrayStream(imported_maps(stores, map_manifest, folder), attributes), map_manifest
-    maps = map_samples(manifest, {"samples": samples}).manifest
     map_manifest = assign_models(maps, settings["protocol"], fold_models, base_model.settings.seen)
     if isinstance(base_model, FewShotModel):
         stores = episode_samples(stores, base_model.settings.shots, base_model.settings.episodes_seed)
