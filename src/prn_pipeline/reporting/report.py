@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from prn_pipeline.reporting import gallery, tables
+from prn_pipeline.reporting import gallery, score_tables, tables
 from prn_pipeline.reporting.cards import (
     Card,
     bias_card,
@@ -70,14 +70,14 @@ def render_report(report: ReportInputs) -> Report:
         resolution=report.scores.get("resolution"),
         headline=headline(report.cell, report.scores),
         tiles=tiles(report),
-        score_columns=tables.score_columns(methods),
-        score_rows=tables.score_rows(report.cell, methods),
-        class_columns=tables.class_columns(report.cell, methods),
-        class_rows=tables.class_rows(report.cell, methods),
-        oracle=tables.UPPER_BOUND in methods,
+        score_columns=score_tables.score_columns(methods),
+        score_rows=score_tables.score_rows(report.cell, methods),
+        class_columns=score_tables.class_columns(report.cell, methods),
+        class_rows=score_tables.class_rows(report.cell, methods),
+        oracle=score_tables.UPPER_BOUND in methods,
         confusion=(mixed := confusion_card(methods, refiner)),
-        saliency_columns=(salient := tables.saliency_columns(methods)),
-        saliency_rows=tables.score_rows(report.cell, methods, salient),
+        saliency_columns=(salient := score_tables.saliency_columns(methods)),
+        saliency_rows=score_tables.score_rows(report.cell, methods, salient),
         gain_rows=tables.gain_rows(report.cell, gains),
         gain_card=gain,
         training_cards=training,
@@ -109,7 +109,7 @@ def tiles(report: ReportInputs) -> dict[str, str]:
     seconds = [number(value) for value in report.scores.get("seconds", {}).values()]
     known = [value for value in seconds if math.isfinite(value)]
     worse = fixed(gains.get("images_worse_pct"), 1)
-    oracle = tables.UPPER_BOUND in methods
+    oracle = score_tables.UPPER_BOUND in methods
     trusted = _trusted(report.scores.get("guard"))
     return {
         "test images": fixed(report.scores.get("n_test"), 0),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prn_pipeline.reporting import Report, ReportInputs, tables
+from prn_pipeline.reporting import Report, ReportInputs, score_tables, tables
 from prn_pipeline.reporting.wording import duration, fixed, p_value
 
 CELL = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0}
@@ -56,15 +56,15 @@ def test_best_value_is_marked_among_methods_that_do_not_see_the_truth(
 
 def test_measures_of_saliency_have_a_table_of_their_own() -> None:
     methods = {"base": {"dice": 0.7, "f_max": 0.6, "e_mean": 0.5}, "prn": {"dice": 0.7, "f_max": 0.8, "e_mean": 0.4}}
-    columns = tables.saliency_columns(methods)
+    columns = score_tables.saliency_columns(methods)
     assert columns == {"f_max": "max F", "e_mean": "mean E"}
-    rows = tables.score_rows(CELL, methods, columns)
+    rows = score_tables.score_rows(CELL, methods, columns)
     assert [[(cell.text, cell.best) for cell in row.cells] for row in rows] == [
         [("0.600", False), ("0.500", True)],
         [("0.800", True), ("0.400", False)],
     ]
-    assert tables.score_columns(methods) == {"dice": "Dice"}
-    assert not tables.saliency_columns({"base": {"dice": 0.7}})
+    assert score_tables.score_columns(methods) == {"dice": "Dice"}
+    assert not score_tables.saliency_columns({"base": {"dice": 0.7}})
 
 
 def test_classes_have_a_table_with_the_refiners_gain() -> None:
@@ -76,25 +76,27 @@ def test_classes_have_a_table_with_the_refiners_gain() -> None:
         "prn": {"classes": {"sky": one(0.6, 0.1), "road": one(0.8, -0.1)}},
         "patch_oracle": {"dice": 1.0},
     }
-    assert list(tables.class_columns(CELL, methods)) == ["base", "prn", "gain"]
-    rows = tables.class_rows(CELL, methods)
+    assert list(score_tables.class_columns(CELL, methods)) == ["base", "prn", "gain"]
+    rows = score_tables.class_rows(CELL, methods)
     assert [(row.label, [cell.text for cell in row.cells]) for row in rows] == [
         ("sky", ["0.500", "0.600", "+10.0"]),
         ("road", ["0.900", "0.800", "−10.0"]),
     ]
     assert [[cell.best for cell in row.cells] for row in rows] == [[False, True, False], [True, False, False]]
-    assert tables.class_rows(CELL, {"base": {"dice": 1.0}}) == []
+    assert score_tables.class_rows(CELL, {"base": {"dice": 1.0}}) == []
 
 
 def test_values_equal_in_print_share_the_mark() -> None:
-    rows = tables.score_rows(CELL, {"base": {"dice": 0.70004}, "prn": {"dice": 0.70041}, "rankseg": {"dice": 0.6}})
+    rows = score_tables.score_rows(
+        CELL, {"base": {"dice": 0.70004}, "prn": {"dice": 0.70041}, "rankseg": {"dice": 0.6}}
+    )
     assert {row.label: row.cells[0].best for row in rows} == {"Base model": True, "RankSEG": False, "PRN": True}
 
 
 def test_a_metric_and_a_method_nobody_planned_for_get_their_place() -> None:
     methods = {"prn": {"iou_micro": 0.5, "max_f": 0.9}, "own_rival": {"iou_micro": 0.4, "iou_micro_ci95": None}}
-    assert tables.score_columns(methods) == {"iou_micro": "IoU micro", "max_f": "max f"}
-    rows = tables.score_rows(CELL, methods)
+    assert score_tables.score_columns(methods) == {"iou_micro": "IoU micro", "max_f": "max f"}
+    rows = score_tables.score_rows(CELL, methods)
     assert [row.label for row in rows] == ["PRN", "own rival"]
     assert [cell.text for cell in rows[1].cells] == ["0.400", "–"]
 
