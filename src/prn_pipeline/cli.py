@@ -52,11 +52,20 @@ def _run(**options: Any) -> None:
     ReportPathHooks.written = None
     assert kedro_run.callback is not None
     if "DVC_STAGE" in os.environ:
-        os.environ.pop("PRN_DATA_ROOT", None)  # read the raw data that DVC tracks, and no other
+        options["params"] = _tracked_by_dvc(options["params"] or {})
     with noting_failure(options["params"] or {}, _in_a_few_words):
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         click.echo(f"\nReport: {ReportPathHooks.written}")
+
+
+def _tracked_by_dvc(params: dict[str, Any]) -> dict[str, Any]:
+    """Read the raw data that DVC tracks, and no other: data/01_raw/<dataset>, wherever else the folder may be."""
+    os.environ.pop("PRN_DATA_ROOT", None)
+    if (name := params.get("dataset")) is None:
+        return params
+    datasets = params.get("datasets", {})
+    return params | {"datasets": datasets | {name: datasets.get(name, {}) | {"folder": None}}}
 
 
 def _in_a_few_words(error: Exception) -> str:

@@ -71,14 +71,14 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     from prn_pipeline.benchmark.failures import forget_failure
     from prn_pipeline.benchmark.lists import LISTS, read_lists, stage_addresses, unknown_names, use_lists
     from prn_pipeline.benchmark.plan import plan as plan_stages
-    from prn_pipeline.benchmark.raw_data import link_raw_data, without_raw_data
+    from prn_pipeline.benchmark.raw_data import folders_of, link_raw_data, without_raw_data
     from prn_pipeline.benchmark.run import Outcome, jobs_of, run_jobs
 
     project, console = _project(), Console()
     lists = use_lists(project, file) if file else read_lists(project)
     if file:
         console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
-    for link in link_raw_data(lists.datasets, project, data.resolve()) if data else []:
+    for link in link_raw_data(folders_of(lists.datasets, project), project, data.resolve()) if data else []:
         console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)
     _warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
 

@@ -42,12 +42,14 @@ def test_the_project_has_kedros_run_command_with_all_its_options() -> None:
 def test_a_stage_of_dvc_reads_the_raw_data_that_dvc_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setenv("PRN_DATA_ROOT", "/elsewhere")
-    monkeypatch.setattr(kedro_run, "callback", lambda **options: seen.append(os.environ.get("PRN_DATA_ROOT")))
+    monkeypatch.setattr(
+        kedro_run, "callback", lambda params: seen.append((os.environ.get("PRN_DATA_ROOT"), params.get("datasets")))
+    )
     for stage in ("", "ingestion@drive"):
         if stage:
             monkeypatch.setenv("DVC_STAGE", stage)
-        cli.commands["run"].callback(params={})  # type: ignore[misc]
-    assert seen == ["/elsewhere", None]
+        cli.commands["run"].callback(params={"dataset": "drive"})  # type: ignore[misc]
+    assert seen == [("/elsewhere", None), (None, {"drive": {"folder": None}})]
 
 
 def test_scores_become_flat_metrics() -> None:

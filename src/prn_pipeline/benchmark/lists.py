@@ -106,7 +106,7 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
     """A line for each name that no parameters file knows; cells with it would fail."""
     lines = []
     for key, (kind, file) in KNOWN.items():
-        known = _names(project, file)
+        known = set(named_blocks(project, file))
         for name in getattr(lists, key):
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
@@ -115,11 +115,12 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
     return lines
 
 
-def _names(project: Path, file: str) -> set[str]:
-    found: set[str] = set()
+def named_blocks(project: Path, file: str) -> dict[str, Any]:
+    """Blocks of a parameters file by name; those of conf/local in place of conf/base's."""
+    found: dict[str, Any] = {}
     for environment in ("base", "local"):
         path = project / "conf" / environment / file
         if path.is_file():
             loaded: Mapping[str, Any] = yaml.safe_load(path.read_text()) or {}
-            found |= set(next(iter(loaded.values()), None) or {})
+            found |= next(iter(loaded.values()), None) or {}
     return found

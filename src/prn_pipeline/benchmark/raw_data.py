@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from prn_pipeline.benchmark.lists import named_blocks
+
 RAW = Path("data/01_raw")
+
+
+def folders_of(datasets: Iterable[str], project: Path) -> dict[str, str]:
+    """Data set -> its folder below the user's folder of data sets: its own name, or what its block says."""
+    blocks = named_blocks(project, "parameters_datasets.yml")
+    return {name: (blocks.get(name) or {}).get("folder") or name for name in datasets}
 
 
 def without_raw_data(datasets: Iterable[str], project: Path) -> list[str]:
@@ -18,11 +26,11 @@ def without_raw_data(datasets: Iterable[str], project: Path) -> list[str]:
     ]
 
 
-def link_raw_data(datasets: Iterable[str], project: Path, root: Path) -> list[Path]:
+def link_raw_data(folders: Mapping[str, str], project: Path, root: Path) -> list[Path]:
     """Link the folders of data sets that lie below `root` to where DVC tracks them, unless something is there.
 
     Args:
-        datasets: names.
+        folders: of `folders_of`.
         project: root of the repository.
         root: the user's folder of data sets; relative ones are the project's.
 
@@ -30,8 +38,8 @@ def link_raw_data(datasets: Iterable[str], project: Path, root: Path) -> list[Pa
         The links that were made.
     """
     made = []
-    for name in datasets:
-        link, folder = project / RAW / name, (project / root / name).resolve()
+    for name, place in folders.items():
+        link, folder = project / RAW / name, (project / root / place).resolve()
         if folder.is_dir() and not link.exists():
             link.unlink(missing_ok=True)  # one that leads nowhere any more
             link.symlink_to(folder, target_is_directory=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from prn_pipeline.benchmark.raw_data import RAW, link_raw_data, without_raw_data
+from prn_pipeline.benchmark.raw_data import RAW, folders_of, link_raw_data, without_raw_data
 
 
 def test_folders_of_the_users_data_are_linked_once(tmp_path: Path) -> None:
@@ -10,10 +10,23 @@ def test_folders_of_the_users_data_are_linked_once(tmp_path: Path) -> None:
     for folder in (root / "drive", root / "roads", project / RAW / "roads"):
         folder.mkdir(parents=True)
     (project / RAW / "drive").symlink_to(tmp_path / "gone")
-    assert link_raw_data(["drive", "roads", "made"], project, root) == [project / RAW / "drive"]
+    folders = {name: name for name in ("drive", "roads", "made")}
+    assert link_raw_data(folders, project, root) == [project / RAW / "drive"]
     assert (project / RAW / "drive").resolve() == root / "drive"
     assert not (project / RAW / "roads").is_symlink(), "what is there stays"
-    assert link_raw_data(["drive"], project, root) == []
+    assert link_raw_data({"drive": "drive"}, project, root) == []
+
+
+def test_a_data_set_may_lie_in_a_folder_of_another_name(tmp_path: Path) -> None:
+    conf = tmp_path / "conf/base"
+    conf.mkdir(parents=True)
+    (conf / "parameters_datasets.yml").write_text("datasets: {roads_0: {folder: roads}, drive: {}, plain: }")
+    folders = folders_of(["roads_0", "drive", "plain"], tmp_path)
+    assert folders == {"roads_0": "roads", "drive": "drive", "plain": "plain"}
+    (tmp_path / "data/roads").mkdir(parents=True)
+    (tmp_path / RAW).mkdir(parents=True)
+    link_raw_data(folders, tmp_path, tmp_path / "data")
+    assert (tmp_path / RAW / "roads_0").resolve() == tmp_path / "data/roads"
 
 
 def test_data_sets_that_dvc_cannot_find_are_named_with_the_remedy(tmp_path: Path) -> None:
