@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test bench results moved costs lint format coverage clean
+.PHONY: help setup run repro benchmark plan test bench results tasks moved costs lint format coverage clean
 
 # base models that a benchmark trains at a time
 JOBS ?= 1
@@ -56,6 +56,11 @@ results: $(READY) ## the benchmark of docs/results.md and its page, from PRN_DAT
 	@prn benchmark --jobs $(JOBS) --lists benchmarks/lists/paper_protocol.yml; failed=$$?; \
 	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/six_data_sets.yml; failed=$$((failed + $$?)); \
 	python -m benchmarks.results_page && exit $$failed
+
+tasks: $(READY) ## several classes and few-shot, from PRN_DATA_ROOT, and their part of docs/results.md; hours
+	@prn benchmark --jobs $(JOBS) --lists benchmarks/lists/classes.yml; failed=$$?; \
+	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/few_shot.yml; failed=$$((failed + $$?)); \
+	python -m benchmarks.tasks_page && exit $$failed
 
 moved: $(READY) ## base models in a world that has moved, refined and fine-tuned; about two hours, from PRN_DATA_ROOT
 	@python -m benchmarks.moved_worlds

@@ -1,0 +1,123 @@
+"""`python -m benchmarks.tasks_page`: the part of docs/results.md on tasks beyond binary masks, from their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.results_page import LISTS, METRICS, PAGE, Scores, read_cells, replace_between
+from prn_pipeline.metrics.bootstrap import bounds, draws
+
+CLASSES, FEW_SHOT = Path("benchmarks/lists/classes.yml"), Path("benchmarks/lists/few_shot.yml")
+SALIENT = ("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean")
+RIVALS = ("base", "tuned_threshold", "rankseg", "views", "prn")
+NOT_YET = "Not measured yet."
+RESAMPLES = 2000
+
+
+def saliency_section(cells: Sequence[Scores]) -> str:
+    """A row a cell and method of saliency cells, the refiner's gains with intervals below each."""
+    rows = []
+    for cell in cells:
+        if "f_max" not in cell["methods"]["base"]:
+            continue
+        name = f"`{cell['dataset']}`, `{cell['base_model']}`, seed {cell['seed']}"
+        for method in RIVALS:
+            if method in cell["methods"]:
+                numbers = [f"{cell['methods'][method][score]:.3f}" for score in SALIENT]
+                rows.append([name, _called(method, cell), *numbers])
+        gains = cell["methods"]["prn"]["saliency_vs_base"]
+        shown = [_gain(gains[score]) if score in gains else "" for score in SALIENT]
+        rows.append([name, f"gain of `{cell['refiner']}`", *shown])
+    heads = ["cell", "method", "MAE", "max F", "mean F", "weighted F", "S", "max E", "mean E"]
+    return _table(heads, rows) if rows else NOT_YET
+
+
+def classes_section(cells: Sequence[Scores]) -> str:
+    """For each cell of several classes its methods, then the classes of base model and refiner."""
+    parts = []
+    for cell in cells:
+        methods = {name: cell["methods"][name] for name in RIVALS if name in cell["methods"]}
+        rows = [
+            [
+                _called(name, cell),
+                f"{scores['iou_micro']:.3f}",
+                f"{scores['iou_macro']:.3f}",
+                f"{scores['pixel_accuracy']:.3f}",
+                _gain({"gain": scores["vs_base"]["iou_micro"], "ci95": scores["vs_base"]["ci95"]}),
+            ]
+            for name, scores in methods.items()
+        ]
+        classes = [
+            [
+                name,
+                *(f"{methods[method]['classes'][name]['iou']:.3f}" for method in ("base", "prn")),
+                _gain({"gain": one["vs_base"]["iou_micro"], "ci95": one["vs_base"]["ci95"]}),
+            ]
+            for name, one in methods["prn"]["classes"].items()
+        ]
+        parts.append(f"`{cell['dataset']}`, `{cell['base_model']}`, seed {cell['seed']}, {cell['n_test']} test images:")
+        parts.append(_table(["method", "mIoU of classes", "mIoU of images", "pixel accuracy", "gain"], rows))
+        parts.append(_table(["class", "base", f"`{cell['refiner']}`", "gain"], classes))
+    return "\n\n".join(parts) or NOT_YET
+
+
+def few_shot_section(cells: Sequence[Scores]) -> str:
+    """A row a base model: the categories of all folds together, each tested once by a model that has not seen it."""
+    rows = []
+    for base_model in dict.fromkeys(cell["base_model"] for cell in cells):
+        own = [cell for cell in cells if cell["base_model"] == base_model]
+        of_each = {
+            method: np.array([iou for cell in own for iou in cell["methods"][method]["categories"].values()])
+            for method in RIVALS
+            if all(method in cell["methods"] for cell in own)
+        }
+        weights = draws(len(of_each["base"]), RESAMPLES, seed=0) / len(of_each["base"])
+        gain = of_each["prn"] - of_each["base"]
+        rows.append(
+            [
+                f"`{base_model}`",
+                f"{len(own)} of 4",
+                str(len(gain)),
+                str(sum(cell["n_test"] for cell in own)),
+                *(f"{of_each[method].mean():.3f}" if method in of_each else "" for method in RIVALS),
+                _gain({"gain": float(gain.mean()), "ci95": bounds(weights @ gain)}),
+            ]
+        )
+    heads = ["base model", "folds", "categories", "episodes", "base", "tuned", "RankSEG", "views", "**prn**", "gain"]
+    return _table(heads, rows) if rows else NOT_YET
+
+
+def _called(method: str, cell: Scores) -> str:
+    return f"**{cell['refiner']}**" if method == "prn" else method.replace("_", " ")
+
+
+def _gain(gain: dict[str, Any]) -> str:
+    low, high = (100 * end for end in gain["ci95"])
+    return f"{100 * gain['gain']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def main() -> None:
+    """Put the three parts into the page."""
+    of_list = {file: read_cells(METRICS, [yaml.safe_load(file.read_text())]) for file in (LISTS[0], CLASSES, FEW_SHOT)}
+    refined = [cell for cell in of_list[LISTS[0]] if cell["refiner"] == "prn"]
+    for mark, text in (
+        ("saliency", saliency_section(refined)),
+        ("classes", classes_section(of_list[CLASSES])),
+        ("few-shot", few_shot_section(of_list[FEW_SHOT])),
+    ):
+        replace_between(PAGE, f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->", text)
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
