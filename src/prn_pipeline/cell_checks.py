@@ -58,6 +58,27 @@ def check_task(checked: dict[str, Any]) -> None:
         )
 
 
+def check_tiles(checked: dict[str, Any]) -> None:
+    """Raise UserError where images are cut into tiles that a network of the cell cannot take."""
+    cell, tiles = checked["cell"], checked["tiles"]
+    names, size = cell["names"], cell["dataset"]["image_size"]
+    if size <= tiles["size"]:
+        return
+    refiner = settings_class(cell["refiner"]).model_validate(cell["refiner"])
+    for key, side in (("size", tiles["size"]), ("size - overlap", tiles["size"] - tiles["overlap"])):
+        if side % refiner.multiple:
+            raise UserError(
+                f"refiner {names['refiner']!r} takes maps whose sides are multiples of {refiner.multiple}, and images"
+                f" of {size} pixels are cut into tiles whose {key} is {side}: use other `tiles`, or lower its"
+                " region_size and detail_levels"
+            )
+    if cell["base_model"]["kind"] == "few_shot":
+        raise UserError(
+            f"few-shot images are not cut into tiles, and image_size is {size}: make it {tiles['size']} at most, or"
+            " raise tiles.size"
+        )
+
+
 def check_kept(checked: dict[str, Any]) -> None:
     """Raise UserError where something is to be kept that the base model does not have."""
     cell, kept = checked["cell"], checked["logit_caching"]["keep"]

@@ -11,7 +11,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from prn_pipeline.cell_checks import check_kept, check_readings, check_task
+from prn_pipeline.cell_checks import check_kept, check_readings, check_task, check_tiles
 from prn_pipeline.scopes import widest_scope
 from prn_pipeline.stage_costs import stage_of
 from prn_pipeline.tracking import CellRun
@@ -39,6 +39,8 @@ class CellRunHooks:
         stages = {stage_of(node) for node in pipeline.nodes}
         if stages & {"base_training", "logit_caching"}:
             check_task(self._context.params)
+        if stages & {"logit_caching", "prn_training", "evaluation"}:
+            check_tiles(self._context.params)
         if "logit_caching" in stages:
             check_kept(self._context.params)
         if "prn_training" in stages:

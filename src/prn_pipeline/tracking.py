@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -136,11 +137,18 @@ class CellRun:
         return any(place.endswith(f"/{one}") for place in places for one in above)
 
 
+#: What a metric's name may not hold.
+NO_NAME = re.compile(r"[^\w.\- :/]")
+
+
 def flat_metrics(scores: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Numbers of the scores JSON by dotted name, lists by position: `gain.vs_base.ci95.0`; matrices are left out."""
+    """Numbers of the scores JSON by dotted name, lists by position: `gain.vs_base.ci95.0`; matrices are left out.
+
+    What MLflow allows in no name, as names of classes may have it, becomes an underscore.
+    """
     flat: dict[str, float] = {}
     for key, value in scores.items():
-        name = f"{prefix}{key}"
+        name = prefix + NO_NAME.sub("_", str(key))
         if isinstance(value, dict):
             flat |= flat_metrics(value, f"{name}.")
         elif isinstance(value, list):

@@ -52,6 +52,11 @@ def test_a_stage_of_dvc_reads_the_raw_data_that_dvc_tracks(monkeypatch: pytest.M
     assert seen == [("/elsewhere", None), (None, {"drive": {"folder": None}})]
 
 
+def test_names_of_classes_that_mlflow_refuses_are_spelt_otherwise() -> None:
+    flat = flat_metrics({"classes": {"road (paved), wet": {"iou": 0.5}, "abe's fish": {"iou": 0.1}}})
+    assert flat == {"classes.road _paved__ wet.iou": 0.5, "classes.abe_s fish.iou": 0.1}
+
+
 def test_scores_become_flat_metrics() -> None:
     scores = {"seed": 3, "n_test": 5, "dataset": "x", "methods": {"prn": {"iou_micro": 0.5, "ci": [0.4, 0.6]}}}
     assert flat_metrics(scores) == {

@@ -29,15 +29,20 @@ def decode_bands(path: Path, bands: BandSettings) -> NDArray[np.uint16]:
     Raises:
         UserError: the file cannot be read, has other bands, or holds NaN.
     """
-    image = _bands_last(read_array(path), bands.count, path)
-    low, high = _range(image.dtype, bands, path)
+    return scale_bands(read_array(path), bands, str(path))
+
+
+def scale_bands(stored: NDArray[np.generic], bands: BandSettings, name: str) -> NDArray[np.uint16]:
+    """`decode_bands` of an array that has been read; `name` is for messages."""
+    image = _bands_last(stored, bands.count, name)
+    low, high = _range(image.dtype, bands, name)
     if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise UserError(f"{path}: NaN or infinite values. Fill them, and mark their pixels in an ignore region.")
+        raise UserError(f"{name}: NaN or infinite values. Fill them, and mark their pixels in an ignore region.")
     scaled = (image.astype(np.float64) - low) / (high - low)
     return np.rint(np.clip(scaled, 0, 1) * MOST).astype(np.uint16)
 
 
-def _bands_last(stored: NDArray[np.generic], count: int, path: Path) -> NDArray[np.generic]:
+def _bands_last(stored: NDArray[np.generic], count: int, name: str) -> NDArray[np.generic]:
     """(H, W, bands) from that, from (bands, H, W), and from (H, W) where there is one band."""
     if stored.ndim == 2 and count == 1:
         return stored[..., None]
@@ -46,14 +51,14 @@ def _bands_last(stored: NDArray[np.generic], count: int, path: Path) -> NDArray[
     if stored.ndim == 3 and stored.shape[0] == count:
         return np.moveaxis(stored, 0, 2)
     raise UserError(
-        f"{path}: an array of shape {stored.shape}, expected (height, width, {count}) or ({count}, height, width)."
+        f"{name}: an array of shape {stored.shape}, expected (height, width, {count}) or ({count}, height, width)."
         " Correct `bands.count`, or export the image again."
     )
 
 
-def _range(dtype: np.dtype[np.generic], bands: BandSettings, path: Path) -> tuple[float, float]:
+def _range(dtype: np.dtype[np.generic], bands: BandSettings, name: str) -> tuple[float, float]:
     if bands.low is not None and bands.high is not None:
         return bands.low, bands.high
     if dtype.kind == "u" and dtype.itemsize <= 2:
         return 0.0, float(np.iinfo(dtype.name).max)
-    raise UserError(f"{path}: values of type {dtype}, whose range says nothing. Set `bands: {{low: ..., high: ...}}`.")
+    raise UserError(f"{name}: values of type {dtype}, whose range says nothing. Set `bands: {{low: ..., high: ...}}`.")

@@ -21,6 +21,8 @@ from prn_pipeline.errors import UserError
 #: The sides of a map and of its image may differ in ratio by so much: rounding of a smaller map.
 RATIO_TOLERANCE = 0.03
 NAMED = 5
+#: Endings of files that hold the maps of all samples.
+CONTAINERS = frozenset({".npz", ".zarr"})
 
 
 class MapFile(NamedTuple):
@@ -35,7 +37,8 @@ class MapFolder:
 
     Args:
         dataset_folder: of the data set.
-        pattern: sub-folder of it, glob pattern below it, or a container (.npz file or .zarr group, an array a sample).
+        pattern: sub-folder of it, glob pattern below it, or a container (.npz file or .zarr group, an array a sample),
+            whose ending may be left out.
         expression: for file names (or names of arrays); group(1) is the sample id. None: the name without extension.
         values: what is stored.
 
@@ -44,6 +47,7 @@ class MapFolder:
     """
 
     def __init__(self, dataset_folder: Path, pattern: str, expression: str | None, values: Values) -> None:
+        pattern = _present(dataset_folder, pattern)
         self.place = dataset_folder / pattern
         self._values = values
         found = _members(self.place) or [MapFile(path, None) for path in _files(dataset_folder, pattern)]
@@ -105,6 +109,12 @@ class MapFolder:
             else:
                 digest.update(read_array(file.path, file.member).tobytes())
         return digest.hexdigest()
+
+
+def _present(folder: Path, pattern: str) -> str:
+    """The pattern, or a container of that name where no folder has it."""
+    endings = ("", *sorted(CONTAINERS))
+    return next((pattern + ending for ending in endings if (folder / (pattern + ending)).exists()), pattern)
 
 
 def _members(container: Path) -> list[MapFile]:

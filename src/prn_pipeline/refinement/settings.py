@@ -37,6 +37,11 @@ class PatchRefineNetSettings(BaseModel):
         """Heights and widths of maps are multiples of this; the network pads what is not."""
         return 1
 
+    @property
+    def sees_whole_maps(self) -> bool:
+        """Whether its cells are shares of the whole map, so that a tile would be another thing to it."""
+        return self.grid > 0
+
 
 class RegionDetailSettings(BaseModel):
     """A few small networks that correct the base logit, one a part of the maps, and what they are taught."""
@@ -70,6 +75,11 @@ class RegionDetailSettings(BaseModel):
     def multiple(self) -> int:
         """Heights and widths of maps are multiples of this."""
         return math.lcm(self.region_size or 1, 2**self.detail_levels if self.detail_width else 1)
+
+    @property
+    def sees_whole_maps(self) -> bool:
+        """Whether a tile would be another thing to it: what is near a pixel decides alone."""
+        return False
 
 
 RefinerSettings = PatchRefineNetSettings | RegionDetailSettings

@@ -107,7 +107,8 @@ def _likenesses(query: Tensor, support: Tensor, masks: Tensor) -> Tensor:
         around = F.interpolate((masks == 0).float(), size=query.shape[-2:], mode="area")
         prototypes = _Prototypes(_pooled(support, there), _pooled(support, around))
         near = torch.einsum("ncq,nkcs->nkqs", query.flatten(2), F.normalize(support, dim=2).flatten(3))
-        off = (there.flatten(2) < 0.5 * there.flatten(2).amax(-1, keepdim=True)).unsqueeze(2)
+        most = there.flatten(2).amax(-1, keepdim=True)
+        off = ((there.flatten(2) < 0.5 * most) | (most == 0)).unsqueeze(2)
         nearest = near.masked_fill(off, -1.0).amax((1, 3)).view(len(query), 1, *query.shape[-2:])
         cosines = [(query * prototype).sum(1, keepdim=True) for prototype in prototypes]
         return torch.cat([*cosines, nearest], dim=1)

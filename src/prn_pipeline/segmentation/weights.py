@@ -46,8 +46,8 @@ def load_weights(network: nn.Module, path: str, sha256: str | None) -> None:
             f"{file} holds no weights that can be read safely ({type(error).__name__}: {str(error).splitlines()[0]}):"
             " save model.state_dict() with safetensors or torch.save"
         ) from error
-    weights = _plain(stored, file)
     expected = network.state_dict()
+    weights = _unwrapped(_plain(stored, file), set(expected))
     problems = [
         *_listed("missing", [name for name in expected if name not in weights]),
         *_listed("unknown", [name for name in weights if name not in expected]),
@@ -74,10 +74,17 @@ def _plain(stored: Any, file: Path) -> dict[str, Tensor]:
             break
     if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
         raise UserError(f"{file} is not a dict of tensors: save model.state_dict() alone")
-    for prefix in PREFIXES:
-        if stored and all(name.startswith(prefix) for name in stored):
-            stored = {name.removeprefix(prefix): tensor for name, tensor in stored.items()}
     return stored
+
+
+def _unwrapped(weights: dict[str, Tensor], expected: set[str]) -> dict[str, Tensor]:
+    """Without what wrappers put before names, unless the network has it itself."""
+    while weights and not expected & set(weights):
+        prefix = next((one for one in PREFIXES if all(name.startswith(one) for name in weights)), None)
+        if prefix is None:
+            break
+        weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+    return weights
 
 
 def _listed(what: str, names: list[str]) -> list[str]:

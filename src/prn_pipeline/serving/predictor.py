@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,30 +15,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prn_pipeline.data.atomic import replacing
-from prn_pipeline.data.band_decoding import EXTENSIONS as IMAGES
-from prn_pipeline.data.band_decoding import decode_bands
 from prn_pipeline.data.batches import image_stretched
-from prn_pipeline.data.decoding import decode_image
-from prn_pipeline.data.listing import list_pictures
 from prn_pipeline.data.records import Pixels
-from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.segmentation import BaseModel, ImportedModel
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.serving.settings import PredictorSettings
+from prn_pipeline.serving.sources import Source, open_images
 from prn_pipeline.stages.class_methods import normalised
 from prn_pipeline.stages.native import stretch
 from prn_pipeline.stages.rebuilding import REBUILD
 from prn_pipeline.training.channels import channels_first
-from prn_pipeline.training.inference import laid_out, ready, stored_logits
+from prn_pipeline.training.inference import MOST_PIXELS, laid_out, ready, stored_logits
 from prn_pipeline.training.module_files import load_module, save_module
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiling import GRID, Tiled
-
-#: What an image may be given as.
-Source: TypeAlias = Pixels | str | Path
 
 
 class Predicted(NamedTuple):
@@ -76,7 +70,8 @@ class Predictor:
         self._device = best_device()
         maker, self._base_context = ready(MapMaker(base, "views" in refiner.arrays, features=False), self._device)
         fast, self._refiner_context = ready(refiner, self._device)
-        self._maker, self._refiner = (Tiled(network, settings.tiles) for network in (maker, fast))
+        self._maker = Tiled(maker, settings.tiles)
+        self._refiner = fast if refiner.settings.sees_whole_maps else Tiled(fast, settings.tiles)
 
     def save(self, folder: Path) -> None:
         """Write networks (safetensors and json) and settings into a folder, which appears whole or not at all."""
@@ -112,8 +107,8 @@ class Predictor:
         """Masks and probabilities of images, each at its own height and width.
 
         Args:
-            images: one or several of: uint8 (H,W,3) RGB, or uint16 of as many bands as in training; a picture file; a
-                folder of pictures.
+            images: one or several of: uint8 (H,W,3) RGB, or an array of as many bands and of the same values as in
+                training; a file; a folder of files.
             at_own_scale: do not stretch images to the size of training but take their pixels as they are, in tiles:
                 for scenes much larger than those that were learned from, of the same resolution.
 
@@ -124,8 +119,9 @@ class Predictor:
 
     def stream(self, images: Source | Iterable[Source], at_own_scale: bool = False) -> Iterator[Predicted]:
         """`predict` a batch at a time: memory does not grow with the number of images."""
-        opened = (_opened(source, place, self.settings.bands) for place, source in enumerate(_listed(images)))
-        while batch := list(islice(opened, 1 if at_own_scale else self.settings.batch_size)):
+        opened = open_images(images, self.settings.bands)
+        fitting = max(1, MOST_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
+        while batch := list(islice(opened, 1 if at_own_scale else min(self.settings.batch_size, fitting))):
             if at_own_scale:
                 yield self._at_own_scale(batch[0])
             else:
@@ -161,7 +157,8 @@ class Predictor:
 
     def _at_own_scale(self, image: Pixels) -> Predicted:
         height, width = image.shape[:2]
-        padding = ((0, -height % GRID), (0, -width % GRID), (0, 0))
+        grid = math.lcm(GRID, self.refiner.settings.multiple)
+        padding = ((0, -height % grid), (0, -width % grid), (0, 0))
         padded = np.pad(image, padding, mode="symmetric")
         return self._decided(self.logits(padded[None])[0][:, :height, :width], (height, width))
 
@@ -178,26 +175,3 @@ def _as_rows(tensor: Tensor, name: str, classes: int) -> Tensor:
         return tensor.repeat_interleave(classes, dim=0)
     rows = tensor.flatten(0, 1)
     return rows.unsqueeze(1) if name == "logits" else rows
-
-
-def _listed(images: Source | Iterable[Source]) -> Iterator[Source]:
-    if isinstance(images, np.ndarray):
-        yield from (images if images.ndim == 4 else [images])
-    elif isinstance(images, str | Path):
-        place = Path(images)
-        yield from (list_pictures(place.parent, place.name, "images", IMAGES) if place.is_dir() else [place])
-    else:
-        for image in images:
-            yield from _listed(image)
-
-
-def _opened(source: Source, place: int, bands: BandSettings | None) -> Pixels:
-    if isinstance(source, str | Path):
-        return decode_image(Path(source)) if bands is None else decode_bands(Path(source), bands)
-    channels, dtype = (3, np.uint8) if bands is None else (bands.count, np.uint16)
-    if source.ndim != 3 or source.shape[2] != channels or source.dtype != dtype or not source.size:
-        raise UserError(
-            f"image {place} is an array of {source.dtype} {source.shape}; expected {np.dtype(dtype)} (height, width,"
-            f" {channels}){', RGB' if bands is None else ', 0 .. 65535'}"
-        )
-    return source

@@ -14,6 +14,7 @@ from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.segmentation import (
     AnyBaseModelSettings,
     FewShotSettings,
+    ImportedModel,
     MapFiles,
     MapFilesSettings,
     build_base_model,
@@ -22,6 +23,7 @@ from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.episodes import Episodes
+from prn_pipeline.training.inference import WHOLE_OR_TILES
 from prn_pipeline.training.loop import Trained, fit
 from prn_pipeline.training.samples import StoredSamples, TrainingSet
 from prn_pipeline.training.settings import TrainingSettings
@@ -72,7 +74,8 @@ def train_fold_models(
 def _untrained(samples: Samples, model: AnyBaseModelSettings) -> nn.Module:
     network = build_base_model(model)
     if not isinstance(network, MapFiles):
-        network.check_size(samples.store_of("images").shape("images")[1])
+        size = samples.store_of("images").shape("images")[1]
+        network.check_size(min(size, WHOLE_OR_TILES.size))  # a pass through it: no larger than it will see
     return network.eval()
 
 
@@ -92,7 +95,7 @@ def _train(
     probe = build_base_model(model, pretrained=False)
     assert not isinstance(probe, MapFiles)
     for side in {size, settings.augmentation.crop or size}:
-        probe.check_size(side)
+        probe.check_size(min(side, WHOLE_OR_TILES.size) if isinstance(probe, ImportedModel) else side)
     train = StoredSamples(samples, rows, ARRAYS, settings.augmentation, memory=settings.memory_bytes)
     val = None if validation is None else StoredSamples(samples, validation, ARRAYS, memory=settings.memory_bytes)
     return fit(

@@ -12,6 +12,9 @@ from prn_pipeline.refinement.binarization import rankseg_classes
 from prn_pipeline.stages.map_pairs import MapBatch
 from prn_pipeline.stages.methods import Prediction
 
+#: Thresholds are kept so far from 0 and 1, which is the step at which they are tuned.
+LEAST_THRESHOLD = 0.001
+
 
 def class_predictions(maps: MapBatch, thresholds: Sequence[float]) -> dict[str, Prediction]:
     """What each method says of a batch of whole images, in the order of `methods.METHODS`.
@@ -30,12 +33,18 @@ def class_predictions(maps: MapBatch, thresholds: Sequence[float]) -> dict[str, 
     base = _by_image(maps.base, classes)
     said = {
         "base": _softmaxed(base),
-        "tuned_threshold": Prediction(_chosen(base - logit(np.array(thresholds, np.float32))[:, None, None]), None),
+        "tuned_threshold": Prediction(_chosen(base - _logits(thresholds)), None),
         "rankseg": Prediction(_masks(rankseg_classes(torch.from_numpy(normalised(base))).numpy(), classes), None),
     }
     if maps.views is not None:
         said["views"] = _softmaxed(_by_image(maps.views, classes))
     return {**said, "prn": _softmaxed(_by_image(maps.refined, classes))}
+
+
+def _logits(thresholds: Sequence[float]) -> np.ndarray:
+    """Of thresholds (C,), float32 (C,1,1), finite: a class of threshold 0 would win everywhere."""
+    inside = np.clip(np.array(thresholds, np.float32), LEAST_THRESHOLD, 1 - LEAST_THRESHOLD)
+    return logit(inside)[:, None, None]
 
 
 def normalised(logits: np.ndarray) -> np.ndarray:

@@ -87,10 +87,12 @@ def cached_maps(
         For B maps: logits float16 (B,S,S); views float16 (B,2,S,S), mean and spread of the logits over flips of the
         image; features float16 (B,C,h,w), h <= S / 2. See `segmentation.maps.BaseMaps`.
     """
-    names = map_manifest["model"].to_numpy()[:: len(map_manifest) // len(samples.manifest)]
+    classes = len(map_manifest) // len(samples.manifest)
+    names = map_manifest["model"].to_numpy()[::classes]
     arrays = next(iter(models.values())).arrays
     makers = {name: MapMaker(model, "views" in keep, "features" in keep) for name, model in models.items()}
-    for rows in shards(np.arange(len(names))):
+    for maps_of in shards(np.arange(len(map_manifest)), classes):
+        rows = maps_of[::classes] // classes
         maps: Batch = {}
         for name in sorted(set(names[rows])):
             chosen = np.flatnonzero(names[rows] == name)

@@ -90,8 +90,8 @@ def imported_maps(samples: Samples, map_manifest: pd.DataFrame, folder: MapFolde
             return error
 
     with ThreadPoolExecutor(READERS) as pool:
-        for rows in shards(np.arange(len(ids))):
-            results = list(pool.map(read, rows.tolist()))
+        for maps_of in shards(np.arange(len(map_manifest)), classes):
+            results = list(pool.map(read, (maps_of[::classes] // classes).tolist()))
             problems += [str(result) for result in results if isinstance(result, UserError)]
             if len(problems) >= REPORTED:
                 break

@@ -15,7 +15,7 @@ from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.segmentation import RunnableModel
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.training.channels import channels_first
-from prn_pipeline.training.inference import laid_out, ready
+from prn_pipeline.training.inference import MOST_PIXELS, WHOLE_OR_TILES, laid_out, ready
 from prn_pipeline.training.precision import best_device
 
 #: Images of the batch that is measured.
@@ -71,19 +71,30 @@ def model_costs(
         As JSON {"base": ModelCost or None, "refiner": ModelCost and "base_passes"}: a refiner that reads views
         pays for so many more passes of the base model.
     """
-    rows = samples.rows(["test"])[:BATCH]
+    side = samples.store_of("images").shape("images")[1]
+    shown = min(side, WHOLE_OR_TILES.size)  # of larger images a corner is measured
+    rows = samples.rows(["test"])[: min(BATCH, max(1, MOST_PIXELS // shown**2))]
 
     def stored(names: Sequence[str]) -> list[Tensor]:
-        return [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
+        whole = [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
+        return [tensor[..., : _share(tensor, shown, side), : _share(tensor, shown, side)] for tensor in whole]
 
+    corners = (side / shown) ** 2
     passes = len(FLIPS) - 1 if "views" in arrays else 0
     return {
-        "base": _rounded(model_cost(base_model, stored(base_model.arrays))) if base_model is not None else None,
-        "refiner": {**_rounded(model_cost(refiner, stored(arrays)), samples.maps_an_image), "base_passes": passes},
+        "base": _rounded(model_cost(base_model, stored(base_model.arrays)), corners)
+        if base_model is not None
+        else None,
+        "refiner": _rounded(model_cost(refiner, stored(arrays)), corners * samples.maps_an_image)
+        | {"base_passes": passes},
     }
 
 
-def _rounded(cost: ModelCost, times: int = 1) -> dict[str, Any]:
+def _share(tensor: Tensor, shown: int, side: int) -> int:
+    return tensor.shape[-1] * shown // side
+
+
+def _rounded(cost: ModelCost, times: float = 1.0) -> dict[str, Any]:
     return asdict(cost) | {
         "gflop": round(times * cost.gflop, 4),
         "milliseconds": round(times * cost.milliseconds, 3),

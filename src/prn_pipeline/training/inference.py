@@ -68,7 +68,7 @@ def predict(
         rows: int (n,).
         arrays: names of images (H,W,3) uint8 or maps (H,W) or (C,H,W) float, in the order of the network's arguments.
         batch_size: samples a forward pass; fewer where they are so large that `MOST_PIXELS` are reached.
-        tiles: that samples larger than one are cut into.
+        tiles: that samples larger than one are cut into, unless the network's settings say that it sees whole maps.
 
     Yields:
         The network's output, a batch at a time, on the device it ran on.
@@ -76,8 +76,10 @@ def predict(
     device = best_device()
     if device.type == "cpu":
         keep_freed_memory()
+    settings = getattr(network, "settings", None)
+    whole = getattr(settings, "sees_whole_maps", False)
     network, context = ready(network, device)
-    network = Tiled(network, tiles)
+    network = network if whole else Tiled(network, tiles)
     for stored in samples.batches(arrays, rows):
         first = channels_first(torch.from_numpy(stored[0]))
         pixels = min(first.shape[-2], tiles.size) * min(first.shape[-1], tiles.size)

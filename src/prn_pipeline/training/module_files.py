@@ -18,7 +18,8 @@ from prn_pipeline.errors import UserError
 
 def save_module(path: Path, module: nn.Module, settings: dict[str, Any]) -> None:
     """Write `path` (safetensors) and its neighbour `.json`, which names the weights it belongs to."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    # cloned: layers that share their weights would be refused
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
     with replacing(path) as temporary:
         save_file(weights, temporary)
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()

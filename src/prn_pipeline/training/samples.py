@@ -84,6 +84,10 @@ def _reader(
     return lambda name, some: held[name][some], places
 
 
+#: Pixels of a batch that is not cropped: 16 images of 512 x 512.
+MOST_PIXELS = 2**22
+
+
 class TrainingSet(Protocol):
     """What the loop learns from: `StoredSamples`, or episodes of them."""
 
@@ -103,13 +107,17 @@ class TrainingSet(Protocol):
 def loader(dataset: TrainingSet, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:
     """Batches for the loop, `settings.steps_per_epoch` of them in training (each pass over the samples in new order).
 
-    A last batch of one sample is dropped in training: batch norm cannot learn from it.
+    A last batch of one sample is dropped in training: batch norm cannot learn from it. In validation, where samples are
+    not cropped, a batch has no more than `MOST_PIXELS`.
     """
+    size = settings.batch_size
+    if not shuffle and len(dataset):
+        size = max(1, min(size, MOST_PIXELS // dataset[0]["masks"].numel()))
     draws = (settings.steps_per_epoch or 0) * settings.batch_size or len(dataset)
     odd_one_out = shuffle and draws > settings.batch_size and draws % settings.batch_size == 1
     return DataLoader(
         cast(Dataset[dict[str, Tensor]], dataset),
-        batch_size=settings.batch_size,
+        batch_size=size,
         sampler=RandomSampler(range(len(dataset)), num_samples=draws) if shuffle else None,
         drop_last=odd_one_out,
         num_workers=settings.workers,

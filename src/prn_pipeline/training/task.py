@@ -43,7 +43,7 @@ class SegmentationTask(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Empty the counts of intersection and union."""
-        self._overlap.zero_()
+        self._overlap = torch.zeros_like(self._overlap)  # anew: what validation left is fit for inference alone
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Loss, and counts for one intersection over one union of the whole split."""

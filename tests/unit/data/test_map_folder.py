@@ -42,7 +42,8 @@ def test_one_container_may_hold_all_maps(tmp_path: Path, container: str) -> None
         group = zarr.open_group(tmp_path / container, mode="w")
         for name, values in arrays.items():
             group.create_array(name, data=values)
-    maps = folder(tmp_path, container)
+    maps = folder(tmp_path)
+    assert maps.place == folder(tmp_path, container).place
     assert len(maps) == 2
     assert maps.logits("b", (20, 30)) == pytest.approx(np.log(3), abs=1e-5)
 

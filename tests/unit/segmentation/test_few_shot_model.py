@@ -59,6 +59,8 @@ def test_a_place_like_the_object_is_nearer_to_it_than_to_its_surroundings() -> N
     assert to_rest[0, 0] > 0.9
     assert nearest[6, 6] == pytest.approx(1)
     assert nearest[0, 0] < 0.5
+    nothing = _likenesses(query, support, torch.zeros_like(masks))[0, 2]
+    assert (nothing == -1).all(), "where nothing is shown nothing is near"
 
 
 def test_an_object_too_small_for_the_grid_or_missing_gives_finite_logits() -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 
 import prn_pipeline
+from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
@@ -84,6 +85,22 @@ def test_a_large_scene_keeps_its_scale() -> None:
 def test_what_is_no_image_is_named(wrong: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"image 1 is an array of .* expected uint8 \(height, width, 3\), RGB"):
         predictor().predict([IMAGES[0], wrong])
+
+
+def test_bands_are_scaled_alike_from_arrays_and_files(tmp_path: Path) -> None:
+    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="tu-mobilenetv3_small_050", channels=4)).eval()
+    refiner = FoldEnsemble(RegionDetailSettings(network="region_detail", members=2, detail_width=4))
+    bands = BandSettings(count=4, low=0, high=10000)
+    served = Predictor(base, refiner, PredictorSettings(image_size=64, bands=bands))
+    image = RNG.integers(0, 10001, (50, 70, 4)).astype(np.uint16)
+    np.save(tmp_path / "a[1].npy", image)
+    for one in (image, image.astype(np.float32), tmp_path / "a[1].npy", tmp_path):
+        assert (served.predict(one)[0].probabilities == served.predict(image)[0].probabilities).all()
+    with pytest.raises(UserError, match=r"image 0: an array of shape \(8, 8, 3\), expected \(height, width, 4\)"):
+        served.predict(np.zeros((8, 8, 3), np.uint16))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no image among them"):
+        served.predict(tmp_path / "empty")
 
 
 def test_files_that_are_missing_or_do_not_belong_together_are_refused(tmp_path: Path) -> None:

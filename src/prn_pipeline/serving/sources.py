@@ -1,0 +1,66 @@
+"""Images as users have them: arrays, files, folders of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_pipeline.data.band_decoding import EXTENSIONS, decode_bands, scale_bands
+from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.decoding import decode_image
+from prn_pipeline.data.records import Pixels
+from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.errors import UserError
+
+#: What an image may be given as.
+Source: TypeAlias = NDArray[np.generic] | str | Path
+
+
+def open_images(images: Source | Iterable[Source], bands: BandSettings | None) -> Iterator[Pixels]:
+    """One image after another, as the data set would have stored it.
+
+    Args:
+        images: one or several of: an array (H,W,C), several in one (N,H,W,C), a file, a folder of files in order of
+            their names.
+        bands: of the data set; None: RGB of 8 bits.
+
+    Raises:
+        UserError: what is no image, with its place; a folder without images; a file that is missing or damaged.
+    """
+    for place, source in enumerate(_each(images, EXTENSIONS if bands else PICTURES)):
+        if isinstance(source, str | Path):
+            path = Path(source)
+            if not path.is_file():
+                raise UserError(f"{path}: no such file")
+            yield decode_image(path) if bands is None else decode_bands(path, bands)
+        elif bands is not None:
+            yield scale_bands(source, bands, f"image {place}")
+        elif source.ndim == 3 and source.shape[2] == 3 and source.dtype == np.uint8 and source.size:
+            yield source.astype(np.uint8, copy=False)
+        else:
+            raise UserError(
+                f"image {place} is an array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB"
+            )
+
+
+def _each(images: Source | Iterable[Source], extensions: frozenset[str]) -> Iterator[Source]:
+    if isinstance(images, np.ndarray):
+        yield from (images if images.ndim == 4 else [images])
+    elif isinstance(images, str | Path):
+        place = Path(images)
+        yield from (_in_folder(place, extensions) if place.is_dir() else [place])
+    else:
+        for image in images:
+            yield from _each(image, extensions)
+
+
+def _in_folder(folder: Path, extensions: frozenset[str]) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = [path for path in files if path.suffix.lower() in extensions]
+    if not found:
+        raise UserError(f"{folder}: {len(files)} files, and no image among them ({', '.join(sorted(extensions))})")
+    return found
