@@ -40,7 +40,7 @@ def test_maps_on_disk_are_refined_and_measured_like_those_of_a_model(finished: P
     assert ours["methods"]["base"]["iou_micro"] == pytest.approx(theirs["methods"]["base"]["iou_micro"], abs=1e-4)
     assert "views" not in ours["methods"]
     assert ours["cost"]["base"] is None
-    assert ours["cost"]["refiner"]["gflop"] > 0
+    assert ours["cost"]["refiner"]["parameters"] > 0
     report = project / "data/08_reporting/synthetic_roads/external/prn_maps/seed-0/report.html"
     assert "prn_maps" in report.read_text()
 
