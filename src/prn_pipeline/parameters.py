@@ -108,11 +108,13 @@ def with_cell(raw: Settings) -> Settings:
     prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
     data = _validated(DatasetSettings, dataset, f"datasets.{parameters.dataset}")
     settings = _validated(
-        settings_class(refiner), refiner | {"image_channels": data.channels}, f"refiners.{parameters.refiner}"
+        settings_class(refiner),
+        _told(refiner, {"image_channels": data.channels}, parameters.refiner),
+        f"refiners.{parameters.refiner}",
     )
     base = _validated(
         base_settings_class(base_model),
-        base_model | {"classes": data.maps_an_image, "channels": data.channels},
+        _told(base_model, {"classes": data.maps_an_image, "channels": data.channels}, parameters.base_model),
         f"base_models.{parameters.base_model}",
     )
     cell = {
@@ -135,6 +137,13 @@ def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Setti
         hint = f"did you mean {near[0]!r}? There are" if near else "there are"
         raise UserError(f"unknown {key} {name!r}; {hint} {', '.join(sorted(named))}; add yours to conf/base/{file}")
     return named[name]
+
+
+def _told(block: Settings, by_data_set: Settings, name: str) -> Settings:
+    """A named block with what the data set says of it, and nobody else."""
+    if own := sorted(set(block) & set(by_data_set)):
+        raise UserError(f"{name}: {', '.join(own)} follow from the data set: remove them from this block")
+    return block | by_data_set
 
 
 def _over(below: Settings, above: Settings) -> Settings:

@@ -77,6 +77,11 @@ def test_a_near_miss_is_suggested() -> None:
         ({"evaluation": {"resolution": "huge"}}, r"evaluation.resolution = 'huge': .*'model' or 'native'"),
         ({"seed": -1}, r"seed = -1"),
         ({"refiner": "prn_paper", "refiners": {"prn_paper": {"grid": 5}}}, r"refiners.prn_paper.grid = 5"),
+        (
+            {"base_models": {"unet_resnet18_small": {"classes": 3}}},
+            r"classes follow from the data set",
+        ),
+        ({"refiners": {"prn": {"image_channels": 4}}}, r"prn: image_channels follow from the data set"),
         ({"refiners": {"prn": {"widht": 5}}}, r"refiners.prn.widht = 5: no such parameter; there are"),
         ({"refiners": {"prn": {"reads": ["image"]}}}, r"refiners.prn.reads"),
         ({"refiners": {"prn": {"network": "unet"}}}, r"network 'unet' .* there are patch_refine_net, region_detail"),

@@ -17,6 +17,5 @@ class PredictorSettings(BaseModel):
     bands: BandSettings | None = Field(
         None, description="of images that are not RGB of 8 bits, as the data set has them"
     )
-    classes: tuple[str, ...] = Field((), description="names of classes; none: foreground or not")
     tiles: Tiles = Field(Tiles(), description="that larger images are cut into")
     batch_size: int = Field(16, ge=1, description="images a forward pass")

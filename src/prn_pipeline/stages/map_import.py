@@ -31,12 +31,12 @@ def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]
     """The manifest of the maps, as `logit_caching.assign_models` gives it.
 
     Args:
-        manifest: of the samples.
+        manifest: of the maps, a row a map (`class_maps.map_samples`).
         folder: of the maps; it may hold more, for images that are no samples.
         seen: splits whose images the model was trained on. Their maps may be missing: PRN does not need them.
 
     Returns:
-        sample_id, split, fold, model (`EXTERNAL` or `NO_MAP`), seen_in_training; a row a sample, in order.
+        sample_id, split, fold, model (`EXTERNAL` or `NO_MAP`), seen_in_training; a row a map, in order.
 
     Raises:
         UserError: maps of other splits are missing.

@@ -33,8 +33,7 @@ def predictor(classes: int = 1, tile: int = 64) -> Predictor:
     for parameter in refiner.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)
-    names = tuple("abcdefgh"[:classes]) if classes > 1 else ()
-    return Predictor(base, refiner, PredictorSettings(image_size=64, classes=names, tiles=Tiles(size=tile, overlap=32)))
+    return Predictor(base, refiner, PredictorSettings(image_size=64, tiles=Tiles(size=tile, overlap=32)))
 
 
 def test_every_form_of_an_image_gives_the_same_mask_at_its_own_size(tmp_path: Path) -> None:
