@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from kedro.utils import find_kedro_project
+from omegaconf.resolvers import oc
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.parameters import CELL_NAMES, with_cell
+
+
+def _below_project(path: str) -> str:
+    """Absolute path of something in the project, wherever below it the command was started."""
+    return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
+
+
+LOADER_ARGS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},
+    "custom_resolvers": {"oc.env": oc.env, "project": _below_project},
+}
 
 
 class CellConfigLoader(OmegaConfigLoader):

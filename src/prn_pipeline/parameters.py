@@ -13,6 +13,8 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.pseudo_labels import MOST_LEVELS
 from prn_pipeline.refinement.settings import settings_class
 from prn_pipeline.segmentation.settings import base_settings_class
+from prn_pipeline.serving.comparison import ComparisonSettings
+from prn_pipeline.serving.settings import ServingSettings
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.tiling import Tiles
 
@@ -55,12 +57,20 @@ class EvaluationParameters(_Strict):
     resolution: Literal["model", "native"]
     resamples: int = Field(ge=100)
     batch_size: int = Field(ge=1)
+    reference_images: int = Field(ge=2)
 
 
 class ReportingParameters(_Strict):
     """What the report shows."""
 
     gallery_rows: int = Field(ge=1, le=50)
+
+
+class PromotionParameters(_Strict):
+    """When a predictor takes the champion's place in the registry."""
+
+    model: str | None = Field(min_length=1, pattern=r"^[^/:]+$")
+    comparison: ComparisonSettings
 
 
 class Parameters(_Strict):
@@ -79,6 +89,8 @@ class Parameters(_Strict):
     prn_training: Settings
     evaluation: EvaluationParameters
     reporting: ReportingParameters
+    predictor: ServingSettings
+    promotion: PromotionParameters
     datasets: dict[str, Settings]
     base_models: dict[str, Settings]
     refiners: dict[str, Settings]

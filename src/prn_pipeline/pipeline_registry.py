@@ -11,11 +11,13 @@ from prn_pipeline.scopes import SCOPE_OF
 
 #: In the order of a run.
 STAGES = tuple(SCOPE_OF)
+#: Run by name only: it changes what others are served.
+PROMOTION = "promotion"
 DEFAULT = "__default__"
 
 
 class Pipelines(Mapping[str, Pipeline]):
-    """Every stage by its name, and `__default__`: all of them.
+    """Every stage by its name, and `__default__`: all of them but promotion.
 
     A stage is imported when it is asked for: a process that runs one stage, as DVC's do, does not wait for the
     libraries of all others.
@@ -24,15 +26,15 @@ class Pipelines(Mapping[str, Pipeline]):
     def __getitem__(self, name: str) -> Pipeline:
         if name == DEFAULT:
             return sum((self[stage] for stage in STAGES), Pipeline([]))
-        if name not in STAGES:
+        if name not in (*STAGES, PROMOTION):
             raise KeyError(name)
         return import_module(f"prn_pipeline.pipelines.{name}").create_pipeline()
 
     def __iter__(self) -> Iterator[str]:
-        return iter((*STAGES, DEFAULT))
+        return iter((*STAGES, PROMOTION, DEFAULT))
 
     def __len__(self) -> int:
-        return len(STAGES) + 1
+        return len(STAGES) + 2
 
 
 def register_pipelines() -> Mapping[str, Pipeline]:

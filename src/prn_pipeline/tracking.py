@@ -99,6 +99,9 @@ class CellRun:
         elif dataset == "scores":
             mlflow.log_metrics(flat_metrics(data))
             mlflow.log_dict(data, "scores.json")
+        elif dataset == "promotion":
+            mlflow.log_metrics({f"promotion.{name}": value for name, value in flat_metrics(data).items()})
+            mlflow.log_dict(data, "promotion.json")
         elif dataset == "report":
             mlflow.log_text(data, "report.html")
         elif dataset == "figures":

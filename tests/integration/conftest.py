@@ -83,10 +83,10 @@ def run_pipelines(folder: Path, pipelines: list[str] | None = None, **parameters
         return session.run(pipeline_names=pipelines)
 
 
-def mistake_of(project: Path, **parameters: Any) -> str:
+def mistake_of(project: Path, pipelines: list[str] | None = None, **parameters: Any) -> str:
     """What a run tells its user when it refuses."""
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps it
-        run_pipelines(project, **parameters)
+        run_pipelines(project, pipelines, **parameters)
     mistake = users_mistake(caught.value)
     assert mistake is not None, caught.value
     return str(mistake)

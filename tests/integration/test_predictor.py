@@ -26,6 +26,6 @@ def test_it_gives_what_the_evaluation_stage_has_measured_to_the_last_bit(finishe
     images = ArrayStore(data / "02_intermediate/synthetic_roads/samples.zarr").read("images", test)
     refined = ArrayStore(data / f"07_model_output/{BASE}/prn/seed-0/refined.zarr").read("logits", slice(None))
     served = Predictor(base, refiner, PredictorSettings(image_size=64))  # type: ignore[arg-type]
-    assert (served.logits(images)[:, 0] == refined).all()
+    assert (served.logits(images).refined[:, 0] == refined).all()
     masks = np.stack([found.mask for found in served.predict(images)])
     assert (masks == (refined > 0)).all()

@@ -42,9 +42,9 @@ def paths() -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def pipelines() -> dict[str, Pipeline]:
-    from prn_pipeline.pipeline_registry import register_pipelines
+    from prn_pipeline.pipeline_registry import PROMOTION, register_pipelines
 
-    return {name: made for name, made in register_pipelines().items() if name != "__default__"}
+    return {name: made for name, made in register_pipelines().items() if name not in ("__default__", PROMOTION)}
 
 
 def files(names: set[str], paths: dict[str, set[str]]) -> set[str]:

@@ -39,9 +39,14 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+#: A predictor is found in MLflow's registry by its address there.
+KNOWS_MLFLOW = SOURCE / "serving" / "places.py"
+
+
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_the_library_knows_nothing_of_kedro_mlflow_and_dvc(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imported(path)} & ORCHESTRATION
+    allowed = {"mlflow"} if path == KNOWS_MLFLOW else set()
+    assert not {name.split(".")[0] for name in imported(path)} & ORCHESTRATION - allowed
 
 
 @pytest.mark.parametrize("room", FLOORS)
@@ -62,4 +67,4 @@ def test_a_room_imports_only_rooms_below_it(room: str) -> None:
 def test_the_rules_see_the_whole_library() -> None:
     assert all(len(list((SOURCE / room).rglob("*.py"))) > 1 for room in FLOORS)
     above = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert above == {*FLOORS, "io", "pipelines", "benchmark"}
+    assert above == {*FLOORS, "io", "pipelines", "benchmark", "commands", "promotion"}

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.benchmark.lists import Lists
 from prn_pipeline.data.atomic import replacing
@@ -45,11 +43,3 @@ def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]
         }
         mlflow.log_metrics({name: gain for name, gain in gains.items() if math.isfinite(gain)})
         mlflow.log_metrics({f"rank.{method}": rank for method, rank in made.ranking.ranks.items()})
-
-
-def tracking_of(project: Path) -> dict[str, str]:
-    """Where the project's runs go: uri and experiment, as conf/base/mlflow.yml says."""
-    bootstrap_project(project)
-    with KedroSession.create(project) as session:
-        config = session.load_context().mlflow  # type: ignore[attr-defined]
-    return {"uri": config.server.mlflow_tracking_uri, "experiment": config.tracking.experiment.name}

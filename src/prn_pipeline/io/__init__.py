@@ -3,6 +3,7 @@
 from prn_pipeline.io.array_store import ArrayStoreDataset
 from prn_pipeline.io.files import FiguresDataset, JsonDataset, TableDataset, TextDataset
 from prn_pipeline.io.modules import ModuleDataset, ModuleFolderDataset
+from prn_pipeline.io.predictor import PredictorDataset
 
 __all__ = [
     "ArrayStoreDataset",
@@ -10,6 +11,7 @@ __all__ = [
     "JsonDataset",
     "ModuleDataset",
     "ModuleFolderDataset",
+    "PredictorDataset",
     "TableDataset",
     "TextDataset",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,94 +15,113 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prn_pipeline.data.atomic import replacing
 from prn_pipeline.data.batches import image_stretched
 from prn_pipeline.data.records import Pixels
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.segmentation import BaseModel, ImportedModel
+from prn_pipeline.metrics.descriptions import Descriptions, describe
+from prn_pipeline.segmentation import BaseModel, ImportedModel, MapFiles
 from prn_pipeline.segmentation.maps import MapMaker
+from prn_pipeline.serving.places import folder_of
+from prn_pipeline.serving.predicted import Examined, Predicted, decided
+from prn_pipeline.serving.saved import Parts, ServedBase, ServedRefiner, read_folder, write_folder
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.serving.sources import Source, open_images
-from prn_pipeline.stages.class_methods import normalised
-from prn_pipeline.stages.native import stretch
-from prn_pipeline.stages.rebuilding import REBUILD
+from prn_pipeline.stages.map_import import at_size
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.inference import MOST_PIXELS, laid_out, ready, stored_logits
-from prn_pipeline.training.module_files import load_module, save_module
+from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiling import GRID, Tiled
 
 
-class Predicted(NamedTuple):
-    """Of one image.
+class Item(NamedTuple):
+    """What is refined: an image, or maps of it by another program, or both.
 
     Attributes:
-        mask: uint8 (H,W): 1 foreground, 0 not; or class ids.
-        probabilities: float32 (H,W) of foreground; or (C,H,W) of classes, which sum to 1.
+        image: as the data set would have stored it; None where the refiner needs maps alone.
+        logits: float32 (C,h,w), of each class against the others; None where the base model makes them.
     """
 
-    mask: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
+    image: Pixels | None
+    logits: NDArray[np.float32] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width that the mask will have."""
+        known = self.logits.shape[-2:] if self.image is None and self.logits is not None else None
+        height, width = known or self.image.shape[:2]  # type: ignore[union-attr]
+        return int(height), int(width)
+
+
+class RefinedLogits(NamedTuple):
+    """Logits float16 (N,C,S,S) before and after the refiner: one map of foreground, or one a class."""
+
+    base: NDArray[np.float16]
+    refined: NDArray[np.float16]
 
 
 class Predictor:
-    """A base model and its refiner.
+    """A base model and its refiner. Several threads may share one: they take turns.
 
     Args:
-        base: trained.
+        base: trained; or `MapFiles` where maps come from another program.
         refiner: trained on its maps.
         settings: how images come to them.
+        reference: what images and maps looked like in training; None: nothing can be said of drift.
 
     Raises:
-        UserError: the refiner reads features, which are kept for training alone.
+        UserError: the two cannot be served.
     """
 
-    #: Files of a saved predictor.
-    FILES = ("base.safetensors", "refiner.safetensors", "predictor.json")
-
     def __init__(
-        self, base: BaseModel | ImportedModel, refiner: Refiner | FoldEnsemble, settings: PredictorSettings
+        self,
+        base: ServedBase,
+        refiner: ServedRefiner,
+        settings: PredictorSettings,
+        reference: Descriptions | None = None,
     ) -> None:
+        if not isinstance(base, BaseModel | ImportedModel | MapFiles):
+            raise UserError(f"a {type(base).__name__} cannot be served: it has to be shown labelled images first")
         if "features" in refiner.arrays:
             raise UserError("a refiner that reads features cannot be served: train one without them in its `reads`")
-        self.base, self.refiner, self.settings = base, refiner, settings
-        self._device = best_device()
-        maker, self._base_context = ready(MapMaker(base, "views" in refiner.arrays, features=False), self._device)
+        self.base, self.refiner, self.settings, self.reference = base, refiner, settings, reference
+        self._device, self._turn = best_device(), threading.Lock()
+        self._maker, self._base_context = None, None
+        if not isinstance(base, MapFiles):
+            maker, self._base_context = ready(MapMaker(base, "views" in refiner.arrays, features=False), self._device)
+            self._maker = Tiled(maker, settings.tiles)
         fast, self._refiner_context = ready(refiner, self._device)
-        self._maker = Tiled(maker, settings.tiles)
         self._refiner = fast if refiner.settings.sees_whole_maps else Tiled(fast, settings.tiles)
 
     def save(self, folder: Path) -> None:
         """Write networks (safetensors and json) and settings into a folder, which appears whole or not at all."""
-        with replacing(folder) as temporary:
-            temporary.mkdir(parents=True)
-            for name, module in (("base", self.base), ("refiner", self.refiner)):
-                save_module(temporary / f"{name}.safetensors", module, module.settings.model_dump(mode="json"))
-            described = json.dumps(self.settings.model_dump(mode="json"), indent=2) + "\n"
-            (temporary / "predictor.json").write_text(described)
+        write_folder(folder, Parts(self.base, self.refiner, self.settings, self.reference))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Predictor:
+    def load(cls, place: str | Path) -> Predictor:
         """Read what `save` wrote.
 
+        Args:
+            place: the folder, or an address in MLflow's model registry such as models:/my_roads@champion.
+
         Raises:
-            UserError: files are missing or damaged, or do not belong together.
+            UserError: there is none; files are missing or damaged, or do not belong together.
         """
-        place = Path(folder)
-        missing = [name for name in cls.FILES if not (place / name).is_file()]
-        if missing:
-            raise UserError(f"{place} is no saved predictor: it has no {', '.join(missing)}")
-        try:
-            settings = PredictorSettings.model_validate_json((place / "predictor.json").read_text())
-        except ValueError as error:
-            raise UserError(f"{place / 'predictor.json'} cannot be read ({error}): save the predictor again") from error
-        base = load_module(place / "base.safetensors", REBUILD["base_model"])
-        refiner = load_module(place / "refiner.safetensors", REBUILD["refiner"])
-        assert isinstance(base, BaseModel | ImportedModel)
-        assert isinstance(refiner, Refiner | FoldEnsemble)
-        return cls(base, refiner, settings)
+        with folder_of(place) as folder:
+            return cls(*read_folder(folder))
+
+    @property
+    def digest(self) -> str:
+        """sha256 over all that decides on a mask: equal where two predictors say the same."""
+        settings = self.settings.model_dump_json(exclude={"drift", "limits", "made_by", "learned_from"})
+        parts = [settings, *(weights_digest(module) for module in (self.base, self.refiner))]
+        parts += [module.settings.model_dump_json() for module in (self.base, self.refiner)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def classes(self) -> int:
+        """Maps an image: 1 of foreground, or one a class."""
+        return self.base.settings.classes
 
     def predict(self, images: Source | Iterable[Source], at_own_scale: bool = False) -> list[Predicted]:
         """Masks and probabilities of images, each at its own height and width.
@@ -119,54 +139,91 @@ class Predictor:
 
     def stream(self, images: Source | Iterable[Source], at_own_scale: bool = False) -> Iterator[Predicted]:
         """`predict` a batch at a time: memory does not grow with the number of images."""
-        opened = open_images(images, self.settings.bands)
-        fitting = max(1, MOST_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
-        while batch := list(islice(opened, 1 if at_own_scale else min(self.settings.batch_size, fitting))):
-            if at_own_scale:
-                yield self._at_own_scale(batch[0])
-            else:
-                stretched = np.stack([image_stretched(image, self.settings.image_size) for image in batch])
-                for logits, image in zip(self.logits(stretched), batch, strict=True):
-                    yield self._decided(logits, image.shape[:2])
+        items = (Item(image) for image in open_images(images, self.settings.bands))
+        return (examined.predicted for examined in self.examine(items, at_own_scale))
 
-    def logits(self, images: Pixels) -> NDArray[np.float16]:
-        """Refined logits of images of one size.
+    def examine(self, items: Iterable[Item], at_own_scale: bool = False) -> Iterator[Examined]:
+        """Masks, and what images and maps look like beside; a batch at a time.
+
+        Args:
+            items: all of one kind: with maps or without.
+            at_own_scale: see `predict`.
+
+        Raises:
+            UserError: an item lacks what the networks read.
+        """
+        coming = iter(items)
+        fitting = max(1, MOST_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
+        while batch := list(islice(coming, 1 if at_own_scale else min(self.settings.batch_size, fitting))):
+            yield from [self._at_own_scale(batch[0])] if at_own_scale else self._stretched(batch)
+
+    def logits(self, images: Pixels | None, maps: NDArray[np.float16] | None = None) -> RefinedLogits:
+        """Logits of images of one size.
 
         Args:
             images: uint8 (N,S,S,3), or uint16 (N,S,S,bands); S as both networks take it.
+            maps: logits (N,C,S,S) of another program, in place of the base model's.
 
-        Returns:
-            float16 (N,C,S,S); one map of foreground, or one a class.
+        Raises:
+            UserError: what a network reads is not there.
         """
-        tensor = channels_first(torch.from_numpy(images))
+        known = {} if images is None else {"images": channels_first(torch.from_numpy(images))}
+        with self._turn:  # two at once on the same cores are no faster, and an autocast context is entered once
+            if maps is None:
+                known |= self._made(known.get("images"))
+            else:
+                known["logits"] = torch.from_numpy(maps).float()
+            if lacking := [name for name in self.refiner.arrays if name not in known]:
+                raise UserError(
+                    f"the refiner reads {' and '.join(self.refiner.arrays)}, and there are no"
+                    f" {' and no '.join(lacking)}: give them too, or train one that needs maps alone (prn_maps)"
+                )
+            count, classes, height, width = known["logits"].shape
+            rows = [_as_rows(known[name], name, classes) for name in self.refiner.arrays]
+            with torch.inference_mode(), self._refiner_context:
+                refined = self._refiner(*(laid_out(row, self._device) for row in rows))
+            after = stored_logits(refined[:, 0]).reshape(count, classes, height, width)
+            return RefinedLogits(stored_logits(known["logits"]), after)
+
+    def _made(self, images: Tensor | None) -> dict[str, Tensor]:
+        """The base model's logits, and views where the refiner reads them."""
+        if self._maker is None or self._base_context is None:
+            raise UserError("this predictor refines maps of another program and has no model of its own: give it maps")
+        if images is None:
+            raise UserError("there are neither images nor maps")
         with torch.inference_mode(), self._base_context:
-            maps = self._maker(laid_out(tensor, self._device))
-        known = {"logits": self._stored(maps.logits), "images": tensor}
-        if maps.views is not None:
-            known["views"] = self._stored(maps.views)
-        classes = known["logits"].shape[1]
-        rows = [_as_rows(known[name], name, classes) for name in self.refiner.arrays]
-        with torch.inference_mode(), self._refiner_context:
-            refined = self._refiner(*(laid_out(row, self._device) for row in rows))
-        return stored_logits(refined[:, 0]).reshape(len(images), classes, *images.shape[1:3])
+            maps = self._maker(laid_out(images, self._device))
+        made = {"logits": maps.logits} | ({} if maps.views is None else {"views": maps.views})
+        return {name: _as_stored(tensor) for name, tensor in made.items()}
 
-    @staticmethod
-    def _stored(logits: Tensor) -> Tensor:
-        """As if they had been to the cache and back: float16 in between."""
-        return torch.from_numpy(stored_logits(logits)).float()
+    def _stretched(self, batch: Sequence[Item]) -> Iterator[Examined]:
+        size = self.settings.image_size
+        seen = [image_stretched(item.image, size) for item in batch if item.image is not None]
+        given = [at_size(torch.from_numpy(item.logits), size) for item in batch if item.logits is not None]
+        images = np.stack(seen) if seen else None
+        found = self.logits(images, np.stack(given) if given else None)
+        described = describe(images, found.base, found.refined)
+        for number, item in enumerate(batch):
+            one = Descriptions(*(column[number : number + 1] for column in described))
+            yield Examined(decided(found.refined[number], item.shape), one, found.base[number])
 
-    def _at_own_scale(self, image: Pixels) -> Predicted:
-        height, width = image.shape[:2]
+    def _at_own_scale(self, item: Item) -> Examined:
+        if item.image is None or item.logits is not None:
+            raise UserError("at its own scale an image is refined from itself: leave maps of other programs out")
+        height, width = item.shape
         grid = math.lcm(GRID, self.refiner.settings.multiple)
         padding = ((0, -height % grid), (0, -width % grid), (0, 0))
-        padded = np.pad(image, padding, mode="symmetric")
-        return self._decided(self.logits(padded[None])[0][:, :height, :width], (height, width))
+        found = self.logits(np.pad(item.image, padding, mode="symmetric")[None])
+        base, refined = (logits[:, :, :height, :width] for logits in found)
+        every = max(1, min(height, width) // self.settings.image_size)
+        seen = image_stretched(item.image, self.settings.image_size)[None]
+        described = describe(seen, base[..., ::every, ::every], refined[..., ::every, ::every])
+        return Examined(decided(refined[0], (height, width)), described, base[0])
 
-    def _decided(self, logits: NDArray[np.float16], shape: Sequence[int]) -> Predicted:
-        maps = np.stack([stretch(one.astype(np.float32), tuple(shape)) for one in logits])
-        if len(maps) == 1:
-            return Predicted((maps[0] > 0).astype(np.uint8), torch.from_numpy(maps[0]).sigmoid().numpy())
-        return Predicted(maps.argmax(0).astype(np.uint8), normalised(maps[None])[0])
+
+def _as_stored(logits: Tensor) -> Tensor:
+    """As if they had been to the cache and back: float16 in between."""
+    return torch.from_numpy(stored_logits(logits)).float()
 
 
 def _as_rows(tensor: Tensor, name: str, classes: int) -> Tensor:

@@ -33,10 +33,7 @@ def open_images(images: Source | Iterable[Source], bands: BandSettings | None) -
     """
     for place, source in enumerate(_each(images, EXTENSIONS if bands else PICTURES)):
         if isinstance(source, str | Path):
-            path = Path(source)
-            if not path.is_file():
-                raise UserError(f"{path}: no such file")
-            yield decode_image(path) if bands is None else decode_bands(path, bands)
+            yield decoded(Path(source), bands)
         elif bands is not None:
             yield scale_bands(source, bands, f"image {place}")
         elif source.ndim == 3 and source.shape[2] == 3 and source.dtype == np.uint8 and source.size:
@@ -45,6 +42,17 @@ def open_images(images: Source | Iterable[Source], bands: BandSettings | None) -
             raise UserError(
                 f"image {place} is an array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB"
             )
+
+
+def decoded(path: Path, bands: BandSettings | None) -> Pixels:
+    """One file, as the data set would have stored it.
+
+    Raises:
+        UserError: it is missing, or no image.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    return decode_image(path) if bands is None else decode_bands(path, bands)
 
 
 def _each(images: Source | Iterable[Source], extensions: frozenset[str]) -> Iterator[Source]:

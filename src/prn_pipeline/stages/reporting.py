@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import expit
 
 from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.pixel_values import STEPS
+from prn_pipeline.data.pixel_values import as_colours
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
 from prn_pipeline.reporting import GalleryRow
@@ -67,14 +67,6 @@ def gallery(
             )
         )
     return shown
-
-
-def as_colours(image: np.ndarray) -> np.ndarray:
-    """An image as uint8 (H,W,3) for people: its first three bands, or its only one in grey."""
-    if image.dtype == np.uint8:
-        return image
-    first = np.resize(np.arange(min(3, image.shape[2])), 3)
-    return (image[..., first] // STEPS).astype(np.uint8)
 
 
 def _foreground(maps: np.ndarray, number: int) -> np.ndarray:

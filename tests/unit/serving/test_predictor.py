@@ -1,12 +1,11 @@
 """Images in, masks out, whatever form they come in."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 import prn_pipeline
 from prn_pipeline.data.settings import BandSettings
@@ -16,28 +15,15 @@ from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.refinement.settings import PatchRefineNetSettings, RegionDetailSettings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.serving import Predictor, PredictorSettings
-from prn_pipeline.training.tiling import Tiles
+from prn_pipeline.serving.predictor import Item
+from tests.unit.serving.conftest import map_predictor, random_predictor
 
 RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 64), (50, 90), (33, 20))]
 
 
-def predictor(classes: int = 1, tile: int = 64) -> Predictor:
-    """Random, but not idle: what starts at zero is filled."""
-    torch.manual_seed(0)
-    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="tu-mobilenetv3_small_050", classes=classes)).eval()
-    small = {"members": 2, "detail_width": 4, "detail_levels": 2, "region_width": 4}
-    refiner = FoldEnsemble(
-        RegionDetailSettings.model_validate({"network": "region_detail", "reads": ["views", "images"]} | small)
-    ).eval()
-    for parameter in refiner.parameters():
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.1)
-    return Predictor(base, refiner, PredictorSettings(image_size=64, tiles=Tiles(size=tile, overlap=32)))
-
-
 def test_every_form_of_an_image_gives_the_same_mask_at_its_own_size(tmp_path: Path) -> None:
-    served = predictor()
+    served = random_predictor()
     files = []
     for number, image in enumerate(IMAGES):
         files.append(tmp_path / f"{number}.png")
@@ -54,7 +40,7 @@ def test_every_form_of_an_image_gives_the_same_mask_at_its_own_size(tmp_path: Pa
 
 
 def test_a_saved_predictor_says_the_same(tmp_path: Path) -> None:
-    served = predictor()
+    served = random_predictor()
     served.save(tmp_path / "model")
     loaded = prn_pipeline.Predictor.load(tmp_path / "model")
     for a, b in zip(served.predict(IMAGES), loaded.predict(IMAGES), strict=True):
@@ -63,7 +49,7 @@ def test_a_saved_predictor_says_the_same(tmp_path: Path) -> None:
 
 
 def test_classes_have_ids_and_probabilities_that_sum_to_one() -> None:
-    found = predictor(classes=3).predict(IMAGES[1])[0]
+    found = random_predictor(classes=3).predict(IMAGES[1])[0]
     assert found.probabilities.shape == (3, 50, 90)
     assert found.probabilities.sum(0) == pytest.approx(1, abs=1e-5)
     assert set(np.unique(found.mask)) <= {0, 1, 2}
@@ -71,11 +57,11 @@ def test_classes_have_ids_and_probabilities_that_sum_to_one() -> None:
 
 def test_a_large_scene_keeps_its_scale() -> None:
     scene = RNG.integers(0, 256, (150, 210, 3), dtype=np.uint8)
-    found = predictor(tile=96).predict(scene, at_own_scale=True)[0]
+    found = random_predictor(tile=96).predict(scene, at_own_scale=True)[0]
     assert found.mask.shape == (150, 210)
     assert np.isfinite(found.probabilities).all()
-    alone = predictor().predict(IMAGES[0], at_own_scale=True)[0]  # as large as in training: nothing to stretch
-    assert (alone.mask == predictor().predict(IMAGES[0])[0].mask).all()
+    alone = random_predictor().predict(IMAGES[0], at_own_scale=True)[0]  # as large as in training: nothing to stretch
+    assert (alone.mask == random_predictor().predict(IMAGES[0])[0].mask).all()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +69,7 @@ def test_a_large_scene_keeps_its_scale() -> None:
 )
 def test_what_is_no_image_is_named(wrong: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"image 1 is an array of .* expected uint8 \(height, width, 3\), RGB"):
-        predictor().predict([IMAGES[0], wrong])
+        random_predictor().predict([IMAGES[0], wrong])
 
 
 def test_bands_are_scaled_alike_from_arrays_and_files(tmp_path: Path) -> None:
@@ -105,19 +91,52 @@ def test_bands_are_scaled_alike_from_arrays_and_files(tmp_path: Path) -> None:
 def test_files_that_are_missing_or_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no saved predictor: it has no base\.safetensors"):
         Predictor.load(tmp_path)
-    served = predictor()
+    served = random_predictor()
     served.save(tmp_path / "model")
     (tmp_path / "model" / "predictor.json").write_text("{")
-    with pytest.raises(UserError, match=r"predictor\.json cannot be read"):
+    with pytest.raises(UserError, match=r"predictor\.json or .* cannot be read"):
         Predictor.load(tmp_path / "model")
     with pytest.raises(UserError, match="no such file"):
         served.predict(tmp_path / "nowhere.png")
 
 
 def test_the_papers_network_is_served_too_and_features_are_not() -> None:
-    base = predictor().base
+    base = random_predictor().base
     paper = Refiner(PatchRefineNetSettings(width=8, grid=2)).eval()
     assert Predictor(base, paper, PredictorSettings(image_size=64)).predict(IMAGES[0])[0].mask.shape == (64, 64)
     reading = RegionDetailSettings(network="region_detail", reads=("features",), feature_channels=16)
     with pytest.raises(UserError, match="reads features"):
         Predictor(base, FoldEnsemble(reading), PredictorSettings(image_size=64))
+
+
+def test_maps_of_another_program_are_refined_with_and_without_images() -> None:
+    maps = RNG.normal(0, 2, (1, 50, 90)).astype(np.float32)
+    alone = map_predictor()
+    items = [Item(None, maps), Item(IMAGES[1], maps)]
+    first, second = (examined.predicted for examined in (next(alone.examine([item])) for item in items))
+    assert first.mask.shape == (50, 90)
+    assert (first.mask == second.mask).all(), "it reads no images"
+    with pytest.raises(UserError, match="refines maps of another program and has no model of its own"):
+        alone.predict(IMAGES[1])
+    seeing = map_predictor(reads=("images",))
+    assert next(seeing.examine([items[1]])).predicted.mask.shape == (50, 90)
+    with pytest.raises(UserError, match="the refiner reads logits and images, and there are no images"):
+        next(seeing.examine([items[0]]))
+    with pytest.raises(UserError, match="there are no views"):
+        next(random_predictor().examine([items[1]]))
+
+
+def test_the_digest_tells_models_apart_and_not_copies(tmp_path: Path) -> None:
+    served = random_predictor()
+    served.save(tmp_path / "model")
+    assert Predictor.load(tmp_path / "model").digest == served.digest
+    assert random_predictor(seed=1).digest != served.digest
+    assert random_predictor(tile=96).digest != served.digest
+
+
+def test_several_threads_get_what_one_gets() -> None:
+    served = random_predictor()
+    alone = [served.predict(image)[0].mask for image in IMAGES]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda image: served.predict(image)[0].mask, IMAGES * 8))
+    assert all((found == alone[number % len(IMAGES)]).all() for number, found in enumerate(together))

@@ -17,6 +17,7 @@ from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles
 from prn_pipeline.stage_costs import Costs
 from prn_pipeline.stages.evaluation import measure, tune_thresholds
+from prn_pipeline.stages.map_descriptions import described_maps, reference_rows
 from prn_pipeline.stages.model_costs import model_costs
 from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
@@ -39,6 +40,22 @@ def refine_test_maps(
         refiner, stores, stores.rows(["test"]), refiner.arrays, settings["batch_size"], Tiles(**tiles)
     )
     return ArrayStream(({"logits": maps} for maps in batches), {IDENTITY: manifest.attrs[IDENTITY]})
+
+
+def describe_learning_maps(
+    samples: ArrayStore,
+    manifest: pd.DataFrame,
+    logits: ArrayStore,
+    map_manifest: pd.DataFrame,
+    refiner: Refiner | FoldEnsemble,
+    settings: dict[str, Any],
+    tiles: dict[str, int],
+) -> ArrayStream:
+    """What the images and maps look like that PRN learned from."""
+    stores = map_samples(manifest, {"samples": samples, "logits": logits})
+    rows = reference_rows(stores, map_manifest, settings["reference_images"])
+    described = described_maps(stores, rows, refiner, settings["batch_size"], Tiles(**tiles))
+    return ArrayStream(described, {IDENTITY: manifest.attrs[IDENTITY]})
 
 
 def evaluate(

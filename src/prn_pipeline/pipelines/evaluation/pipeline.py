@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from prn_pipeline.pipelines.evaluation.nodes import evaluate, refine_test_maps
+from prn_pipeline.pipelines.evaluation.nodes import describe_learning_maps, evaluate, refine_test_maps
 
 
 def create_pipeline(**kwargs: object) -> Pipeline:
-    """Refine, then measure."""
+    """Refine and describe, then measure."""
     return pipeline(
         [
             node(
@@ -14,6 +14,20 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                 inputs=["samples", "manifest", "logits", "refiner", "params:evaluation", "params:tiles"],
                 outputs="refined",
                 name="refine_test_maps",
+            ),
+            node(
+                describe_learning_maps,
+                inputs=[
+                    "samples",
+                    "manifest",
+                    "logits",
+                    "map_manifest",
+                    "refiner",
+                    "params:evaluation",
+                    "params:tiles",
+                ],
+                outputs="descriptions",
+                name="describe_learning_maps",
             ),
             node(
                 evaluate,

@@ -8,12 +8,10 @@ import pandas as pd
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.class_maps import map_samples
 from prn_pipeline.data.episodes import SUPPORT, episode_samples
-from prn_pipeline.data.listing import require_dataset_folder
-from prn_pipeline.data.map_folder import MapFolder
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles, RunnableModel
 from prn_pipeline.stages.logit_caching import NO_MAP, assign_models, cached_maps
-from prn_pipeline.stages.map_import import EXTERNAL, assign_maps, imported_maps
+from prn_pipeline.stages.map_import import EXTERNAL, assign_maps, folder_of_maps, imported_maps
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.tiling import Tiles
 
@@ -33,7 +31,8 @@ def cache_logits(
     stores = Samples(manifest, {"samples": samples})
     maps = map_samples(manifest, {"samples": samples}).manifest
     if isinstance(base_model, MapFiles):
-        folder = _map_folder(base_model, cell, data_root)
+        name = cell["names"]["dataset"]
+        folder = folder_of_maps(base_model.settings, name, cell["dataset"]["folder"], Path(data_root))
         map_manifest = assign_maps(maps, folder, base_model.settings.seen)
         digest = folder.digest(map_manifest.loc[map_manifest["model"] != NO_MAP, "sample_id"])
         attributes["models"] = {EXTERNAL: digest}
@@ -46,10 +45,3 @@ def cache_logits(
     attributes["models"] = {name: weights_digest(model) for name, model in models.items()}
     batches = cached_maps(stores, map_manifest, models, settings["batch_size"], settings["keep"], Tiles(**tiles))
     return ArrayStream(batches, attributes), map_manifest
-
-
-def _map_folder(base_model: MapFiles, cell: dict[str, Any], data_root: str) -> MapFolder:
-    dataset = cell["names"]["dataset"]
-    folder = require_dataset_folder(dataset, Path(data_root), cell["dataset"]["folder"] or dataset)
-    described = base_model.settings
-    return MapFolder(folder, described.folder, described.name, described.values)

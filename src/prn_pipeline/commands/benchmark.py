@@ -1,4 +1,4 @@
-"""The command `prn`: what is done with many cells at once."""
+"""Commands for many cells at once: plan, benchmark, leaderboard."""
 
 from __future__ import annotations
 
@@ -6,26 +6,13 @@ import sys
 from pathlib import Path
 
 import click
-from kedro.utils import find_kedro_project
 from rich.console import Console
 
 from prn_pipeline.cli import speaking_plainly
-from prn_pipeline.errors import UserError
+from prn_pipeline.commands.project import this_project
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def prn() -> None:
-    """Benchmarks of refiners: conf/base/benchmark.yml lists the cells. One cell is run by `kedro run`."""
-
-
-def _project() -> Path:
-    found = find_kedro_project(Path.cwd())
-    if found is None:
-        raise UserError(f"{Path.cwd()} is not below a project: go to the folder that has pyproject.toml and conf/")
-    return Path(found)
-
-
-@prn.command()
+@click.command()
 @speaking_plainly
 def plan() -> None:
     """Which stages would run, why, and what they will take; nothing is run."""
@@ -34,7 +21,7 @@ def plan() -> None:
     from prn_pipeline.benchmark.plan_table import plan_table, totals
     from prn_pipeline.benchmark.raw_data import without_raw_data
 
-    project, console = _project(), Console()
+    project, console = this_project(), Console()
     lists = read_lists(project)
     _warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
     stages = plan_stages(lists, project)
@@ -45,7 +32,7 @@ def plan() -> None:
     console.print(totals(stages), highlight=False)
 
 
-@prn.command()
+@click.command()
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -74,7 +61,7 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     from prn_pipeline.benchmark.raw_data import folders_of, link_raw_data, without_raw_data
     from prn_pipeline.benchmark.run import Outcome, jobs_of, run_jobs
 
-    project, console = _project(), Console()
+    project, console = this_project(), Console()
     lists = use_lists(project, file) if file else read_lists(project)
     if file:
         console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
@@ -101,11 +88,11 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     sys.exit(1 if any(outcome.failed for outcome in outcomes) else 0)
 
 
-@prn.command()
+@click.command()
 @speaking_plainly
 def leaderboard() -> None:
     """Every method on every data set: printed, and written as HTML, CSV and Markdown."""
-    _leaderboard(_project(), Console())
+    _leaderboard(this_project(), Console())
 
 
 def _warn(console: Console, lines: list[str]) -> None:
@@ -114,9 +101,10 @@ def _warn(console: Console, lines: list[str]) -> None:
 
 
 def _leaderboard(project: Path, console: Console) -> None:
-    from prn_pipeline.benchmark.leaderboard import track_leaderboard, tracking_of, write_leaderboard
+    from prn_pipeline.benchmark.leaderboard import track_leaderboard, write_leaderboard
     from prn_pipeline.benchmark.lists import read_lists
     from prn_pipeline.reporting.leaderboard import terminal
+    from prn_pipeline.tracking_server import tracking_of
 
     lists = read_lists(project)
     made, page = write_leaderboard(lists, project)

@@ -1,0 +1,16 @@
+"""The command `prn`: what goes beyond one cell, which `kedro run` runs."""
+
+import click
+
+from prn_pipeline.commands.benchmark import benchmark, leaderboard, plan
+from prn_pipeline.commands.refine import refine
+from prn_pipeline.commands.registry import models, rollback
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def prn() -> None:
+    """Benchmarks of refiners (conf/base/benchmark.yml lists the cells), and what is done with a trained one."""
+
+
+for command in (plan, benchmark, leaderboard, refine, models, rollback):
+    prn.add_command(command)

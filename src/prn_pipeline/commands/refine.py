@@ -1,0 +1,115 @@
+"""`prn refine`: masks of a folder of images, by a predictor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prn_pipeline.cli import speaking_plainly
+from prn_pipeline.commands.registry import ask_projects_registry
+
+if TYPE_CHECKING:
+    from prn_pipeline.serving.folder_job import FolderRun
+    from prn_pipeline.serving.predictor import Predictor
+
+#: Failed images that are named.
+NAMED = 5
+
+
+@click.command()
+@click.argument("images", type=click.Path(path_type=Path))
+@click.option("--model", required=True, help="folder of a predictor, or its address: models:/my_roads@champion")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder for the results")
+@click.option("--maps", type=click.Path(path_type=Path), help="refine these maps (as base_model=external reads them)")
+@click.option(
+    "--map-values",
+    type=click.Choice(["probabilities", "logits"]),
+    default="probabilities",
+    show_default=True,
+    help="what --maps holds",
+)
+@click.option("--at-own-scale", is_flag=True, help="take pixels as they are, in tiles: for large scenes")
+@click.option("--probabilities", is_flag=True, help="write probability maps, too")
+@click.option("--no-overlays", is_flag=True, help="write no overlays")
+@click.option("--overwrite", is_flag=True, help="do again what has been done, and what another model has done")
+@speaking_plainly
+def refine(
+    images: Path,
+    model: str,
+    out: Path,
+    maps: Path | None,
+    map_values: str,
+    at_own_scale: bool,
+    probabilities: bool,
+    no_overlays: bool,
+    overwrite: bool,
+) -> None:
+    """Refined masks of IMAGES, a folder (with its sub-folders) or a file.
+
+    Writes masks/ (PNG: 255 is foreground; class ids of several classes), overlays/ (JPEG: yellow was foreground and
+    stayed it, green was added, red taken away), refined.csv and drift.json. What is done is skipped the next time.
+    Exit code 1 if an image could not be refined, 0 else.
+    """
+    from prn_pipeline.data.map_folder import MapFolder
+    from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+    from prn_pipeline.serving.journal import Journal
+    from prn_pipeline.serving.places import SCHEMES
+    from prn_pipeline.serving.predictor import Predictor
+
+    if model.startswith(SCHEMES):
+        ask_projects_registry()
+    predictor = Predictor.load(model)
+    folder = MapFolder(maps.parent, maps.name, None, map_values) if maps else None  # type: ignore[arg-type]
+    job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities)
+    if overwrite:
+        Journal.forget(out)
+    run = FolderRun(predictor, job)
+    failed = _run(run, out)
+    _tell_drift(predictor, run, out)
+    sys.exit(1 if failed else 0)
+
+
+def _run(run: FolderRun, out: Path) -> bool:
+    """Refine with a progress bar; whether an image failed."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from prn_pipeline.serving.folder_job import TABLE
+
+    failed: list[tuple[str, str]] = []
+    before = len(run.files) - len(run.left)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.description}"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=len(run.files), completed=before)
+        for name, error in run.refine():
+            bar.update(task, advance=1, description=name)
+            if error is not None:
+                failed.append((name, error))
+    skipped = f" ({before} had been before)" if before else ""
+    click.echo(f"{len(run.left) - len(failed)} images refined{skipped}: {out / 'masks'}, {out / TABLE}")
+    for name, error in failed[:NAMED]:
+        click.secho(f"{name}: {error}", fg="red", err=True)
+    if len(failed) > NAMED:
+        click.secho(f"... {len(failed)} images failed; {TABLE} has them all", fg="red", err=True)
+    return bool(failed)
+
+
+def _tell_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
+    """Say how far the images are from training's."""
+    from prn_pipeline.serving.drift_report import FILE, drift_report, write_report
+
+    report = drift_report(predictor, run.journal)
+    write_report(out, report)
+    if report.silence:
+        click.echo(f"Drift: nothing can be said, {report.silence}")
+    elif not report.told:
+        click.echo(f"Drift: {report.images} images look like those of training ({out / FILE})")
+    else:
+        click.secho(f"Drift: {report.images} images differ from those of training:", fg="yellow", err=True)
+        for one in report.distances:
+            if one.name in report.told:
+                click.secho(f"  {one.name}: distance {one.distance:.2f} (p {one.p:.2g})", fg="yellow", err=True)
+        click.secho("Look at some masks before you trust them; label some images, train again.", fg="yellow", err=True)

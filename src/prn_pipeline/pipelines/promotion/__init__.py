@@ -1,0 +1,5 @@
+"""Pipeline promotion."""
+
+from prn_pipeline.pipelines.promotion.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

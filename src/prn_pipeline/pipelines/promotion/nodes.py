@@ -1,0 +1,71 @@
+"""Pack the cell's networks into a predictor, and let it challenge the champion."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.reading import make_reader
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.metrics.descriptions import Descriptions
+from prn_pipeline.promotion.challenge import challenge
+from prn_pipeline.promotion.registry import Registry
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.scopes import scope_path
+from prn_pipeline.segmentation import AnyBaseModel, MapFiles
+from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.serving.comparison import ComparisonSettings
+from prn_pipeline.serving.judging import TestImages
+from prn_pipeline.stages.map_import import folder_of_maps
+
+logger = logging.getLogger(__name__)
+
+
+def pack_predictor(
+    base_model: AnyBaseModel,
+    refiner: Refiner | FoldEnsemble,
+    descriptions: ArrayStore,
+    manifest: pd.DataFrame,
+    cell: dict[str, Any],
+    settings: dict[str, Any],
+    tiles: dict[str, int],
+) -> Predictor:
+    """Base model, refiner, and all that turns an image into what they take."""
+    seen = manifest.loc[manifest["split"] != "test", "sha256"]
+    described = PredictorSettings.model_validate(
+        {
+            "image_size": cell["dataset"]["image_size"],
+            "bands": cell["dataset"]["bands"],
+            "classes": cell["dataset"]["classes"],
+            "tiles": tiles,
+            "made_by": scope_path("cell", cell["names"]),
+            "learned_from": tuple(sorted(seen)),
+            **settings,
+        }
+    )
+    reference = Descriptions(**{name: descriptions.read(name, slice(None)) for name in Descriptions._fields})
+    return Predictor(base_model, refiner, described, reference)  # type: ignore[arg-type]  # it says what it cannot serve
+
+
+def challenge_champion(
+    predictor: Predictor, manifest: pd.DataFrame, cell: dict[str, Any], data_root: str, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Compare the predictor with the registry's champion on the test images; the better one is champion then."""
+    name, described = cell["names"]["dataset"], DatasetSettings.model_validate(cell["dataset"])
+    maps = None
+    if isinstance(predictor.base, MapFiles):
+        maps = folder_of_maps(predictor.base.settings, name, described.folder, Path(data_root))
+    test = manifest[manifest["split"] == "test"]
+    images = TestImages(test, make_reader(name, described, Path(data_root)), maps)
+    registry = Registry(settings["model"] or name)
+    decision = challenge(
+        registry, predictor, images, described.classes, ComparisonSettings.model_validate(settings["comparison"])
+    )
+    mlflow.set_tag("promotion", decision["outcome"])
+    what = "is champion now" if decision["promoted"] else "is not promoted"
+    logger.info("%s: version %s %s: %s", registry.name, decision["challenger"]["version"], what, decision["why"])
+    return decision

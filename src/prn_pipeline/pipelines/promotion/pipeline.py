@@ -1,0 +1,33 @@
+"""promotion: a cell's networks to the registry's champion, if they are better."""
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from prn_pipeline.pipelines.promotion.nodes import challenge_champion, pack_predictor
+
+
+def create_pipeline(**kwargs: object) -> Pipeline:
+    """Pack, then challenge."""
+    return pipeline(
+        [
+            node(
+                pack_predictor,
+                inputs=[
+                    "base_model",
+                    "refiner",
+                    "descriptions",
+                    "manifest",
+                    "params:cell",
+                    "params:predictor",
+                    "params:tiles",
+                ],
+                outputs="predictor",
+                name="pack_predictor",
+            ),
+            node(
+                challenge_champion,
+                inputs=["predictor", "manifest", "params:cell", "params:ingestion.data_root", "params:promotion"],
+                outputs="promotion",
+                name="challenge_champion",
+            ),
+        ]
+    )

@@ -1,0 +1,114 @@
+"""A predictor becomes a version of a registered model, and proves that it can be served."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+from PIL import Image
+
+import prn_pipeline
+from prn_pipeline.errors import UserError
+from prn_pipeline.promotion.registry import BROKEN, DIGEST, Registry
+from prn_pipeline.serving import Predictor
+from prn_pipeline.serving.places import ARTEFACT
+from prn_pipeline.serving.predictor import Item
+from prn_pipeline.serving.requests import IMAGE, MAP, answer, columns_of
+
+#: What `prn_pipeline.serving` imports, and the server itself; a test holds them together.
+REQUIREMENTS = (
+    "imagecodecs",
+    "mlflow",
+    "numba",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pydantic",
+    "rankseg",
+    "safetensors",
+    "scipy",
+    "segmentation-models-pytorch",
+    "tifffile",
+    "torch",
+    "torchvision",
+    "zarr",
+)
+SERVED = Path(__file__).with_name("served_model.py")
+
+
+def register(registry: Registry, predictor: Predictor, example: Item) -> ModelVersion:
+    """Log a predictor to the active run, register it, load it back, and let it predict once.
+
+    Args:
+        registry: of the model that it becomes a version of.
+        predictor: what is registered.
+        example: an image (or maps) of the kind that it takes.
+
+    Raises:
+        UserError: what MLflow gives back does not say what the predictor says.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for six small files
+    request = pd.DataFrame([_encoded(predictor, example)])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / ARTEFACT
+        predictor.save(folder)
+        logged = mlflow.pyfunc.log_model(
+            name=ARTEFACT,
+            python_model=str(SERVED),
+            artifacts={ARTEFACT: str(folder)},
+            code_paths=[str(Path(prn_pipeline.__file__).parent)],
+            signature=signature_of(predictor),
+            input_example=request,
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+        )
+    made = mlflow.register_model(
+        logged.model_uri, registry.name, tags={DIGEST: predictor.digest, "made_by": predictor.settings.made_by}
+    )
+    address = f"models:/{registry.name}/{made.version}"
+    try:
+        found = mlflow.pyfunc.load_model(address).predict(request)
+        expected = answer(predictor, request)
+    except Exception as error:  # whatever it is, nobody must be served by it
+        registry.tag(made, BROKEN, f"{type(error).__name__}: {error}"[:4000])
+        raise UserError(f"{address} was registered but cannot predict ({error}): it is tagged broken") from error
+    if not found["mask"].equals(expected["mask"]):
+        registry.tag(made, BROKEN, "another mask than before it was registered")
+        raise UserError(f"{address} gives another mask than before it was registered: it is tagged broken")
+    return made
+
+
+def signature_of(predictor: Predictor) -> ModelSignature:
+    """Encoded files in; see `serving.requests.answer`."""
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec("binary", name, required=needed) for name, needed in columns_of(predictor).items()
+    ]
+    outputs = [ColSpec("string", "mask"), ColSpec("long", "height"), ColSpec("long", "width")]
+    return ModelSignature(
+        inputs=Schema(inputs),
+        outputs=Schema([*outputs, ColSpec("double", "foreground"), ColSpec("string", "probabilities", required=False)]),
+        params=ParamSchema([ParamSpec("probabilities", "boolean", False), ParamSpec("at_own_scale", "boolean", False)]),
+    )
+
+
+def _encoded(predictor: Predictor, item: Item) -> dict[str, bytes]:
+    """A row of a request."""
+    row = {}
+    for name in columns_of(predictor):
+        file = io.BytesIO()
+        if name == MAP and item.logits is not None:
+            np.save(file, 1 / (1 + np.exp(-item.logits)))
+        elif name == IMAGE and item.image is not None and predictor.settings.bands is not None:
+            np.save(file, item.image)
+        elif name == IMAGE and item.image is not None:
+            Image.fromarray(item.image).save(file, "PNG")
+        row[name] = file.getvalue()
+    return {name: content for name, content in row.items() if content}

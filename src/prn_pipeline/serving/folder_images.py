@@ -1,0 +1,45 @@
+"""The images of a folder and its sub-folders, by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from prn_pipeline.data.band_decoding import EXTENSIONS
+from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.errors import UserError
+
+NAMED = 3
+
+
+def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
+    """Name -> file, in order of the names; a name is the path below `place`, without its ending.
+
+    Args:
+        place: a folder, or one image.
+        bands: images are arrays or TIFF of many bands, and not only pictures.
+        besides: a folder whose files are no images of ours, wherever it lies.
+
+    Raises:
+        UserError: there are none, or two files would have one name.
+    """
+    if place.is_file():
+        return {place.stem: place}
+    if not place.is_dir():
+        raise UserError(f"{place}: no such file or folder")
+    extensions = EXTENSIONS if bands else PICTURES
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(place.rglob("*")):
+        below = path.relative_to(place)
+        hidden = any(part.startswith(".") for part in below.parts)
+        if path.suffix.lower() in extensions and not hidden and path.is_file() and not path.is_relative_to(besides):
+            found[below.with_suffix("").as_posix()].append(path)
+    if not found:
+        raise UserError(f"{place}: no image in it or below it ({', '.join(sorted(extensions))})")
+    if twice := [files for files in found.values() if len(files) > 1]:
+        listed = "; ".join(" and ".join(file.name for file in files) for files in twice[:NAMED])
+        raise UserError(
+            f"{place}: {len(twice)} names stand for more than one image ({listed}), whose masks would have one name."
+            " Rename or remove one of each."
+        )
+    return {name: files[0] for name, files in sorted(found.items())}

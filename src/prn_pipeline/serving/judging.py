@@ -1,0 +1,75 @@
+"""Predictors against masks that were drawn by hand: whole images at their own size, as a user would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from prn_pipeline.data.map_folder import MapFolder
+from prn_pipeline.data.masks import IGNORE
+from prn_pipeline.data.records import Reader
+from prn_pipeline.errors import UserError
+from prn_pipeline.metrics import TruthCounter
+from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.stages.map_import import maps_of
+
+
+@dataclass(frozen=True)
+class TestImages:
+    """Images with masks, read when they are asked for.
+
+    Attributes:
+        manifest: one row an image, of split test: sample_id, sha256, native_height, native_width, foreground, group.
+        reader: of their data set.
+        maps: of another program, for predictors that refine those.
+    """
+
+    __test__ = False  # no test of pytest's
+
+    manifest: pd.DataFrame
+    reader: Reader
+    maps: MapFolder | None = None
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def without(self, seen: set[str]) -> TestImages:
+        """Those that no network has learned from; `seen` are sha256 of images."""
+        return TestImages(self.manifest[~self.manifest["sha256"].isin(seen)], self.reader, self.maps)
+
+    def pairs(self, classes: int) -> Iterator[tuple[Item, NDArray[np.uint8]]]:
+        """Each image, and its mask uint8 (H,W).
+
+        Raises:
+            UserError: the data set is not what was ingested.
+        """
+        records = {record.sample_id: record for record in self.reader.records()}
+        for row in self.manifest.itertuples():
+            name, native = str(row.sample_id), (int(row.native_height), int(row.native_width))
+            image = self.reader.image(records[name]) if name in records else None
+            if image is None or image.shape[:2] != native:
+                raise UserError(f"sample {name} is not what was ingested: run the pipeline ingestion again")
+            logits = None if self.maps is None else maps_of(self.maps, name, native, classes).numpy()
+            yield Item(image, logits), self.reader.mask(records[name])
+
+
+def count(predictor: Predictor, images: TestImages) -> NDArray[np.int64]:
+    """Counts of every image, int64 (n, C, 6), see `metrics.COLUMNS`; C = 1 for foreground."""
+    masks: list[NDArray[np.uint8]] = []
+
+    def items() -> Iterator[Item]:
+        for item, mask in images.pairs(predictor.classes):
+            masks.append(mask)
+            yield item
+
+    counted = []
+    for examined in predictor.examine(items()):
+        mask, predicted = masks.pop(0), examined.predicted.mask
+        ids = np.arange(predictor.classes)[:, None, None] if predictor.classes > 1 else np.ones((1, 1, 1), np.int64)
+        truth = np.where(mask == IGNORE, np.uint8(IGNORE), (mask == ids).astype(np.uint8))
+        counted.append(TruthCounter(truth).count(predicted == ids))
+    return np.stack(counted)

@@ -1,0 +1,153 @@
+"""The registry's champion is replaced by a better predictor and by no other."""
+
+import json
+import multiprocessing
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.io import PredictorDataset
+from prn_pipeline.promotion.registry import CHAMPION, ChampionChangedError, Registry
+from prn_pipeline.serving import Predictor
+from tests.integration.conftest import merged, mistake_of, run_pipelines
+
+CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+REFINER = Path("data/06_models") / CELL / "refiner.safetensors"
+#: Four test images: a slice of one says nothing, and a sure gain is a gain on all of them.
+EASY = {"promotion": {"comparison": {"smallest_slice": 4}}}
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose cell has been run, with a registry of its own."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
+    monkeypatch.chdir(folder)
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    return folder
+
+
+def promote(project: Path, **parameters: Any) -> dict[str, Any]:
+    run_pipelines(project, ["promotion"], **merged(EASY, parameters))
+    return json.loads((project / "data/08_reporting" / CELL / "promotion.json").read_text())
+
+
+def shift_refiner(project: Path, by: float) -> None:
+    """Another model: the shift that its guard adds to all logits."""
+    from prn_pipeline.io import ModuleDataset
+
+    stored = ModuleDataset(filepath=str(project / REFINER), kind="refiner")
+    refiner = stored.load()
+    with torch.no_grad():
+        refiner.trusted[-1] += by  # type: ignore[operator, index]
+    stored.save(refiner)
+
+
+def champion() -> str | None:
+    found = Registry("synthetic_roads").aliased(CHAMPION)
+    return found and str(found.version)
+
+
+def test_only_the_better_model_takes_the_champions_place(project: Path) -> None:
+    shift_refiner(project, -3)
+    first = promote(project)
+    assert (first["outcome"], first["promoted"], champion()) == ("first", True, "1")
+    assert promote(project)["outcome"] == "same"
+    assert len(Registry("synthetic_roads").versions()) == 1, "the same predictor is registered once"
+
+    shift_refiner(project, +3)
+    better = promote(project)
+    assert (better["outcome"], better["promoted"], champion()) == ("promoted", True, "2")
+    assert better["gain"]["ci95"][0] > 0
+    assert better["iou_micro"]["challenger"] > better["iou_micro"]["champion"]
+
+    shift_refiner(project, -6)
+    worse = promote(project)
+    assert (worse["outcome"], worse["promoted"], champion()) == ("kept", False, "2")
+    assert worse["gain"]["iou_micro"] < 0
+    client = MlflowClient()
+    assert client.get_model_version_by_alias("synthetic_roads", "challenger").version in (3, "3")
+
+    assert Registry("synthetic_roads").roll_back() == ("2", "1")
+    shift_refiner(project, +6)
+    again = promote(project)
+    assert (again["outcome"], again["promoted"], champion()) == ("taken_back", False, "1")
+    newest = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
+    assert newest.data.tags["promotion"] == "taken_back"
+
+
+def test_the_registered_predictor_is_the_packed_one_and_says_what_it_learned_from(project: Path) -> None:
+    promote(project)
+    packed = PredictorDataset(filepath=str(project / "data/06_models" / CELL / "predictor")).load()
+    registered = Predictor.load("models:/synthetic_roads@champion")
+    assert registered.digest == packed.digest
+    assert registered.settings.made_by == CELL
+    assert len(registered.settings.learned_from) == 14
+    assert registered.reference is not None
+    assert len(registered.reference.values) == 4
+    pyfunc = mlflow.pyfunc.load_model("models:/synthetic_roads@champion")
+    assert {spec.name for spec in pyfunc.metadata.get_input_schema().inputs} == {"image"}
+    with pytest.raises(UserError, match="the model registry has no such model"):
+        Predictor.load("models:/synthetic_roads/9")
+
+
+def test_a_champion_that_cannot_be_loaded_is_told_and_replaced_by_hand(project: Path) -> None:
+    promote(project)
+    files = list((project / "mlruns").rglob("refiner.safetensors"))
+    assert files
+    for file in files:
+        file.write_bytes(b"damaged")
+    shift_refiner(project, +1)
+    message = mistake_of(project, pipelines=["promotion"], **EASY)
+    assert "the champion models:/synthetic_roads/1 cannot be loaded" in message
+    assert "prn rollback synthetic_roads --to VERSION" in message
+    assert champion() == "1"
+    assert Registry("synthetic_roads").roll_back("2") == ("1", "2")
+
+
+def test_whoever_compared_with_an_old_champion_has_to_compare_again(project: Path) -> None:
+    promote(project)
+    registry = Registry("synthetic_roads")
+    old = registry.aliased(CHAMPION)
+    shift_refiner(project, +1)
+    promote(project, **{"promotion": {"comparison": {"margin": 1.0}}})
+    newer = registry.version("2")
+    registry.promote(newer, old)
+    with pytest.raises(ChampionChangedError, match="version 2 is champion by now"):
+        registry.promote(registry.version("1"), old)
+    assert champion() == "2"
+
+
+def _try(uri: str, results: "multiprocessing.Queue[str]") -> None:
+    mlflow.set_tracking_uri(uri)
+    registry = Registry("synthetic_roads")
+    try:
+        registry.promote(registry.version("1"), None)
+        results.put("promoted")
+    except ChampionChangedError:
+        results.put("too late")
+
+
+def test_of_promotions_at_the_same_time_one_wins(project: Path) -> None:
+    promote(project)
+    MlflowClient().delete_registered_model_alias("synthetic_roads", CHAMPION)
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[str] = context.Queue()
+    tried = [context.Process(target=_try, args=(mlflow.get_tracking_uri(), results)) for _ in range(3)]
+    for process in tried:
+        process.start()
+    for process in tried:
+        process.join()
+    assert sorted(results.get() for _ in tried) == ["promoted", "too late", "too late"]
+
+
+def test_what_cannot_be_served_is_said(project: Path) -> None:
+    run_pipelines(project, **{"refiners": {"prn": {"reads": ["features", "images"]}}})
+    message = mistake_of(project, pipelines=["promotion"], **{"refiners": {"prn": {"reads": ["features", "images"]}}})
+    assert "a refiner that reads features cannot be served" in message

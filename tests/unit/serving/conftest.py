@@ -1,0 +1,52 @@
+"""A predictor that need not be trained."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.settings import RegionDetailSettings
+from prn_pipeline.segmentation import BaseModel, BaseModelSettings, MapFilesSettings, build_base_model
+from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.training.tiling import Tiles
+
+SMALL = {"network": "region_detail", "members": 2, "detail_width": 4, "detail_levels": 2, "region_width": 4}
+
+
+def random_refiner(reads: tuple[str, ...] = ("views", "images"), seed: int = 0) -> FoldEnsemble:
+    """Random, but not idle: what starts at zero is filled."""
+    torch.manual_seed(seed)
+    refiner = FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "reads": reads})).eval()
+    for parameter in refiner.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    return refiner
+
+
+def random_predictor(classes: int = 1, tile: int = 64, seed: int = 0) -> Predictor:
+    """A base model and a refiner with random weights, for images of 64 x 64."""
+    refiner = random_refiner(seed=seed)
+    torch.manual_seed(seed)
+    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="tu-mobilenetv3_small_050", classes=classes)).eval()
+    names = tuple("abcdefgh"[:classes]) if classes > 1 else ()
+    return Predictor(base, refiner, PredictorSettings(image_size=64, classes=names, tiles=Tiles(size=tile, overlap=32)))
+
+
+def map_predictor(reads: tuple[str, ...] = ()) -> Predictor:
+    """A refiner of somebody else's maps."""
+    base = build_base_model(MapFilesSettings(kind="maps"))
+    return Predictor(base, random_refiner(reads), PredictorSettings(image_size=64))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    """One for all tests that only ask it."""
+    return random_predictor()
+
+
+@pytest.fixture
+def scenes() -> list[np.ndarray]:
+    """Images of several sizes."""
+    draw = np.random.default_rng(0)
+    return [draw.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 64), (50, 90), (33, 20))]

@@ -1,0 +1,101 @@
+"""A challenger wins by more than chance, and loses where a part of the test set gets worse."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prn_pipeline.metrics import COLUMNS
+from prn_pipeline.serving.comparison import ComparisonSettings, compare, slices
+
+SETTINGS = ComparisonSettings(
+    margin=0.0, slices=("image_size", "mask_size", "group"), smallest_slice=10, slice_tolerance=0.01, resamples=500
+)
+
+
+def some_images(count: int = 90) -> pd.DataFrame:
+    draw = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "native_height": np.tile([100, 200, 400], count // 3),
+            "native_width": 300,
+            "foreground": np.where(np.arange(count) % 9 == 0, 0, draw.random(count)),
+            "group": np.where(np.arange(count) < 30, "siteA", "siteB"),
+        }
+    )
+
+
+def counts(share_right: np.ndarray) -> np.ndarray:
+    """int64 (n,1,6): of 1000 true pixels so many are found, and 100 others with them."""
+    found = np.zeros((len(share_right), 1, len(COLUMNS)), np.int64)
+    found[:, 0, 0] = (1000 * share_right).astype(int)
+    found[:, 0, 1], found[:, 0, 2] = 100, 1000 - found[:, 0, 0]
+    return found
+
+
+@pytest.fixture
+def base() -> np.ndarray:
+    return np.random.default_rng(1).uniform(0.5, 0.9, 90)
+
+
+def test_the_better_one_is_promoted_and_the_equal_and_the_worse_are_not(base: np.ndarray) -> None:
+    images = some_images()
+    noise = np.random.default_rng(2).normal(0, 0.02, 90)
+    for change, promoted in ((0.05, True), (0.0, False), (-0.05, False)):
+        found = compare(counts(np.clip(base + change + noise, 0, 1)), counts(base), images, (), SETTINGS)
+        assert found["promoted"] is promoted
+        assert np.sign(round(found["gain"]["iou_micro"], 2)) == np.sign(change)
+        assert found["images"] == 90
+    same = compare(counts(base), counts(base), images, (), SETTINGS)
+    assert not same["promoted"]
+    assert same["gain"]["iou_micro"] == 0
+
+
+def test_a_gain_within_the_margin_is_not_enough(base: np.ndarray) -> None:
+    images, better = some_images(), counts(np.clip(base + 0.05, 0, 1))
+    assert compare(better, counts(base), images, (), SETTINGS)["promoted"]
+    strict = SETTINGS.model_copy(update={"margin": 0.1})
+    found = compare(better, counts(base), images, (), strict)
+    assert not found["promoted"]
+    assert "not above the margin of 10" in found["why"]
+
+
+def test_a_slice_that_gets_worse_stops_it(base: np.ndarray) -> None:
+    images = some_images()
+    change = np.where(images["group"] == "siteA", -0.05, 0.15)
+    found = compare(counts(np.clip(base + change, 0, 1)), counts(base), images, (), SETTINGS)
+    assert found["gain"]["ci95"][0] > 0
+    assert not found["promoted"]
+    assert "but worse in group siteA" in found["why"]
+    unguarded = SETTINGS.model_copy(update={"slices": ()})
+    assert compare(counts(np.clip(base + change, 0, 1)), counts(base), images, (), unguarded)["promoted"]
+
+
+def test_a_class_that_gets_worse_stops_it(base: np.ndarray) -> None:
+    both = {name: counts(np.clip(base + change, 0, 1)) for name, change in (("road", 0.2), ("car", -0.05))}
+    challenger = np.concatenate([both["road"], both["car"]], axis=1)
+    champion = np.concatenate([counts(base)] * 2, axis=1)
+    found = compare(challenger, champion, some_images(), ("road", "car"), SETTINGS)
+    assert found["gain"]["ci95"][0] > 0
+    assert not found["promoted"]
+    worse: list[dict[str, Any]] = [part for part in found["slices"] if part["worse"]]
+    assert {(part["by"], part["slice"]) for part in worse} >= {("class", "car")}
+
+
+def test_slices_are_thirds_groups_and_empty_masks() -> None:
+    images = some_images()
+    found = slices(images, ("image_size", "mask_size", "group"), 5)
+    for name, height in (("small", 100), ("medium", 200), ("large", 400)):
+        assert (found["image_size", name] == (images["native_height"] == height)).all()
+    assert (found["mask_size", "empty"] == (images["foreground"] == 0)).all()
+    parts = [found["mask_size", name] for name in ("small", "medium", "large")]
+    assert (np.sum(parts, axis=0) == (images["foreground"] > 0)).all()
+    assert images["foreground"][parts[0]].max() < images["foreground"][parts[2]].min()
+    assert found["group", "siteA"].sum() == 30
+
+
+def test_slices_that_say_nothing_are_none() -> None:
+    images = some_images().assign(native_height=100, group=[str(number) for number in range(90)])
+    assert {by for by, _ in slices(images, ("image_size", "group"), 10)} == set()
+    assert ("mask_size", "empty") not in slices(images, ("mask_size",), 11)

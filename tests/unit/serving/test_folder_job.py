@@ -1,0 +1,164 @@
+"""A folder of images in, masks and a table out; what is done is not done again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from prn_pipeline.data.map_folder import MapFolder
+from prn_pipeline.errors import UserError
+from prn_pipeline.metrics.descriptions import describe
+from prn_pipeline.serving import Predictor
+from prn_pipeline.serving.drift_report import drift_report, write_report
+from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+from prn_pipeline.serving.journal import NAME, Journal
+from tests.unit.serving.conftest import map_predictor, random_predictor
+
+
+@pytest.fixture
+def photos(tmp_path: Path, scenes: list[np.ndarray]) -> Path:
+    """Three images, one of them in a sub-folder."""
+    folder = tmp_path / "photos"
+    for name, image in zip(("a.png", "b.png", "more/c.png"), scenes, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / name)
+    return folder
+
+
+def done(predictor: Predictor, job: FolderJob) -> list[tuple[str, str | None]]:
+    return list(FolderRun(predictor, job).refine())
+
+
+def test_masks_overlays_and_a_table_are_written(
+    predictor: Predictor, photos: Path, tmp_path: Path, scenes: list[np.ndarray]
+) -> None:
+    out = tmp_path / "out"
+    assert done(predictor, FolderJob(photos, out, probabilities=True)) == [("a", None), ("b", None), ("more/c", None)]
+    table = pd.read_csv(out / "refined.csv")
+    for name, image, row in zip(table["name"], scenes, table.itertuples(), strict=True):
+        expected = predictor.predict(image)[0]
+        mask = np.asarray(Image.open(out / "masks" / f"{name}.png"))
+        assert (mask == 255 * expected.mask).all()
+        probabilities = np.asarray(Image.open(out / "probabilities" / f"{name}.png"))
+        assert np.abs(probabilities / 65535 - expected.probabilities).max() < 1e-5
+        assert Image.open(out / "overlays" / f"{name}.jpg").size == (image.shape[1], image.shape[0])
+        assert (row.height, row.width) == image.shape[:2]
+        assert row.foreground == pytest.approx(expected.mask.mean(), abs=1e-6)
+    assert not list(out.rglob("*partial*"))
+
+
+def test_what_is_done_is_skipped_and_what_has_changed_is_done_again(
+    predictor: Predictor, photos: Path, tmp_path: Path, scenes: list[np.ndarray]
+) -> None:
+    job = FolderJob(photos, tmp_path / "out")
+    done(predictor, job)
+    assert done(predictor, job) == []
+    Image.fromarray(scenes[1]).save(photos / "a.png")
+    Image.fromarray(scenes[2]).save(photos / "new.png")
+    assert [name for name, _ in done(predictor, job)] == ["a", "new"]
+    assert list(pd.read_csv(tmp_path / "out" / "refined.csv")["name"]) == ["a", "b", "more/c", "new"]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    job = FolderJob(photos, tmp_path / "out")
+    next(FolderRun(predictor, job).refine())
+    journal = tmp_path / "out" / NAME
+    journal.write_text(journal.read_text() + '{"name": "b", "sour')  # killed in the middle of a line
+    assert [name for name, _ in done(predictor, job)] == ["b", "more/c"]
+    assert len(pd.read_csv(tmp_path / "out" / "refined.csv")) == 3
+
+
+def test_one_bad_image_stops_no_other_and_is_tried_again(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    (photos / "aa.png").write_bytes(b"no picture")
+    job = FolderJob(photos, tmp_path / "out")
+    found = dict(done(predictor, job))
+    assert found["a"] is found["b"] is found["more/c"] is None
+    assert "not a readable picture" in str(found["aa"])
+    table = pd.read_csv(tmp_path / "out" / "refined.csv").set_index("name")
+    assert "not a readable picture" in table.loc["aa", "error"]
+    assert table.loc["b", "width"] == 90
+    assert [name for name, _ in done(predictor, job)] == ["aa"]
+
+
+def test_results_of_two_models_are_not_mixed(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done(predictor, FolderJob(photos, out))
+    with pytest.raises(UserError, match="holds results of another run: model differ"):
+        done(random_predictor(seed=1), FolderJob(photos, out))
+    with pytest.raises(UserError, match="at_own_scale differ"):
+        done(predictor, FolderJob(photos, out, at_own_scale=True))
+    Journal.forget(out)
+    assert len(done(random_predictor(seed=1), FolderJob(photos, out))) == 3
+
+
+def test_results_below_the_images_are_no_images(predictor: Predictor, photos: Path) -> None:
+    job = FolderJob(photos, photos / "out")
+    done(predictor, job)
+    assert len(FolderRun(predictor, job).files) == 3
+
+
+@pytest.mark.parametrize(("name", "message"), [("nothing", "no such file or folder"), ("empty", "no image in it")])
+def test_nothing_to_do_is_said_and_leaves_nothing(
+    predictor: Predictor, tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=message):
+        FolderRun(predictor, FolderJob(tmp_path / name, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_images_of_one_name_are_told(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    Image.open(photos / "a.png").save(photos / "a.bmp")
+    with pytest.raises(UserError, match=r"1 names stand for more than one image \(a\.bmp and a\.png\)"):
+        FolderRun(predictor, FolderJob(photos, tmp_path / "out"))
+
+
+def test_maps_of_another_program_are_found_by_name(photos: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    for name, size in (("a", (64, 64)), ("b", (50, 90))):
+        (tmp_path / "maps").mkdir(exist_ok=True)
+        np.save(tmp_path / "maps" / f"{name}.npy", draw.random(size))
+    maps = MapFolder(tmp_path, "maps", None, "probabilities")
+    found = dict(done(map_predictor(), FolderJob(photos, tmp_path / "out", maps)))
+    assert found["a"] is found["b"] is None
+    assert "there is no map of it" in str(found["more/c"])
+
+
+def test_masks_of_classes_hold_class_ids(photos: Path, tmp_path: Path, scenes: list[np.ndarray]) -> None:
+    served = random_predictor(classes=3)
+    done(served, FolderJob(photos, tmp_path / "out", probabilities=True))
+    mask = np.asarray(Image.open(tmp_path / "out" / "masks" / "b.png"))
+    assert (mask == served.predict(scenes[1])[0].mask).all()
+    assert np.load(tmp_path / "out" / "probabilities" / "b.npy").shape == (3, 50, 90)
+    shares = pd.read_csv(tmp_path / "out" / "refined.csv").loc[1, ["share of a", "share of b", "share of c"]]
+    assert shares.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_drift_is_told_where_images_are_darker_than_those_of_training(photos: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    folders = {"same": 1.0, "dark": 0.3}
+    for name, brightness in folders.items():
+        (tmp_path / name).mkdir()
+        for number in range(12):
+            noise = draw.integers(0, 256, (64, 64, 3)) * brightness
+            Image.fromarray(noise.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+    base = random_predictor()
+    known = draw.integers(0, 256, (60, 64, 64, 3), dtype=np.uint8)
+    served = Predictor(base.base, base.refiner, base.settings, describe(known, *base.logits(known)))
+    reports = {}
+    for name in folders:
+        run = FolderRun(served, FolderJob(tmp_path / name, tmp_path / f"out-{name}", overlays=False))
+        list(run.refine())
+        reports[name] = drift_report(served, run.journal)
+    assert reports["same"].told == []
+    assert "brightness" in reports["dark"].told
+    write_report(tmp_path / "out-dark", reports["dark"])
+    written = json.loads((tmp_path / "out-dark" / "drift.json").read_text())
+    assert {one["name"] for one in written["distances"]} >= {"brightness", "foreground", "patch bias"}
+    few = FolderRun(served, FolderJob(photos, tmp_path / "few"))
+    list(few.refine())
+    assert "3 images are too few" in drift_report(served, few.journal).silence
+    assert "without statistics" in drift_report(base, few.journal).silence

@@ -1,0 +1,120 @@
+"""What a server is asked, and what it answers."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.settings import RegionDetailSettings
+from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.serving.requests import answer
+from prn_pipeline.serving.settings import RequestLimits
+from tests.unit.serving.conftest import SMALL, map_predictor, random_predictor
+
+
+def encoded(image: np.ndarray, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind)
+    return file.getvalue()
+
+
+def as_npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def picture(text: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
+def test_masks_are_those_of_the_predictor(predictor: Predictor, scenes: list[np.ndarray]) -> None:
+    table = pd.DataFrame({"image": [encoded(scene) for scene in scenes]}, index=[5, 5, 9])
+    found = answer(predictor, table, probabilities=True)
+    for scene, row in zip(scenes, found.itertuples(), strict=True):
+        expected = predictor.predict(scene)[0]
+        assert (picture(row.mask) == 255 * expected.mask).all()
+        assert np.abs(picture(row.probabilities) / 65535 - expected.probabilities).max() < 1e-5
+        assert (row.height, row.width) == scene.shape[:2]
+        assert row.foreground == pytest.approx(expected.mask.mean())
+    assert "probabilities" not in answer(predictor, table)
+
+
+def test_tiff_and_other_kinds_of_pictures_are_seen_by_what_they_begin_with(
+    predictor: Predictor, scenes: list[np.ndarray]
+) -> None:
+    found = answer(predictor, pd.DataFrame({"image": [encoded(scenes[0], kind) for kind in ("PNG", "TIFF", "BMP")]}))
+    assert found["mask"].nunique() == 1
+
+
+def test_classes_are_answered_by_id(scenes: list[np.ndarray]) -> None:
+    served = random_predictor(classes=3)
+    found = answer(served, pd.DataFrame({"image": [encoded(scenes[1])]}), probabilities=True).iloc[0]
+    assert (picture(found["mask"]) == served.predict(scenes[1])[0].mask).all()
+    assert np.load(io.BytesIO(base64.b64decode(found["probabilities"]))).shape == (3, 50, 90)
+
+
+def test_bands_come_as_arrays() -> None:
+    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="tu-mobilenetv3_small_050", channels=4)).eval()
+    refiner = FoldEnsemble(RegionDetailSettings.model_validate(SMALL)).eval()
+    served = Predictor(base, refiner, PredictorSettings(image_size=64, bands=BandSettings(count=4, low=0, high=1000)))
+    image = np.random.default_rng(0).integers(0, 1000, (40, 50, 4)).astype(np.uint16)
+    found = answer(served, pd.DataFrame({"image": [as_npy(image)]})).iloc[0]
+    assert (picture(found["mask"]) == 255 * served.predict(image)[0].mask).all()
+    with pytest.raises(UserError, match=r"row 0: the file: an array of shape \(40, 50, 3\), expected"):
+        answer(served, pd.DataFrame({"image": [as_npy(image[..., :3])]}))
+
+
+def test_maps_are_refined_where_they_come_from_another_program() -> None:
+    maps = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    found = answer(map_predictor(), pd.DataFrame({"map": [as_npy(maps)]})).iloc[0]
+    assert (found["height"], found["width"]) == (40, 50)
+    with pytest.raises(UserError, match="expected map"):
+        answer(map_predictor(), pd.DataFrame({"image": [as_npy(maps)]}))
+    with pytest.raises(UserError, match="expected image"):
+        answer(map_predictor(reads=("images",)), pd.DataFrame({"map": [as_npy(maps)]}))
+
+
+GOOD = encoded(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "row 0: a file of 0 bytes"),
+        (b"garbage", "row 0: the file: not a readable picture"),
+        (GOOD[:45], "row 0: the file: not a readable picture"),
+        (1.5, "row 0: a value of type float64, expected the bytes of a file"),
+        ("text", "row 0: a value of type str"),
+        (as_npy(np.zeros((8, 8))), "row 0: the file: not a readable picture"),
+        (encoded(np.zeros((3000, 3000), np.uint8)), "row 0: the file: 3000 x 3000 pixels, expected at most 1 million"),
+        (b"II*\x00" + b"x" * 50, "row 0: the file: not a readable picture"),
+        (b"x" * (2**20 + 1), "row 0: a file of 1048577 bytes, expected 1 to 1 MiB"),
+    ],
+)
+def test_what_cannot_be_answered_is_told_without_a_path(predictor: Predictor, content: Any, message: str) -> None:
+    limits = RequestLimits(images=3, megapixels=1, megabytes=1)
+    small = Predictor(predictor.base, predictor.refiner, predictor.settings.model_copy(update={"limits": limits}))
+    with pytest.raises(UserError) as caught:
+        answer(small, pd.DataFrame({"image": [content]}))
+    assert str(caught.value).startswith(message)
+    assert "tmp" not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize("count", [0, 33])
+def test_neither_none_nor_too_many(predictor: Predictor, count: int) -> None:
+    with pytest.raises(UserError, match=f"{count} images, expected 1 to 32"):
+        answer(predictor, pd.DataFrame({"image": [GOOD] * count}))
+
+
+def test_columns_of_another_name_are_told(predictor: Predictor) -> None:
+    with pytest.raises(UserError, match="columns picture, expected image"):
+        answer(predictor, pd.DataFrame({"picture": [GOOD]}))
