@@ -3,6 +3,7 @@
 import click
 
 from prn_pipeline.commands.benchmark import benchmark, leaderboard, plan
+from prn_pipeline.commands.export import export
 from prn_pipeline.commands.refine import refine
 from prn_pipeline.commands.registry import models, rollback
 
@@ -12,5 +13,5 @@ def prn() -> None:
     """Benchmarks of refiners (conf/base/benchmark.yml lists the cells), and what is done with a trained one."""
 
 
-for command in (plan, benchmark, leaderboard, refine, models, rollback):
+for command in (plan, benchmark, leaderboard, refine, export, models, rollback):
     prn.add_command(command)

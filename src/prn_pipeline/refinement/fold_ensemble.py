@@ -41,11 +41,15 @@ class FoldEnsemble(nn.Module):
 
     def forward(self, base_logits: Tensor, *readings: Tensor) -> Tensor:
         """Base logits (N,1,H,W) and the readings of `RegionDetailNet.forward` -> refined logits (N,1,H,W)."""
+        return self.trusting(self.trust, base_logits, *readings)
+
+    def trusting(self, trust: Trust, base_logits: Tensor, *readings: Tensor) -> Tensor:
+        """`forward` as if the members were trusted so far."""
         base, start = base_logits.float(), self.start(base_logits, *readings)
-        if not self.trust.strength:
-            return self.trust.blend(base, start, start)
+        if not trust.strength:
+            return trust.blend(base, start, start)
         refined = torch.stack([member(base_logits, *readings) for member in self.members]).mean(0)
-        return self.trust.blend(base, start, refined)
+        return trust.blend(base, start, refined)
 
     def start(self, base_logits: Tensor, *readings: Tensor) -> Tensor:
         """What the corrections are added to, float32 (N,1,H,W)."""

@@ -82,7 +82,7 @@ class ImportedModel(nn.Module):
             found = found.unsqueeze(1)
         classes = self.settings.classes
         fitting = {classes} if classes > 1 else {1, 2}
-        if found.ndim != 4 or len(found) != len(images) or found.shape[1] not in fitting:
+        if found.ndim != 4 or found.shape[0] != images.shape[0] or found.shape[1] not in fitting:
             expected = f"(N,{classes},H,W)" if classes > 1 else "(N,1,H,W), (N,2,H,W) with background first, or (N,H,W)"
             raise UserError(
                 f"{self.settings.target} gives a tensor of shape {tuple(found.shape)} for images of shape"
@@ -113,7 +113,7 @@ class ImportedModel(nn.Module):
 
 def _logits_of(probabilities: Tensor, target: str, classes: int) -> Tensor:
     low, high = probabilities.detach().aminmax()
-    if low < -1e-3 or high > 1 + 1e-3:
+    if not torch.compiler.is_exporting() and (low < -1e-3 or high > 1 + 1e-3):  # values are not known while exporting
         raise UserError(
             f"{target} gives values from {low.item():.3g} to {high.item():.3g}, which are no probabilities: set output:"
             " logits"

@@ -179,7 +179,7 @@ class Predictor:
                     f" {' and no '.join(lacking)}: give them too, or train one that needs maps alone (prn_maps)"
                 )
             count, classes, height, width = known["logits"].shape
-            rows = [_as_rows(known[name], name, classes) for name in self.refiner.arrays]
+            rows = [as_rows(known[name], name, classes) for name in self.refiner.arrays]
             with torch.inference_mode(), self._refiner_context:
                 refined = self._refiner(*(laid_out(row, self._device) for row in rows))
             after = stored_logits(refined[:, 0]).reshape(count, classes, height, width)
@@ -226,7 +226,7 @@ def _as_stored(logits: Tensor) -> Tensor:
     return torch.from_numpy(stored_logits(logits)).float()
 
 
-def _as_rows(tensor: Tensor, name: str, classes: int) -> Tensor:
+def as_rows(tensor: Tensor, name: str, classes: int) -> Tensor:
     """A row a map, as the refiner was taught: images (N,3,..) once a class, maps (N,C,..) taken apart."""
     if name == "images":
         return tensor.repeat_interleave(classes, dim=0)

@@ -1,0 +1,37 @@
+"""`prn export`: a predictor for devices without Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from prn_pipeline.cli import speaking_plainly
+from prn_pipeline.commands.registry import ask_projects_registry
+from prn_pipeline.errors import UserError
+
+
+@click.command()
+@click.option("--model", required=True, help="folder of a predictor, or its address: models:/my_roads@champion")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="the .onnx file")
+@speaking_plainly
+def export(model: str, out: Path) -> None:
+    """Write base model and refiner as one ONNX file: images in, refined logits out.
+
+    It takes uint8 (N,3,H,W); N, H and W are free, H and W multiples of what is printed. Stretching images to the size
+    of training and maps back, and tiles, are left to the caller. Needs the extra: pip install -e '.[serving]'.
+    """
+    from importlib.util import find_spec
+
+    from prn_pipeline.serving.onnx_export import INPUT, OUTPUT, export_onnx
+    from prn_pipeline.serving.places import SCHEMES
+    from prn_pipeline.serving.predictor import Predictor
+
+    if not (find_spec("onnx") and find_spec("onnxscript")):
+        raise UserError("onnx and onnxscript are not installed: pip install -e '.[serving]'")
+    if model.startswith(SCHEMES):
+        ask_projects_registry()
+    predictor = Predictor.load(model)
+    multiple = export_onnx(predictor, out).multiple
+    size = predictor.settings.image_size
+    click.echo(f"{out}: {INPUT} -> {OUTPUT}, foreground above 0; sides multiples of {multiple}, {size} in training")

@@ -1,0 +1,47 @@
+"""The ONNX graph says what the networks say, at any size."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation import ImportedModel, ModuleSettings
+from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.serving.onnx_export import INPUT, export_onnx
+from tests.unit.serving.conftest import map_predictor, random_refiner
+
+
+def small_predictor() -> Predictor:
+    """A convolution for a base model, seen four ways, and a whole refiner: an export of seconds."""
+    settings = ModuleSettings(
+        kind="module",
+        target="torch.nn:Conv2d",
+        options={"in_channels": 3, "out_channels": 1, "kernel_size": 3, "padding": 1},
+    )
+    torch.manual_seed(0)
+    return Predictor(ImportedModel(settings).eval(), random_refiner(), PredictorSettings(image_size=64))
+
+
+def test_onnxruntime_gives_the_logits_of_the_predictor_at_other_sizes_too(tmp_path: Path) -> None:
+    predictor = small_predictor()
+    model = export_onnx(predictor, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    for shape in ((1, 64, 64), (3, 32, 96)):
+        images = np.random.default_rng(0).integers(0, 256, (shape[0], 3, *shape[1:]), dtype=np.uint8)
+        (found,) = session.run(None, {INPUT: images})
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(images)).numpy()
+        assert found.shape == (shape[0], 1, *shape[1:])
+        assert np.abs(found - expected).max() < 2e-3, "float16 rounds between the networks"
+    served = predictor.logits(np.moveaxis(images, 1, 3)).refined
+    assert np.abs(found - served).max() < 0.1, "bfloat16 where the processor multiplies it"
+    assert not list(tmp_path.glob("*partial*"))
+
+
+def test_what_has_no_model_of_its_own_cannot_be_exported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no model to export"):
+        export_onnx(map_predictor(), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
