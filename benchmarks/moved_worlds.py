@@ -24,7 +24,7 @@ from prn_pipeline.data.atomic import replacing
 from prn_pipeline.errors import UserError
 
 BASE_MODEL = "unet_resnet18_small"
-REFINERS = ("prn", "bias_field")
+REFINERS = ("prn", "prn_quick", "bias_field")
 SEEDS = (0, 1)
 #: The new world chooses nothing for the base model, and maps of the old world teach nothing about the new one.
 FROZEN = {f"base_models.{BASE_MODEL}.training.keep": "last"} | {
