@@ -11,13 +11,13 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test bench results tasks moved costs lint format coverage clean
+.PHONY: help setup run repro benchmark plan test bench results tasks moved costs airflow airflow-test lint format coverage clean
 
 # base models that a benchmark trains at a time
 JOBS ?= 1
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## create .venv from requirements.lock
 
@@ -67,6 +67,17 @@ moved: $(READY) ## base models in a world that has moved, refined and fine-tuned
 
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute, alone on the machine
 	@python -m benchmarks.costs
+
+airflow: .airflow/.ready ## create .airflow from deploy/airflow/requirements.lock: an environment of its own
+
+airflow-test: $(READY) .airflow/.ready ## the DAG of deploy/airflow, run twice on a small copy of the project; minutes
+	@python -m pytest -q deploy/airflow
+
+.airflow/.ready: deploy/airflow/requirements.lock
+	$(PYTHON) -m venv .airflow/venv
+	.airflow/venv/bin/python -m pip install --quiet --disable-pip-version-check -r deploy/airflow/requirements.lock
+	deploy/airflow/airflow db migrate
+	@touch $@
 
 lint: $(READY) ## format check, lint, types
 	@ruff format --check .

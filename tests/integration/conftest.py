@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
@@ -58,6 +59,15 @@ def copy_project(folder: Path) -> Path:
         ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "copy"],
     ):
         subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def make_small(folder: Path) -> Path:
+    """Write `SMALL` into the configuration files of a copy, where DVC reads it too."""
+    for file in (folder / "conf" / "base").glob("parameters_*.yml"):
+        settings = yaml.safe_load(file.read_text())
+        section = next(iter(settings))
+        file.write_text(yaml.safe_dump({section: merged(settings[section], SMALL.get(section, {}))}))
     return folder
 
 

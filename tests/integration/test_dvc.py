@@ -13,7 +13,7 @@ import yaml
 
 from prn_pipeline.benchmark.lists import read_lists
 from prn_pipeline.benchmark.plan import plan
-from tests.integration.conftest import SMALL, copy_project, merged
+from tests.integration.conftest import copy_project, make_small
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINERS = ["prn", "bias_field"]
@@ -39,11 +39,7 @@ def change(file: Path, keys: list[str], value: object) -> None:
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with small settings in its own configuration files, after one `dvc repro` of two cells."""
-    folder = copy_project(tmp_path_factory.mktemp("dvc") / "project")
-    for file in (folder / "conf" / "base").glob("parameters_*.yml"):
-        settings = yaml.safe_load(file.read_text())
-        section = next(iter(settings))
-        file.write_text(yaml.safe_dump({section: merged(settings[section], SMALL.get(section, {}))}))
+    folder = make_small(copy_project(tmp_path_factory.mktemp("dvc") / "project"))
     change(folder / "conf/base/benchmark.yml", ["refiners"], REFINERS)
     command(folder, "dvc", "repro")
     return folder

@@ -87,8 +87,9 @@ def _stale(repo: Repo, stages: Mapping[str, PipelineStage]) -> dict[str, str]:
 
 
 def _before(repo: Repo, stage: PipelineStage) -> Iterator[str]:
-    """Names of all stages that a stage builds on."""
-    return (above.name for above in networkx.descendants(repo.index.graph, stage))
+    """Names of all stages that a stage builds on; what `dvc add` tracks is none."""
+    above = networkx.descendants(repo.index.graph, stage)
+    return (one.name for one in above if isinstance(one, PipelineStage))
 
 
 def _reason(changes: Iterable[Any], waiting: bool) -> str:

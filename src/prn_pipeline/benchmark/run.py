@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
+from prn_pipeline.benchmark.environment import tool_environment
 from prn_pipeline.benchmark.failures import forget_failure, note_failed_stage
 from prn_pipeline.benchmark.plan import PlannedStage
 from prn_pipeline.scopes import SCOPE_OF, SCOPES
@@ -37,10 +40,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: addresses of the stages that failed; `log` has all that was said."""
+    """How a job ended: addresses of the stages that were run, and of those that failed; `log` has all that was said."""
 
     job: Job
     log: Path
+    done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
 
@@ -71,9 +75,7 @@ def run_jobs(
         told: of every outcome, as soon as it is known, from the thread that ran it.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
-    environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if workers > 1 else {})}
-    # dvc and kedro are found beside this python where the environment is not activated.
-    environment["PATH"] = f"{environment.get('PATH', '')}{os.pathsep}{Path(sys.executable).parent}"
+    environment = {**tool_environment(), **({"OMP_NUM_THREADS": str(threads)} if workers > 1 else {})}
     interrupted = threading.Event()
 
     def run(job: Job) -> Outcome:
@@ -84,18 +86,34 @@ def run_jobs(
             if not interrupted.is_set() and not _waits_for(one, job, outcome.failed):
                 forget_failure(one.stage, one.names, project)
                 said = _reproduce(one, project, environment, outcome.log)
-                if said is not None and not interrupted.is_set():
+                if said is None:
+                    outcome.done.append(one.address)
+                elif not interrupted.is_set():
                     outcome.failed.append(one.address)
                     note_failed_stage(one.address, one.stage, one.names, said, project)
-        told(outcome)
+        if not interrupted.is_set():
+            told(outcome)
         return outcome
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
+        running = [pool.submit(run, job) for job in jobs]
         try:
-            yield from pool.map(run, jobs)
+            yield from (job.result() for job in running)
         except KeyboardInterrupt:
-            interrupted.set()  # jobs end with the stage that they are in
+            interrupted.set()
+            for job in running:
+                job.cancel()
+            while wait(running, timeout=1).not_done:  # a terminal has told the stages too, and they may be ending
+                _end_stages()
             raise
+
+
+def _end_stages() -> None:
+    """End what runs below each `dvc`: it sees its command fail, and leaves none of its own locks behind."""
+    for dvc in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in dvc.children(recursive=True):
+                process.terminate()
 
 
 def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str], log: Path) -> str | None:

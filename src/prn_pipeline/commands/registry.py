@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prn_pipeline.cli import speaking_plainly
-from prn_pipeline.commands.project import this_project
+from prn_pipeline.commands.terminal import project_root
 
 if TYPE_CHECKING:
     from prn_pipeline.promotion.registry import Registry
@@ -51,7 +51,7 @@ def ask_projects_registry() -> None:
 
         from prn_pipeline.tracking_server import tracking_of
 
-        mlflow.set_tracking_uri(tracking_of(this_project())["uri"])
+        mlflow.set_tracking_uri(tracking_of(project_root())["uri"])
 
 
 def _registry(name: str) -> Registry:

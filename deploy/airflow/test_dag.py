@@ -1,0 +1,62 @@
+"""The DAG, run by Airflow on a small copy of the project: `make airflow-test`."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from prn_pipeline.scopes import SCOPE_OF
+from tests.integration.conftest import PROJECT, copy_project, make_small
+
+DAG = "prn_retrain"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with settings that take seconds; Airflow is at home in it, both environments are this project's."""
+    folder = make_small(copy_project(tmp_path_factory.mktemp("airflow") / "project"))
+    shutil.copytree(PROJECT / "deploy", folder / "deploy")
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+    (folder / ".airflow").mkdir()
+    (folder / ".airflow" / "venv").symlink_to((PROJECT / ".airflow" / "venv").resolve())
+    airflow(folder, "db", "migrate")
+    return folder
+
+
+def airflow(folder: Path, *arguments: str) -> str:
+    """What `deploy/airflow/airflow` of a project prints."""
+    environment = {name: value for name, value in os.environ.items() if name != "AIRFLOW_HOME"}
+    done = subprocess.run(
+        [folder / "deploy/airflow/airflow", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def states_of_a_run(folder: Path, day: str) -> dict[str, str]:
+    """Run the DAG; task -> how it ended."""
+    airflow(folder, "dags", "test", DAG, day)
+    listed = airflow(folder, "tasks", "states-for-dag-run", DAG, f"{day}T00:00:00+00:00", "--output", "json")
+    return {task["task_id"]: task["state"] for task in json.loads(listed.splitlines()[-1])}  # warnings come before
+
+
+def test_the_stages_of_a_cell_are_run_and_then_skipped_while_nothing_changes(project: Path) -> None:
+    """Promotion too; pulling and pushing are always tried."""
+    stages = [f"cell.{name}" for name in (*SCOPE_OF, "promotion")]
+    first = states_of_a_run(project, "2026-01-01")
+    assert first == {**dict.fromkeys(["pull", "cells", *stages, "push"], "success"), "failed": "skipped"}
+    cell = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+    assert (project / f"metrics/{cell}.json").is_file()
+    assert isinstance(json.loads((project / f"data/08_reporting/{cell}/promotion.json").read_text())["promoted"], bool)
+
+    second = states_of_a_run(project, "2026-01-02")
+    assert {name for name, state in second.items() if state == "skipped"} == {*stages, "failed"}
+    assert {name for name, state in second.items() if state == "success"} == {"pull", "cells", "push"}

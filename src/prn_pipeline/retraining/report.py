@@ -1,0 +1,101 @@
+"""What a retraining did: one line for people, and data/08_reporting/retrain.json for monitors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from prn_pipeline.data.atomic import replacing
+from prn_pipeline.retraining.exit_codes import DONE, MISTAKE, RetrainingError
+
+#: Below the project.
+REPORT = Path("data/08_reporting/retrain.json")
+
+Outcome = Literal["unchanged", "promoted", "kept", "failed"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """What became of one cell.
+
+    Attributes:
+        cell: its names.
+        stages: that were run, in the order of a run.
+        outcome: "unchanged" where its scores had been judged before; "kept" is the champion, which it did not beat.
+        failure: what went wrong, where something did.
+    """
+
+    cell: Mapping[str, Any]
+    stages: list[str]
+    outcome: Outcome
+    failure: str | None = None
+
+
+@dataclass
+class Report:
+    """The retraining so far.
+
+    Attributes:
+        started: UTC, ISO 8601.
+        pid: of the process.
+        cells: those of the benchmark, once they have been run.
+        exit_code: None while it is running.
+        message: what `prn retrain` says last.
+        finished: as `started`; None while it is running.
+    """
+
+    started: str = field(default_factory=_now)
+    pid: int = field(default_factory=os.getpid)
+    cells: list[CellReport] = field(default_factory=list)
+    exit_code: int | None = None
+    message: str = "running"
+    finished: str | None = None
+
+    @property
+    def line(self) -> str:
+        """Counts: of cells, of those that were run, and of each outcome but "unchanged"."""
+        run = sum(bool(cell.stages) for cell in self.cells)
+        counts = {"retrained": run} | {
+            outcome: sum(cell.outcome == outcome for cell in self.cells) for outcome in ("promoted", "kept", "failed")
+        }
+        return f"{len(self.cells)} cell{'' if len(self.cells) == 1 else 's'}: " + ", ".join(
+            f"{count} {what}" for what, count in counts.items()
+        )
+
+    def end(self, exit_code: int, message: str) -> None:
+        """It is over."""
+        self.exit_code, self.message, self.finished = exit_code, message, _now()
+
+
+@contextmanager
+def reported(project: Path) -> Iterator[Report]:
+    """Give a report; it is in its file from the start, and complete when the block ends, however it ends."""
+    report = Report()
+    _write(report, project)
+    try:
+        yield report
+        if report.exit_code is None:
+            report.end(DONE, report.line)
+    except RetrainingError as error:
+        report.end(error.exit_code, str(error))
+        raise
+    except Exception as error:
+        report.end(MISTAKE, str(error))
+        raise
+    finally:
+        _write(report, project)
+
+
+def _write(report: Report, project: Path) -> None:
+    with replacing(project / REPORT) as temporary:
+        temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")

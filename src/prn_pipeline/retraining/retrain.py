@@ -1,0 +1,107 @@
+"""The steps of a retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from prn_pipeline.benchmark.leaderboard import track_leaderboard, write_leaderboard
+from prn_pipeline.benchmark.lists import Lists, read_lists
+from prn_pipeline.benchmark.run import Outcome
+from prn_pipeline.benchmark.stale import run_stale
+from prn_pipeline.reporting.leaderboard import read_cells
+from prn_pipeline.retraining.exclusive import ending_in_order, only_one
+from prn_pipeline.retraining.exit_codes import CELLS_FAILED, RetrainingError
+from prn_pipeline.retraining.judging import PromotionError, awaits_judgement, judge
+from prn_pipeline.retraining.remote import pull, push
+from prn_pipeline.retraining.report import CellReport, Report, reported
+from prn_pipeline.scopes import scope_path
+from prn_pipeline.tracking_server import tracking_of
+
+
+def retrain(
+    project: Path,
+    *,
+    workers: int,
+    pulls: bool,
+    pushes: bool,
+    prepare: Callable[[Lists], None],
+    told: Callable[[Outcome], None],
+    say: Callable[[str], None],
+) -> Report:
+    """Pull data, run the stages that are stale, judge cells whose scores are new, push.
+
+    Args:
+        project: root of the repository.
+        workers: base models at a time.
+        pulls: from DVC's default remote, where one is set.
+        pushes: to it, likewise.
+        prepare: called with the project's lists before anything runs: links raw data, warns.
+        told: of every job's outcome, as soon as it is known.
+        say: a line for people.
+
+    Returns:
+        What was done; it is in data/08_reporting/retrain.json too.
+
+    Raises:
+        RetrainingError: another one is running, this one was told to end, or the remote failed.
+        UserError: lists are wrong, or DVC cannot read the project.
+    """
+    with only_one(project), reported(project) as report, ending_in_order():
+        if pulls:
+            pull(project, say)
+        lists = read_lists(project)
+        prepare(lists)
+        outcomes = run_stale(lists, project, workers, told)
+        report.cells.extend(_judged(lists, project, outcomes, say))
+        if outcomes:
+            made, page = write_leaderboard(lists, project)
+            track_leaderboard(made, page, tracking_of(project))
+        if any(cell.outcome == "failed" for cell in report.cells):
+            report.end(CELLS_FAILED, report.line)
+        if pushes:
+            _push(project, report)
+    return report
+
+
+def _judged(
+    lists: Lists, project: Path, outcomes: Sequence[Outcome], say: Callable[[str], None]
+) -> Iterator[CellReport]:
+    """Every cell, after the promotion pipeline has seen those whose scores are new."""
+    for cell in read_cells(lists.cells(), project):
+        stages = _run_for(cell.names, outcomes)
+        if cell.failure is not None:
+            yield CellReport(cell.names, stages, "failed", f"{cell.failure['stage']}: {cell.failure['message']}")
+        elif not awaits_judgement(cell.names, project):
+            yield CellReport(cell.names, stages, "unchanged")
+        else:
+            yield _judge(cell.names, project, stages, say)
+
+
+def _judge(names: Mapping[str, Any], project: Path, stages: list[str], say: Callable[[str], None]) -> CellReport:
+    path = scope_path("cell", dict(names))
+    try:
+        outcome: Literal["promoted", "kept"] = "promoted" if judge(names, project) else "kept"
+    except PromotionError as error:
+        say(f"{path}: promotion failed: {error}")
+        return CellReport(names, stages, "failed", f"promotion: {error}")
+    say(f"{path}: {'promoted' if outcome == 'promoted' else 'the champion is kept'}")
+    return CellReport(names, stages, outcome)
+
+
+def _run_for(cell: Mapping[str, Any], outcomes: Sequence[Outcome]) -> list[str]:
+    """Stages that were run, for this cell or for what it shares with others."""
+    return [
+        one.stage
+        for outcome in outcomes
+        for one in outcome.job.stages
+        if one.address in outcome.done and one.names.items() <= cell.items()
+    ]
+
+
+def _push(project: Path, report: Report) -> None:
+    try:
+        push(project)
+    except RetrainingError as error:
+        raise RetrainingError(f"{report.line}; {error}", error.exit_code) from None

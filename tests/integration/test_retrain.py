@@ -1,0 +1,333 @@
+"""`prn retrain` runs and judges what has changed and nothing else, once at a time; with real DVC, a `kedro` of ours."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from filelock import FileLock
+
+from prn_pipeline.commands import prn
+from prn_pipeline.retraining.exclusive import LOCK
+from prn_pipeline.retraining.exit_codes import EXIT_CODES
+from prn_pipeline.retraining.report import REPORT
+from tests.integration.conftest import PROJECT, copy_project
+
+CELL = "unet_resnet18_small/prn/seed-0"
+
+#: As the project's, but for the stages between; a stage's work is to copy what it reads.
+STAGES = """
+vars:
+  - conf/base/benchmark.yml
+stages:
+  ingestion:
+    matrix:
+      dataset: ${datasets}
+    cmd: kedro run --pipelines ingestion --params dataset=${item.dataset}
+    deps:
+      - data/01_raw/${item.dataset}
+    outs:
+      - data/02_intermediate/${item.dataset}
+  base_training:
+    matrix:
+      dataset: ${datasets}
+      base_model: ${base_models}
+      seed: ${seeds}
+    cmd: >-
+      kedro run --pipelines base_training
+      --params dataset=${item.dataset},base_model=${item.base_model},seed=${item.seed}
+    deps:
+      - data/02_intermediate/${item.dataset}
+    outs:
+      - data/06_models/${item.dataset}/${item.base_model}/seed-${item.seed}
+  evaluation:
+    matrix:
+      dataset: ${datasets}
+      base_model: ${base_models}
+      refiner: ${refiners}
+      seed: ${seeds}
+    cmd: >-
+      kedro run --pipelines evaluation
+      --params dataset=${item.dataset},base_model=${item.base_model},refiner=${item.refiner},seed=${item.seed}
+    deps:
+      - data/06_models/${item.dataset}/${item.base_model}/seed-${item.seed}
+    metrics:
+      - metrics/${item.dataset}/${item.base_model}/${item.refiner}/seed-${item.seed}.json:
+          cache: false
+"""
+
+#: Notes what it is told in `told`; promotes where the data says "better"; obeys files named after stage and refiner.
+KEDRO = """#!/bin/sh
+stage=$3
+for pair in $(echo "$5" | tr , ' '); do eval "$pair"; done
+echo "$stage $dataset $refiner" >> told
+if test -e "broken-$stage-$refiner"; then echo "Error: $stage is broken"; exit 1; fi
+if test -e "slow-$stage-$refiner"; then touch started; sleep 600; fi
+base=$dataset/$base_model/seed-$seed
+cell=$dataset/$base_model/$refiner/seed-$seed
+case $stage in
+  ingestion) mkdir -p data/02_intermediate && cat data/01_raw/$dataset/* > data/02_intermediate/$dataset ;;
+  base_training) mkdir -p data/06_models/${base%/*} && cp data/02_intermediate/$dataset data/06_models/$base ;;
+  evaluation) mkdir -p metrics/${cell%/*} && cp scores.json metrics/$cell.json ;;
+  promotion)
+    grep -q better data/06_models/$base && promoted=true || promoted=false
+    mkdir -p data/08_reporting/$cell && echo "{\\"promoted\\": $promoted}" > data/08_reporting/$cell/promotion.json ;;
+esac
+"""
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments], cwd=folder, check=True)
+
+
+def dvc(folder: Path, *arguments: str) -> None:
+    subprocess.run([Path(sys.executable).with_name("dvc"), *arguments, "-q"], cwd=folder, check=True)
+
+
+def add_raw_data(folder: Path) -> None:
+    git(folder, "rm", "-rq", "--cached", "data/01_raw/synthetic_roads")  # or DVC leaves it to git
+    dvc(folder, "add", "data/01_raw/synthetic_roads")
+
+
+def retrain(*options: str) -> Result:
+    """In this process, in the working directory."""
+    return CliRunner().invoke(prn, ["retrain", *options], catch_exceptions=False)
+
+
+def report() -> dict[str, object]:
+    return json.loads(REPORT.read_text())
+
+
+def outcomes() -> dict[str, str]:
+    """Refiner -> what became of its cell."""
+    return {cell["cell"]["refiner"]: cell["outcome"] for cell in report()["cells"]}  # type: ignore[attr-defined]
+
+
+def told() -> list[str]:
+    """What `kedro` was told since it was last asked."""
+    file = Path("told")
+    lines = file.read_text().splitlines() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return [line.strip().replace("synthetic_roads", "roads") for line in lines]
+
+
+@pytest.fixture(scope="module")
+def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two cells after its first retraining; its `kedro` is beside it."""
+    folder = copy_project(tmp_path_factory.mktemp("retrain") / "project")
+    (folder / "dvc.yaml").write_text(STAGES)
+    lists = folder / "conf/base/benchmark.yml"
+    lists.write_text(yaml.safe_dump(yaml.safe_load(lists.read_text()) | {"refiners": ["prn", "prn_maps"]}))
+    shutil.copy(PROJECT / f"metrics/synthetic_roads/{CELL}.json", folder / "scores.json")
+    (folder / "data/01_raw/synthetic_roads/first").write_text("better\n")
+    kedro = folder.parent / "bin" / "kedro"
+    kedro.parent.mkdir()
+    kedro.write_text(KEDRO)
+    kedro.chmod(kedro.stat().st_mode | stat.S_IEXEC)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{kedro.parent}{os.pathsep}{os.environ['PATH']}")
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("PRN_DATA_ROOT", raising=False)
+        patch.chdir(folder)
+        first = retrain()
+        assert first.exit_code == 0, first.output
+        assert first.output.splitlines()[-1] == "2 cells: 2 retrained, 2 promoted, 0 kept, 0 failed"
+    return folder
+
+
+@pytest.fixture
+def project(retrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, which is also the working directory."""
+    folder = tmp_path / "project"
+    shutil.copytree(retrained, folder, symlinks=True)
+    monkeypatch.setenv("PATH", f"{retrained.parent / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("PRN_DATA_ROOT", raising=False)
+    monkeypatch.chdir(folder)
+    (folder / "told").unlink(missing_ok=True)
+    return folder
+
+
+def new_data(content: str) -> None:
+    raw = Path("data/01_raw/synthetic_roads")
+    for old in raw.glob("*"):
+        old.unlink()
+    (raw / "image").write_text(content)
+
+
+def test_the_first_time_every_cell_is_run_and_judged(retrained: Path) -> None:
+    assert sorted((retrained / "told").read_text().split("\n")) == sorted(
+        [
+            "",
+            "ingestion synthetic_roads ",
+            "base_training synthetic_roads ",
+            *(f"{stage} synthetic_roads {r}" for stage in ("evaluation", "promotion") for r in ("prn", "prn_maps")),
+        ]
+    )
+    found = json.loads((retrained / REPORT).read_text())
+    assert found["exit_code"] == 0
+    assert found["started"] <= found["finished"]
+    assert found["message"] == "2 cells: 2 retrained, 2 promoted, 0 kept, 0 failed"
+    assert found["cells"][0] == {
+        "cell": {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0},
+        "stages": ["ingestion", "base_training", "evaluation"],
+        "outcome": "promoted",
+        "failure": None,
+    }
+    assert (retrained / "data/08_reporting/leaderboard/leaderboard.html").is_file()
+
+
+def test_where_nothing_has_changed_nothing_is_done(project: Path) -> None:
+    files = [project / "dvc.lock", project / "data/08_reporting/leaderboard/leaderboard.html", project / "mlflow.db"]
+    before = [file.stat().st_mtime_ns for file in files]
+    done = retrain()
+    assert (done.exit_code, told()) == (0, [])
+    assert done.output.splitlines()[-1] == "2 cells: 0 retrained, 0 promoted, 0 kept, 0 failed"
+    assert [file.stat().st_mtime_ns for file in files] == before
+    assert outcomes() == {"prn": "unchanged", "prn_maps": "unchanged"}
+
+
+def test_new_data_retrains_and_a_champion_that_is_not_beaten_stays(project: Path) -> None:
+    new_data("worse\n")
+    done = retrain()
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-1] == "2 cells: 2 retrained, 0 promoted, 2 kept, 0 failed"
+    assert len(told()) == 6
+
+
+def test_a_failed_cell_stops_no_other_and_is_run_again_next_time(project: Path) -> None:
+    new_data("better\n" * 2)
+    (project / "broken-evaluation-prn").touch()
+    done = retrain()
+    assert done.exit_code == 3
+    assert done.output.splitlines()[-1] == "2 cells: 2 retrained, 1 promoted, 0 kept, 1 failed"
+    assert outcomes() == {"prn": "failed", "prn_maps": "promoted"}
+    failed = report()["cells"][0]  # type: ignore[index]
+    assert failed["failure"] == "evaluation: its process ended with 1"
+    assert failed["stages"] == ["ingestion", "base_training"]
+    (project / "broken-evaluation-prn").unlink()
+    told()
+    assert retrain().exit_code == 0
+    assert told() == ["evaluation roads prn", "promotion roads prn"]
+
+
+def test_a_broken_data_set_fails_its_cells_and_promotes_none(project: Path) -> None:
+    new_data("better\n" * 2)
+    (project / "broken-ingestion-").touch()
+    assert retrain().exit_code == 3
+    assert outcomes() == {"prn": "failed", "prn_maps": "failed"}
+    assert told() == ["ingestion roads"]
+
+
+def test_a_promotion_that_fails_is_tried_again_without_training(project: Path) -> None:
+    new_data("better\n" * 2)
+    (project / "broken-promotion-prn_maps").touch()
+    done = retrain()
+    assert done.exit_code == 3
+    assert outcomes() == {"prn": "promoted", "prn_maps": "failed"}
+    assert "promotion: promotion is broken (data/08_reporting/benchmark/promotion-" in (project / REPORT).read_text()
+    (project / "broken-promotion-prn_maps").unlink()
+    told()
+    assert retrain().exit_code == 0
+    assert told() == ["promotion roads prn_maps"]
+
+
+def test_a_second_one_leaves_at_once(project: Path) -> None:
+    before = (project / REPORT).read_text()
+    new_data("better\n" * 2)
+    with FileLock(project / LOCK):
+        done = retrain()
+    assert done.exit_code == 4
+    assert f"another prn retrain is running in {project}" in done.output
+    assert ((project / REPORT).read_text(), told()) == (before, [])
+
+
+@pytest.mark.slow
+def test_told_to_end_it_ends_its_stages_and_the_next_start_continues(project: Path) -> None:
+    new_data("better\n" * 2)
+    (project / "slow-evaluation-prn").touch()
+    process = subprocess.Popen(["prn", "retrain", "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 120
+    while not (project / "started").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert report()["exit_code"] is None, "it is running"
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=60)  # until nobody holds the pipe: no stage is left
+    assert process.returncode == 143, printed
+    assert report()["exit_code"] == 143
+    assert not (project / "data/08_reporting/synthetic_roads" / CELL / "failure.json").exists(), "it did not fail"
+    (project / "slow-evaluation-prn").unlink()
+    assert {line.split()[0] for line in told()} == {"ingestion", "base_training", "evaluation"}
+    assert retrain().exit_code == 0
+    assert outcomes() == {"prn": "promoted", "prn_maps": "promoted"}
+    assert not [line for line in told() if line.startswith(("ingestion", "base_training"))], "they had been done"
+
+
+@pytest.mark.slow
+def test_results_travel_by_the_remote_and_data_that_nobody_has_added_is_trained_with(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_data("better\n" * 2)
+    add_raw_data(project)
+    dvc(project, "remote", "add", "-d", "storage", str(tmp_path / "remote"))
+    assert retrain().exit_code == 0
+    git(project, "add", "-A", "--", ":!told")
+    git(project, "commit", "-qm", "results")
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "-q", str(project), str(other))
+    monkeypatch.chdir(other)
+    assert retrain().exit_code == 0
+    assert told() == ["promotion roads prn", "promotion roads prn_maps"], "results came from the remote"
+    (other / "data/01_raw/synthetic_roads/second").write_text("more\n")
+    done = retrain()
+    assert done.exit_code == 0
+    assert "synthetic_roads.dvc: its data was changed here and is taken as it is" in done.output
+    assert (other / "data/02_intermediate/synthetic_roads").read_text() == "better\nbetter\nmore\n"
+
+
+def test_a_remote_without_the_raw_data_stops_it_before_anything_runs(project: Path, tmp_path: Path) -> None:
+    add_raw_data(project)
+    dvc(project, "remote", "add", "-d", "storage", str(tmp_path / "remote"))
+    shutil.rmtree(project / "data/01_raw/synthetic_roads")
+    shutil.rmtree(project / ".dvc/cache")
+    done = retrain()
+    assert done.exit_code == 5
+    assert "dvc checkout data/01_raw/synthetic_roads.dvc failed" in done.output
+    assert (told(), report()["exit_code"]) == ([], 5)
+
+
+@pytest.mark.slow
+def test_a_remote_that_takes_nothing_fails_after_all_is_done(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    dvc(project, "remote", "add", "-d", "storage", str(tmp_path / "file" / "below"))
+    new_data("better\n" * 2)
+    done = retrain()
+    assert done.exit_code == 6
+    assert "2 cells: 2 retrained, 2 promoted, 0 kept, 0 failed; dvc push failed" in done.output
+    assert report()["exit_code"] == 6
+    assert retrain("--no-push").exit_code == 0
+
+
+def test_a_mistake_in_the_lists_is_named_and_reported(project: Path) -> None:
+    (project / "conf/base/benchmark.yml").write_text("datasets: [synthetic_roads]\n")
+    done = retrain("--no-pull")
+    assert done.exit_code == 1
+    assert "benchmark.yml is wrong" in done.output
+    assert (report()["exit_code"], told()) == (1, [])
+
+
+def test_exit_codes_are_in_the_help_and_the_readme_and_a_wrong_option_is_clicks_own() -> None:
+    shown, readme = retrain("--help").output, (PROJECT / "README.md").read_text()
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code:>3}  {meaning}" in shown
+        assert f"| {code} | {meaning} |" in readme
+    assert retrain("--unknown").exit_code == 2
