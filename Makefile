@@ -15,6 +15,8 @@ export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore
 
 # base models that a benchmark trains at a time
 JOBS ?= 1
+# processes that tests are run by, each on one core
+WORKERS ?= 2
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,8 +42,8 @@ benchmark: $(READY) ## the same, JOBS base models at a time; a failed cell stops
 plan: $(READY) ## which stages a benchmark would run, why, and what they will take
 	@prn plan
 
-test: $(READY) ## all tests
-	@python -m pytest -q
+test: $(READY) ## all tests, WORKERS files of them at a time
+	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile
 
 coverage: $(READY) ## all tests, with the share of lines they run
 	@python -m coverage erase

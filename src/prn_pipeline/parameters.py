@@ -193,6 +193,8 @@ def _lines(error: ValidationError, model: type[BaseModel], where: str) -> list[s
             near = difflib.get_close_matches(path[-1], known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             lines.append(f"  {key} = {problem['input']!r}: no such parameter; {hint}")
+        elif problem["type"] == "missing":
+            lines.append(f"  {key}: missing")
         else:
             lines.append(f"  {key} = {problem['input']!r}: {problem['msg']}")
     return lines

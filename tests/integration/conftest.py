@@ -66,8 +66,8 @@ def make_small(folder: Path) -> Path:
     """Write `SMALL` into the configuration files of a copy, where DVC reads it too."""
     for file in (folder / "conf" / "base").glob("parameters_*.yml"):
         settings = yaml.safe_load(file.read_text())
-        section = next(iter(settings))
-        file.write_text(yaml.safe_dump({section: merged(settings[section], SMALL.get(section, {}))}))
+        small = {section: SMALL[section] for section in settings if section in SMALL}
+        file.write_text(yaml.safe_dump(merged(settings, small)))
     return folder
 
 

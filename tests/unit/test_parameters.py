@@ -9,6 +9,7 @@ from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.config_loader import CellConfigLoader
 from prn_pipeline.errors import UserError
+from prn_pipeline.parameters import with_cell
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -110,3 +111,10 @@ def test_every_named_choice_in_the_configuration_is_valid() -> None:
         load(base_model=base_model)
     for refiner in parameters["refiners"]:
         load(refiner=refiner)
+
+
+def test_a_section_that_is_not_there_is_named_and_nothing_else() -> None:
+    whole = {key: value for key, value in load().items() if key not in ("cell", "promotion")}
+    with pytest.raises(UserError) as caught:
+        with_cell(whole)
+    assert str(caught.value) == "parameters are wrong:\n  promotion: missing"
