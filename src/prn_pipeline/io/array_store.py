@@ -1,18 +1,18 @@
 """Array stores in the catalog."""
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.locations import location
 
 
 class ArrayStoreDataset(AbstractDataset[ArrayStream, ArrayStore]):
     """Saves an `ArrayStream` batch by batch; loads an `ArrayStore` that reads on demand."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = location(filepath)
         self.metadata = metadata
 
     def save(self, data: ArrayStream) -> None:
