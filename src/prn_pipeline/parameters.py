@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prn_pipeline.cell_checks import check_maps, check_patches, check_protocol
+from prn_pipeline.data.engine import EngineSettings
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.pseudo_labels import MOST_LEVELS
@@ -72,6 +73,7 @@ class Parameters(_Strict):
     seed: int = Field(ge=0)
     checkpoints: str
     tiles: Tiles
+    engine: EngineSettings
     ingestion: IngestionParameters
     base_training: Settings
     logit_caching: LogitCachingParameters

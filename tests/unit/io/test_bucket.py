@@ -16,7 +16,9 @@ import torch
 import zarr
 from kedro.io import DatasetError
 
+from prn_pipeline.data.array_parts import made_by
 from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
+from prn_pipeline.data.engine import EngineSettings
 from prn_pipeline.data.locations import location
 from prn_pipeline.errors import UserError
 from prn_pipeline.io import (
@@ -165,6 +167,18 @@ def test_a_killed_run_leaves_no_store_and_the_next_one_makes_it_whole(bucket: st
         zarr.open_group(url, mode="r")
     write_arrays(location(url), ArrayStream(batches(4)))
     assert (ArrayStore(location(url)).read("maps", slice(None)) == MAPS[:4]).all()
+
+
+def numbers(rows: np.ndarray) -> Iterator[Batch]:
+    yield {"numbers": rows.astype(np.int64)[:, None]}
+
+
+def test_several_processes_write_one_store(bucket: str) -> None:
+    dask = EngineSettings(kind="dask", workers=2, shards=1)
+    for name, engine in (("plain", EngineSettings()), ("parts", dask)):
+        ArrayStoreDataset(filepath=f"{bucket}/{name}.zarr").save(made_by(engine, numbers, 100, {"a": 1}))
+    assert objects(f"{bucket}/parts.zarr") == objects(f"{bucket}/plain.zarr")
+    assert len(objects(f"{bucket}/plain.zarr")) == 2 + 4
 
 
 def test_a_bucket_that_is_not_there_is_said_at_once(bucket: str) -> None:
