@@ -35,8 +35,8 @@ BASE_MODEL, REFINER = "unet_resnet18_small", "prn"
 def logit_caching(folder: Path) -> None:
     """From images to logits, with random weights."""
     samples, _, maps = open_stores(folder)
-    settings = BaseModelSettings(**_without_training(_conf("base_models")[BASE_MODEL]))
-    caching = _conf("logit_caching")
+    settings = BaseModelSettings(**without_training(conf("base_models")[BASE_MODEL]))
+    caching = conf("logit_caching")
     batches = cached_maps(samples, maps, {"base": BaseModel(settings)}, caching["batch_size"], caching["keep"])
     write_arrays(folder / "made.zarr", ArrayStream(batches))
 
@@ -44,14 +44,14 @@ def logit_caching(folder: Path) -> None:
 def pseudo_labelling(folder: Path) -> None:
     """From logits and masks to pseudo-labels."""
     samples, _, maps = open_stores(folder)
-    write_arrays(folder / "made.zarr", ArrayStream(pseudo_label_batches(samples, maps, **_conf("pseudo_labelling"))))
+    write_arrays(folder / "made.zarr", ArrayStream(pseudo_label_batches(samples, maps, **conf("pseudo_labelling"))))
 
 
 def refining(folder: Path) -> None:
     """From logits to PRN's logits, with random weights: the first half of the pipeline evaluation."""
     samples, _, _ = open_stores(folder)
-    refiner = build_refiner(read_settings(_without_training(_conf("refiners")[REFINER])))
-    rows, batch_size = samples.rows(["test"]), _conf("evaluation")["batch_size"]
+    refiner = build_refiner(read_settings(without_training(conf("refiners")[REFINER])))
+    rows, batch_size = samples.rows(["test"]), conf("evaluation")["batch_size"]
     batches = predict_logits(refiner, samples, rows, refiner.arrays, batch_size)
     write_arrays(folder / "made.zarr", ArrayStream({"logits": batch} for batch in batches))
 
@@ -60,9 +60,9 @@ def evaluation(folder: Path) -> None:
     """From both logits and masks to the scores of every method: the other half."""
     samples, refined, maps = open_stores(folder)
     thresholds = tune_thresholds(samples, maps)
-    patch_size = _conf("pseudo_labelling")["patch_size"]
+    patch_size = conf("pseudo_labelling")["patch_size"]
     measured = measure(samples, refined, samples.rows(["test"]), thresholds, patch_size)
-    score_methods(measured, _conf("evaluation")["resamples"], seed=0)
+    score_methods(measured, conf("evaluation")["resamples"], seed=0)
     per_image(measured)
 
 
@@ -94,11 +94,13 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _conf(name: str) -> dict[str, Any]:
+def conf(name: str) -> dict[str, Any]:
+    """A block of the shipped parameters."""
     return yaml.safe_load((CONF / f"parameters_{name}.yml").read_text(encoding="utf-8"))[name]
 
 
-def _without_training(block: dict[str, Any]) -> dict[str, Any]:
+def without_training(block: dict[str, Any]) -> dict[str, Any]:
+    """A base model's or refiner's own settings."""
     return {key: value for key, value in block.items() if key != "training"}
 
 

@@ -1,6 +1,8 @@
 """Where the tests find data that is not part of the repository."""
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,37 @@ def data_root() -> Path:
 def reference_root() -> Path:
     """Folder of reference numbers."""
     return _outside("PRN_REFERENCE_ROOT", "reference")
+
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def object_storage() -> Iterator[str]:
+    """URL of a server on this machine that speaks S3 and keeps its objects in memory."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_storage: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty bucket, which this process and those it starts may use."""
+    import fsspec
+
+    access = {
+        "AWS_ENDPOINT_URL": object_storage,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in access.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    name = f"bucket-{next(_NUMBERS)}"
+    fsspec.filesystem("s3", use_listings_cache=False).mkdir(name)
+    return f"s3://{name}"

@@ -42,6 +42,15 @@ def check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> None
             )
 
 
+def check_processes(training: dict[str, Any]) -> None:
+    """Raise UserError where a refiner is to be trained by several processes."""
+    if training["processes"] * training["nodes"] > 1:
+        raise UserError(
+            f"prn_training.processes is {training['processes']} and nodes {training['nodes']}: refiners are small and"
+            " each is trained by one process; set both to 1, and those of base_training as you like"
+        )
+
+
 def check_task(checked: dict[str, Any]) -> None:
     """Raise UserError where the base model is not made for the data set's task."""
     cell = checked["cell"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,22 @@ def _below_project(path: str) -> str:
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
+def _bucket(variable: str) -> str:
+    """The URL that an environment variable holds, ready for a path to follow."""
+    url = os.environ.get(variable, "")
+    if "://" not in url:
+        raise UserError(
+            f"this environment keeps artefacts in a bucket, and {variable} is {url!r}: export"
+            f" {variable}=s3://bucket/folder, or run without --env"
+        )
+    return url.rstrip("/") + "/"
+
+
 LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft"},
-    "custom_resolvers": {"oc.env": oc.env, "project": _below_project},
+    "custom_resolvers": {"oc.env": oc.env, "project": _below_project, "bucket": _bucket},
 }
 
 

@@ -117,4 +117,4 @@ class ReportPathHooks:
     def after_dataset_saved(self, dataset_name: str) -> None:
         """A report was written."""
         if dataset_name == "report":
-            ReportPathHooks.written = Path(self._catalog.get("report")._filepath)
+            ReportPathHooks.written = self._catalog.get("report")._filepath

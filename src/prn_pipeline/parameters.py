@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prn_pipeline.cell_checks import check_maps, check_patches, check_protocol
+from prn_pipeline.cell_checks import check_maps, check_patches, check_processes, check_protocol
+from prn_pipeline.data.engine import EngineSettings
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.pseudo_labels import MOST_LEVELS
@@ -82,6 +83,7 @@ class Parameters(_Strict):
     seed: int = Field(ge=0)
     checkpoints: str
     tiles: Tiles
+    engine: EngineSettings
     ingestion: IngestionParameters
     base_training: Settings
     logit_caching: LogitCachingParameters
@@ -137,6 +139,7 @@ def with_cell(raw: Settings) -> Settings:
         "refiner": settings.model_dump(mode="json"),
         "prn_training": _shortened(_complete(TrainingSettings, prn_training, "prn_training"), data.training_share),
     }
+    check_processes(cell["prn_training"])
     check_protocol(parameters.base_model, base.trained_here, parameters.logit_caching.protocol)
     check_patches(parameters.dataset, parameters.pseudo_labelling.patch_size, data.image_size)
     check_maps(parameters.refiner, settings.multiple, data.image_size, cell["prn_training"]["augmentation"]["crop"])

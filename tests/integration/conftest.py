@@ -86,10 +86,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def run_pipelines(folder: Path, pipelines: list[str] | None = None, **parameters: Any) -> dict[str, Any]:
-    """`kedro run --pipelines ... --params ...` in this process; parameters go over `SMALL`."""
+def run_pipelines(
+    folder: Path, pipelines: list[str] | None = None, env: str | None = None, **parameters: Any
+) -> dict[str, Any]:
+    """`kedro run --pipelines ... --env ... --params ...` in this process; parameters go over `SMALL`."""
     bootstrap_project(folder)
-    with KedroSession.create(folder, runtime_params=merged(SMALL, parameters)) as session:
+    with KedroSession.create(folder, env=env, runtime_params=merged(SMALL, parameters)) as session:
         return session.run(pipeline_names=pipelines)
 
 

@@ -7,6 +7,7 @@ row i of its manifest, so stores need no ids of their own; the attribute `sample
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import zarr
 
 from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.locations import described_last, is_remote, zarr_store
 from prn_pipeline.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -40,7 +42,7 @@ class ArrayStore:
     """A store on disk, read only.
 
     Args:
-        path: folder of the Zarr group.
+        path: folder of the Zarr group; see `locations.location`.
 
     Raises:
         UserError: there is no store at `path`, or it cannot be read.
@@ -51,7 +53,7 @@ class ArrayStore:
         if not (path / "zarr.json").is_file():
             raise UserError(f"no array store at {path}: run the pipeline that makes it first")
         try:
-            group = zarr.open_group(path, mode="r")
+            group = zarr.open_group(zarr_store(path), mode="r")
             self._arrays: dict[str, zarr.Array] = dict(group.arrays())
             self.attributes: dict[str, Any] = dict(group.attrs)
         except Exception as error:
@@ -60,6 +62,9 @@ class ArrayStore:
             ) from error
         if not self._arrays:
             raise UserError(f"{path} holds no arrays: delete it and run its pipeline again")
+
+    def __reduce__(self) -> tuple[type[ArrayStore], tuple[Path]]:
+        return ArrayStore, (self.path,)  # another process opens it for itself
 
     def __len__(self) -> int:
         return next(iter(self._arrays.values())).shape[0]
@@ -95,8 +100,13 @@ def shards(rows: np.ndarray, together: int = 1) -> Iterator[np.ndarray]:
         rows: (n,).
         together: so many neighbours are never torn apart.
     """
-    size = max(1, SHARD_ROWS // together) * together
+    size = rows_together(together)
     return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def rows_together(together: int) -> int:
+    """Rows that a stage holds in memory at a time: about `SHARD_ROWS`, a multiple of `together`."""
+    return max(1, SHARD_ROWS // together) * together
 
 
 def write_arrays(path: Path, stream: ArrayStream) -> int:
@@ -108,31 +118,47 @@ def write_arrays(path: Path, stream: ArrayStream) -> int:
     Raises:
         UserError: the stream is empty.
     """
-    with replacing(path) as temporary:
-        group = zarr.open_group(temporary, mode="w", attributes=stream.attributes)
+    arrays: dict[str, zarr.Array] = {}
+    with new_store(path, stream.attributes) as place:
         rows = 0
-        for batch in _in_shards(stream.batches):
+        for batch in in_shards(stream.batches):
             for name, values in batch.items():
-                if name not in group:
-                    _create(group, name, values)
-                array = group[name]
-                assert isinstance(array, zarr.Array)
-                array.resize((rows + len(values), *values.shape[1:]))
-                array[rows : rows + len(values)] = values
+                if name not in arrays:
+                    arrays[name] = create_array(place, name, values)
+                arrays[name].resize((rows + len(values), *values.shape[1:]))
+                arrays[name][rows : rows + len(values)] = values
             rows += len(next(iter(batch.values())))
         if not rows:
             raise UserError(f"nothing to write to {path}: the stage before it gave no samples")
     return rows
 
 
-def _create(group: zarr.Group, name: str, values: np.ndarray) -> None:
+@contextmanager
+def new_store(path: Path, attributes: dict[str, Any]) -> Iterator[Path]:
+    """Where the arrays of a store are created and written; it is at `path`, whole, when the context ends well."""
+    if is_remote(path):
+        with described_last(path, attributes):
+            yield path
+        return
+    with replacing(path) as temporary:
+        zarr.create_group(temporary, attributes=attributes)
+        yield temporary
+
+
+def create_array(place: Path, name: str, values: np.ndarray, rows: int = 0) -> zarr.Array:
+    """An array of `rows` rows that are like those of `values` (n, ...), in what `new_store` gave."""
     sample = values.shape[1:]
-    group.create_array(
-        name, shape=(0, *sample), dtype=values.dtype, chunks=(1, *sample), shards=(SHARD_ROWS, *sample), fill_value=0
+    return zarr.create_array(
+        zarr_store(place / name),  # and not below the store's own group, which a bucket gets last
+        shape=(rows, *sample),
+        dtype=values.dtype,
+        chunks=(1, *sample),
+        shards=(SHARD_ROWS, *sample),
+        fill_value=0,
     )
 
 
-def _in_shards(batches: Iterable[Batch]) -> Iterator[Batch]:
+def in_shards(batches: Iterable[Batch]) -> Iterator[Batch]:
     """Regroup batches so that each but the last fills one shard."""
     held: list[Batch] = []
     count = 0

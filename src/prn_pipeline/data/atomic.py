@@ -1,4 +1,7 @@
-"""Write beside, then rename: a killed run leaves the old artefact or the new one, never half of one."""
+"""Write beside, then rename: a killed run leaves the old artefact or the new one, never half of one.
+
+In a bucket there is no renaming: see `data.locations`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from prn_pipeline.data.locations import is_remote, uploading
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -16,6 +21,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Works for a file and for a folder; the block creates whichever it wants under the temporary name. The temporary
     name keeps the suffix, because writers such as parquet's and safetensors' look at it.
     """
+    if is_remote(path):
+        with uploading(path) as local:
+            yield local
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     _remove(temporary)

@@ -1,23 +1,27 @@
 """Array stores in the catalog."""
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
+from prn_pipeline.data.array_parts import ArrayParts, write_parts
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.locations import location
 
 
-class ArrayStoreDataset(AbstractDataset[ArrayStream, ArrayStore]):
-    """Saves an `ArrayStream` batch by batch; loads an `ArrayStore` that reads on demand."""
+class ArrayStoreDataset(AbstractDataset[ArrayStream | ArrayParts, ArrayStore]):
+    """Saves an `ArrayStream` batch by batch, or `ArrayParts` by several processes; loads an `ArrayStore`."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = location(filepath)
         self.metadata = metadata
 
-    def save(self, data: ArrayStream) -> None:
-        """Write the stream; the old store stays until the new one is complete."""
-        write_arrays(self._filepath, data)
+    def save(self, data: ArrayStream | ArrayParts) -> None:
+        """Write the arrays; the old store stays until the new one is complete."""
+        if isinstance(data, ArrayParts):
+            write_parts(self._filepath, data)
+        else:
+            write_arrays(self._filepath, data)
 
     def load(self) -> ArrayStore:
         """Open the store."""

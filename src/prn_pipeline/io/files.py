@@ -10,6 +10,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.locations import is_whole, local_copy, location
 from prn_pipeline.errors import UserError
 
 In = TypeVar("In")
@@ -18,16 +19,16 @@ Out = TypeVar("Out")
 
 class _FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = location(filepath)
         self.metadata = metadata
 
     def _existing(self) -> Path:
-        if not self._filepath.exists():
+        if not is_whole(self._filepath):
             raise UserError(f"no file {self._filepath}: run the pipeline that makes it first")
         return self._filepath
 
     def _exists(self) -> bool:
-        return self._filepath.exists()
+        return is_whole(self._filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
@@ -46,8 +47,8 @@ class TableDataset(_FileDataset[pd.DataFrame, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
-        path = self._existing()
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        with local_copy(self._existing()) as file:
+            return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """The first rows, for Kedro-Viz."""
@@ -70,7 +71,7 @@ class JsonDataset(_FileDataset[dict[str, Any], dict[str, Any]]):
 
     def load(self) -> dict[str, Any]:
         """Read the object."""
-        if self._default is not None and not self._filepath.exists():
+        if self._default is not None and not is_whole(self._filepath):
             return dict(self._default)
         return dict(json.loads(self._existing().read_text()))
 

@@ -1,12 +1,12 @@
 """Trained modules in the catalog: safetensors and json, no pickle."""
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 from torch import nn
 
 from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.locations import is_whole, location
 from prn_pipeline.errors import UserError
 from prn_pipeline.stages.rebuilding import REBUILD
 from prn_pipeline.training.module_files import load_module, save_module
@@ -16,7 +16,7 @@ class ModuleDataset(AbstractDataset[nn.Module, nn.Module]):
     """One module: `filepath` (.safetensors) and its .json. `kind` is a key of `REBUILD`."""
 
     def __init__(self, *, filepath: str, kind: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = location(filepath)
         self._rebuild = REBUILD[kind]
         self.metadata = metadata
 
@@ -41,7 +41,7 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
     NOTE = "README.txt"
 
     def __init__(self, *, filepath: str, kind: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = location(filepath)
         self._rebuild = REBUILD[kind]
         self.metadata = metadata
 
@@ -63,7 +63,7 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
         return {file.stem: load_module(file, self._rebuild) for file in sorted(self._filepath.glob("*.safetensors"))}
 
     def _exists(self) -> bool:
-        return (self._filepath / self.NOTE).is_file()
+        return is_whole(self._filepath) and (self._filepath / self.NOTE).is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

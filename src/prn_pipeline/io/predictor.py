@@ -1,19 +1,18 @@
 """Predictors in the catalog."""
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
+from prn_pipeline.data.locations import is_whole, local_copy, location
 from prn_pipeline.serving import Predictor
-from prn_pipeline.serving.saved import FILES
 
 
 class PredictorDataset(AbstractDataset[Predictor, Predictor]):
     """A predictor's folder."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = location(filepath)
         self.metadata = metadata
 
     def save(self, data: Predictor) -> None:
@@ -22,10 +21,11 @@ class PredictorDataset(AbstractDataset[Predictor, Predictor]):
 
     def load(self) -> Predictor:
         """Read it."""
-        return Predictor.load(self._filepath)
+        with local_copy(self._filepath) as folder:
+            return Predictor.load(folder)
 
     def _exists(self) -> bool:
-        return all((self._filepath / name).is_file() for name in FILES)
+        return is_whole(self._filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -41,6 +41,10 @@ class ThresholdTuner:
         truth = check_masks(truth, maps.shape)
         count_ranks(maps.astype(np.float32, copy=False).ravel(), truth.ravel(), self._thresholds, self._counts)
 
+    def add(self, other: ThresholdTuner) -> None:
+        """Count what another one has counted."""
+        self._counts += other._counts
+
     def best(self) -> float:
         """The best candidate; of equally good ones the nearest to 0.5, and then the lower.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def _train(
     train = StoredSamples(samples, rows, ARRAYS, settings.augmentation, memory=settings.memory_bytes)
     val = None if validation is None else StoredSamples(samples, validation, ARRAYS, memory=settings.memory_bytes)
     return fit(
-        lambda: build_base_model(model),
+        partial(build_base_model, model),
         MaskObjective(model.loss, model.classes),
         _learned_from(train, samples, rows, model),
         None if val is None or validation is None else _learned_from(val, samples, validation, model, fixed=True),

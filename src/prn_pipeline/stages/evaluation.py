@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.array_store import ArrayStore, Batch
+from prn_pipeline.data.engine import LOCAL, Engine, Part
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.metrics import COLUMNS, TruthCounter
 from prn_pipeline.refinement import ThresholdTuner
+from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.refinement.stored_probabilities import probabilities_of
 from prn_pipeline.stages.class_methods import class_predictions
 from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.stages.map_pairs import Resize, stream_batches
 from prn_pipeline.stages.methods import Prediction, predictions
 from prn_pipeline.stages.task_measures import TaskMeasures
+from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.training.tiling import Tiles
 
 
-def tune_thresholds(samples: Samples, map_manifest: pd.DataFrame) -> list[float]:
+def refined_maps(
+    samples: Samples, rows: np.ndarray, refiner: Refiner | FoldEnsemble, batch_size: int, tiles: Tiles, some: np.ndarray
+) -> Iterator[Batch]:
+    """PRN's logits float16 (B,S,S) of `rows[some]`, in order."""
+    maps = predict_logits(refiner, samples, rows[some], refiner.arrays, batch_size, tiles)
+    return ({"logits": logits} for logits in maps)
+
+
+def tune_thresholds(samples: Samples, map_manifest: pd.DataFrame, engine: Engine = LOCAL) -> list[float]:
     """For each map of an image the threshold with the best iou_micro on maps that PRN learns from (never on test)."""
+    rows, together = learning_rows(map_manifest), samples.maps_an_image
+    tuners = [ThresholdTuner() for _ in range(together)]
+    for counted in engine.run(partial(_tuned, samples, rows), engine.parts(len(rows), together)):
+        for tuner, part in zip(tuners, counted, strict=True):
+            tuner.add(part)
+    return [tuner.best() for tuner in tuners]
+
+
+def _tuned(samples: Samples, rows: np.ndarray, part: Part) -> list[ThresholdTuner]:
     together = samples.maps_an_image
     tuners = [ThresholdTuner() for _ in range(together)]
-    for logits, masks in samples.batches(("logits", "masks"), learning_rows(map_manifest)):
+    for logits, masks in samples.batches(("logits", "masks"), rows[slice(*part)]):
         for number, tuner in enumerate(tuners):
             tuner.update(probabilities_of(logits[number::together]), masks[number::together])
-    return [tuner.best() for tuner in tuners]
+    return tuners
 
 
 def measure(
@@ -37,6 +62,7 @@ def measure(
     patch_size: int,
     resize: Resize | None = None,
     besides: Sequence[TaskMeasures] = (),
+    engine: Engine = LOCAL,
 ) -> pd.DataFrame:
     """Counts of every method on every test map.
 
@@ -48,6 +74,7 @@ def measure(
         patch_size: of the oracle, in pixels at model resolution; it has as many patches at any resolution.
         resize: to native resolution; None measures at model resolution, as the paper does.
         besides: what the task measures beside the counts; sees every batch.
+        engine: who does it.
 
     Returns:
         One row a map and method: row (of the test maps), sample_id, class_id where there are classes, method, the
@@ -55,8 +82,44 @@ def measure(
         of the masks of methods that give masks only.
     """
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
+    work = partial(_measured, samples, refined, rows, thresholds, grid, resize, besides)
+    counted = []
+    for measured in engine.run(work, engine.parts(len(rows), samples.maps_an_image)):
+        for measures, part in zip(besides, measured.besides, strict=True):
+            measures.add(part)
+        counted.append((measured.counts, measured.errors))
+        methods = measured.methods
+    counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
+    named = samples.manifest.iloc[rows][[name for name in ("sample_id", "class_id") if name in samples.manifest]]
+    table = named.assign(row=np.arange(len(rows))).loc[named.index.repeat(len(methods))].reset_index(drop=True)
+    table["method"] = np.tile(methods, len(rows))
+    table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
+    return table.assign(mae=errors.ravel())
+
+
+class _Measured(NamedTuple):
+    """Of some test maps; see `count_methods`."""
+
+    methods: list[str]
+    counts: np.ndarray
+    errors: np.ndarray
+    besides: Sequence[TaskMeasures]
+
+
+def _measured(
+    samples: Samples,
+    refined: ArrayStore,
+    rows: np.ndarray,
+    thresholds: Sequence[float],
+    grid: int,
+    resize: Resize | None,
+    besides: Sequence[TaskMeasures],
+    part: Part,
+) -> _Measured:
+    """What is counted of one part; `besides` has seen nothing yet, and stays so."""
+    besides = copy.deepcopy(besides)
     counted, methods = [], []
-    for maps in stream_batches(samples, refined, rows, resize):
+    for maps in stream_batches(samples, refined, rows, resize, part):
         if len(thresholds) == 1:
             said = predictions(maps, thresholds[0], patch_size=-(-max(maps.masks.shape[1:]) // grid))
         else:
@@ -66,11 +129,7 @@ def measure(
         for measures in besides:
             measures.update(said, maps.masks)
     counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
-    named = samples.manifest.iloc[rows][[name for name in ("sample_id", "class_id") if name in samples.manifest]]
-    table = named.assign(row=np.arange(len(rows))).loc[named.index.repeat(len(methods))].reset_index(drop=True)
-    table["method"] = np.tile(methods, len(rows))
-    table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
-    return table.assign(mae=errors.ravel())
+    return _Measured(methods, counts, errors, besides)
 
 
 def count_methods(said: Mapping[str, Prediction], masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

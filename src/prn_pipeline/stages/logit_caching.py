@@ -72,8 +72,9 @@ def cached_maps(
     batch_size: int,
     keep: Collection[str],
     tiles: Tiles = WHOLE_OR_TILES,
+    wanted: np.ndarray | None = None,
 ) -> Iterator[Batch]:
-    """Maps of all samples in order; each row by the model that `map_manifest` names.
+    """Maps of samples in order; each row by the model that `map_manifest` names.
 
     Args:
         samples: with what the models take, a row a sample.
@@ -82,6 +83,7 @@ def cached_maps(
         batch_size: samples a forward pass.
         tiles: that samples larger than one are cut into.
         keep: what is kept beside the logits: "views", "features".
+        wanted: rows of `map_manifest`, all maps of an image or none, int (n,); None: all.
 
     Yields:
         For B maps: logits float16 (B,S,S); views float16 (B,2,S,S), mean and spread of the logits over flips of the
@@ -91,7 +93,7 @@ def cached_maps(
     names = map_manifest["model"].to_numpy()[::classes]
     arrays = next(iter(models.values())).arrays
     makers = {name: MapMaker(model, "views" in keep, "features" in keep) for name, model in models.items()}
-    for maps_of in shards(np.arange(len(map_manifest)), classes):
+    for maps_of in shards(np.arange(len(map_manifest)) if wanted is None else wanted, classes):
         rows = maps_of[::classes] // classes
         maps: Batch = {}
         for name in sorted(set(names[rows])):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prn_pipeline.data.array_store import ArrayStore, shards
+from prn_pipeline.data.engine import Part
 from prn_pipeline.data.sample_store import Samples
 
 #: Pixels of a batch of maps: what passes over them again and again stays in a core's cache.
@@ -42,7 +43,11 @@ Resize = Callable[[int, MapPair], MapPair]
 
 
 def stream_batches(
-    samples: Samples, refined: ArrayStore, rows: np.ndarray, resize: Resize | None = None
+    samples: Samples,
+    refined: ArrayStore,
+    rows: np.ndarray,
+    resize: Resize | None = None,
+    part: Part | None = None,
 ) -> Iterator[MapBatch]:
     """Test maps in order of the manifest, a shard in memory at a time; row i of `refined` belongs to `rows[i]`.
 
@@ -51,17 +56,20 @@ def stream_batches(
         refined: PRN's logits of the test rows.
         rows: rows of the test samples, int (n,).
         resize: to another resolution, a map at a time; a batch is then the maps of one image.
+        part: of `rows`, whole images; None: all.
 
     Yields:
         Batches of about `PIXELS_AT_ONCE` pixels, at least one image.
     """
     names = ["logits", "masks", *(["views"] if samples.holds("views") else [])]
     together = samples.maps_an_image
-    refined_shards = (refined.read("logits", part) for part in shards(np.arange(len(rows)), together))
+    places = np.arange(*(part or (0, len(rows))))
+    rows = rows[places]
+    refined_shards = (refined.read("logits", some) for some in shards(places, together))
     stored = zip(shards(rows, together), samples.batches(names, rows), refined_shards, strict=True)
-    for part, (base, masks, *views), after in stored:
+    for shown, (base, masks, *views), after in stored:
         size = together if resize else max(1, PIXELS_AT_ONCE // masks[0].size // together) * together
-        for first in range(0, len(part), size):
+        for first in range(0, len(shown), size):
             some = slice(first, first + size)
             batch = MapBatch(
                 base[some].astype(np.float32),
@@ -69,7 +77,7 @@ def stream_batches(
                 masks[some],
                 views[0][some, 0].astype(np.float32) if views else None,
             )
-            yield _resized(batch, part[some], resize) if resize else batch
+            yield _resized(batch, shown[some], resize) if resize else batch
 
 
 def _resized(batch: MapBatch, rows: np.ndarray, resize: Resize) -> MapBatch:

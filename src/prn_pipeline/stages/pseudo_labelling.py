@@ -19,7 +19,11 @@ IGNORE = 255
 
 
 def pseudo_label_batches(
-    samples: Samples, map_manifest: pd.DataFrame, patch_size: int, levels: int | None
+    samples: Samples,
+    map_manifest: pd.DataFrame,
+    patch_size: int,
+    levels: int | None,
+    wanted: np.ndarray | None = None,
 ) -> Iterator[Batch]:
     """Pseudo-labels of every sample that PRN may learn from (paper section 3.1).
 
@@ -28,13 +32,14 @@ def pseudo_label_batches(
         map_manifest: of the logit cache.
         patch_size: side of a patch in pixels.
         levels: candidate thresholds; None = exact.
+        wanted: rows of `map_manifest`, int (n,); None: all.
 
     Yields:
         labels uint8 (B,S,S), thresholds float32 (B,g,g), iou float32 (B,g,g), in order of the manifest. Test samples
         and those without a map are not labelled: labels 255, thresholds and iou NaN.
     """
     learned = ((map_manifest["split"] != "test") & (map_manifest["model"] != NO_MAP)).to_numpy()
-    parts = shards(np.arange(len(learned)))
+    parts = shards(np.arange(len(learned)) if wanted is None else wanted)
     for masks, logits, chosen in read_ahead(_read(samples, rows, learned[rows]) for rows in parts):
         grid = tuple(-(-side // patch_size) for side in masks.shape[1:])
         batch = {

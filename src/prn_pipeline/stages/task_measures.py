@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -23,6 +23,10 @@ class TaskMeasures(Protocol):
         """A batch: what each method says, and masks uint8 (N,H,W)."""
         ...
 
+    def add(self, other: Self) -> None:
+        """The batches that another one of the same kind has seen, after those of this one."""
+        ...
+
     def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
         """For each method what goes into the scores JSON beside the usual."""
         ...
@@ -39,6 +43,11 @@ class SaliencyTask:
         for method, prediction in said.items():
             maps = prediction.masks if prediction.probabilities is None else prediction.probabilities
             self._measures[method] += [saliency_measures(one, mask) for one, mask in zip(maps, masks, strict=True)]
+
+    def add(self, other: SaliencyTask) -> None:
+        """See `TaskMeasures`."""
+        for method, measures in other._measures.items():
+            self._measures[method] += measures
 
     def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
         """See `TaskMeasures`."""
@@ -65,6 +74,12 @@ class ClassesTask:
             predicted = self._by_image(prediction.masks)
             self._confusion[method] = self._confusion.get(method, 0) + confusion(truth, predicted)
             self._counts[method].append(self._by_image(TruthCounter(masks).count(prediction.masks)))
+
+    def add(self, other: ClassesTask) -> None:
+        """See `TaskMeasures`."""
+        for method, counts in other._counts.items():
+            self._confusion[method] = self._confusion.get(method, 0) + other._confusion[method]
+            self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
         """See `TaskMeasures`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes."""
@@ -104,6 +119,11 @@ class FewShotTask:
         counter = TruthCounter(masks)
         for method, prediction in said.items():
             self._counts[method].append(counter.count(prediction.masks))
+
+    def add(self, other: FewShotTask) -> None:
+        """See `TaskMeasures`."""
+        for method, counts in other._counts.items():
+            self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
         """See `TaskMeasures` and `metrics.few_shot`."""

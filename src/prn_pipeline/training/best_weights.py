@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.utils.data import DataLoader
 
-from prn_pipeline.training.precision import lightning_precision
-from prn_pipeline.training.samples import TrainingSet, loader
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import SegmentationTask
 
@@ -27,19 +27,16 @@ class Untrained:
 
 
 def validated_metrics(
-    task: SegmentationTask, val: TrainingSet, settings: TrainingSettings, device: torch.device
+    task: SegmentationTask, batches: DataLoader[dict[str, torch.Tensor]], placement: dict[str, Any]
 ) -> dict[str, float]:
-    """Validation metrics of the network as it is."""
-    precision = lightning_precision(settings.precision, device)
-    accelerator = "gpu" if device.type == "cuda" else "cpu"
-    quiet = {
+    """Validation metrics of the network as it is; `placement` is told to Lightning's trainer."""
+    quiet: dict[str, Any] = {
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "enable_checkpointing": False,
     }
-    trainer = pl.Trainer(accelerator=accelerator, devices=1, precision=precision, **quiet)  # type: ignore[arg-type]
-    metrics = trainer.validate(task, loader(val, settings, shuffle=False), verbose=False)[0]
+    metrics = pl.Trainer(**placement, **quiet).validate(task, batches, verbose=False)[0]
     return {name: float(value) for name, value in metrics.items()}
 
 

@@ -20,6 +20,12 @@ EpochListener = Callable[[int, dict[str, float]], None]
 COLUMNS = ("train_loss", "val_loss", "val_iou_micro", "learning_rate", "seconds")
 
 
+def epoch_line(name: str, epoch: int, epochs: int | None, metrics: dict[str, float]) -> str:
+    """An epoch for the log."""
+    shown = "  ".join(f"{column} {metrics[column]:.4f}" for column in COLUMNS[:3] if column in metrics)
+    return f"{name}  epoch {epoch}/{epochs}  {shown}  {metrics['seconds']:.1f} s"
+
+
 class History(Callback):
     """Keeps one row of metrics an epoch, survives a resume, and tells a listener."""
 
@@ -42,8 +48,7 @@ class History(Callback):
         epoch = trainer.current_epoch + 1
         self.rows.append({"epoch": epoch, **metrics})
         if trainer.is_global_zero:
-            shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in COLUMNS[:3] if name in metrics)
-            logger.info("%s  epoch %d/%d  %s  %.1f s", self._name, epoch, trainer.max_epochs, shown, metrics["seconds"])
+            logger.info(epoch_line(self._name, epoch, trainer.max_epochs, metrics))
             if self._listener:
                 self._listener(epoch, metrics)
 

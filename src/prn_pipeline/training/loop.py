@@ -8,7 +8,6 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -21,9 +20,12 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, validated_metrics
 from prn_pipeline.training.callbacks import EpochListener, History, ReturnToBest
-from prn_pipeline.training.precision import best_device, lightning_precision
+from prn_pipeline.training.job import Trained, Training
+from prn_pipeline.training.placement import Placement
+from prn_pipeline.training.processes import train_by_processes
 from prn_pipeline.training.samples import TrainingSet, loader
 from prn_pipeline.training.settings import TrainingSettings
+from prn_pipeline.training.shares import SharedTask, share_batch_norms, shared_loader
 from prn_pipeline.training.task import Objective, SegmentationTask
 
 logger = logging.getLogger(__name__)
@@ -32,20 +34,6 @@ CHATTY = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightni
 
 #: Name that Lightning gives the newest checkpoint.
 LAST = "last.ckpt"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Result of a training.
-
-    Attributes:
-        network: on the CPU, in eval mode, with its best weights; its last ones where `keep` says so, or where there was
-            nothing to validate on.
-        history: one row an epoch: epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds.
-    """
-
-    network: nn.Module
-    history: pd.DataFrame
 
 
 def fit(
@@ -73,27 +61,49 @@ def fit(
         name: for the log.
         listener: told of every epoch.
 
+    With `settings.processes` or `nodes` it is done by that many processes, and all of the above has to be fit for
+    `cloudpickle`.
+
     Raises:
-        UserError: the loss became NaN or infinite.
+        UserError: the loss became NaN or infinite; a process was killed.
     """
+    training = Training(build, objective, train, val, settings, seed, checkpoints, name)
+    _check(checkpoints / LAST)
+    if settings.processes * settings.nodes > 1:
+        trained = train_by_processes(training, listener)
+    else:
+        trained = train_here(training, listener, Placement.alone(settings))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return trained
+
+
+def train_here(training: Training, listener: EpochListener | None, placement: Placement) -> Trained:
+    """`fit` in this process: alone, or as one of several, of which the first has the result."""
+    val, settings, seed = training.val, training.settings, training.seed
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     pl.seed_everything(seed, workers=True, verbose=False)
-    device = best_device(settings.accelerator)
-    if device.type == "cpu":
+    if placement.device.type == "cpu":
         keep_freed_memory()
-    task = SegmentationTask(build(), objective, settings)
-    history = History(name, listener)
-    best = best_checkpoint(checkpoints, settings, validated=val is not None)
+    batches = shared_loader if placement.shared else loader
+    network = training.build()
+    if placement.shared:
+        task: SegmentationTask = SharedTask(share_batch_norms(network, placement.device), training.objective, settings)
+    else:
+        task = SegmentationTask(network, training.objective, settings)
+    val_batches = None if val is None else batches(val, settings, False)
+    history = History(training.name, listener)
+    best = best_checkpoint(training.checkpoints, settings, validated=val is not None)
     untrained = None
-    if settings.keep_untrained and val is not None:
-        untrained = Untrained(copy.deepcopy(task.network.state_dict()), validated_metrics(task, val, settings, device))
-    pl.seed_everything(seed, workers=True, verbose=False)  # whatever was drawn to build and validate the network
+    if settings.keep_untrained and val_batches is not None:
+        weights = copy.deepcopy(task.network.state_dict())
+        untrained = Untrained(weights, validated_metrics(task, val_batches, placement.trainer(settings)))
+    # Whatever was drawn to build and validate the network; each process augments in its own way.
+    pl.seed_everything(seed + placement.rank, workers=True, verbose=False)
+    last = training.checkpoints / LAST
     trainer = pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
+        **placement.trainer(settings),
         max_epochs=settings.epochs,
-        precision=lightning_precision(settings.precision, device),
         gradient_clip_val=settings.gradient_clip or None,
         deterministic="warn",
         callbacks=_callbacks(settings, best, history, validated=val is not None),
@@ -107,9 +117,9 @@ def fit(
         warnings.filterwarnings("ignore", module="lightning")  # advice on worker counts, which are a setting here
         trainer.fit(
             task,
-            loader(train, settings, shuffle=True),
-            loader(val, settings, shuffle=False) if val is not None else None,
-            ckpt_path=_usable(checkpoints / LAST),
+            batches(training.train, settings, True),
+            val_batches,
+            ckpt_path=last if last.is_file() else None,
             weights_only=False,  # written by this function into a folder of its own
         )
     if trainer.interrupted:
@@ -117,8 +127,9 @@ def fit(
     if val is not None and settings.keep == "best":
         keep_best(task, best, untrained)
     if not all(torch.isfinite(parameter).all() for parameter in task.network.parameters()):
-        raise UserError(f"{name}: weights are not finite after training: lower learning_rate or set precision: fp32")
-    shutil.rmtree(checkpoints, ignore_errors=True)
+        raise UserError(
+            f"{training.name}: weights are not finite after training: lower learning_rate or set precision: fp32"
+        )
     return Trained(task.network.cpu().eval(), pd.DataFrame(history.rows))
 
 
@@ -134,15 +145,14 @@ def _callbacks(settings: TrainingSettings, best: ModelCheckpoint, history: Histo
     return [*callbacks, best]
 
 
-def _usable(checkpoint: Path) -> Path | None:
-    """The checkpoint, if it can be read: a run killed while writing leaves half a file."""
+def _check(checkpoint: Path) -> None:
+    """Remove a checkpoint that cannot be read: a run killed while writing leaves half a file."""
     if not checkpoint.is_file():
-        return None
+        return
     try:
         epoch = torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]
     except Exception as error:
         logger.warning("checkpoint %s cannot be read (%s): training starts anew", checkpoint, error)
         shutil.rmtree(checkpoint.parent)
-        return None
+        return
     logger.info("continuing from %s after epoch %d", checkpoint, epoch + 1)
-    return checkpoint

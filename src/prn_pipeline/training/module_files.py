@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.locations import local_copy
 from prn_pipeline.errors import UserError
 
 
@@ -61,10 +62,12 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], nn.Module]) -> n
             raise UserError(f"no trained model at {file}: run the pipeline that trains it first")
     try:
         described = json.loads(description.read_text())
-        weights: dict[str, torch.Tensor] = load_file(path)
+        with local_copy(path) as file:
+            weights: dict[str, torch.Tensor] = load_file(file)
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except Exception as error:
         raise UserError(f"{path} or its .json cannot be read ({error}): delete both and train again") from error
-    if hashlib.sha256(path.read_bytes()).hexdigest() != described["weights_sha256"]:
+    if digest != described["weights_sha256"]:
         raise UserError(f"{path} are not the weights that {description} describes: train again, or restore both files")
     module = rebuild(described["settings"])
     module.load_state_dict(weights)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -41,23 +42,30 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         folds: np.ndarray | None = None,
         memory: int = 0,
     ) -> None:
+        self._given = (samples, np.asarray(rows), arrays, augmentation, folds, memory)
         self._arrays = dict(arrays)
-        rows = np.asarray(rows)
-        read, self._rows = _reader(samples, rows, sorted(set(self._arrays.values())), memory)
-        self._read = read
         self._folds = None if folds is None else torch.from_numpy(np.asarray(folds, np.int64))
         self._augment = Augmentation(augmentation) if augmentation else None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._given[1])
+
+    def __reduce__(self) -> tuple[type[StoredSamples], tuple[Any, ...]]:
+        return StoredSamples, self._given  # another process reads for itself
+
+    @functools.cached_property
+    def _source(self) -> tuple[Callable[[str, np.ndarray], np.ndarray], np.ndarray]:
+        samples, rows, _, _, _, memory = self._given
+        return _reader(samples, rows, sorted(set(self._arrays.values())), memory)
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         """One read an array for the whole batch: what makes random access to a store cheap."""
-        rows = self._rows[indices]
-        columns = {key: channels_first(torch.from_numpy(self._read(name, rows))) for key, name in self._arrays.items()}
+        read, rows = self._source
+        some = rows[indices]
+        columns = {key: channels_first(torch.from_numpy(read(name, some))) for key, name in self._arrays.items()}
         if self._folds is not None:
             columns["folds"] = self._folds[indices]
-        batch = [{key: values[i] for key, values in columns.items()} for i in range(len(rows))]
+        batch = [{key: values[i] for key, values in columns.items()} for i in range(len(some))]
         return [self._augment(sample) for sample in batch] if self._augment else batch
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:

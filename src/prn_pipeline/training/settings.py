@@ -1,8 +1,8 @@
 """How a network is trained: the same words for base models and for PRN."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prn_pipeline.data.augmentation_settings import AugmentationSettings
 
@@ -39,13 +39,28 @@ class TrainingSettings(BaseModel):
         "auto", description="auto: bf16 where the hardware multiplies it"
     )
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
+    processes: int = Field(
+        1, ge=1, description="that train together on this machine; each has a share of every batch of batch_size"
+    )
+    nodes: int = Field(1, ge=1, description="machines with so many processes each (docs/scale.md)")
+    rendezvous: str | None = Field(None, description="host:port where the processes of several nodes meet")
     memory: float = Field(
         2.0,
         ge=0,
-        description="GiB of samples to hold; a larger set, and one that workers load, is read a batch at a time",
+        description="GiB of samples that a process may hold; more, and what workers load, is read a batch at a time",
     )
     workers: int = Field(0, ge=0, description="processes that load and augment samples; 0: in the training process")
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
+
+    @model_validator(mode="after")
+    def _processes_agree(self) -> Self:
+        together = self.processes * self.nodes
+        if self.batch_size % together:
+            near = together * max(1, self.batch_size // together)
+            raise ValueError(f"batch_size {self.batch_size} cannot be shared by {together} processes: use {near}")
+        if (self.nodes > 1) != (self.rendezvous is not None):
+            raise ValueError("nodes above 1 and rendezvous, host:port of one of them, go together")
+        return self
 
     @property
     def memory_bytes(self) -> int:

@@ -38,7 +38,7 @@ class SegmentationTask(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one batch."""
         loss, _ = self._objective(self.network, batch)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["inputs"]))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["masks"]))
         return loss
 
     def on_validation_epoch_start(self) -> None:

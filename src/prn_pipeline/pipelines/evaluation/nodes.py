@@ -1,14 +1,17 @@
 """Refine the test maps and measure every method on them."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from prn_pipeline.data.array_parts import ArrayParts, made_by
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.engine import open_engine, read_engine
 from prn_pipeline.data.episodes import CATEGORY, episode_samples
 from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.data.settings import DatasetSettings
@@ -16,13 +19,12 @@ from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles
 from prn_pipeline.stage_costs import Costs
-from prn_pipeline.stages.evaluation import measure, tune_thresholds
+from prn_pipeline.stages.evaluation import measure, refined_maps, tune_thresholds
 from prn_pipeline.stages.map_descriptions import described_maps, reference_rows
 from prn_pipeline.stages.model_costs import model_costs
 from prn_pipeline.stages.native import native_resolution
 from prn_pipeline.stages.scoring import per_image, score_methods
 from prn_pipeline.stages.task_measures import measures_of
-from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.tiling import Tiles
 
 
@@ -33,13 +35,14 @@ def refine_test_maps(
     refiner: Refiner | FoldEnsemble,
     settings: dict[str, Any],
     tiles: dict[str, int],
-) -> ArrayStream:
+    engine: dict[str, Any],
+) -> ArrayStream | ArrayParts:
     """PRN's logits of the test samples, in order of the manifest."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
-    batches = predict_logits(
-        refiner, stores, stores.rows(["test"]), refiner.arrays, settings["batch_size"], Tiles(**tiles)
-    )
-    return ArrayStream(({"logits": maps} for maps in batches), {IDENTITY: manifest.attrs[IDENTITY]})
+    rows = stores.rows(["test"])
+    make = partial(refined_maps, stores, rows, refiner, settings["batch_size"], Tiles(**tiles))
+    attributes = {IDENTITY: manifest.attrs[IDENTITY]}
+    return made_by(read_engine(engine), make, len(rows), attributes, stores.maps_an_image)
 
 
 def describe_learning_maps(
@@ -73,6 +76,7 @@ def evaluate(
     data_root: str,
     patch_size: int,
     settings: dict[str, Any],
+    engine: dict[str, Any],
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """The scores JSON and the IoU of every test image."""
     start = time.perf_counter()
@@ -81,11 +85,12 @@ def evaluate(
     if settings["resolution"] == "native":
         described = DatasetSettings.model_validate(cell["dataset"])
         resize = native_resolution(cell["names"]["dataset"], described, Path(data_root), stores.manifest)
-    thresholds = tune_thresholds(stores, map_manifest)
     rows: np.ndarray = stores.rows(["test"])
     categories = stores.manifest[CATEGORY].to_numpy()[rows] if CATEGORY in stores.manifest else ()
     besides = measures_of(cell["dataset"]["task"], cell["dataset"]["classes"], categories)
-    measured = measure(stores, refined, rows, thresholds, patch_size, resize, besides)
+    with open_engine(read_engine(engine)) as workers:
+        thresholds = tune_thresholds(stores, map_manifest, workers)
+        measured = measure(stores, refined, rows, thresholds, patch_size, resize, besides, workers)
     scored = score_methods(measured, settings["resamples"], cell["names"]["seed"], besides)
     scored["methods"]["tuned_threshold"]["threshold"] = thresholds[0] if len(thresholds) == 1 else thresholds
     costs = dataset_costs | base_costs | cell_costs

@@ -11,7 +11,15 @@ def create_pipeline(**kwargs: object) -> Pipeline:
         [
             node(
                 refine_test_maps,
-                inputs=["samples", "manifest", "logits", "refiner", "params:evaluation", "params:tiles"],
+                inputs=[
+                    "samples",
+                    "manifest",
+                    "logits",
+                    "refiner",
+                    "params:evaluation",
+                    "params:tiles",
+                    "params:engine",
+                ],
                 outputs="refined",
                 name="refine_test_maps",
             ),
@@ -46,6 +54,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "params:ingestion.data_root",
                     "params:pseudo_labelling.patch_size",
                     "params:evaluation",
+                    "params:engine",
                 ],
                 outputs=["scores", "per_image"],
                 name="evaluate",

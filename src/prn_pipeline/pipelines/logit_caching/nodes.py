@@ -1,12 +1,15 @@
 """Cache the base model's logits of every sample."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from prn_pipeline.data.array_parts import ArrayParts, made_by
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.engine import read_engine
 from prn_pipeline.data.episodes import SUPPORT, episode_samples
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles, RunnableModel
@@ -25,7 +28,8 @@ def cache_logits(
     cell: dict[str, Any],
     data_root: str,
     tiles: dict[str, int],
-) -> tuple[ArrayStream, pd.DataFrame]:
+    engine: dict[str, Any],
+) -> tuple[ArrayStream | ArrayParts, pd.DataFrame]:
     """The maps of every sample, and which model made them."""
     attributes = {IDENTITY: manifest.attrs[IDENTITY], "protocol": settings["protocol"]}
     stores = Samples(manifest, {"samples": samples})
@@ -43,5 +47,6 @@ def cache_logits(
         map_manifest[SUPPORT] = stores.support_ids
     models = {"base": base_model, **fold_models}
     attributes["models"] = {name: weights_digest(model) for name, model in models.items()}
-    batches = cached_maps(stores, map_manifest, models, settings["batch_size"], settings["keep"], Tiles(**tiles))
-    return ArrayStream(batches, attributes), map_manifest
+    make = partial(cached_maps, stores, map_manifest, models, settings["batch_size"], settings["keep"], Tiles(**tiles))
+    together = len(map_manifest) // len(manifest)
+    return made_by(read_engine(engine), make, len(map_manifest), attributes, together), map_manifest

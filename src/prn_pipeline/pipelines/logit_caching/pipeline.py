@@ -20,6 +20,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "params:cell",
                     "params:ingestion.data_root",
                     "params:tiles",
+                    "params:engine",
                 ],
                 outputs=["logits", "map_manifest"],
                 name="cache_logits",

@@ -1,11 +1,14 @@
 """Binarize every patch at its own best threshold."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from prn_pipeline.data.array_parts import ArrayParts, made_by
 from prn_pipeline.data.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.class_maps import map_samples
+from prn_pipeline.data.engine import read_engine
 from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 
@@ -16,8 +19,10 @@ def make_pseudo_labels(
     logits: ArrayStore,
     map_manifest: pd.DataFrame,
     settings: dict[str, Any],
-) -> ArrayStream:
+    engine: dict[str, Any],
+) -> ArrayStream | ArrayParts:
     """Pseudo-labels of the maps that PRN may learn from."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
-    batches = pseudo_label_batches(stores, map_manifest, settings["patch_size"], settings["levels"])
-    return ArrayStream(batches, {IDENTITY: manifest.attrs[IDENTITY], **settings})
+    make = partial(pseudo_label_batches, stores, map_manifest, settings["patch_size"], settings["levels"])
+    attributes = {IDENTITY: manifest.attrs[IDENTITY], **settings}
+    return made_by(read_engine(engine), make, len(map_manifest), attributes)

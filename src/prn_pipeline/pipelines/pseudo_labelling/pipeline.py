@@ -11,7 +11,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
         [
             node(
                 make_pseudo_labels,
-                inputs=["samples", "manifest", "logits", "map_manifest", "params:pseudo_labelling"],
+                inputs=["samples", "manifest", "logits", "map_manifest", "params:pseudo_labelling", "params:engine"],
                 outputs="pseudo_labels",
                 name="make_pseudo_labels",
             )
