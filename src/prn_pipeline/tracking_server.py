@@ -11,6 +11,7 @@ from prn_pipeline.config_loader import LOADER_ARGS
 
 def tracking_of(project: Path) -> dict[str, str]:
     """Where the project's runs go: uri and experiment, as mlflow.yml says."""
-    loader = OmegaConfigLoader(str(project / "conf"), config_patterns={"mlflow": ["mlflow*"]}, **LOADER_ARGS)
-    config = loader["mlflow"]
+    own = "local" if (project / "conf" / "local").is_dir() else "base"  # git keeps no empty folder
+    arguments = LOADER_ARGS | {"default_run_env": own, "config_patterns": {"mlflow": ["mlflow*"]}}
+    config = OmegaConfigLoader(str(project / "conf"), **arguments)["mlflow"]
     return {"uri": config["server"]["mlflow_tracking_uri"], "experiment": config["tracking"]["experiment"]["name"]}
