@@ -142,7 +142,8 @@ def _entry(predictor: Predictor, name: str, path: Path, examined: Examined) -> E
         shares = {f"share of {one}": float(np.mean(mask == at)) for at, one in enumerate(predictor.settings.classes)}
     else:
         shares = {"foreground": float(mask.mean())}
-    confidence = examined.description.values[0, names_of(()).index("confidence")]
+    description = examined.description
+    confidence = description.values[0, names_of(()).index("confidence")]
     row = {
         "height": mask.shape[0],
         "width": mask.shape[1],
@@ -150,4 +151,4 @@ def _entry(predictor: Predictor, name: str, path: Path, examined: Examined) -> E
         "changed": round(float(np.mean(mask != base)), 6),
         "base_confidence": round(float(confidence), 4),
     }
-    return {"name": name, "source": stamp(path), "row": row, "description": as_json(examined.description)}
+    return {"name": name, "source": stamp(path), "row": row, "description": as_json(description)}

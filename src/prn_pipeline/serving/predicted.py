@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,13 +33,18 @@ class Examined:
 
     Attributes:
         predicted: of the image.
-        description: of image and maps, N = 1.
         base: logits of the base model, float16 (C,S,S), as they were refined.
+        describe: gives `description`, which costs what a pass of the refiner does and which not everybody wants.
     """
 
     predicted: Predicted
-    description: Descriptions
     base: NDArray[np.float16]
+    describe: Callable[[], Descriptions]
+
+    @property
+    def description(self) -> Descriptions:
+        """Of image and maps, N = 1."""
+        return self.describe()
 
     @property
     def base_mask(self) -> NDArray[np.uint8]:

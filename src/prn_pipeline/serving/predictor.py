@@ -6,6 +6,7 @@ import hashlib
 import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -202,10 +203,11 @@ class Predictor:
         given = [at_size(torch.from_numpy(item.logits), size) for item in batch if item.logits is not None]
         images = np.stack(seen) if seen else None
         found = self.logits(images, np.stack(given) if given else None)
-        described = describe(images, found.base, found.refined)
         for number, item in enumerate(batch):
-            one = Descriptions(*(column[number : number + 1] for column in described))
-            yield Examined(decided(found.refined[number], item.shape), one, found.base[number])
+            one = slice(number, number + 1)
+            seen_there = None if images is None else images[one]
+            described = partial(describe, seen_there, found.base[one], found.refined[one])
+            yield Examined(decided(found.refined[number], item.shape), found.base[number], described)
 
     def _at_own_scale(self, item: Item) -> Examined:
         if item.image is None or item.logits is not None:
@@ -217,8 +219,8 @@ class Predictor:
         base, refined = (logits[:, :, :height, :width] for logits in found)
         every = max(1, min(height, width) // self.settings.image_size)
         seen = image_stretched(item.image, self.settings.image_size)[None]
-        described = describe(seen, base[..., ::every, ::every], refined[..., ::every, ::every])
-        return Examined(decided(refined[0], (height, width)), described, base[0])
+        described = partial(describe, seen, base[..., ::every, ::every], refined[..., ::every, ::every])
+        return Examined(decided(refined[0], (height, width)), base[0], described)
 
 
 def _as_stored(logits: Tensor) -> Tensor:
