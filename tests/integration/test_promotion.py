@@ -9,11 +9,13 @@ from typing import Any
 import mlflow
 import pytest
 import torch
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.tracking import MlflowClient
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.io import PredictorDataset
-from prn_pipeline.promotion.registry import CHAMPION, ChampionChangedError, Registry
+from prn_pipeline.promotion.registry import BROKEN, CHAMPION, ChampionChangedError, Registry
 from prn_pipeline.serving import Predictor
 from tests.integration.conftest import merged, mistake_of, run_pipelines
 
@@ -108,7 +110,22 @@ def test_a_champion_that_cannot_be_loaded_is_told_and_replaced_by_hand(project: 
     assert "the champion models:/synthetic_roads/1 cannot be loaded" in message
     assert "prn rollback synthetic_roads --to VERSION" in message
     assert champion() == "1"
-    assert Registry("synthetic_roads").roll_back("2") == ("1", "2")
+    registry = Registry("synthetic_roads")
+    assert registry.roll_back("2") == ("1", "2")
+    registry.tag(registry.version("1"), BROKEN, "damaged")
+    with pytest.raises(UserError, match=r"version 1 is broken \(damaged\)"):
+        registry.roll_back("1")
+
+
+def test_a_registry_that_cannot_answer_is_not_one_without_a_champion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever comes next would be the first champion."""
+
+    def fails(*_: object) -> None:
+        raise MlflowException("the server is down", error_code=INTERNAL_ERROR)
+
+    monkeypatch.setattr(MlflowClient, "get_registered_model", fails)
+    with pytest.raises(MlflowException, match="the server is down"):
+        Registry("synthetic_roads").aliased(CHAMPION)
 
 
 def test_whoever_compared_with_an_old_champion_has_to_compare_again(project: Path) -> None:

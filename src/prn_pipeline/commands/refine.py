@@ -55,7 +55,6 @@ def refine(
     """
     from prn_pipeline.data.map_folder import MapFolder
     from prn_pipeline.serving.folder_job import FolderJob, FolderRun
-    from prn_pipeline.serving.journal import Journal
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
 
@@ -64,9 +63,7 @@ def refine(
     predictor = Predictor.load(model)
     folder = MapFolder(maps.parent, maps.name, None, map_values) if maps else None  # type: ignore[arg-type]
     job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities)
-    if overwrite:
-        Journal.forget(out)
-    run = FolderRun(predictor, job)
+    run = FolderRun(predictor, job, overwrite)
     failed = _run(run, out)
     _tell_drift(predictor, run, out)
     sys.exit(1 if failed else 0)

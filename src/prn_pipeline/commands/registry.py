@@ -9,6 +9,7 @@ import click
 
 from prn_pipeline.cli import speaking_plainly
 from prn_pipeline.commands.terminal import project_root
+from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from prn_pipeline.promotion.registry import Registry
@@ -51,7 +52,11 @@ def ask_projects_registry() -> None:
 
         from prn_pipeline.tracking_server import tracking_of
 
-        mlflow.set_tracking_uri(tracking_of(project_root())["uri"])
+        try:
+            project = project_root()
+        except UserError as error:
+            raise UserError(f"{error}; or export MLFLOW_TRACKING_URI, which says where models are registered") from None
+        mlflow.set_tracking_uri(tracking_of(project)["uri"])
 
 
 def _registry(name: str) -> Registry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from prn_pipeline.errors import UserError
@@ -26,7 +25,6 @@ def challenge(
     registry: Registry,
     predictor: Predictor,
     images: TestImages,
-    classes: Sequence[str],
     settings: ComparisonSettings,
 ) -> Decision:
     """Register the predictor unless it is known, make it the challenger, and promote it if it wins.
@@ -35,7 +33,6 @@ def challenge(
         registry: of the model.
         predictor: the challenger.
         images: the test set; those that one of the two has learned from are left out.
-        classes: names of the classes; empty for foreground.
         settings: what it takes to win.
 
     Returns:
@@ -60,13 +57,13 @@ def challenge(
         }
         if champion is not None and str(champion.version) == str(version.version):
             return decision | {"outcome": "same", "promoted": False, "why": "it is the champion already"}
-        if TAKEN_BACK in registry.version(str(version.version)).tags:
+        if TAKEN_BACK in version.tags:
             return decision | {"outcome": "taken_back", "promoted": False, "why": "it was champion and was taken back"}
         if champion is None:
             decision |= {"outcome": "first", "promoted": True, "why": "there was no champion"}
             decision |= _alone(predictor, images)
         else:
-            decision |= _against(champion.version, registry, predictor, images, classes, settings)
+            decision |= _against(champion.version, registry, predictor, images, settings)
             decision["outcome"] = "promoted" if decision["promoted"] else "kept"
         try:
             if decision["promoted"]:
@@ -94,7 +91,6 @@ def _against(
     registry: Registry,
     predictor: Predictor,
     images: TestImages,
-    classes: Sequence[str],
     settings: ComparisonSettings,
 ) -> Decision:
     address = f"models:/{registry.name}/{number}"
@@ -111,7 +107,7 @@ def _against(
             " give the new task a name of its own, `promotion.model`"
         )
     left = _unseen(images, predictor, champion)
-    found = compare(count(predictor, left), count(champion, left), left.manifest, classes, settings)
+    found = compare(count(predictor, left), count(champion, left), left.manifest, predictor.settings.classes, settings)
     return {**found, "left_out": len(images) - len(left)}
 
 

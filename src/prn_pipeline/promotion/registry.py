@@ -20,6 +20,8 @@ from prn_pipeline.errors import UserError
 CHAMPION, CHALLENGER = "champion", "challenger"
 #: Tags of a version: what it says of images, whom it replaced as champion, when it was taken back, what it is good for.
 DIGEST, REPLACED, TAKEN_BACK, BROKEN = "predictor_sha256", "replaced", "taken_back", "broken"
+#: What MLflow says where there is no such thing; any other error says nothing about what there is.
+ABSENT = "RESOURCE_DOES_NOT_EXIST"
 
 
 class ChampionChangedError(Exception):
@@ -43,11 +45,14 @@ class Registry:
         return sorted(found, key=lambda version: int(version.version), reverse=True)
 
     def aliased(self, alias: str) -> ModelVersion | None:
-        """The version of this alias; None where there is none."""
+        """The version of this alias; None where there is none, and not where the registry cannot say."""
         try:
-            return self._client.get_model_version_by_alias(self.name, alias)
-        except MlflowException:
+            number = self._client.get_registered_model(self.name).aliases.get(alias)
+        except MlflowException as error:
+            if error.error_code != ABSENT:
+                raise
             return None
+        return None if number is None else self.version(str(number))
 
     def find(self, digest: str) -> ModelVersion | None:
         """The newest usable version that says the same of every image."""
@@ -63,6 +68,8 @@ class Registry:
         try:
             return self._client.get_model_version(self.name, number)
         except MlflowException as error:
+            if error.error_code != ABSENT:
+                raise
             known = ", ".join(str(version.version) for version in self.versions()) or "none"
             raise UserError(f"model {self.name} has no version {number}; it has {known}") from error
 
@@ -105,7 +112,7 @@ class Registry:
                 names = ", ".join(model.name for model in self._client.search_registered_models()) or "none"
                 raise UserError(f"the registry has no model {self.name}; it has {names}")
             now = self.aliased(CHAMPION)
-            target = to or (self.version(str(now.version)).tags.get(REPLACED) if now else None)
+            target = to or (now.tags.get(REPLACED) if now else None)
             if target is None:
                 known = ", ".join(str(version.version) for version in self.versions()) or "none"
                 raise UserError(
@@ -113,6 +120,10 @@ class Registry:
                     f" there is nothing to go back to. Name a version with --to; there are {known}."
                 )
             chosen = self.version(target)
+            if BROKEN in chosen.tags:
+                raise UserError(f"model {self.name}: version {target} is broken ({chosen.tags[BROKEN]}): name another")
+            if TAKEN_BACK in chosen.tags:
+                self._client.delete_model_version_tag(self.name, target, TAKEN_BACK)
             self._client.set_registered_model_alias(self.name, CHAMPION, str(chosen.version))
             if now is not None and str(now.version) != str(chosen.version):
                 self.tag(now, TAKEN_BACK, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))

@@ -28,6 +28,7 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
     if not place.is_dir():
         raise UserError(f"{place}: no such file or folder")
     extensions = EXTENSIONS if bands else PICTURES
+    place, besides = place.resolve(), besides.resolve()
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(place.rglob("*")):
         below = path.relative_to(place)

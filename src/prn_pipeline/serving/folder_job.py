@@ -49,7 +49,7 @@ class FolderJob:
         """What results depend on beside the images; those of another run are not mixed with them."""
         return {
             "model": predictor.digest,
-            "maps": str(self.maps.place) if self.maps else None,
+            "maps": str(self.maps.place.resolve()) if self.maps else None,
             "at_own_scale": self.at_own_scale,
             "overlays": self.overlays,
             "probabilities": self.probabilities,
@@ -64,13 +64,20 @@ class FolderRun:
         left: those that have not been refined yet, or have changed since.
         journal: of this run and those before it.
 
+    Args:
+        predictor: what refines.
+        job: what is refined.
+        overwrite: nothing counts as done, whoever did it.
+
     Raises:
         UserError: no images; results of another model or of other options are there.
     """
 
-    def __init__(self, predictor: Predictor, job: FolderJob) -> None:
+    def __init__(self, predictor: Predictor, job: FolderJob, overwrite: bool = False) -> None:
         self._predictor, self._job = predictor, job
         self.files = images_below(job.images, predictor.settings.bands is not None, job.out)
+        if overwrite:
+            Journal.forget(job.out)
         self.journal = Journal(job.out, job.made_with(predictor))
         self.left = {name: path for name, path in self.files.items() if not self.journal.is_done(name, path)}
         self._failed: list[tuple[str, str]] = []

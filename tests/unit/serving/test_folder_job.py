@@ -14,7 +14,7 @@ from prn_pipeline.metrics.descriptions import describe
 from prn_pipeline.serving import Predictor
 from prn_pipeline.serving.drift_report import drift_report, write_report
 from prn_pipeline.serving.folder_job import FolderJob, FolderRun
-from prn_pipeline.serving.journal import NAME, Journal
+from prn_pipeline.serving.journal import NAME
 from tests.unit.serving.conftest import map_predictor, random_predictor
 
 
@@ -90,12 +90,23 @@ def test_results_of_two_models_are_not_mixed(predictor: Predictor, photos: Path,
         done(random_predictor(seed=1), FolderJob(photos, out))
     with pytest.raises(UserError, match="at_own_scale differ"):
         done(predictor, FolderJob(photos, out, at_own_scale=True))
-    Journal.forget(out)
-    assert len(done(random_predictor(seed=1), FolderJob(photos, out))) == 3
+    other = FolderRun(random_predictor(seed=1), FolderJob(photos, out), overwrite=True)
+    assert len(list(other.refine())) == 3
 
 
-def test_results_below_the_images_are_no_images(predictor: Predictor, photos: Path) -> None:
-    job = FolderJob(photos, photos / "out")
+def test_a_wrong_folder_forgets_nothing_of_what_is_done(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    job = FolderJob(photos, tmp_path / "out")
+    done(predictor, job)
+    with pytest.raises(UserError, match="no such file or folder"):
+        FolderRun(predictor, FolderJob(tmp_path / "nowhere", tmp_path / "out"), overwrite=True)
+    assert done(predictor, job) == []
+
+
+def test_results_below_the_images_are_no_images(
+    predictor: Predictor, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    job = FolderJob(Path("photos"), photos / "out")
     done(predictor, job)
     assert len(FolderRun(predictor, job).files) == 3
 

@@ -62,9 +62,7 @@ def challenge_champion(
     test = manifest[manifest["split"] == "test"]
     images = TestImages(test, make_reader(name, described, Path(data_root)), maps)
     registry = Registry(settings["model"] or name)
-    decision = challenge(
-        registry, predictor, images, described.classes, ComparisonSettings.model_validate(settings["comparison"])
-    )
+    decision = challenge(registry, predictor, images, ComparisonSettings.model_validate(settings["comparison"]))
     mlflow.set_tag("promotion", decision["outcome"])
     what = "is champion now" if decision["promoted"] else "is not promoted"
     logger.info("%s: version %s %s: %s", registry.name, decision["challenger"]["version"], what, decision["why"])
