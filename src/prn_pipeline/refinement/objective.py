@@ -48,9 +48,11 @@ class EnsembleObjective:
             corrected = network.out_of_fold(folds, *maps)
             return _taught(corrected, labels, masks, network.settings), corrected.final
         losses = []
+        dealt = folds.tolist()  # a GPU is waited for once, and not again for every stack that is picked from
         for fold in range(len(network.members)):
-            rows = folds != fold
-            if rows.sum() > 1:  # batch norm learns nothing from one map
+            learned = [row for row, of_fold in enumerate(dealt) if of_fold != fold]
+            if len(learned) > 1:  # batch norm learns nothing from one map
+                rows = torch.tensor(learned, device=folds.device)
                 corrected = network.member(fold).branches(*(stack[rows] for stack in maps))
                 losses.append(_taught(corrected, labels[rows], masks[rows], network.settings))
         return torch.stack(losses).mean(), batch["inputs"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -33,6 +34,8 @@ JOB, PARENT, EPOCHS, WEIGHTS, HISTORY, LOG = (
 )
 #: A process that fails says so in a file of its own: {"mistake": whether a user can mend it, "message"}.
 FAILURE = "failure-{rank}.json"
+#: How torchrun tells in its log of a process that nobody asked to end.
+KILLED = re.compile(r"exitcode\s*: -9\b")
 #: Seconds between two looks for new epochs; seconds that processes have to end themselves; lines of a log in an error.
 LOOK_AGAIN, GRACE, SHOWN = 0.5, 20, 30
 
@@ -61,7 +64,7 @@ def train_by_processes(training: Training, listener: EpochListener | None) -> Tr
         finally:
             _end(started)
     if started.returncode != 0:
-        raise _failure(training, folder, started.returncode)
+        raise failure(training.name, folder, started.returncode)
     network.load_state_dict(load_file(folder / WEIGHTS))
     history = pd.read_csv(folder / HISTORY)
     shutil.rmtree(folder)
@@ -109,17 +112,18 @@ def _end(started: subprocess.Popen[bytes]) -> None:
         started.wait()
 
 
-def _failure(training: Training, folder: Path, code: int) -> Exception:
+def failure(training: str, folder: Path, code: int) -> Exception:
+    """Why the processes of a training ended with torchrun's exit code: what they have said, or that one was killed."""
     said = [json.loads(file.read_text()) for file in sorted(folder.glob(FAILURE.format(rank="*")))]
-    for failure in said:
-        if failure["mistake"]:
-            return UserError(failure["message"])
+    for one in said:
+        if one["mistake"]:
+            return UserError(one["message"])
     log = folder / LOG
-    if said:
-        return RuntimeError(f"{training.name}: a training process failed:\n{said[0]['message']}\nIts log: {log}")
+    if said and not KILLED.search(log.read_text(errors="replace")):  # who is killed ends the others' connections
+        return RuntimeError(f"{training}: a training process failed:\n{said[0]['message']}\nIts log: {log}")
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-SHOWN:])
     return UserError(
-        f"{training.name}: a training process was killed before its end (torchrun: exit code {code}); the likely reason"
+        f"{training}: a training process was killed before its end (torchrun: exit code {code}); the likely reason"
         f" is memory: lower batch_size, memory or processes of the training block, and run again to go on from the last"
         f" epoch. Log, {log}:\n{tail}"
     )

@@ -20,6 +20,7 @@ from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation import BaseModelSettings, build_base_model
 from prn_pipeline.segmentation.objective import MaskObjective
+from prn_pipeline.training import processes
 from prn_pipeline.training.job import Trained
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples
@@ -91,6 +92,21 @@ def test_a_process_that_is_killed_ends_all_in_one_error(bright_squares: Samples,
     with pytest.raises(UserError, match=r"a training process was killed .*lower batch_size"):
         train(bright_squares, tmp_path / "c", 2, objective=DiesInOneProcess("bce"))
     assert time.monotonic() - start < 300, "the other one does not wait for it"
+
+
+@pytest.mark.parametrize(
+    ("log", "kind"),
+    [
+        ("[1]:\n  rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: 41)\n", UserError),
+        ("[0]:\n  rank      : 0 (local_rank: 0)\n  exitcode  : 1 (pid: 40)\n", RuntimeError),
+    ],
+)
+def test_a_lost_connection_is_not_the_cause_where_a_process_was_killed(
+    log: str, kind: type[Exception], tmp_path: Path
+) -> None:
+    (tmp_path / processes.LOG).write_text(log)
+    (tmp_path / processes.FAILURE.format(rank=0)).write_text('{"mistake": false, "message": "Connection closed"}')
+    assert type(processes.failure("training", tmp_path, 1)) is kind
 
 
 class Refuses(MaskObjective):
