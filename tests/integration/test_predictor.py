@@ -4,15 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.io import ModuleDataset
 from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.training.precision import multiplies_bf16
 
 BASE = "synthetic_roads/unet_resnet18_small"
 
 
-def test_it_gives_what_the_evaluation_stage_has_measured_to_the_last_bit(finished: Path) -> None:
+def test_it_gives_what_the_evaluation_stage_has_measured(finished: Path) -> None:
+    """To the last bit, but for the rounding of processors whose kernels depend on the number of images at a time."""
     data = finished / "data"
     base, refiner = (
         ModuleDataset(filepath=str(data / "06_models" / file), kind=kind).load()
@@ -26,6 +29,11 @@ def test_it_gives_what_the_evaluation_stage_has_measured_to_the_last_bit(finishe
     images = ArrayStore(data / "02_intermediate/synthetic_roads/samples.zarr").read("images", test)
     refined = ArrayStore(data / f"07_model_output/{BASE}/prn/seed-0/refined.zarr").read("logits", slice(None))
     served = Predictor(base, refiner, PredictorSettings(image_size=64))  # type: ignore[arg-type]
-    assert (served.logits(images).refined[:, 0] == refined).all()
+    logits = served.logits(images).refined[:, 0]
     masks = np.stack([found.mask for found in served.predict(images)])
-    assert (masks == (refined > 0)).all()
+    if multiplies_bf16(torch.device("cpu")):
+        assert (logits == refined).all()
+        assert (masks == (refined > 0)).all()
+    else:
+        np.testing.assert_allclose(logits, refined, rtol=2e-3, atol=2e-3)
+        assert (masks == (refined > 0))[np.abs(refined) > 2e-3].all()

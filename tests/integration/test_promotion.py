@@ -22,7 +22,7 @@ from tests.integration.conftest import merged, mistake_of, run_pipelines
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINER = Path("data/06_models") / CELL / "refiner.safetensors"
 #: Four test images: a slice of one says nothing, and a sure gain is a gain on all of them.
-EASY = {"promotion": {"comparison": {"smallest_slice": 4}}}
+EASY = {"promotion": {"comparison": {"smallest_slice": 4, "smallest_test": 4}}}
 
 
 @pytest.fixture
@@ -115,6 +115,21 @@ def test_a_champion_that_cannot_be_loaded_is_told_and_replaced_by_hand(project: 
     registry.tag(registry.version("1"), BROKEN, "damaged")
     with pytest.raises(UserError, match=r"version 1 is broken \(damaged\)"):
         registry.roll_back("1")
+
+
+def test_a_version_that_was_never_proven_is_registered_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed between the two leaves a version that nobody has seen predict."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.pyfunc, "load_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            promote(project)
+    assert champion() is None
+    promote(project)
+    assert champion() == "2"
 
 
 def test_a_registry_that_cannot_answer_is_not_one_without_a_champion(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,6 @@ def test_promotion_is_told_the_cell_and_skipped_where_its_judgement_is_newer_tha
     assert dag.promotion(CELL) == (
         "test data/08_reporting/synthetic_roads/unet_resnet18_small/prn/seed-0/promotion.json"
         " -nt metrics/synthetic_roads/unet_resnet18_small/prn/seed-0.json && exit 99;"
-        " kedro run --pipelines promotion"
+        " DVC_STAGE=promotion kedro run --pipelines promotion"
         " --params dataset=synthetic_roads,base_model=unet_resnet18_small,refiner=prn,seed=0"
     )

@@ -3,6 +3,7 @@
 import configparser
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,22 @@ def test_the_command_takes_the_options_that_it_is_given(file: str) -> None:
     for call in calls:
         name, *options = shlex.split(call)
         prn.commands[name].make_context(name, options)
+
+
+def test_a_line_of_cron_starts_the_command_in_a_fresh_clone(tmp_path: Path) -> None:
+    stub = tmp_path / ".venv/bin/prn"
+    stub.parent.mkdir(parents=True)
+    stub.write_text('#!/bin/sh\necho "$@" > called\n')
+    stub.chmod(0o755)
+    lines = [
+        line.split("prn  ", 1)[1] for line in (DEPLOY / "cron/prn-retrain").read_text().splitlines() if "&&" in line
+    ]
+    assert len(lines) == 2
+    for line in lines:
+        command = f"LOG=data/08_reporting/retrain.log; {line.replace('/srv/prn_pipeline', str(tmp_path))}"
+        subprocess.run(["/bin/sh", "-c", command], check=True)
+        assert (tmp_path / "called").read_text().startswith("retrain")
+        (tmp_path / "called").unlink()
 
 
 def test_systemd_takes_for_no_failure_what_is_none() -> None:

@@ -30,6 +30,8 @@ COMMAND = {
         "PATH": f"{PROJECT / '.venv/bin'}:{os.environ['PATH']}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
+        # several that each use all of the cores wait for one another
+        **({"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // JOBS))} if JOBS > 1 else {}),
     },
     "append_env": True,
     "skip_on_exit_code": SKIPPED,
@@ -58,8 +60,9 @@ def promotion(cell: dict) -> str:
     """Let the cell's predictor become champion if it is better, where its scores are newer than their judgement."""
     path = "{dataset}/{base_model}/{refiner}/seed-{seed}".format(**cell)
     judgement, scores = quote(f"data/08_reporting/{path}/promotion.json"), quote(f"metrics/{path}.json")
+    run = "DVC_STAGE=promotion kedro run --pipelines promotion"  # which reads the raw data that its stages have read
     names = quote(",".join(f"{name}={value}" for name, value in cell.items()))
-    return f"test {judgement} -nt {scores} && exit {SKIPPED}; kedro run --pipelines promotion --params {names}"
+    return f"test {judgement} -nt {scores} && exit {SKIPPED}; {run} --params {names}"
 
 
 @dag(

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from prn_pipeline.cli import speaking_plainly
+from prn_pipeline.commands.retrain import ending_with_its_code
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell, warn
 
 
@@ -41,19 +42,25 @@ def plan() -> None:
     help="take the lists of this file: it replaces conf/base/benchmark.yml",
 )
 @data_option
+@ending_with_its_code
 @speaking_plainly
 def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
-    """Run what is stale, then the leaderboard. A failed cell stops no other; exit code 1 if one failed."""
+    """Run what is stale, then the leaderboard. A failed cell stops no other; exit code 1 if one failed.
+
+    It and `prn retrain` wait for nobody: while one runs, another ends at once with exit code 4.
+    """
     from prn_pipeline.benchmark.lists import LISTS, read_lists, use_lists
     from prn_pipeline.benchmark.stale import run_stale
+    from prn_pipeline.retraining.exclusive import only_one
 
     project, console = project_root(), Console()
-    lists = use_lists(project, file) if file else read_lists(project)
-    if file:
-        console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
-    prepare(lists, data, project, console)
-    outcomes = run_stale(lists, project, jobs, lambda outcome: tell(outcome, project, console))
-    _leaderboard(project, console)
+    with only_one(project):  # DVC frees its own lock while a stage runs, and a pull would change what it has written
+        lists = use_lists(project, file) if file else read_lists(project)
+        if file:
+            console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
+        prepare(lists, data, project, console)
+        outcomes = run_stale(lists, project, jobs, lambda outcome: tell(outcome, project, console))
+        _leaderboard(project, console)
     sys.exit(1 if any(outcome.failed for outcome in outcomes) else 0)
 
 

@@ -55,6 +55,8 @@ def _check_bucket(protocol: str, bucket: str) -> None:
             f"{protocol}://{bucket} cannot be used ({error}): pip install 'prn_pipeline[s3]' for s3://, or use a local"
             " folder"
         ) from error
+    except PermissionError:
+        return  # of the bucket as a whole; what may be done below the folder, the first access to it says
     except Exception as error:  # of whichever library talks to the storage
         raise UserError(
             f"{protocol}://{bucket} cannot be reached ({type(error).__name__}: {error}): check AWS_ACCESS_KEY_ID,"

@@ -70,9 +70,7 @@ def register(registry: Registry, predictor: Predictor, example: Item) -> ModelVe
             input_example=request,
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
-    made = mlflow.register_model(
-        logged.model_uri, registry.name, tags={DIGEST: predictor.digest, "made_by": predictor.settings.made_by}
-    )
+    made = mlflow.register_model(logged.model_uri, registry.name, tags={"made_by": predictor.settings.made_by})
     address = f"models:/{registry.name}/{made.version}"
     try:
         found = mlflow.pyfunc.load_model(address).predict(request)
@@ -83,7 +81,8 @@ def register(registry: Registry, predictor: Predictor, example: Item) -> ModelVe
     if not found["mask"].equals(expected["mask"]):
         registry.tag(made, BROKEN, "another mask than before it was registered")
         raise UserError(f"{address} gives another mask than before it was registered: it is tagged broken")
-    return made
+    registry.tag(made, DIGEST, predictor.digest)  # proven: from now on it is found in place of being registered again
+    return registry.version(str(made.version))
 
 
 def signature_of(predictor: Predictor) -> ModelSignature:

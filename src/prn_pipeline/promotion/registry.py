@@ -133,5 +133,5 @@ class Registry:
     def _turn(self) -> Iterator[None]:
         """One at a time on this machine; MLflow has no way to compare and set in one step."""
         key = sha256(f"{mlflow.get_registry_uri()}\0{self.name}".encode()).hexdigest()[:16]
-        with FileLock(Path(tempfile.gettempdir()) / f"prn-{key}.lock"):
+        with FileLock(Path(tempfile.gettempdir()) / f"prn-{key}.lock", mode=0o666):  # whoever comes first, others too
             yield

@@ -1,4 +1,4 @@
-"""One retraining at a time in a project, which lets go of everything when it is told to end."""
+"""One retraining or benchmark at a time in a project, which lets go of everything when it is told to end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def only_one(project: Path) -> Iterator[None]:
         with FileLock(file, timeout=0):
             yield
     except Timeout:
-        raise RetrainingError(f"another prn retrain is running in {project}: it holds {LOCK}", ANOTHER_RUNS) from None
+        raise RetrainingError(
+            f"another prn retrain or prn benchmark is running in {project}: it holds {LOCK}", ANOTHER_RUNS
+        ) from None
 
 
 @contextmanager

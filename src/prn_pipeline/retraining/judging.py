@@ -44,7 +44,7 @@ def judge(names: Mapping[str, Any], project: Path) -> bool:
         done = subprocess.run(
             ["kedro", "run", "--pipelines", "promotion", "--params", ",".join(f"{k}={v}" for k, v in names.items())],
             cwd=project,
-            env=tool_environment(),
+            env=tool_environment() | {"DVC_STAGE": "promotion"},  # the raw data that its stages have read
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -22,6 +22,7 @@ class ComparisonSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     margin: float = Field(ge=0, description="the lower end of the gain's interval must be above it; a share of 1")
+    smallest_test: int = Field(ge=2, description="images to compare on; by fewer nobody is promoted")
     slices: tuple[By, ...] = Field(description="parts of the test set that are guarded; classes always are")
     smallest_slice: int = Field(ge=2, description="images; smaller slices say nothing")
     slice_tolerance: float = Field(ge=0, description="a slice may lose so much iou_micro, unless it surely loses")
@@ -81,10 +82,11 @@ def compare(
             judged = _judged(challenger[there, one], champion[there, one], settings)
             parts.append({"by": "class", "slice": name, "images": int(there.sum())} | judged)
     worse = [part for part in parts if part["worse"]]
-    surely = overall["ci95"][0] > settings.margin
+    enough = len(challenger) >= settings.smallest_test  # the interval of a handful of images is none
+    surely = enough and overall["ci95"][0] > settings.margin
     return {
         "promoted": surely and not worse,
-        "why": _why(overall, worse, settings),
+        "why": _why(len(challenger), overall, worse, settings),
         "images": len(challenger),
         "iou_micro": {
             "challenger": float(mean_iou(challenger.sum(0))),
@@ -100,9 +102,13 @@ def _judged(challenger: np.ndarray, champion: np.ndarray, settings: ComparisonSe
     return {"gain": gain, "worse": gain["ci95"][1] < 0 or gain["iou_micro"] < -settings.slice_tolerance}
 
 
-def _why(overall: Mapping[str, Any], worse: Sequence[Mapping[str, Any]], settings: ComparisonSettings) -> str:
+def _why(
+    images: int, overall: Mapping[str, Any], worse: Sequence[Mapping[str, Any]], settings: ComparisonSettings
+) -> str:
     low, high = (100 * end for end in overall["ci95"])
     said = f"{100 * overall['iou_micro']:+.2f} points of iou_micro [{low:+.2f}, {high:+.2f}]"
+    if images < settings.smallest_test:
+        return f"{said} on {images} test images that neither has learned from: {settings.smallest_test} are needed"
     if overall["ci95"][0] <= settings.margin:
         return f"{said}: the lower end is not above the margin of {100 * settings.margin:g}"
     if worse:

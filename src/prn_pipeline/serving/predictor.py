@@ -1,4 +1,4 @@
-"""Images in, refined masks out: the same as the evaluation stage makes of them, to the last bit."""
+"""Images in, refined masks out: the same as the evaluation stage makes of them."""
 
 from __future__ import annotations
 

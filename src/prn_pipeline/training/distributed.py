@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -65,8 +66,9 @@ def _end_with(parent: dict[str, object]) -> None:
     process = psutil.Process(int(str(parent["process"])))
 
     def watch() -> None:
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(WATCH)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(WATCH)
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -10,7 +10,12 @@ from prn_pipeline.metrics import COLUMNS
 from prn_pipeline.serving.comparison import ComparisonSettings, compare, slices
 
 SETTINGS = ComparisonSettings(
-    margin=0.0, slices=("image_size", "mask_size", "group"), smallest_slice=10, slice_tolerance=0.01, resamples=500
+    margin=0.0,
+    smallest_test=10,
+    slices=("image_size", "mask_size", "group"),
+    smallest_slice=10,
+    slice_tolerance=0.01,
+    resamples=500,
 )
 
 
@@ -50,6 +55,14 @@ def test_the_better_one_is_promoted_and_the_equal_and_the_worse_are_not(base: np
     same = compare(counts(base), counts(base), images, (), SETTINGS)
     assert not same["promoted"]
     assert same["gain"]["iou_micro"] == 0
+
+
+@pytest.mark.parametrize("left", [1, 2, 9, 10])
+def test_a_handful_of_images_promotes_nobody(left: int, base: np.ndarray) -> None:
+    better = counts(np.clip(base + 0.05, 0, 1))[:left]
+    found = compare(better, counts(base)[:left], some_images()[:left], (), SETTINGS)
+    assert found["promoted"] is (left >= 10)
+    assert found["promoted"] or f"{left} test images" in found["why"]
 
 
 def test_a_gain_within_the_margin_is_not_enough(base: np.ndarray) -> None:

@@ -42,7 +42,7 @@ def train(
     samples: Samples, folder: Path, processes: int, objective: Any = None, told: list[int] | None = None, **more: Any
 ) -> Trained:
     settings = TrainingSettings.model_validate(
-        {"epochs": 2, "batch_size": 4, "learning_rate": 0.01, "precision": "fp32", "accelerator": "cpu"}
+        {"epochs": 2, "batch_size": 4, "learning_rate": 0.003, "precision": "fp32", "accelerator": "cpu"}
         | {"processes": processes, "augmentation": {}, "optimizer": "sgd"}  # adam makes much of rounding
         | more
     )
