@@ -1,7 +1,8 @@
 """`python -m benchmarks.ablation`: what each ingredient of `prn` is worth, on maps that were left out of training.
 
-Each variant is trained as the pipeline trains it, with the steps of `prn_quick`, on maps of the cells that have been run. The
-judge is the ensemble's own: every map of val refined by the member that has not learned from it. The test images are not touched.
+Each variant is trained as the pipeline trains it, with the steps of `prn_quick`, on maps of the cells that have been
+run. The judge is the ensemble's own: every map of val refined by the member that has not learned from it. The test
+images are not touched.
 """
 
 from __future__ import annotations

@@ -18,10 +18,12 @@ import yaml
 Scores = dict[str, Any]
 
 PAGE, METRICS = Path("docs/results.md"), Path("metrics")
+#: The same cells on another kind of machine.
+REPEATED = METRICS / "h200"
+LONGER = Path("benchmarks/lists/longer_training.yml")
 #: The cells that goals are of, and those that stand beside them.
 LISTS = (Path("benchmarks/lists/six_data_sets.yml"), Path("benchmarks/lists/paper_protocol.yml"))
 
-BEGIN, END = "<!-- cells: begin -->", "<!-- cells: end -->"
 METHODS = ("base", "tuned_threshold", "rankseg", "views")
 MAIN = "prn"
 KEYS = ("datasets", "base_models", "refiners", "seeds")
@@ -150,9 +152,10 @@ def section(cells: list[Scores], lists: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def write_page(page: Path, folder: Path, lists: Sequence[dict[str, Any]]) -> None:
+def write_page(page: Path, folder: Path, lists: Sequence[dict[str, Any]], mark: str = "cells") -> None:
     """Replace what lies between the two marks of the page."""
-    replace_between(page, BEGIN, END, section(read_cells(folder, lists), lists))
+    text = section(read_cells(folder, lists), lists)
+    replace_between(page, f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->", text)
 
 
 def replace_between(page: Path, begin: str, end: str, text: str) -> None:
@@ -171,4 +174,6 @@ def replace_between(page: Path, begin: str, end: str, text: str) -> None:
 
 if __name__ == "__main__":
     write_page(PAGE, METRICS, read_lists())
+    write_page(PAGE, REPEATED, read_lists(), "repeated")
+    write_page(PAGE, REPEATED, [yaml.safe_load(LONGER.read_text())], "longer")
     print(PAGE)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.results_page import BEGIN, END, goals, read_cells, write_page
+from benchmarks.results_page import goals, read_cells, write_page
+
+BEGIN, END = "<!-- cells: begin -->", "<!-- cells: end -->"
 
 LISTS = [{"datasets": ["roads", "cells"], "base_models": ["unet"], "refiners": ["prn", "bias_field"], "seeds": [0]}]
 
