@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.results_page import LISTS, METRICS, PAGE, Scores, read_cells, replace_between
+from benchmarks.results_page import LISTS, METRICS, PAGE, REPEATED, Scores, read_cells, replace_between
 from prn_pipeline.metrics.bootstrap import bounds, draws
 
 CLASSES, FEW_SHOT = Path("benchmarks/lists/classes.yml"), Path("benchmarks/lists/few_shot.yml")
@@ -108,8 +108,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Put the three parts into the page."""
-    of_list = {file: read_cells(METRICS, [yaml.safe_load(file.read_text())]) for file in (LISTS[0], CLASSES, FEW_SHOT)}
-    refined = [cell for cell in of_list[LISTS[0]] if cell["refiner"] == "prn"]
+    of_list = {file: read_cells(METRICS, [yaml.safe_load(file.read_text())]) for file in (CLASSES, FEW_SHOT)}
+    binary = read_cells(REPEATED, [yaml.safe_load(LISTS[0].read_text())])
+    refined = [cell for cell in binary if cell["refiner"] == "prn"]
     for mark, text in (
         ("saliency", saliency_section(refined)),
         ("classes", classes_section(of_list[CLASSES])),
