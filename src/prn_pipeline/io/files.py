@@ -17,7 +17,9 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class _FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
+class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
+    """A file, or a folder that appears whole or not at all."""
+
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = location(filepath)
         self.metadata = metadata
@@ -34,7 +36,7 @@ class _FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
         return {"filepath": str(self._filepath)}
 
 
-class TableDataset(_FileDataset[pd.DataFrame, pd.DataFrame]):
+class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
     """A table as .parquet (keeps `attrs`) or .csv, by suffix."""
 
     def save(self, data: pd.DataFrame) -> None:
@@ -55,7 +57,7 @@ class TableDataset(_FileDataset[pd.DataFrame, pd.DataFrame]):
         return TablePreview(json.loads(self.load().head(nrows).to_json(orient="split")))
 
 
-class JsonDataset(_FileDataset[dict[str, Any], dict[str, Any]]):
+class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):
     """A JSON object; with `default`, what a missing file stands for."""
 
     def __init__(
@@ -83,7 +85,7 @@ class JsonDataset(_FileDataset[dict[str, Any], dict[str, Any]]):
         return self._default is not None or super()._exists()
 
 
-class TextDataset(_FileDataset[str, str]):
+class TextDataset(FileDataset[str, str]):
     """A text such as an HTML page, UTF-8."""
 
     def save(self, data: str) -> None:
@@ -96,7 +98,7 @@ class TextDataset(_FileDataset[str, str]):
         return self._existing().read_text(encoding="utf-8")
 
 
-class FiguresDataset(_FileDataset[dict[str, bytes], dict[str, bytes]]):
+class FiguresDataset(FileDataset[dict[str, bytes], dict[str, bytes]]):
     """A folder of PNG files, by name."""
 
     def save(self, data: dict[str, bytes]) -> None:

@@ -1,19 +1,12 @@
 """Predictors in the catalog."""
 
-from typing import Any
-
-from kedro.io import AbstractDataset
-
-from prn_pipeline.data.locations import is_whole, local_copy, location
+from prn_pipeline.data.locations import local_copy
+from prn_pipeline.io.files import FileDataset
 from prn_pipeline.serving import Predictor
 
 
-class PredictorDataset(AbstractDataset[Predictor, Predictor]):
+class PredictorDataset(FileDataset[Predictor, Predictor]):
     """A predictor's folder."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = location(filepath)
-        self.metadata = metadata
 
     def save(self, data: Predictor) -> None:
         """Write the folder, which appears whole or not at all."""
@@ -21,11 +14,5 @@ class PredictorDataset(AbstractDataset[Predictor, Predictor]):
 
     def load(self) -> Predictor:
         """Read it."""
-        with local_copy(self._filepath) as folder:
+        with local_copy(self._existing()) as folder:
             return Predictor.load(folder)
-
-    def _exists(self) -> bool:
-        return is_whole(self._filepath)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

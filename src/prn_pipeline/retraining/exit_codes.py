@@ -19,7 +19,7 @@ EXIT_CODES = {
     MISTAKE: "a mistake in the project or its configuration, which the last message names",
     2: "a mistake on the command line; nothing was run",
     CELLS_FAILED: "cells failed, in training or in promotion; all others are done and pushed",
-    ANOTHER_RUNS: "another prn retrain is running in this project; nothing was run",
+    ANOTHER_RUNS: "another prn retrain or prn benchmark is running in this project; nothing was run",
     PULL_FAILED: "data could not be pulled; nothing was run",
     PUSH_FAILED: "results could not be pushed, and cells may have failed besides; the next start pushes them",
     INTERRUPTED: "interrupted by Ctrl-C; the next start continues",

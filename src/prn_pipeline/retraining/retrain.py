@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mlflow.exceptions import MlflowException
+
 from prn_pipeline.benchmark.leaderboard import track_leaderboard, write_leaderboard
 from prn_pipeline.benchmark.lists import Lists, read_lists
 from prn_pipeline.benchmark.run import Outcome
@@ -55,14 +57,22 @@ def retrain(
         prepare(lists)
         outcomes = run_stale(lists, project, workers, told)
         report.cells.extend(_judged(lists, project, outcomes, say))
-        if outcomes:
-            made, page = write_leaderboard(lists, project)
-            track_leaderboard(made, page, tracking_of(project))
         if any(cell.outcome == "failed" for cell in report.cells):
             report.end(CELLS_FAILED, report.line)
         if pushes:
             _push(project, report)
+        if outcomes or any(cell.outcome in ("promoted", "kept") for cell in report.cells):
+            _show(lists, project, say)
     return report
+
+
+def _show(lists: Lists, project: Path, say: Callable[[str], None]) -> None:
+    """The leaderboard: results are safe by now, and a tracking server that is away spoils no night."""
+    made, page = write_leaderboard(lists, project)
+    try:
+        track_leaderboard(made, page, tracking_of(project))
+    except MlflowException as error:
+        say(f"the leaderboard {page} was not logged to MLflow: {error}")
 
 
 def _judged(
