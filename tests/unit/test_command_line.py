@@ -8,7 +8,9 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 
 from prn_pipeline.cli import cli, speaking_plainly, users_mistake
+from prn_pipeline.commands.benchmark import by_reason
 from prn_pipeline.errors import UserError
+from prn_pipeline.reporting.leaderboard import Cell
 from prn_pipeline.tracking import flat_metrics
 
 
@@ -65,3 +67,12 @@ def test_scores_become_flat_metrics() -> None:
         "methods.prn.ci.0": 0.4,
         "methods.prn.ci.1": 0.6,
     }
+
+
+def test_what_cells_have_failed_of_together_is_said_once() -> None:
+    names = {"dataset": "roads", "base_model": "unet", "refiner": "prn"}
+    broken = {"stage": "ingestion", "message": "1 of 9 samples\n cannot be used"}
+    cells = [Cell(names | {"seed": seed}, failure=dict(broken)) for seed in (0, 1)] + [Cell(names | {"seed": 2})]
+    found = by_reason(cells)
+    assert list(found) == ["failed in ingestion: 1 of 9 samples cannot be used", "not run:"]
+    assert [cell.path for cell in found["not run:"]] == ["roads/unet/prn/seed-2"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,6 +13,9 @@ from rich.console import Console
 from prn_pipeline.cli import speaking_plainly
 from prn_pipeline.commands.retrain import ending_with_its_code
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell, warn
+
+if TYPE_CHECKING:
+    from prn_pipeline.reporting.leaderboard import Cell
 
 
 @click.command()
@@ -81,10 +86,24 @@ def _leaderboard(project: Path, console: Console) -> None:
     made, page = write_leaderboard(lists, project)
     if made.standings:
         console.print(terminal(made.standings, console.width))
-    for cell in made.trouble:
-        what = "failed" if cell.failure else "not run"
-        why = f" in {cell.failure['stage']}: {' '.join(cell.failure['message'].split())}" if cell.failure else ""
-        style = "red" if cell.failure else "dim"
-        console.print(f"{cell.path}: {what}{why}", style=style, highlight=False, markup=False)
+    for reason, cells in by_reason(made.trouble).items():
+        style = "red" if any(cell.failure for cell in cells) else "dim"
+        console.print(f"{counted(len(cells))} {reason}", style=style, highlight=False, markup=False, soft_wrap=True)
+        for cell in cells:
+            console.print(f"  {cell.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
     track_leaderboard(made, page, tracking_of(project))
+
+
+def by_reason(trouble: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Cells without scores; what they share has often failed for all of them at once, and is said once."""
+    found: dict[str, list[Cell]] = {}
+    for cell in trouble:
+        failure = cell.failure
+        reason = f"failed in {failure['stage']}: {' '.join(failure['message'].split())}" if failure else "not run:"
+        found.setdefault(reason, []).append(cell)
+    return found
+
+
+def counted(cells: int) -> str:
+    return "1 cell" if cells == 1 else f"{cells} cells"
