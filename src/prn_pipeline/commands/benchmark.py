@@ -88,7 +88,13 @@ def _leaderboard(project: Path, console: Console) -> None:
         console.print(terminal(made.standings, console.width))
     for reason, cells in by_reason(made.trouble).items():
         style = "red" if any(cell.failure for cell in cells) else "dim"
-        console.print(f"{counted(len(cells))} {reason}", style=style, highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"{len(cells)} {'cells' if len(cells) > 1 else 'cell'} {reason}",
+            style=style,
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
         for cell in cells:
             console.print(f"  {cell.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
@@ -103,7 +109,3 @@ def by_reason(trouble: Iterable[Cell]) -> dict[str, list[Cell]]:
         reason = f"failed in {failure['stage']}: {' '.join(failure['message'].split())}" if failure else "not run:"
         found.setdefault(reason, []).append(cell)
     return found
-
-
-def counted(cells: int) -> str:
-    return "1 cell" if cells == 1 else f"{cells} cells"
