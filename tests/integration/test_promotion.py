@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
 import torch
 from mlflow.exceptions import MlflowException
@@ -15,9 +16,12 @@ from mlflow.tracking import MlflowClient
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.io import PredictorDataset
+from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import BROKEN, CHAMPION, ChampionChangedError, Registry
 from prn_pipeline.serving import Predictor
+from prn_pipeline.serving.predictor import Item
 from tests.integration.conftest import merged, mistake_of, run_pipelines
+from tests.unit.serving.conftest import random_predictor
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINER = Path("data/06_models") / CELL / "refiner.safetensors"
@@ -117,19 +121,26 @@ def test_a_champion_that_cannot_be_loaded_is_told_and_replaced_by_hand(project: 
         registry.roll_back("1")
 
 
-def test_a_version_that_was_never_proven_is_registered_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is killed between the two leaves a version that nobody has seen predict."""
+def test_a_version_that_was_never_proven_is_registered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed before it has loaded a version back leaves one that nobody has seen predict."""
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(mlflow.pyfunc, "load_model", killed)
-        with pytest.raises(KeyboardInterrupt):
-            promote(project)
-    assert champion() is None
-    promote(project)
-    assert champion() == "2"
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = mlflow.create_experiment("proof", artifact_location=str(tmp_path / "artifacts"))
+    predictor, image, registry = random_predictor(), np.zeros((64, 64, 3), np.uint8), Registry("proof")
+    with mlflow.start_run(experiment_id=experiment):
+        with monkeypatch.context() as patch:
+            patch.setattr(mlflow.pyfunc, "load_model", killed)
+            with pytest.raises(KeyboardInterrupt):
+                register(registry, predictor, Item(image))
+        assert [version.version for version in registry.versions()] == [1]
+        assert registry.find(predictor.digest) is None
+        register(registry, predictor, Item(image))
+    found = registry.find(predictor.digest)
+    assert found is not None
+    assert found.version == 2
 
 
 def test_a_registry_that_cannot_answer_is_not_one_without_a_champion(monkeypatch: pytest.MonkeyPatch) -> None:
