@@ -29,7 +29,9 @@ GIB = 2**30
 class DaskEngine:
     """The workers of one scheduler.
 
-    A part whose worker dies is given to another one. A part that several workers have died of is an error.
+    A part whose worker dies is given to another one. A part that several workers have died with is an error; the
+    scheduler counts the parts that wait at a worker as it counts the one that is worked on, so the error may name a
+    neighbour of the part that killed it.
 
     Args:
         client: of the scheduler.
@@ -94,8 +96,8 @@ def _result(future: Future, part: Part) -> Any:
         return future.result()
     except KilledWorker as error:
         raise UserError(
-            f"{error.allowed_failures + 1} Dask workers died of rows {part[0]} to {part[1]}; the likely reason is"
-            " memory: raise engine.memory, lower engine.workers or the stage's batch_size; nothing was replaced"
+            f"{error.allowed_failures + 1} Dask workers died that had rows {part[0]} to {part[1]} to do; the likely"
+            " reason is memory: raise engine.memory, lower engine.workers or the stage's batch_size; nothing was replaced"
         ) from error
     except (CancelledError, OSError) as error:
         if isinstance(error, OSError) and future.status == "error":
