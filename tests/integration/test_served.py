@@ -6,13 +6,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions, requires
 from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -89,6 +90,39 @@ def test_a_bad_request_gets_a_reason_and_the_next_one_an_answer(
 
 def test_another_content_type_is_refused(server: tuple[str, Any]) -> None:
     assert ask(server[0], GOOD.encode(), "image/png")[0] == 415
+
+
+def table(values: Sequence[Any], name: str = "image") -> bytes:
+    """A table of one column as parquet."""
+    file = io.BytesIO()
+    pd.DataFrame({name: values}).to_parquet(file)
+    return file.getvalue()
+
+
+PARQUET = "application/vnd.apache.parquet"
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        (b"", PARQUET),
+        (b"PAR1" + bytes(range(256)) * 40 + b"PAR1", PARQUET),
+        (table([b"no picture"])[:-20], PARQUET),
+        (table([b"no picture"]), PARQUET),
+        (table([[1, 2], [3]]), PARQUET),
+        (table([1, 2]), PARQUET),
+        (table(["text"], "photo"), PARQUET),
+        (b"", "text/csv"),
+        (b"\xff\x00", "text/csv"),
+        (b"image\nno picture\n", "text/csv"),
+        (b'image\n"never closed', "text/csv"),
+        (b"a,b\n1,2,3\n", "text/csv"),
+    ],
+)
+def test_garbage_of_the_other_content_types_is_refused_too(server: tuple[str, Any], payload: bytes, kind: str) -> None:
+    status, answered = ask(server[0], payload, kind)
+    assert 400 <= status < 500, answered
+    assert ask(server[0], request(GOOD))[0] == 200
 
 
 def test_several_clients_each_get_their_own_answer(server: tuple[str, Any]) -> None:
