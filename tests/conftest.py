@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +62,8 @@ def bucket(object_storage: str, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"bucket-{next(_NUMBERS)}"
     fsspec.filesystem("s3", use_listings_cache=False).mkdir(name)
     return f"s3://{name}"
+
+
+def shim_path(folder: Path) -> str:
+    """A PATH on which what is in a folder comes before the tools of this environment."""
+    return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])

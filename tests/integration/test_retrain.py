@@ -1,7 +1,6 @@
 """`prn retrain` runs and judges what has changed and nothing else, once at a time; with real DVC, a `kedro` of ours."""
 
 import json
-import os
 import shutil
 import signal
 import stat
@@ -19,6 +18,7 @@ from prn_pipeline.commands import prn
 from prn_pipeline.retraining.exclusive import LOCK
 from prn_pipeline.retraining.exit_codes import EXIT_CODES
 from prn_pipeline.retraining.report import REPORT
+from tests.conftest import shim_path
 from tests.integration.conftest import PROJECT, copy_project
 
 CELL = "unet_resnet18_small/prn/seed-0"
@@ -133,7 +133,7 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kedro.write_text(KEDRO)
     kedro.chmod(kedro.stat().st_mode | stat.S_IEXEC)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{kedro.parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("PATH", shim_path(kedro.parent))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("PRN_DATA_ROOT", raising=False)
         patch.chdir(folder)
@@ -148,7 +148,7 @@ def project(retrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A copy of it, which is also the working directory."""
     folder = tmp_path / "project"
     shutil.copytree(retrained, folder, symlinks=True)
-    monkeypatch.setenv("PATH", f"{retrained.parent / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", shim_path(retrained.parent / "bin"))
     monkeypatch.delenv("PRN_DATA_ROOT", raising=False)
     monkeypatch.chdir(folder)
     (folder / "told").unlink(missing_ok=True)

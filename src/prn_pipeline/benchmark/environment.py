@@ -8,5 +8,11 @@ from pathlib import Path
 
 
 def tool_environment() -> dict[str, str]:
-    """This process's environment; tools beside this python are found where its environment is not activated."""
-    return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}{os.pathsep}{Path(sys.executable).parent}"}
+    """This process's environment, in which the tools beside this python are found.
+
+    Before all others, since a system's own dvc knows nothing of this installation; but where they are on the path
+    already, as in an activated environment, its order is the user's.
+    """
+    tools = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    return {**os.environ, "PATH": os.pathsep.join(path if tools in path else [tools, *path])}

@@ -97,7 +97,8 @@ def _result(future: Future, part: Part) -> Any:
     except KilledWorker as error:
         raise UserError(
             f"{error.allowed_failures + 1} Dask workers died that had rows {part[0]} to {part[1]} to do; the likely"
-            " reason is memory: raise engine.memory, lower engine.workers or the stage's batch_size; nothing was replaced"
+            " reason is memory: raise engine.memory, lower engine.workers or the stage's batch_size; nothing was"
+            " replaced"
         ) from error
     except (CancelledError, OSError) as error:
         if isinstance(error, OSError) and future.status == "error":

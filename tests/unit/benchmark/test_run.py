@@ -9,6 +9,7 @@ import pytest
 from prn_pipeline.benchmark.lists import Lists, stage_addresses
 from prn_pipeline.benchmark.plan import PlannedStage
 from prn_pipeline.benchmark.run import jobs_of, run_jobs
+from tests.conftest import shim_path
 
 LISTS = Lists(datasets=["a", "b"], base_models=["unet"], refiners=["prn", "other"], seeds=[0])
 
@@ -30,7 +31,7 @@ def dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     script.chmod(script.stat().st_mode | stat.S_IEXEC)
     (tmp_path / "broken").write_text("")
-    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", shim_path(script.parent))
     return tmp_path
 
 
