@@ -242,10 +242,11 @@ def test_a_promotion_that_fails_is_tried_again_without_training(project: Path) -
 def test_a_second_one_leaves_at_once(project: Path) -> None:
     before = (project / REPORT).read_text()
     new_data("better\n" * 2)
-    with FileLock(project / LOCK):
-        done = retrain()
-    assert done.exit_code == 4
-    assert f"another prn retrain or prn benchmark is running in {project}" in done.output
+    for command in ("retrain", "benchmark"):
+        with FileLock(project / LOCK):
+            done = CliRunner().invoke(prn, [command], catch_exceptions=False)
+        assert done.exit_code == 4
+        assert f"another prn retrain or prn benchmark is running in {project}" in done.output
     assert ((project / REPORT).read_text(), told()) == (before, [])
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 import zarr
 from kedro.io import DatasetError
+from upath import UPath
 
 from prn_pipeline.data.array_parts import made_by
 from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
@@ -198,3 +199,13 @@ def test_a_storage_that_does_not_answer_says_what_to_check(bucket: str, monkeypa
 def test_an_unknown_kind_of_storage_names_the_extra() -> None:
     with pytest.raises(UserError, match=r"prn_pipeline\[s3\]"):
         location("nonsense://bucket/a.json")
+
+
+def test_credentials_for_one_folder_of_a_bucket_are_enough(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(self: UPath, **kwargs: Any) -> None:
+        raise PermissionError("s3:ListBucket is allowed below runs/ only")
+
+    monkeypatch.setattr(UPath, "stat", forbidden)
+    dataset = JsonDataset(filepath=f"{bucket}/runs/scores.json")
+    dataset.save({"iou": 0.5})
+    assert dataset.load() == {"iou": 0.5}
