@@ -16,21 +16,25 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("model", required=False)
 @speaking_plainly
-def models() -> None:
-    """Registered models, their versions, and which of them is champion."""
-    from mlflow.tracking import MlflowClient
+def models(model: str | None) -> None:
+    """Registered models, or MODEL alone: versions, and which of them is champion."""
+    import mlflow
     from rich.console import Console
     from rich.table import Table
 
     ask_projects_registry()
-    table = Table("model", "version", "", "made by", "registered")
-    for model in MlflowClient().search_registered_models():
-        for row in _rows(_registry(model.name)):
-            table.add_row(model.name, *row)
-    if not table.row_count:
+    names = [registered.name for registered in mlflow.search_registered_models()]
+    if not names:
         click.echo("No model is registered: `kedro run --pipelines promotion` registers a cell's.")
         return
+    if model is not None and model not in names:
+        raise UserError(f"the registry has no model {model}; it has {', '.join(names)}")
+    table = Table("model", "version", "", "made by", "registered")
+    for name in names if model is None else [model]:
+        for row in _rows(_registry(name)):
+            table.add_row(name, *row)
     Console().print(table)
 
 
