@@ -21,10 +21,14 @@ PAGE, METRICS = Path("docs/results.md"), Path("metrics")
 #: The same cells on another kind of machine.
 REPEATED = METRICS / "h200"
 LONGER = Path("benchmarks/lists/longer_training.yml")
+PAPER = Path("benchmarks/lists/paper_protocol.yml")
 #: The cells that goals are of, and those that stand beside them.
-LISTS = (Path("benchmarks/lists/six_data_sets.yml"), Path("benchmarks/lists/paper_protocol.yml"))
+LISTS = (Path("benchmarks/lists/six_data_sets.yml"), PAPER)
 
 METHODS = ("base", "tuned_threshold", "rankseg", "views")
+#: What refined masks are called in scores, whichever refiner has made them.
+REFINED = "prn"
+#: The refiner that the goals are of.
 MAIN = "prn"
 KEYS = ("datasets", "base_models", "refiners", "seeds")
 
@@ -53,7 +57,7 @@ def best_rival_gain(scores: Scores) -> float:
     """Points of iou_micro over the better of the tuned threshold and RankSEG."""
     methods = scores["methods"]
     rival = max(methods[name]["iou_micro"] for name in ("tuned_threshold", "rankseg"))
-    return 100 * (methods[MAIN]["iou_micro"] - rival)
+    return 100 * (methods[REFINED]["iou_micro"] - rival)
 
 
 def goals(cells: list[Scores]) -> list[tuple[str, str, bool]]:
@@ -62,7 +66,7 @@ def goals(cells: list[Scores]) -> list[tuple[str, str, bool]]:
     low = np.array([cell["gain"]["vs_base"]["ci95"][0] for cell in cells])
     rivals = np.array([best_rival_gain(cell) for cell in cells])
     macro = np.array(
-        [100 * (cell["methods"][MAIN]["iou_macro"] - cell["methods"]["base"]["iou_macro"]) for cell in cells]
+        [100 * (cell["methods"][REFINED]["iou_macro"] - cell["methods"]["base"]["iou_macro"]) for cell in cells]
     )
     above = 100 * np.mean(low > 0)
     worst, fallen = gains.min(), int((macro < 0).sum())
@@ -83,12 +87,12 @@ def goals(cells: list[Scores]) -> list[tuple[str, str, bool]]:
     ]
 
 
-def cells_table(cells: list[Scores], refiners: Iterable[str]) -> list[str]:
-    """Markdown: a row a data set, base model and seed; iou_micro of every method, gains of `prn` in points."""
+def cells_table(cells: list[Scores], refiners: Iterable[str], main: str) -> list[str]:
+    """Markdown: a row a data set, base model and seed; iou_micro of every method, gains of `main` in points."""
     refiners = [name for name in refiners if any(cell["refiner"] == name for cell in cells)]
     head = ["data set", "base model", "seed", "test", "base", "tuned", "RankSEG", "views"]
-    head += [f"**{name}**" if name == MAIN else name for name in refiners]
-    head += ["oracle", f"`{MAIN}` vs base", "vs better rival", "worse %"]
+    head += [f"**{name}**" if name == main else name for name in refiners]
+    head += ["oracle", f"`{main}` vs base", "vs better rival", "worse %"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     by_group: dict[tuple[Any, ...], dict[str, Scores]] = {}
     for cell in cells:
@@ -99,15 +103,15 @@ def cells_table(cells: list[Scores], refiners: Iterable[str]) -> list[str]:
         row = [f"`{dataset}`", f"`{base_model}`", str(seed), str(any_cell["n_test"])]
         row += [f"{methods[name]['iou_micro']:.3f}" if name in methods else "" for name in METHODS]
         for name in refiners:
-            found = f"{of_refiner[name]['methods'][MAIN]['iou_micro']:.3f}" if name in of_refiner else ""
-            row.append(f"**{found}**" if name == MAIN and found else found)
+            found = f"{of_refiner[name]['methods'][REFINED]['iou_micro']:.3f}" if name in of_refiner else ""
+            row.append(f"**{found}**" if name == main and found else found)
         row.append(f"{methods['patch_oracle']['iou_micro']:.3f}")
-        if MAIN in of_refiner:
-            gain = of_refiner[MAIN]["gain"]
+        if main in of_refiner:
+            gain = of_refiner[main]["gain"]
             low, high = (100 * end for end in gain["vs_base"]["ci95"])
             row += [
                 f"{100 * gain['vs_base']['iou_micro']:+.1f} [{low:+.1f}, {high:+.1f}]",
-                f"{best_rival_gain(of_refiner[MAIN]):+.1f}",
+                f"{best_rival_gain(of_refiner[main]):+.1f}",
                 f"{gain['images_worse_pct']:.0f}",
             ]
         else:
@@ -136,25 +140,27 @@ def summary_table(cells: list[Scores], refiners: Iterable[str]) -> list[str]:
     return lines
 
 
-def section(cells: list[Scores], lists: Sequence[dict[str, Any]]) -> str:
-    """All tables, in the order in which they are read."""
-    main = [cell for cell in cells if cell["refiner"] == MAIN]
+def section(cells: list[Scores], lists: Sequence[dict[str, Any]], main: str = MAIN) -> str:
+    """All tables of the refiner `main` and of those beside it, in the order in which they are read."""
+    of_main = [cell for cell in cells if cell["refiner"] == main]
     wanted = sum(
-        math.prod(len(one[key]) for key in KEYS if key != "refiners") for one in lists if MAIN in one["refiners"]
+        math.prod(len(one[key]) for key in KEYS if key != "refiners") for one in lists if main in one["refiners"]
     )
-    lines = [f"{len(main)} of {wanted} cells of `{MAIN}` have been run.", ""]
-    if main:
+    lines = [f"{len(of_main)} of {wanted} cells of `{main}` have been run.", ""]
+    if of_main and main == MAIN:
         lines += ["| goal | found | |", "|---|---|---|"]
-        lines += [f"| {goal} | {found} | {'met' if met else '**missed**'} |" for goal, found, met in goals(main)]
+        lines += [f"| {goal} | {found} | {'met' if met else '**missed**'} |" for goal, found, met in goals(of_main)]
         lines += [""]
     if cells:
-        lines += [*summary_table(cells, refiners_of(lists)), "", *cells_table(cells, refiners_of(lists))]
+        lines += [*summary_table(cells, refiners_of(lists)), "", *cells_table(cells, refiners_of(lists), main)]
     return "\n".join(lines).rstrip()
 
 
-def write_page(page: Path, folder: Path, lists: Sequence[dict[str, Any]], mark: str = "cells") -> None:
+def write_page(
+    page: Path, folder: Path, lists: Sequence[dict[str, Any]], mark: str = "cells", main: str = MAIN
+) -> None:
     """Replace what lies between the two marks of the page."""
-    text = section(read_cells(folder, lists), lists)
+    text = section(read_cells(folder, lists), lists, main)
     replace_between(page, f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->", text)
 
 
@@ -173,7 +179,9 @@ def replace_between(page: Path, begin: str, end: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    write_page(PAGE, METRICS, read_lists())
-    write_page(PAGE, REPEATED, read_lists(), "repeated")
-    write_page(PAGE, REPEATED, [yaml.safe_load(LONGER.read_text())], "longer")
+    main_list, paper_list, longer_list = (yaml.safe_load(file.read_text()) for file in (*LISTS, LONGER))
+    write_page(PAGE, METRICS, [main_list])
+    write_page(PAGE, REPEATED, [main_list], "repeated")
+    write_page(PAGE, REPEATED, [longer_list], "longer")
+    write_page(PAGE, METRICS, [paper_list], "paper", "prn_paper")
     print(PAGE)

@@ -64,6 +64,19 @@ def test_the_page_keeps_its_prose_and_says_how_many_cells_are_missing(metrics: P
     assert "| `prn` | 2 | +3.50 | +3.50 | +2.50 | 1 of 2 |" in text
 
 
+def test_a_table_may_be_of_another_refiner_which_has_no_goals(tmp_path: Path) -> None:
+    file = tmp_path / "roads/unet/prn_paper/seed-0.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(scores("roads", "prn_paper", -0.02, -0.04)))
+    page = tmp_path / "results.md"
+    page.write_text("<!-- paper: begin -->\n<!-- paper: end -->\n")
+    write_page(page, tmp_path, [LISTS[0] | {"refiners": ["prn_paper"]}], "paper", "prn_paper")
+    text = page.read_text()
+    assert "1 of 2 cells of `prn_paper` have been run." in text
+    assert "goal" not in text
+    assert "| **0.580** | 0.800 | -2.0 [-4.0, -1.0] | -3.0 | 12 |" in text
+
+
 def test_a_page_without_marks_is_left_alone(metrics: Path, tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     page.write_text("mine")
