@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting.leaderboard import make_leaderboard, read_cells, terminal
 from prn_pipeline.reporting.leaderboard.formats import rounded
-from prn_pipeline.reporting.leaderboard.ranks import critical_difference, rank_methods
+from prn_pipeline.reporting.leaderboard.ranks import comparable_scores, critical_difference, rank_methods
 from prn_pipeline.reporting.leaderboard.standings import Standing, over_seeds, standings
 from tests.unit.reporting.leaderboard_cells import benchmark, failed, scores
 
@@ -114,6 +114,7 @@ def test_methods_that_chance_could_swap_are_joined_in_longest_runs() -> None:
     same = rank_methods({f"set{i}": {"a": i % 2, "b": i % 3, "c": i % 5} for i in range(6)})
     assert same.p > 0.05
     assert math.isnan(same.critical_difference), "no difference to look for"
+    assert same.alike == [(next(iter(same.ranks)), list(same.ranks)[-1])], "one bar joins all of them"
 
 
 def test_too_few_data_sets_are_ranked_but_not_tested() -> None:
@@ -126,6 +127,47 @@ def test_too_few_data_sets_are_ranked_but_not_tested() -> None:
 
 def test_only_methods_that_every_data_set_has_are_ranked() -> None:
     assert set(rank_methods({"one": {"a": 1, "b": 0, "c": 3}, "two": {"a": 1, "b": 2}}).ranks) == {"a", "b"}
+
+
+def test_only_the_same_seeds_of_the_same_base_models_are_compared() -> None:
+    """The base model of seed 0 is much better: who lacks seed 1 must not be ahead for that."""
+    scores_of = {"base": {0: 0.8, 1: 0.6}, "a": {0: 0.82, 1: 0.62}, "b": {0: 0.8}}
+    found = [(dataset, "fpn", method, scores_of[method]) for dataset in ("one", "two") for method in scores_of]
+    table, left_out = comparable_scores(found)
+    assert table["one"] == {"base": 0.8, "a": 0.82, "b": 0.8}
+    assert left_out == ()
+
+    table, left_out = comparable_scores([*found, ("three", "fpn", "base", {0: 0.5}), ("three", "fpn", "a", {0: 0.7})])
+    assert table["three"] == {"base": 0.5, "a": 0.7}
+    assert table["one"] == pytest.approx({"base": 0.7, "a": 0.72}), "all seeds again, without the one that lacks some"
+    assert left_out == ("b",)
+
+    table, left_out = comparable_scores([("one", "fpn", "a", {0: 0.5, 1: 0.5}), ("one", "fpn", "b", {2: 0.9})])
+    assert (table, left_out) == ({"one": {"a": 0.5}}, ("b",))
+    assert comparable_scores([]) == ({}, ())
+
+
+def test_who_was_left_out_of_the_ranking_is_named() -> None:
+    cells = [cell for cell in benchmark() if cell.names["refiner"] == "prn" or cell.names["dataset"] == "drive"]
+    html = make_leaderboard(cells, FOLDER, {}).html
+    assert "Left out, for not having been run with the same data sets, base models and seeds: bias_field." in html
+    assert "Left out" not in make_leaderboard(benchmark(), FOLDER, {}).html
+
+
+def test_a_rival_that_only_some_refiners_cells_have_is_shown() -> None:
+    """The bank of methods has grown, and not all cells have been evaluated again."""
+    cells = benchmark(("drive",), ("fpn",), seeds=(0,))
+    del cells[-1].scores["methods"]["views"]  # type: ignore[index,union-attr]
+    assert standing(standings(cells), "views").seeds == (0,)
+
+
+@pytest.mark.parametrize(("gain", "outcome"), [(0.05, "better"), (0.001, "same"), (-0.05, "worse")])
+def test_the_headlines_frame_speaks_of_the_headlines_refiner(gain: float, outcome: str) -> None:
+    cells = benchmark(refiners=("prn",), seeds=(0,))
+    for number, cell in enumerate(cells):
+        found = 0.03 if number == 0 and gain < 0 else gain
+        cell.scores["gain"]["vs_base"] |= {"iou_micro": found, "ci95": [found - 0.01, found + 0.01]}  # type: ignore[index]
+    assert f'class="card finding {outcome}"' in make_leaderboard(cells, FOLDER, {}).html
 
 
 def test_the_page_links_reports_relatively_and_names_every_method_and_failure() -> None:
@@ -157,7 +199,7 @@ def test_csv_and_markdown_hold_a_row_a_standing() -> None:
     assert row.gain_points == pytest.approx(5.5)
     assert made.markdown.count("\n") == len(table) + 2
     assert (
-        "| `roads` | `unet` | **prn** | 0.655 ± 0.023 | +5.5 ± 2.0 | +3.5 ± 2.0 | 25 | 1.5 M | 22.00 | 210.0 |"
+        "| `roads` | `unet` | **prn** | 2 | 0.655 ± 0.023 | +5.5 ± 2.0 | +3.5 ± 2.0 | 25 | 1.5 M | 22.00 | 210.0 |"
         in made.markdown
     )
 

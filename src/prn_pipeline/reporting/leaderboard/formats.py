@@ -16,7 +16,8 @@ from prn_pipeline.reporting.wording import METHOD_LABELS, MISSING, fixed
 
 #: Column of the page, of Markdown and of the terminal -> what it holds.
 COLUMNS = {
-    "IoU": "iou_micro, mean over seeds ± half of its 95 % interval over images and seeds",
+    "seeds": "that were run: with one the intervals know nothing of chance in training",
+    "IoU": "iou_micro, mean over seeds ± half of its 95 % interval over images, and over seeds where there are several",
     "vs base": "gain over the base model in points of iou_micro",
     "vs best rival": "a refiner's gain over the best of tuned threshold, RankSEG and views",
     "worse %": "share of test images whose IoU is below the base model's",
@@ -25,8 +26,9 @@ COLUMNS = {
     "ms": "an image, on the machine that measured it, likewise",
 }
 
-COSTS = ("parameters", "GFLOP", "ms")
-#: Characters that a terminal needs to show costs too.
+#: What a narrow terminal does without.
+FOR_WIDE = ("seeds", "parameters", "GFLOP", "ms")
+#: Characters that a terminal needs to show them too.
 WIDE = 110
 
 
@@ -67,6 +69,7 @@ def frame(standings: Sequence[Standing]) -> pd.DataFrame:
 def cells(one: Standing) -> list[str]:
     """A standing's numbers as text, in the order of `COLUMNS`."""
     return [
+        str(len(one.seeds)),
         plus_minus(one.iou),
         points(one.gain),
         points(one.rival_gain),
@@ -111,9 +114,9 @@ def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
 
     Args:
         standings: to show.
-        width: of the terminal in characters; a narrow one gets no costs.
+        width: of the terminal in characters; a narrow one gets neither seeds nor costs.
     """
-    shown = [number for number, name in enumerate(COLUMNS) if width >= WIDE or name not in COSTS]
+    shown = [number for number, name in enumerate(COLUMNS) if width >= WIDE or name not in FOR_WIDE]
     groups: dict[tuple[str, str], list[Standing]] = {}
     for one in standings:
         groups.setdefault((one.dataset, one.base_model), []).append(one)
@@ -123,7 +126,9 @@ def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
         table.add_column("", no_wrap=True, min_width=20)
         for number in shown:
             table.add_column(list(COLUMNS)[number], justify="right", no_wrap=True)
-        best = max((one for one in of_group if one.kind != "bound"), key=lambda one: one.iou.mean)
+        ranked = [one for one in of_group if one.kind != "bound"]
+        most = max(len(one.seeds) for one in ranked)  # a seed makes a base model better or worse for all methods
+        best = max((one for one in ranked if len(one.seeds) == most), key=lambda one: one.iou.mean)
         for one in of_group:
             style = "green" if one is best else "dim italic" if one.kind == "bound" else ""
             values = cells(one)

@@ -16,8 +16,8 @@ from prn_pipeline.reporting.cards import Card, draw_card
 from prn_pipeline.reporting.leaderboard.cells import Cell
 from prn_pipeline.reporting.leaderboard.figure_ranks import rank_diagram
 from prn_pipeline.reporting.leaderboard.formats import COLUMNS, cells, frame, label, markdown
-from prn_pipeline.reporting.leaderboard.ranks import Ranking, rank_methods, scores_by_dataset
-from prn_pipeline.reporting.leaderboard.standings import Standing, standings
+from prn_pipeline.reporting.leaderboard.ranks import Ranking, comparable_scores, rank_methods
+from prn_pipeline.reporting.leaderboard.standings import Estimate, Standing, standings
 from prn_pipeline.reporting.report import TEMPLATES
 from prn_pipeline.reporting.theme import DARK, LIGHT
 from prn_pipeline.reporting.wording import fixed
@@ -45,7 +45,7 @@ def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapp
     """
     found = standings(cells_of_it)
     ranking = rank_methods(
-        scores_by_dataset([(s.dataset, s.base_model, s.method, s.iou.mean) for s in found if s.kind != "bound"])
+        *comparable_scores([(s.dataset, s.base_model, s.method, s.iou_of_seed) for s in found if s.kind != "bound"])
     )
     refiners = {one.method for one in found if one.kind == "refiner"}
     trouble = [cell for cell in cells_of_it if cell.state != "done"]
@@ -71,14 +71,11 @@ def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapp
 
 def headline(found: Sequence[Standing], ranking: Ranking) -> str:
     """The finding in one sentence."""
-    refiners = [one for one in found if one.kind == "refiner"]
-    if not refiners:
+    best = best_refiner(found)
+    if best is None:
         return "No cell has been run yet."
-    pairs = Counter(one.method for one in refiners)
-    most = [name for name, count in pairs.items() if count == max(pairs.values())]  # others had it easier, or harder
-    best = max(most, key=lambda name: _mean_gain(found, name))
-    gain = fixed(100 * _mean_gain(found, best), 1, signed=True)
-    groups = sum(one.method == best for one in refiners)
+    gain = fixed(100 * mean_gain(found, best).mean, 1, signed=True)
+    groups = sum(one.method == best for one in found)
     finding = (
         f"{label(best)} gains {gain} points over the base model, averaged over {_count(groups, 'pair')} of data set"
     )
@@ -86,6 +83,21 @@ def headline(found: Sequence[Standing], ranking: Ranking) -> str:
     if len(ranking.datasets) < 2:
         return f"{finding} and base model."
     return f"{finding} and base model; {label(first)} has the best average rank ({ranking.ranks[first]:.2f})."
+
+
+def best_refiner(found: Sequence[Standing]) -> str | None:
+    """The refiner with the highest mean gain, of those on most pairs: others had it easier, or harder."""
+    pairs = Counter(one.method for one in found if one.kind == "refiner")
+    most = [name for name, count in pairs.items() if count == max(pairs.values())]
+    return max(most, key=lambda name: mean_gain(found, name).mean, default=None)
+
+
+def mean_gain(found: Sequence[Standing], method: str) -> Estimate:
+    """Over the pairs of data set and base model of a method, with the interval of a mean of independent ones."""
+    gains = [one.gain for one in found if one.method == method]
+    mean = float(np.mean([gain.mean for gain in gains]))
+    half = math.sqrt(sum((gain.high - gain.mean) ** 2 for gain in gains)) / len(gains)
+    return Estimate(mean, mean - half, mean + half)
 
 
 def tiles(cells_of_it: Sequence[Cell], found: Sequence[Standing]) -> dict[str, str]:
@@ -117,20 +129,29 @@ def rank_card(ranking: Ranking, refiners: set[str]) -> Card | None:
 def rank_note(ranking: Ranking) -> str:
     """What the two tests say."""
     many = f"{_count(len(ranking.datasets), 'data set')}, the mean of base models and seeds on each"
+    note = f"Over {many}. {_tests(ranking)}"
+    if ranking.left_out:
+        names = ", ".join(map(label, ranking.left_out))
+        note += f" Left out, for not having been run with the same data sets, base models and seeds: {names}."
+    return note
+
+
+def _tests(ranking: Ranking) -> str:
     if math.isnan(ranking.p):
-        return f"Over {many}. Too few, or no differences: no test (three methods and three data sets at least)."
+        return "Too few, or no differences: no test (three methods and three data sets at least)."
     p = "p < 0.001" if ranking.p < 0.001 else f"p = {ranking.p:.3f}"
     if math.isnan(ranking.critical_difference):
-        return f"Over {many}. Friedman test: {p}, no evidence that methods differ."
+        return f"Friedman test: {p}, no evidence that methods differ."
     return (
-        f"Over {many}. Friedman test: {p}, methods differ. Ranks further apart than"
-        f" {ranking.critical_difference:.2f} differ (Nemenyi, 5 %); bars join those that do not."
+        f"Friedman test: {p}, methods differ. Ranks further apart than {ranking.critical_difference:.2f} differ"
+        " (Nemenyi, 5 %); bars join those that do not."
     )
 
 
 def _row(one: Standing, folder: Path) -> dict[str, object]:
     """A table row: what is shown, and what it sorts by."""
     sort = [
+        len(one.seeds),
         one.iou.mean,
         one.gain.mean,
         one.rival_gain.mean,
@@ -152,13 +173,12 @@ def _row(one: Standing, folder: Path) -> dict[str, object]:
 
 
 def _outcome(found: Sequence[Standing]) -> str:
-    """Class of the headline's frame."""
-    gains = [one.gain.mean for one in found if one.kind == "refiner"]
-    return "unknown" if not gains else "better" if max(gains) > 0 else "worse"
-
-
-def _mean_gain(found: Sequence[Standing], method: str) -> float:
-    return float(np.mean([one.gain.mean for one in found if one.method == method]))
+    """Class of the headline's frame: of the refiner that it speaks of."""
+    best = best_refiner(found)
+    if best is None:
+        return "unknown"
+    gain = mean_gain(found, best)
+    return "better" if gain.low > 0 else "worse" if gain.high < 0 else "same"
 
 
 def _count(number: int, what: str) -> str:

@@ -46,7 +46,7 @@ class Standing:
         base_model: name.
         method: name of a rival or refiner.
         kind: rival, refiner, or bound.
-        seeds: that were run.
+        iou_of_seed: iou_micro of each seed that was run.
         images: of the test split.
         iou: iou_micro.
         gain: over the base model, in iou_micro; unknown for itself.
@@ -63,7 +63,7 @@ class Standing:
     base_model: str
     method: str
     kind: Kind
-    seeds: tuple[int, ...]
+    iou_of_seed: Mapping[int, float]
     images: int
     iou: Estimate
     gain: Estimate
@@ -74,6 +74,11 @@ class Standing:
     gflop: float = math.nan
     milliseconds: float = math.nan
     reports: Mapping[int, Path] | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """That were run."""
+        return tuple(self.iou_of_seed)
 
 
 def standings(cells: Sequence[Cell]) -> list[Standing]:
@@ -86,21 +91,21 @@ def standings(cells: Sequence[Cell]) -> list[Standing]:
 
 
 def _of_group(cells: Sequence[Cell]) -> list[Standing]:
-    by_seed = {cell.names["seed"]: cell for cell in cells}  # rivals' scores are the same in all cells of a seed
     known = {name for cell in cells for name in cell.scores["methods"]}  # type: ignore[index]
-    found = [_standing(name, "rival", name, _with(name, by_seed.values())) for name in RIVALS if name in known]
+    found = [_standing(name, "rival", name, _with(name, cells)) for name in RIVALS if name in known]
     best = max(found[1:], key=lambda standing: standing.iou.mean, default=None)
     for refiner in dict.fromkeys(cell.names["refiner"] for cell in cells):
         own = [cell for cell in cells if cell.names["refiner"] == refiner]
         found.append(_standing(refiner, "refiner", REFINER, own, best.method if best else ""))
     if BOUND in known:
-        found.append(_standing(BOUND, "bound", BOUND, _with(BOUND, by_seed.values())))
+        found.append(_standing(BOUND, "bound", BOUND, _with(BOUND, cells)))
     return found
 
 
 def _with(method: str, cells: Iterable[Cell]) -> list[Cell]:
-    """Cells whose scores have a method: older ones may lack it."""
-    return [cell for cell in cells if cell.scores is not None and method in cell.scores["methods"]]
+    """A cell a seed whose scores have a method: it is the same in all cells of a seed, but older ones may lack it."""
+    having = (cell for cell in cells if cell.scores is not None and method in cell.scores["methods"])
+    return list({cell.names["seed"]: cell for cell in having}.values())
 
 
 def _standing(name: str, kind: Kind, method: str, cells: Sequence[Cell], best_rival: str = "") -> Standing:
@@ -113,7 +118,7 @@ def _standing(name: str, kind: Kind, method: str, cells: Sequence[Cell], best_ri
         base_model=cells[0].names["base_model"],
         method=name,
         kind=kind,
-        seeds=tuple(cell.names["seed"] for cell in cells),
+        iou_of_seed={cell.names["seed"]: one["iou_micro"] for cell, one in zip(cells, found, strict=True)},
         images=int(scores[0]["n_test"]),
         iou=over_seeds([(one["iou_micro"], one["iou_micro_ci95"]) for one in found]),
         gain=over_seeds([(gain["iou_micro"], gain["ci95"]) for gain in gains if gain]) if compared else UNKNOWN,
