@@ -38,8 +38,15 @@ LOADER_ARGS: dict[str, Any] = {
 }
 
 
+#: Parameters that say how work is done and not what comes out of it: those of conf/local are taken everywhere.
+OF_THIS_MACHINE = ("engine", "checkpoints")
+
+
 class CellConfigLoader(OmegaConfigLoader):
-    """Adds `cell`, the validated choice of data set, base model and refiner, to the parameters."""
+    """Adds `cell`, the validated choice of data set, base model and refiner, to the parameters.
+
+    A stage of DVC takes its parameters from conf/base alone: what DVC does not follow must not change its results.
+    """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration of one kind; parameters are complete and valid.
@@ -50,6 +57,8 @@ class CellConfigLoader(OmegaConfigLoader):
         loaded: dict[str, Any] = super().__getitem__(key)
         if key != "parameters" or "cell" in loaded:
             return loaded
+        if "DVC_STAGE" in os.environ:
+            loaded = self._followed_by_dvc() | {name: loaded[name] for name in OF_THIS_MACHINE}
         checked = with_cell(loaded)
         named = {**super().__getitem__("globals"), **(self.runtime_params or {})}
         for name in CELL_NAMES:
@@ -59,3 +68,11 @@ class CellConfigLoader(OmegaConfigLoader):
                     " in conf/local/globals.yml or with --params, not in a parameters file"
                 )
         return checked
+
+    def _followed_by_dvc(self) -> dict[str, Any]:
+        """Parameters of conf/base, and of the command line."""
+        environment, self.env = self.env, self.base_env
+        try:
+            return dict(super().__getitem__("parameters"))
+        finally:
+            self.env = environment

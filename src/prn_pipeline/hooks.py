@@ -88,10 +88,10 @@ class CellRunHooks:
             self._run.log_result(dataset_name, data)
 
     @hook_impl(tryfirst=True)
-    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """DVC's hashes, before the run is closed."""
         if self._run is not None:
-            self._run.log_lock()
+            self._run.log_lock({stage_of(node) for node in pipeline.nodes})
 
 
 def _is_whole(run_params: dict[str, Any]) -> bool:

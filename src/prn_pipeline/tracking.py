@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,12 @@ class CellRun:
         mlflow.set_tag("data_identity", manifest.attrs[IDENTITY])
         mlflow.log_dict({"identity": manifest.attrs[IDENTITY], "samples": splits}, "data.json")
 
-    def log_lock(self) -> None:
-        """Tag the run with the hashes that DVC has on record for the stages so far, and keep the lock itself."""
+    def log_lock(self, running: Collection[str]) -> None:
+        """Tag the run with the hashes that DVC has on record, and keep the lock itself.
+
+        Args:
+            running: stages of this process: what DVC knows of them is of their last run.
+        """
         lock = self._project / "dvc.lock"
         if mlflow.active_run() is None or not lock.is_file():
             return
@@ -128,6 +133,7 @@ class CellRun:
             {
                 f"dvc.{stage.partition('@')[0]}.{Path(out['path']).name}": out.get("md5", "")
                 for stage, recorded in stages.items()
+                if stage.partition("@")[0] not in running
                 for out in (recorded or {}).get("outs", [])
                 if self._is_below(out["path"])
             }

@@ -11,6 +11,7 @@ import mlflow
 import pytest
 import yaml
 
+from prn_pipeline.benchmark.failures import note_failed_stage
 from prn_pipeline.benchmark.lists import read_lists
 from prn_pipeline.benchmark.plan import plan
 from tests.integration.conftest import copy_project, make_small
@@ -148,6 +149,17 @@ def test_broken_cells_are_reported_and_the_others_finish(reproduced: Path) -> No
     assert [item.path for item in runs.list_artifacts(kept.info.run_id, "leaderboard")] == [
         f"leaderboard/leaderboard.{kind}" for kind in ("csv", "html", "md")
     ]
+
+
+def test_a_failure_that_dvc_itself_has_mended_is_forgotten(reproduced: Path) -> None:
+    """`dvc repro` takes results from its cache without starting the stage, which would forget its failure itself."""
+    names = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}
+    note_failed_stage("evaluation@x", "evaluation", names, "exited with -9", reproduced)
+    note = reproduced / "data/08_reporting" / CELL / "failure.json"
+    assert note.is_file()
+    printed = command(reproduced, "prn", "leaderboard")
+    assert "failed" not in printed
+    assert not note.exists()
 
 
 def test_metrics_and_plots_are_shown(reproduced: Path, tmp_path: Path) -> None:

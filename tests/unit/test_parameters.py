@@ -1,6 +1,7 @@
 """Parameters that are wrong are named, with what would be right."""
 
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,30 @@ def test_the_defaults_are_complete_and_name_the_embedded_data_set() -> None:
         "seed": 0,
     }
     assert cell["base_training"]["optimizer"] == "adamw"  # a default that no YAML file repeats
+
+
+def test_a_stage_of_dvc_takes_from_conf_local_only_what_changes_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(PROJECT / "conf" / "base", tmp_path / "base")
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local/parameters_prn_training.yml").write_text("prn_training: {epochs: 2}\n")
+    (tmp_path / "local/parameters.yml").write_text("engine: {kind: dask, workers: 3}\n")
+    bootstrap_project(PROJECT)
+    from prn_pipeline import settings
+
+    def loaded(dataset: str = "drive") -> dict[str, Any]:
+        loader = CellConfigLoader(
+            str(tmp_path), env="local", runtime_params={"dataset": dataset}, **_arguments(settings)
+        )
+        return loader["parameters"]
+
+    here = loaded()
+    monkeypatch.setenv("DVC_STAGE", "prn_training@drive-unet_resnet18_small-prn-0")
+    stage = loaded()
+    assert here["cell"]["prn_training"]["epochs"] == 2
+    assert stage["cell"]["prn_training"]["epochs"] == load(dataset="drive")["cell"]["prn_training"]["epochs"] != 2
+    assert stage["engine"] == here["engine"] == {"kind": "dask", "workers": 3}
 
 
 def test_a_choice_on_the_command_line_chooses_its_block() -> None:

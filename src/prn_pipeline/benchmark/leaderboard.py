@@ -12,6 +12,7 @@ from prn_pipeline.benchmark.lists import Lists
 from prn_pipeline.data.atomic import replacing
 from prn_pipeline.pipelines.provenance import software
 from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, read_cells
+from prn_pipeline.tracking import NO_NAME
 
 FOLDER = Path("data/08_reporting/leaderboard")
 
@@ -41,5 +42,5 @@ def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]
         gains = {
             f"gain.{s.dataset}.{s.base_model}.{s.method}": s.gain.mean for s in made.standings if s.kind != "bound"
         }
-        mlflow.log_metrics({name: gain for name, gain in gains.items() if math.isfinite(gain)})
-        mlflow.log_metrics({f"rank.{method}": rank for method, rank in made.ranking.ranks.items()})
+        found = gains | {f"rank.{method}": rank for method, rank in made.ranking.ranks.items()}
+        mlflow.log_metrics({NO_NAME.sub("_", name): value for name, value in found.items() if math.isfinite(value)})

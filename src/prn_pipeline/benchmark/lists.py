@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -42,9 +43,9 @@ class Lists(BaseModel):
         twice = sorted({str(value) for value in values if values.count(value) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} stands there twice")
-        strange = [value for value in values if isinstance(value, str) and set(value) & set("/@:")]
-        if strange:
-            raise ValueError(f"{', '.join(strange)}: a name may not hold / @ or :")
+        strange = [value for value in values if isinstance(value, str) and not re.fullmatch(r"[\w+-]+", value)]
+        if strange:  # names are parts of paths, of commands, and of DVC's keys
+            raise ValueError(f"{', '.join(map(repr, strange))}: a name has letters, digits, _ + and - only")
         return values
 
     @model_validator(mode="after")
@@ -116,11 +117,7 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
 
 
 def named_blocks(project: Path, file: str) -> dict[str, Any]:
-    """Blocks of a parameters file by name; those of conf/local in place of conf/base's."""
-    found: dict[str, Any] = {}
-    for environment in ("base", "local"):
-        path = project / "conf" / environment / file
-        if path.is_file():
-            loaded: Mapping[str, Any] = yaml.safe_load(path.read_text()) or {}
-            found |= next(iter(loaded.values()), None) or {}
-    return found
+    """Blocks of a parameters file by name; of conf/base, which is all that DVC follows."""
+    path = project / "conf" / "base" / file
+    loaded = (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    return next(iter(loaded.values()), None) or {}

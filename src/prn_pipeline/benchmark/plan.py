@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import networkx
+import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
@@ -64,7 +65,7 @@ def plan(lists: Lists, project: Path) -> list[PlannedStage]:
     except DvcException as error:
         raise UserError(f"DVC cannot read {project}: {error}") from error
     recorded = dict(_recorded(lists, project))
-    sizes = {address: _bytes(stages[address]) for address in addresses if address in stages}
+    sizes = _sizes(project)
     return [
         _planned(address, stage, names, stale[address], recorded, sizes)
         for address, (stage, names) in addresses.items()
@@ -137,7 +138,7 @@ def _planned(
     names: Mapping[str, Any],
     reason: str,
     recorded: Mapping[str, tuple[str, dict[str, Any], float]],
-    sizes: Mapping[str, int | None],
+    sizes: Mapping[str, int],
 ) -> PlannedStage:
     if address in recorded:
         return PlannedStage(stage, names, reason, recorded[address][2], sizes.get(address), exact=True)
@@ -153,7 +154,12 @@ def _planned(
     return PlannedStage(stage, names, reason, None, None, exact=False)
 
 
-def _bytes(stage: PipelineStage) -> int | None:
-    """What the stage's outputs took when it last ran, as dvc.lock has it."""
-    sizes = [out.meta.size for out in stage.outs if out.meta is not None and out.meta.size is not None]
-    return sum(sizes) if sizes else None
+def _sizes(project: Path) -> dict[str, int]:
+    """Address -> bytes that a stage's outputs took when it last ran, of all that dvc.lock has, listed now or not."""
+    lock = project / "dvc.lock"
+    recorded = yaml.load(lock.read_text(), yaml.CSafeLoader) if lock.is_file() else None
+    sizes = {
+        address: [out["size"] for out in stage.get("outs", ()) if "size" in out]
+        for address, stage in (recorded or {}).get("stages", {}).items()
+    }
+    return {address: sum(found) for address, found in sizes.items() if found}

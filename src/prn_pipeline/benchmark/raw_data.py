@@ -16,13 +16,20 @@ def folders_of(datasets: Iterable[str], project: Path) -> dict[str, str]:
     return {name: (blocks.get(name) or {}).get("folder") or name for name in datasets}
 
 
-def without_raw_data(datasets: Iterable[str], project: Path) -> list[str]:
-    """A line for each data set that DVC cannot find; its cells would fail."""
+def without_raw_data(datasets: Iterable[str], project: Path, root: Path | None = None) -> list[str]:
+    """A line for each data set that DVC cannot find; its cells would fail.
+
+    Args:
+        datasets: names.
+        project: root of the repository.
+        root: the user's folder of data sets, if those that lie there will be linked.
+    """
+    folders = folders_of(datasets, project)
     return [
         f"data set {name!r} has no raw data: put its folder, or a link to it, at {RAW / name}, or name the folder"
         " that holds your data sets: prn benchmark --data FOLDER"
-        for name in datasets
-        if not (project / RAW / name).exists()
+        for name, folder in folders.items()
+        if not (project / RAW / name).exists() and not (root and (root / folder).is_dir())
     ]
 
 

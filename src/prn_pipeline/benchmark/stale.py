@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prn_pipeline.benchmark.failures import forget_failure
 from prn_pipeline.benchmark.lists import Lists, stage_addresses
-from prn_pipeline.benchmark.plan import plan
+from prn_pipeline.benchmark.plan import PlannedStage, plan
 from prn_pipeline.benchmark.run import Outcome, jobs_of, run_jobs
 
 
@@ -26,13 +26,23 @@ def run_stale(lists: Lists, project: Path, workers: int, told: Callable[[Outcome
     Raises:
         UserError: DVC cannot read the project.
     """
-    planned = plan(lists, project)
-    stale = {one.address for one in planned}
-    for address, (stage, names) in stage_addresses(lists).items():
-        if address not in stale:
-            forget_failure(stage, names, project)
+    planned = forget_mended(lists, project)
     data_sets, cells = jobs_of(planned)
     outcomes = list(run_jobs(data_sets, project, 1, told))
     broken = {outcome.job.name for outcome in outcomes if outcome.failed}
     cells = [job for job in cells if job.stages[0].names["dataset"] not in broken]
     return outcomes + list(run_jobs(cells, project, workers, told))
+
+
+def forget_mended(lists: Lists, project: Path) -> list[PlannedStage]:
+    """Forget failures of stages that are not stale any more, whoever has run them; what is stale.
+
+    Raises:
+        UserError: DVC cannot read the project.
+    """
+    planned = plan(lists, project)
+    stale = {one.address for one in planned}
+    for address, (stage, names) in stage_addresses(lists).items():
+        if address not in stale:
+            forget_failure(stage, names, project)
+    return planned

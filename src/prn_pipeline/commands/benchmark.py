@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@data_option
 @speaking_plainly
-def plan() -> None:
-    """Which stages would run, why, and what they will take; nothing is run."""
+def plan(data: Path | None) -> None:
+    """Which stages would run, why, and what they will take; nothing is run, and nothing linked."""
     from prn_pipeline.benchmark.lists import read_lists, unknown_names
     from prn_pipeline.benchmark.plan import plan as plan_stages
     from prn_pipeline.benchmark.plan_table import plan_table, totals
@@ -29,7 +30,7 @@ def plan() -> None:
 
     project, console = project_root(), Console()
     lists = read_lists(project)
-    warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
+    warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project, data)])
     stages = plan_stages(lists, project)
     if not stages:
         console.print("Everything is up to date: nothing would run.")
@@ -52,14 +53,18 @@ def plan() -> None:
 def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     """Run what is stale, then the leaderboard. A failed cell stops no other; exit code 1 if one failed.
 
-    It and `prn retrain` wait for nobody: while one runs, another ends at once with exit code 4.
+    It and `prn retrain` wait for nobody: while one runs, another ends at once with exit code 4. Told to end, it ends
+    its stages first: 130 after Ctrl-C, 143 after SIGTERM.
     """
     from prn_pipeline.benchmark.lists import LISTS, read_lists, use_lists
     from prn_pipeline.benchmark.stale import run_stale
-    from prn_pipeline.retraining.exclusive import only_one
+    from prn_pipeline.retraining.exclusive import ending_in_order, only_one
 
     project, console = project_root(), Console()
-    with only_one(project):  # DVC frees its own lock while a stage runs, and a pull would change what it has written
+    with (
+        only_one(project),
+        ending_in_order(),
+    ):  # DVC frees its own lock while a stage runs, and a pull would change what it has written
         lists = use_lists(project, file) if file else read_lists(project)
         if file:
             console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
@@ -77,12 +82,17 @@ def leaderboard() -> None:
 
 
 def _leaderboard(project: Path, console: Console) -> None:
+    from mlflow.exceptions import MlflowException
+
     from prn_pipeline.benchmark.leaderboard import track_leaderboard, write_leaderboard
     from prn_pipeline.benchmark.lists import read_lists
-    from prn_pipeline.reporting.leaderboard import terminal
+    from prn_pipeline.benchmark.stale import forget_mended
+    from prn_pipeline.reporting.leaderboard import read_cells, terminal
     from prn_pipeline.tracking_server import tracking_of
 
     lists = read_lists(project)
+    if any(cell.failure for cell in read_cells(lists.cells(), project)):
+        forget_mended(lists, project)  # plain `dvc repro` takes results back from its cache without a word
     made, page = write_leaderboard(lists, project)
     if made.standings:
         console.print(terminal(made.standings, console.width))
@@ -98,7 +108,10 @@ def _leaderboard(project: Path, console: Console) -> None:
         for cell in cells:
             console.print(f"  {cell.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
-    track_leaderboard(made, page, tracking_of(project))
+    try:
+        track_leaderboard(made, page, tracking_of(project))
+    except MlflowException as error:
+        console.print(f"it was not logged to MLflow: {error}", style="red", highlight=False, markup=False)
 
 
 def by_reason(trouble: Iterable[Cell]) -> dict[str, list[Cell]]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -50,11 +51,18 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
     def load(self) -> pd.DataFrame:
         """Read the table."""
         with local_copy(self._existing()) as file:
-            return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
+            return _read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """The first rows, for Kedro-Viz."""
         return TablePreview(json.loads(self.load().head(nrows).to_json(orient="split")))
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """A table in which an empty field is missing, and the id of a sample is what it is: 007, or NA."""
+    columns = pd.read_csv(file, nrows=0).columns
+    missing: dict[Hashable, list[str]] = {name: [""] for name in columns if name != "sample_id"}
+    return pd.read_csv(file, dtype={"sample_id": str}, keep_default_na=False, na_values=missing)
 
 
 class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):

@@ -1,10 +1,11 @@
-"""How sure a score or a gain is: bootstrap over images."""
+"""How sure a score or a gain is: bootstrap over images, or over groups of images that belong together."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
 import numpy as np
+import pandas as pd
 
 from prn_pipeline.metrics.scores import by_class, mean_iou
 
@@ -19,23 +20,45 @@ class Gain(TypedDict):
     p: float
 
 
-def draws(images: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each image is drawn in each resample, int64 (resamples, images); rows sum to `images`."""
-    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+#: Of each image the group that it is drawn with: frames of one video say little more than one of them.
+Groups = np.ndarray | None
 
 
-def interval(counts: np.ndarray, resamples: int, seed: int) -> list[float]:
+def draws(images: int, resamples: int, seed: int, groups: Groups = None) -> np.ndarray:
+    """How often each image is drawn in each resample, int64 (resamples, images).
+
+    Groups are drawn whole, as many as there are; None: every image is one of its own, and rows sum to `images`.
+    """
+    units, of_image = independent(images, groups)
+    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)[:, of_image]
+
+
+def independent(images: int, groups: Groups = None) -> tuple[int, np.ndarray]:
+    """Number of independent units, and the unit of each image, int64 (images,), numbered as they appear."""
+    if groups is None:
+        return images, np.arange(images)
+    of_image, names = pd.factorize(np.asarray(groups))
+    return len(names), of_image
+
+
+def interval(counts: np.ndarray, resamples: int, seed: int, groups: Groups = None) -> list[float]:
     """95 % percentile interval of iou_micro over images drawn with replacement.
 
     Args:
         counts: int64 (images, 6) or (images, C, 6).
         resamples: number of draws.
         seed: of the draws.
+        groups: of each image, (images,).
+
+    Returns:
+        Lower and upper end; [0, 1] for a single image or group, which says nothing of others.
     """
-    return bounds(_drawn(by_class(counts), draws(len(counts), resamples, seed)))
+    if independent(len(counts), groups)[0] < 2:
+        return [0.0, 1.0]
+    return bounds(_drawn(by_class(counts), draws(len(counts), resamples, seed, groups)))
 
 
-def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int) -> Gain:
+def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int, groups: Groups = None) -> Gain:
     """Gain in iou_micro of a method over a rival, both measured on the same images in the same order.
 
     Paired: both methods see the same draw of images, so what makes an image easy for both cancels out.
@@ -45,10 +68,12 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
         rival: int64 (images, 6) or (images, C, 6) of the rival.
         resamples: number of draws.
         seed: of the draws.
+        groups: of each image, (images,).
 
     Returns:
         Gain on all images; its 95 % percentile interval; p, two-sided: twice the share of draws on the far side of
-        zero, counting a zero as half, never less than 1 / resamples.
+        zero, counting a zero as half, never less than 1 / resamples. A single image or group says nothing of others:
+        [-1, 1] and 1.
 
     Raises:
         ValueError: different numbers of images.
@@ -56,11 +81,14 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
     if counts.shape != rival.shape:
         raise ValueError(f"a paired test needs the same images, got {counts.shape} and {rival.shape}")
     counts, rival = by_class(counts), by_class(rival)
-    weights = draws(len(counts), resamples, seed)
+    gain = float(mean_iou(counts.sum(0)) - mean_iou(rival.sum(0)))
+    if independent(len(counts), groups)[0] < 2:
+        return {"iou_micro": gain, "ci95": [-1.0, 1.0], "p": 1.0}
+    weights = draws(len(counts), resamples, seed, groups)
     drawn = _drawn(counts, weights) - _drawn(rival, weights)
     below = (np.count_nonzero(drawn < 0) + 0.5 * np.count_nonzero(drawn == 0)) / resamples
     return {
-        "iou_micro": float(mean_iou(counts.sum(0)) - mean_iou(rival.sum(0))),
+        "iou_micro": gain,
         "ci95": bounds(drawn),
         "p": float(min(1.0, max(2 * min(below, 1 - below), 1 / resamples))),
     }

@@ -56,12 +56,13 @@ class MapStatisticsCounter:
         self._errors = np.zeros((2, 2), np.int64)
         self._foreground = 0
 
-    def add(self, probabilities: np.ndarray, mask: np.ndarray) -> None:
+    def add(self, probabilities: np.ndarray, mask: np.ndarray, decided: np.ndarray) -> None:
         """Count one image.
 
         Args:
             probabilities: float (H,W) in [0, 1].
             mask: uint8 (H,W): 0, 1, or 255 = ignore.
+            decided: bool (H,W), what the method takes for foreground.
         """
         valid, truth = mask != IGNORE, mask == 1
         excess = patch_sums(np.where(valid, probabilities - truth, 0.0), self._patch)
@@ -74,9 +75,8 @@ class MapStatisticsCounter:
         for column, weights in enumerate((None, sure, right)):
             self._bins[:, column] += np.bincount(bins, weights, minlength=BINS)
 
-        said = probabilities > 0.5
         near = near_outline(truth, boundary_width(mask.shape))
-        for row, wrong in enumerate((said & ~truth & valid, ~said & truth & valid)):
+        for row, wrong in enumerate((decided & ~truth & valid, ~decided & truth & valid)):
             self._errors[row] += np.count_nonzero(wrong & near), np.count_nonzero(wrong & ~near)
         self._foreground += int(np.count_nonzero(truth & valid))
 

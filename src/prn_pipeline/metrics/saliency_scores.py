@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_pipeline.metrics.bootstrap import bounds, draws
+from prn_pipeline.metrics.bootstrap import Groups, bounds, draws, independent
 from prn_pipeline.metrics.saliency import LEVELS, SaliencyMeasures
 
 #: Names of the scores, in order. Maxima are of the mean curve: one threshold serves all images.
@@ -21,7 +21,7 @@ def saliency_table(measures: Sequence[SaliencyMeasures]) -> NDArray[np.float64]:
 
 
 def saliency_scores(
-    table: NDArray[np.float64], rival: NDArray[np.float64], resamples: int, seed: int
+    table: NDArray[np.float64], rival: NDArray[np.float64], resamples: int, seed: int, groups: Groups = None
 ) -> dict[str, Any]:
     """Scores of a method with intervals, and its paired gains over a rival on the same images.
 
@@ -30,6 +30,7 @@ def saliency_scores(
         rival: of the rival, images in the same order.
         resamples: of the bootstrap over images.
         seed: of the draws.
+        groups: of each image, (images,).
 
     Returns:
         Each of `SALIENCY_SCORES`, `<score>_ci95`, and `saliency_vs_base`: {score: {gain, ci95}}.
@@ -39,13 +40,18 @@ def saliency_scores(
     """
     if table.shape != rival.shape:
         raise ValueError(f"a paired test needs the same images, got {table.shape} and {rival.shape}")
-    weights = draws(len(table), resamples, seed) / len(table)
+    drawn = draws(len(table), resamples, seed, groups)
+    weights = drawn / drawn.sum(1, keepdims=True)
+    alone = independent(len(table), groups)[0] < 2  # says nothing of other images
     ours, theirs = _of_means(weights @ table), _of_means(weights @ rival)
     own, other = _of_means(table.mean(0)[None]), _of_means(rival.mean(0)[None])
     scores: dict[str, Any] = {name: float(own[name][0]) for name in SALIENCY_SCORES}
-    scores |= {f"{name}_ci95": bounds(ours[name]) for name in SALIENCY_SCORES}
+    scores |= {f"{name}_ci95": [0.0, 1.0] if alone else bounds(ours[name]) for name in SALIENCY_SCORES}
     gains = {
-        name: {"gain": float(own[name][0] - other[name][0]), "ci95": bounds(ours[name] - theirs[name])}
+        name: {
+            "gain": float(own[name][0] - other[name][0]),
+            "ci95": [-1.0, 1.0] if alone else bounds(ours[name] - theirs[name]),
+        }
         for name in SALIENCY_SCORES
     }
     return {**scores, "saliency_vs_base": gains}

@@ -77,9 +77,9 @@ def measure(
         engine: who does it.
 
     Returns:
-        One row a map and method: row (of the test maps), sample_id, class_id where there are classes, method, the
-        columns of `metrics.COLUMNS`, mae. The mean absolute error is of the probabilities of base, views and prn, and
-        of the masks of methods that give masks only.
+        One row a map and method: row (of the test maps), sample_id, group, class_id where there are classes, method,
+        the columns of `metrics.COLUMNS`, mae. The mean absolute error is of the probabilities of base, views and prn,
+        and of the masks of methods that give masks only.
     """
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
     work = partial(_measured, samples, refined, rows, thresholds, grid, resize, besides)
@@ -90,7 +90,8 @@ def measure(
         counted.append((measured.counts, measured.errors))
         methods = measured.methods
     counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
-    named = samples.manifest.iloc[rows][[name for name in ("sample_id", "class_id") if name in samples.manifest]]
+    known = [name for name in ("sample_id", "group", "class_id") if name in samples.manifest]
+    named = samples.manifest.iloc[rows][known]
     table = named.assign(row=np.arange(len(rows))).loc[named.index.repeat(len(methods))].reset_index(drop=True)
     table["method"] = np.tile(methods, len(rows))
     table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))

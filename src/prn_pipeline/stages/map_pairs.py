@@ -88,10 +88,3 @@ def _resized(batch: MapBatch, rows: np.ndarray, resize: Resize) -> MapBatch:
     seen = [pair.views for pair in pairs if pair.views is not None]
     base, refined, masks = (np.stack([getattr(pair, name) for pair in pairs]) for name in ("base", "refined", "mask"))
     return MapBatch(base, refined, masks, np.stack(seen) if seen else None)
-
-
-def stream_pairs(samples: Samples, refined: ArrayStore, rows: np.ndarray) -> Iterator[MapPair]:
-    """`stream_batches` an image at a time."""
-    for batch in stream_batches(samples, refined, rows):
-        for base, after, mask in zip(batch.base, batch.refined, batch.masks, strict=True):
-            yield MapPair(base, after, mask)

@@ -13,15 +13,17 @@ from prn_pipeline.data.pixel_values import as_colours
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
 from prn_pipeline.reporting import GalleryRow
-from prn_pipeline.stages.map_pairs import stream_pairs
+from prn_pipeline.stages.map_pairs import stream_batches
 
 
 def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> dict[str, MapStatistics]:
     """How the test maps of the base model ("base") and of PRN ("prn") err."""
     counters = {name: MapStatisticsCounter(patch_size) for name in ("base", "prn")}
-    for pair in stream_pairs(samples, refined, samples.rows(["test"])):
-        counters["base"].add(expit(pair.base), pair.mask)
-        counters["prn"].add(expit(pair.refined), pair.mask)
+    for batch in stream_batches(samples, refined, samples.rows(["test"])):
+        for name, maps in (("base", batch.base), ("prn", batch.refined)):
+            decided = foreground(maps, samples.maps_an_image)
+            for of_image in zip(expit(maps), batch.masks, decided, strict=True):
+                counters[name].add(*of_image)
     return {name: counter.result() for name, counter in counters.items()}
 
 
@@ -58,9 +60,9 @@ def gallery(
                 kind=kind,  # type: ignore[arg-type]
                 image=as_colours(samples.array("images", row)[0]),
                 base_probability=expit(base[number]),
-                base_mask=_foreground(base, number),
+                base_mask=foreground(base, len(base))[number],
                 prn_probability=expit(after[number]),
-                prn_mask=_foreground(after, number),
+                prn_mask=foreground(after, len(after))[number],
                 mask=samples.array("masks", row)[0],
                 iou_base=float(facts["iou_base"]),
                 iou_prn=float(facts["iou_prn"]),
@@ -69,6 +71,15 @@ def gallery(
     return shown
 
 
-def _foreground(maps: np.ndarray, number: int) -> np.ndarray:
-    """Where the map `number` of an image's (C,H,W) wins: above 0, or above the others."""
-    return maps[0] > 0 if len(maps) == 1 else maps.argmax(0) == number
+def foreground(maps: np.ndarray, together: int) -> np.ndarray:
+    """What a method takes for foreground, bool (N,H,W) of logits (N,H,W): above 0, or above the image's other classes.
+
+    Args:
+        maps: logits, those of an image one after the other.
+        together: maps of an image.
+    """
+    if together == 1:
+        return maps > 0
+    of_image = maps.reshape(-1, together, *maps.shape[1:])
+    winner = of_image.argmax(1)[:, None] == np.arange(together)[:, None, None]
+    return winner.reshape(maps.shape)

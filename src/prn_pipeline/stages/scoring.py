@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.metrics import COLUMNS, interval, iou, mean_iou, paired_gain, scores
+from prn_pipeline.metrics import COLUMNS, Groups, independent, interval, iou, mean_iou, paired_gain, scores
 from prn_pipeline.stages.methods import METHODS
 from prn_pipeline.stages.task_measures import TaskMeasures
 
@@ -29,6 +29,14 @@ def counts_of(measured: pd.DataFrame, method: str) -> np.ndarray:
     return _by_image(measured, measured.loc[measured["method"] == method, list(COLUMNS)].to_numpy(np.int64))
 
 
+def groups_of(measured: pd.DataFrame, method: str) -> Groups:
+    """Group of each image, (images,); None where every image is on its own."""
+    if "group" not in measured:
+        return None
+    groups = measured.loc[measured["method"] == method, "group"].to_numpy()
+    return groups.reshape(-1, _maps_an_image(measured))[:, 0]
+
+
 def score_methods(
     measured: pd.DataFrame, resamples: int, seed: int, besides: Sequence[TaskMeasures] = ()
 ) -> dict[str, Any]:
@@ -41,26 +49,29 @@ def score_methods(
         besides: what the task has measured beside the counts.
 
     Returns:
-        `n_test`, `methods` and `gain` of the scores JSON.
+        `n_test`, `n_independent` (groups of images that belong together: what intervals are over), `methods` and `gain`
+        of the scores JSON.
     """
     methods = present(measured)
+    groups = groups_of(measured, methods[0])
     counts = {method: counts_of(measured, method) for method in methods}
     errors = {method: measured.loc[measured["method"] == method, "mae"].to_numpy() for method in methods}
     gain: dict[str, Any] = {
-        key: paired_gain(counts["prn"], counts[rival], resamples, seed)
+        key: paired_gain(counts["prn"], counts[rival], resamples, seed, groups)
         for key, rival in RIVALS.items()
         if rival in methods
     }
-    more = [measures.scores(resamples, seed) for measures in besides]
+    more = [measures.scores(resamples, seed, groups) for measures in besides]
     before = mean_iou(counts["base"])
     worse = {method: float(100 * np.mean(mean_iou(counts[method]) < before)) for method in methods}
     return {
         "n_test": len(counts["base"]),
+        "n_independent": independent(len(counts["base"]), groups)[0],
         "methods": {
             method: scores(counts[method], errors[method])
             | {
-                "iou_micro_ci95": interval(counts[method], resamples, seed),
-                "vs_base": paired_gain(counts[method], counts["base"], resamples, seed),
+                "iou_micro_ci95": interval(counts[method], resamples, seed, groups),
+                "vs_base": paired_gain(counts[method], counts["base"], resamples, seed, groups),
                 "images_worse_pct": worse[method],
             }
             | {name: value for scored in more for name, value in scored[method].items()}
@@ -86,5 +97,8 @@ def per_image(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_image(measured: pd.DataFrame, counts: np.ndarray) -> np.ndarray:
-    together = int(measured["class_id"].max()) + 1 if "class_id" in measured else 1
-    return counts.reshape(-1, together, len(COLUMNS))
+    return counts.reshape(-1, _maps_an_image(measured), len(COLUMNS))
+
+
+def _maps_an_image(measured: pd.DataFrame) -> int:
+    return int(measured["class_id"].max()) + 1 if "class_id" in measured else 1

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from prn_pipeline.metrics import TruthCounter, interval, iou, paired_gain
+from prn_pipeline.metrics import Groups, TruthCounter, interval, iou, paired_gain
 from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.metrics.few_shot import few_shot_scores
 from prn_pipeline.metrics.saliency import SaliencyMeasures, saliency_measures
@@ -27,8 +27,8 @@ class TaskMeasures(Protocol):
         """The batches that another one of the same kind has seen, after those of this one."""
         ...
 
-    def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
-        """For each method what goes into the scores JSON beside the usual."""
+    def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
+        """For each method what goes into the scores JSON beside the usual; intervals are over groups of images."""
         ...
 
 
@@ -49,10 +49,12 @@ class SaliencyTask:
         for method, measures in other._measures.items():
             self._measures[method] += measures
 
-    def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
         """See `TaskMeasures`."""
         tables = {method: saliency_table(measures) for method, measures in self._measures.items()}
-        return {method: saliency_scores(table, tables["base"], resamples, seed) for method, table in tables.items()}
+        return {
+            method: saliency_scores(table, tables["base"], resamples, seed, groups) for method, table in tables.items()
+        }
 
 
 class ClassesTask:
@@ -81,7 +83,7 @@ class ClassesTask:
             self._confusion[method] = self._confusion.get(method, 0) + other._confusion[method]
             self._counts[method] += counts
 
-    def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
         """See `TaskMeasures`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes."""
         counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
         return {
@@ -89,8 +91,10 @@ class ClassesTask:
                 "classes": {
                     name: {
                         "iou": float(iou(of_method[:, number].sum(0))),
-                        "ci95": interval(of_method[:, number], resamples, seed),
-                        "vs_base": paired_gain(of_method[:, number], counts["base"][:, number], resamples, seed),
+                        "ci95": interval(of_method[:, number], resamples, seed, groups),
+                        "vs_base": paired_gain(
+                            of_method[:, number], counts["base"][:, number], resamples, seed, groups
+                        ),
                     }
                     for number, name in enumerate(self._names)
                 },
@@ -125,8 +129,8 @@ class FewShotTask:
         for method, counts in other._counts.items():
             self._counts[method] += counts
 
-    def scores(self, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
-        """See `TaskMeasures` and `metrics.few_shot`."""
+    def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
+        """See `TaskMeasures` and `metrics.few_shot`: of intervals those over categories are over groups."""
         counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
         return {
             method: few_shot_scores(of_method, counts["base"], self._categories, resamples, seed)

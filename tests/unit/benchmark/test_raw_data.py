@@ -34,3 +34,5 @@ def test_data_sets_that_dvc_cannot_find_are_named_with_the_remedy(tmp_path: Path
     (line,) = without_raw_data(["roads", "drive"], tmp_path)
     assert "'drive' has no raw data" in line
     assert "prn benchmark --data" in line
+    (tmp_path / "mine/drive").mkdir(parents=True)
+    assert without_raw_data(["roads", "drive"], tmp_path, tmp_path / "mine") == [], "it will be linked"

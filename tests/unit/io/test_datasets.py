@@ -35,8 +35,10 @@ def test_tables_keep_their_columns_and_parquet_its_attributes(tmp_path: Path) ->
     pd.testing.assert_frame_equal(parquet.load(), table)
     assert parquet.load().attrs == {"samples": "abc"}
     csv = TableDataset(filepath=str(tmp_path / "t.csv"))
-    csv.save(table.assign(sample_id=["x", "y"]))
+    csv.save(table.assign(sample_id=["007", "NA"]))
+    assert csv.load()["sample_id"].tolist() == ["007", "NA"], "names of files, not numbers"
     assert csv.load()["gain"].tolist()[0] == 0.25
+    assert np.isnan(csv.load()["gain"].tolist()[1])
 
 
 def test_json_text_and_figures_come_back(tmp_path: Path) -> None:

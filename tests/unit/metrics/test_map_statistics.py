@@ -22,7 +22,7 @@ def images(seed: int, count: int = 3, size: int = 12) -> list[tuple[np.ndarray, 
 def test_statistics_are_those_of_plain_loops(seed: int) -> None:
     counter, given_images = MapStatisticsCounter(patch_size=4), images(seed)
     for probabilities, mask in given_images:
-        counter.add(probabilities, mask.astype(np.uint8))
+        counter.add(probabilities, mask.astype(np.uint8), probabilities > 0.5)
     found = counter.result()
 
     for row, column in np.ndindex(3, 3):
@@ -65,21 +65,22 @@ def test_errors_are_told_apart_by_their_distance_from_the_outline() -> None:
     said[0, 50 + width] = 1  # and one just beyond the band
     said[5, 0] = 0  # false negative far from it
     counter = MapStatisticsCounter(50)
-    counter.add(said, mask)
+    counter.add(said, mask, said > 0.5)
     assert counter.result().errors.tolist() == [[1, 1], [0, 1]]
 
 
 def test_probabilities_that_mean_what_they_say_have_no_calibration_error() -> None:
     counter = MapStatisticsCounter(2)
-    counter.add(np.full((2, 2), 0.5, np.float32), np.array([[0, 1], [1, 0]], np.uint8))
+    nowhere = np.zeros((2, 2), bool)
+    counter.add(np.full((2, 2), 0.5, np.float32), np.array([[0, 1], [1, 0]], np.uint8), nowhere)
     assert counter.result().calibration_error == 0
-    counter.add(np.full((2, 2), 0.95, np.float32), np.zeros((2, 2), np.uint8))
+    counter.add(np.full((2, 2), 0.95, np.float32), np.zeros((2, 2), np.uint8), ~nowhere)
     assert counter.result().calibration_error == pytest.approx(0.95 / 2)
 
 
 def test_nothing_valid_has_no_bias() -> None:
     counter = MapStatisticsCounter(2)
-    counter.add(np.zeros((2, 2), np.float32), np.full((2, 2), 255, np.uint8))
+    counter.add(np.zeros((2, 2), np.float32), np.full((2, 2), 255, np.uint8), np.zeros((2, 2), bool))
     found = counter.result()
     assert np.isnan(found.patch_bias).all()
     assert found.calibration_error == 0

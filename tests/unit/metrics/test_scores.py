@@ -85,6 +85,32 @@ def test_gain_and_interval_agree_with_a_plain_bootstrap() -> None:
     assert low < iou(a.sum(0)) < high
 
 
+def test_images_of_one_group_are_drawn_together() -> None:
+    """Against the plain bootstrap over what each group adds up to: copies of an image make nothing surer."""
+    better, masks = random_pairs(12, seed=3)
+    worse = np.where(np.random.default_rng(4).random(masks.shape) < 0.2, ~better, better)
+    a, b = (counted(some, masks) for some in (better, worse))
+    alone = paired_gain(a, b, resamples=1000, seed=0)
+    groups = np.tile(np.array([f"video {i}" for i in range(12)]), 4)
+    copied = paired_gain(np.tile(a, (4, 1)), np.tile(b, (4, 1)), resamples=1000, seed=0, groups=groups)
+    assert copied == alone
+    assert interval(np.tile(a, (4, 1)), 1000, 0, groups) == interval(a, 1000, 0)
+    each_its_own = np.array([f"image {9 - i}" for i in range(12)])
+    assert paired_gain(a, b, resamples=1000, seed=0, groups=each_its_own) == alone, "whatever they are called"
+    unaware = paired_gain(np.tile(a, (4, 1)), np.tile(b, (4, 1)), resamples=1000, seed=0)
+    assert np.ptp(unaware["ci95"]) < 0.7 * np.ptp(alone["ci95"])
+
+
+def test_a_single_image_or_group_says_nothing_of_others() -> None:
+    better, masks = random_pairs(4, seed=3)
+    a, b = counted(better, masks), counted(~better, masks)
+    one_video = np.zeros(4)
+    for few, other, groups in ((a[:1], b[:1], None), (a, b, one_video)):
+        found = paired_gain(few, other, resamples=100, seed=0, groups=groups)
+        assert (found["ci95"], found["p"]) == ([-1.0, 1.0], 1.0)
+        assert interval(few, 100, 0, groups) == [0.0, 1.0]
+
+
 def test_a_method_does_not_gain_over_itself() -> None:
     counts = counted(*random_pairs(10, seed=5))
     assert paired_gain(counts, counts, resamples=200, seed=0) == {"iou_micro": 0.0, "ci95": [0.0, 0.0], "p": 1.0}

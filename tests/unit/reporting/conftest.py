@@ -89,7 +89,8 @@ def map_statistics(noise: float) -> MapStatistics:
     mask = (rng.random((32, 32)) > 0.5).astype(np.uint8)
     counter = MapStatisticsCounter(8)
     mask[:8, :8] = 255
-    counter.add(np.clip((mask == 1) + rng.normal(0, noise, mask.shape), 0, 1), mask)
+    probabilities = np.clip((mask == 1) + rng.normal(0, noise, mask.shape), 0, 1)
+    counter.add(probabilities, mask, probabilities > 0.5)
     return counter.result()
 
 

@@ -1,5 +1,6 @@
 """Stages over stored samples, against the same done by hand."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from prn_pipeline.stages.methods import METHODS, predictions
 from prn_pipeline.stages.native import native_resolution, stretch
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
-from prn_pipeline.stages.reporting import choose_gallery, gallery, map_statistics
+from prn_pipeline.stages.reporting import choose_gallery, foreground, gallery, map_statistics
 from prn_pipeline.stages.scoring import per_image, score_methods
 from prn_pipeline.stages.task_measures import measures_of
 from prn_pipeline.training.settings import TrainingSettings
@@ -116,6 +117,28 @@ def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, r
     truth = bright_squares.array("masks", rows[:1])[0] == 1
     assert table["iou_base"][0] == pytest.approx((predicted & truth).sum() / (predicted | truth).sum())
     assert measured.loc[0, list(COLUMNS[:4])].sum() == 64 * 64
+
+
+def test_frames_of_one_video_are_one_unit_of_the_intervals(bright_squares: Samples, refined: ArrayStore) -> None:
+    rows = bright_squares.rows(["test"])
+    manifest = bright_squares.manifest.assign(group=[f"video {i // 8}" for i in range(len(bright_squares.manifest))])
+    of_videos = dataclasses.replace(bright_squares, manifest=manifest)
+    alone, together = (
+        score_methods(measure(one, refined, rows, [0.5], patch_size=16), resamples=300, seed=0)
+        for one in (bright_squares, of_videos)
+    )
+    assert (alone["n_independent"], alone["n_test"]) == (len(rows), len(rows))
+    assert together["n_independent"] == manifest.iloc[rows]["group"].nunique() < together["n_test"]
+    for name in ("base", "prn"):
+        assert together["methods"][name]["iou_micro"] == alone["methods"][name]["iou_micro"]
+        assert together["methods"][name]["iou_micro_ci95"] != alone["methods"][name]["iou_micro_ci95"]
+
+
+def test_foreground_of_several_classes_is_where_a_class_is_above_the_others() -> None:
+    probabilities = np.array([[0.4, 0.2], [0.35, 0.7], [0.25, 0.1]]).T.reshape(2, 3, 1, 1).reshape(6, 1, 1)
+    maps = np.log(probabilities / (1 - probabilities))
+    assert foreground(maps, 3).ravel().tolist() == [True, False, False, False, True, False]
+    assert foreground(maps, 1).ravel().tolist() == [False, False, False, False, True, False]
 
 
 def test_patch_bias_shows_where_the_map_is_too_high_and_too_low(bright_squares: Samples, refined: ArrayStore) -> None:
