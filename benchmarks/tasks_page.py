@@ -88,7 +88,8 @@ def few_shot_section(cells: Sequence[Scores]) -> str:
                 _gain({"gain": float(gain.mean()), "ci95": bounds(weights @ gain)}),
             ]
         )
-    heads = ["base model", "folds", "categories", "episodes", "base", "tuned", "RankSEG", "views", "**prn**", "gain"]
+    refiner = f"**{cells[0]['refiner']}**" if cells else ""
+    heads = ["base model", "folds", "categories", "episodes", "base", "tuned", "RankSEG", "views", refiner, "gain"]
     return _table(heads, rows) if rows else NOT_YET
 
 

@@ -52,8 +52,7 @@ def _check_bucket(protocol: str, bucket: str) -> None:
         ) from error
     except (ImportError, ValueError) as error:
         raise UserError(
-            f"{protocol}://{bucket} cannot be used ({error}): pip install 'prn_pipeline[s3]' for s3://, or use a local"
-            " folder"
+            f"{protocol}://{bucket} cannot be used ({error}): pip install -e '.[s3]' for s3://, or use a local folder"
         ) from error
     except PermissionError:
         return  # of the bucket as a whole; what may be done below the folder, the first access to it says
