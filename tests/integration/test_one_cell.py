@@ -72,6 +72,7 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         "seed",
         "resolution",
         "n_test",
+        "n_independent",
         "methods",
         "gain",
         "guard",

@@ -250,20 +250,38 @@ def test_a_second_one_leaves_at_once(project: Path) -> None:
     assert ((project / REPORT).read_text(), told()) == (before, [])
 
 
-@pytest.mark.slow
-def test_told_to_end_it_ends_its_stages_and_the_next_start_continues(project: Path) -> None:
-    new_data("better\n" * 2)
+def started_slowly(project: Path, command: str) -> "subprocess.Popen[bytes]":
+    """A `prn` that is in the middle of one cell's evaluation, which takes minutes."""
     (project / "slow-evaluation-prn").touch()
-    process = subprocess.Popen(["prn", "retrain", "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(["prn", command, "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
     while not (project / "started").exists():
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert report()["exit_code"] is None, "it is running"
+    return process
+
+
+def ended(process: "subprocess.Popen[bytes]") -> int:
+    """Its exit code after SIGTERM, as soon as nobody holds its output: no stage is left."""
     process.send_signal(signal.SIGTERM)
-    printed, _ = process.communicate(timeout=60)  # until nobody holds the pipe: no stage is left
-    assert process.returncode == 143, printed
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_is_told_to_end_ends_its_stages_too(project: Path) -> None:
+    new_data("better\n" * 2)
+    assert ended(started_slowly(project, "benchmark")) == 143
+    assert not (project / "data/08_reporting/synthetic_roads" / CELL / "failure.json").exists(), "it did not fail"
+
+
+@pytest.mark.slow
+def test_told_to_end_it_ends_its_stages_and_the_next_start_continues(project: Path) -> None:
+    new_data("better\n" * 2)
+    process = started_slowly(project, "retrain")
+    assert report()["exit_code"] is None, "it is running"
+    assert ended(process) == 143
     assert report()["exit_code"] == 143
     assert not (project / "data/08_reporting/synthetic_roads" / CELL / "failure.json").exists(), "it did not fail"
     (project / "slow-evaluation-prn").unlink()
