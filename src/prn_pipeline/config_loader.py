@@ -38,8 +38,8 @@ LOADER_ARGS: dict[str, Any] = {
 }
 
 
-#: Parameters that say how work is done and not what comes out of it: those of conf/local are taken everywhere.
-OF_THIS_MACHINE = ("engine", "checkpoints")
+#: Parameters that change no result of a stage of DVC: those of conf/local are taken everywhere.
+NOT_FOLLOWED = ("engine", "checkpoints", "predictor", "promotion")
 
 
 class CellConfigLoader(OmegaConfigLoader):
@@ -58,7 +58,7 @@ class CellConfigLoader(OmegaConfigLoader):
         if key != "parameters" or "cell" in loaded:
             return loaded
         if "DVC_STAGE" in os.environ:
-            loaded = self._followed_by_dvc() | {name: loaded[name] for name in OF_THIS_MACHINE}
+            loaded = self._followed_by_dvc() | {k: loaded[k] for k in NOT_FOLLOWED if k in loaded}
         checked = with_cell(loaded)
         named = {**super().__getitem__("globals"), **(self.runtime_params or {})}
         for name in CELL_NAMES:

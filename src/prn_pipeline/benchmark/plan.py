@@ -157,9 +157,12 @@ def _planned(
 def _sizes(project: Path) -> dict[str, int]:
     """Address -> bytes that a stage's outputs took when it last ran, of all that dvc.lock has, listed now or not."""
     lock = project / "dvc.lock"
-    recorded = yaml.load(lock.read_text(), yaml.CSafeLoader) if lock.is_file() else None
+    try:
+        recorded = yaml.load(lock.read_text(), yaml.CSafeLoader) if lock.is_file() else None
+        stages = dict((recorded or {}).get("stages") or {})
+    except (yaml.YAMLError, AttributeError):  # DVC is writing it just now: nothing is known of sizes
+        stages = {}
     sizes = {
-        address: [out["size"] for out in stage.get("outs", ()) if "size" in out]
-        for address, stage in (recorded or {}).get("stages", {}).items()
+        address: [out["size"] for out in stage.get("outs", ()) if "size" in out] for address, stage in stages.items()
     }
     return {address: sum(found) for address, found in sizes.items() if found}

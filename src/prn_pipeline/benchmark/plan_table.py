@@ -39,7 +39,7 @@ def totals(stages: Sequence[PlannedStage]) -> str:
         return f"{count}; how long they take is not known: nothing like them has run on this machine."
     nameless = sum(one.bytes is None for one in stages)
     files = "new files of unknown size" if nameless == len(stages) else f"{mebibytes(disk / MIB)} of new files"
-    more = f", and those of {nameless} stages whose size is not known" if 0 < nameless < len(stages) else ""
+    more = f", and those of {nameless} more whose size is not known" if 0 < nameless < len(stages) else ""
     lines = [
         f"{count}, about {duration(time)} one after the other and {files}{more} (the DVC cache holds them once more"
         " where the file system cannot link)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from prn_pipeline.cli import speaking_plainly
 from prn_pipeline.commands.retrain import ending_with_its_code
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell, warn
+from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from prn_pipeline.reporting.leaderboard import Cell
@@ -92,7 +94,8 @@ def _leaderboard(project: Path, console: Console) -> None:
 
     lists = read_lists(project)
     if any(cell.failure for cell in read_cells(lists.cells(), project)):
-        forget_mended(lists, project)  # plain `dvc repro` takes results back from its cache without a word
+        with contextlib.suppress(UserError):  # DVC is busy, or its files are broken: they stay
+            forget_mended(lists, project)  # plain `dvc repro` takes results back from its cache without a word
     made, page = write_leaderboard(lists, project)
     if made.standings:
         console.print(terminal(made.standings, console.width))

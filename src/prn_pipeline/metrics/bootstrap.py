@@ -34,10 +34,16 @@ def draws(images: int, resamples: int, seed: int, groups: Groups = None) -> np.n
 
 
 def independent(images: int, groups: Groups = None) -> tuple[int, np.ndarray]:
-    """Number of independent units, and the unit of each image, int64 (images,), numbered as they appear."""
+    """Number of independent units, and the unit of each image, int64 (images,), numbered as they appear.
+
+    Raises:
+        ValueError: an image has no group.
+    """
     if groups is None:
         return images, np.arange(images)
     of_image, names = pd.factorize(np.asarray(groups))
+    if (of_image < 0).any():
+        raise ValueError(f"image {int(np.argmin(of_image))} has no group, and others have")
     return len(names), of_image
 
 

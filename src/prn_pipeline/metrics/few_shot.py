@@ -37,8 +37,10 @@ def few_shot_scores(
         ("miou_episodes", iou(counts), iou(rival)),
     ):
         weights = draws(len(ours), resamples, seed) / len(ours)
-        found |= {score: float(ours.mean()), f"{score}_ci95": bounds(weights @ ours)}
-        gains[score] = {"gain": float((ours - theirs).mean()), "ci95": bounds(weights @ (ours - theirs))}
+        alone = len(ours) < 2  # says nothing of others
+        found |= {score: float(ours.mean()), f"{score}_ci95": [0.0, 1.0] if alone else bounds(weights @ ours)}
+        gain = ours - theirs
+        gains[score] = {"gain": float(gain.mean()), "ci95": [-1.0, 1.0] if alone else bounds(weights @ gain)}
     total = counts.sum(0)
     background = total[3] / max(total[1:4].sum(), 1)
     return {

@@ -130,7 +130,7 @@ class FewShotTask:
             self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMeasures` and `metrics.few_shot`: of intervals those over categories are over groups."""
+        """See `TaskMeasures` and `metrics.few_shot`: intervals are over what a score is the mean of."""
         counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
         return {
             method: few_shot_scores(of_method, counts["base"], self._categories, resamples, seed)

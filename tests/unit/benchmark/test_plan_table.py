@@ -29,4 +29,4 @@ def test_totals_add_up_what_is_known(seconds: list[float | None], parts: list[st
 def test_files_of_unknown_size_are_not_called_nothing() -> None:
     nameless = PlannedStage("evaluation", CELL, "", 60.0, None, exact=False)
     assert "and new files of unknown size" in totals([nameless])
-    assert "2 MiB of new files, and those of 1 stages whose size is not known" in totals([nameless, planned(60.0)])
+    assert "2 MiB of new files, and those of 1 more whose size is not known" in totals([nameless, planned(60.0)])

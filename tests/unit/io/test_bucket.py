@@ -197,7 +197,7 @@ def test_a_storage_that_does_not_answer_says_what_to_check(bucket: str, monkeypa
 
 
 def test_an_unknown_kind_of_storage_names_the_extra() -> None:
-    with pytest.raises(UserError, match=r"prn_pipeline\[s3\]"):
+    with pytest.raises(UserError, match=r"\.\[s3\]"):
         location("nonsense://bucket/a.json")
 
 

@@ -97,6 +97,8 @@ def test_images_of_one_group_are_drawn_together() -> None:
     assert interval(np.tile(a, (4, 1)), 1000, 0, groups) == interval(a, 1000, 0)
     each_its_own = np.array([f"image {9 - i}" for i in range(12)])
     assert paired_gain(a, b, resamples=1000, seed=0, groups=each_its_own) == alone, "whatever they are called"
+    with pytest.raises(ValueError, match="image 1 has no group"):
+        interval(a[:3], 10, 0, np.array(["a", None, "b"]))
     unaware = paired_gain(np.tile(a, (4, 1)), np.tile(b, (4, 1)), resamples=1000, seed=0)
     assert np.ptp(unaware["ci95"]) < 0.7 * np.ptp(alone["ci95"])
 

@@ -13,7 +13,8 @@ from scipy.stats import rankdata
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting.leaderboard import make_leaderboard, read_cells, terminal
-from prn_pipeline.reporting.leaderboard.formats import rounded
+from prn_pipeline.reporting.leaderboard.formats import WIDE, rounded
+from prn_pipeline.reporting.leaderboard.page import mean_gain
 from prn_pipeline.reporting.leaderboard.ranks import comparable_scores, critical_difference, rank_methods
 from prn_pipeline.reporting.leaderboard.standings import Standing, over_seeds, standings
 from tests.unit.reporting.leaderboard_cells import benchmark, failed, scores
@@ -154,6 +155,21 @@ def test_who_was_left_out_of_the_ranking_is_named() -> None:
     assert "Left out" not in make_leaderboard(benchmark(), FOLDER, {}).html
 
 
+def test_the_headline_names_no_winner_of_a_ranking_without_its_refiner() -> None:
+    lacking = [("drive", "prn"), ("roads", "bias_field")]
+    cells = [cell for cell in benchmark() if (cell.names["dataset"], cell.names["refiner"]) not in lacking]
+    html = make_leaderboard(cells, FOLDER, {}).html
+    assert "prn gains +5.5 points over the base model, averaged over 4 pairs of data set and base model.<" in html
+
+
+def test_the_mean_gain_is_no_surer_for_more_base_models_on_the_same_images() -> None:
+    one, two = (standings(benchmark(base_models=names, seeds=(0,))) for names in (("fpn",), ("fpn", "unet")))
+    assert mean_gain(two, "prn") == pytest.approx(mean_gain(one, "prn"))
+    (drive,) = standings(benchmark(("drive",), ("fpn",), ("prn",), (0,)))[4:5]
+    half = drive.gain.high - drive.gain.mean
+    assert mean_gain(one, "prn").high - mean_gain(one, "prn").mean == pytest.approx(half / 3**0.5), "three data sets"
+
+
 def test_a_rival_that_only_some_refiners_cells_have_is_shown() -> None:
     """The bank of methods has grown, and not all cells have been evaluated again."""
     cells = benchmark(("drive",), ("fpn",), seeds=(0,))
@@ -204,7 +220,7 @@ def test_csv_and_markdown_hold_a_row_a_standing() -> None:
     )
 
 
-@pytest.mark.parametrize(("width", "costs"), [(80, False), (140, True)])
+@pytest.mark.parametrize(("width", "costs"), [(80, False), (WIDE - 1, False), (WIDE, True), (140, True)])
 def test_the_terminal_gets_what_fits(width: int, costs: bool) -> None:
     made = make_leaderboard(benchmark(("drive",), ("fpn",)), FOLDER, {})
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115

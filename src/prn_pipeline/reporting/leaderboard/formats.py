@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from prn_pipeline.reporting.leaderboard.ranks import comparable_scores
 from prn_pipeline.reporting.leaderboard.standings import Estimate, Standing
 from prn_pipeline.reporting.wording import METHOD_LABELS, MISSING, fixed
 
@@ -29,7 +30,7 @@ COLUMNS = {
 #: What a narrow terminal does without.
 FOR_WIDE = ("seeds", "parameters", "GFLOP", "ms")
 #: Characters that a terminal needs to show them too.
-WIDE = 110
+WIDE = 118
 
 
 def label(method: str) -> str:
@@ -126,11 +127,12 @@ def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
         table.add_column("", no_wrap=True, min_width=20)
         for number in shown:
             table.add_column(list(COLUMNS)[number], justify="right", no_wrap=True)
-        ranked = [one for one in of_group if one.kind != "bound"]
-        most = max(len(one.seeds) for one in ranked)  # a seed makes a base model better or worse for all methods
-        best = max((one for one in ranked if len(one.seeds) == most), key=lambda one: one.iou.mean)
+        scores, _ = comparable_scores(
+            [(dataset, base_model, one.method, one.iou_of_seed) for one in of_group if one.kind != "bound"]
+        )
+        best = max(scores[dataset], key=scores[dataset].__getitem__, default=None)
         for one in of_group:
-            style = "green" if one is best else "dim italic" if one.kind == "bound" else ""
+            style = "green" if one.method == best else "dim italic" if one.kind == "bound" else ""
             values = cells(one)
             table.add_row(label(one.method), *(values[number] for number in shown), style=style)
         parts += [Text.assemble((dataset, "bold"), f"  {base_model}", (f"  {of_group[0].images} images", "dim")), table]

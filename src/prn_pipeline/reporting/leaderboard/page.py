@@ -80,7 +80,7 @@ def headline(found: Sequence[Standing], ranking: Ranking) -> str:
         f"{label(best)} gains {gain} points over the base model, averaged over {_count(groups, 'pair')} of data set"
     )
     first = next(iter(ranking.ranks), "")
-    if len(ranking.datasets) < 2:
+    if len(ranking.datasets) < 2 or best not in ranking.ranks:  # a ranking without it says nothing of it
         return f"{finding} and base model."
     return f"{finding} and base model; {label(first)} has the best average rank ({ranking.ranks[first]:.2f})."
 
@@ -93,10 +93,20 @@ def best_refiner(found: Sequence[Standing]) -> str | None:
 
 
 def mean_gain(found: Sequence[Standing], method: str) -> Estimate:
-    """Over the pairs of data set and base model of a method, with the interval of a mean of independent ones."""
-    gains = [one.gain for one in found if one.method == method]
-    mean = float(np.mean([gain.mean for gain in gains]))
-    half = math.sqrt(sum((gain.high - gain.mean) ** 2 for gain in gains)) / len(gains)
+    """Over the pairs of data set and base model of a method.
+
+    Data sets vary independently; base models of one share their images, so what these vary by does not average out.
+    """
+    gains: dict[str, list[Estimate]] = {}
+    for one in found:
+        if one.method == method:
+            gains.setdefault(one.dataset, []).append(one.gain)
+    pairs = sum(map(len, gains.values()))
+    mean = sum(gain.mean for of_set in gains.values() for gain in of_set) / pairs
+    halves = [
+        len(of_set) * float(np.mean([(g.high - g.mean) ** 2 for g in of_set])) ** 0.5 for of_set in gains.values()
+    ]
+    half = math.sqrt(sum(half**2 for half in halves)) / pairs
     return Estimate(mean, mean - half, mean + half)
 
 

@@ -1,0 +1,39 @@
+"""What a run says of DVC."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from prn_pipeline.tracking import CellRun
+from tests.unit.test_parameters import load
+
+LOCK = """
+stages:
+  ingestion@synthetic_roads:
+    outs: [{path: data/02_intermediate/synthetic_roads/samples.zarr, md5: first}]
+  ingestion@drive:
+    outs: [{path: data/02_intermediate/drive/samples.zarr, md5: of another}]
+  prn_training@synthetic_roads-unet_resnet18_small-prn-0:
+    outs: [{path: data/06_models/synthetic_roads/unet_resnet18_small/prn/seed-0/refiner.json, md5: second}]
+  evaluation@synthetic_roads-unet_resnet18_small-prn-0:
+    outs: [{path: metrics/synthetic_roads/unet_resnet18_small/prn/seed-0.json, md5: of its last run}]
+"""
+
+
+def test_hashes_are_of_what_a_run_was_made_from_and_not_of_what_it_is_making(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.lock").write_text(LOCK)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_experiment("hashes")
+    cell = CellRun(load(), tmp_path)
+    mlflow.disable_system_metrics_logging()
+    with mlflow.start_run() as run:
+        cell.log_lock({"evaluation", "reporting"})
+    tags = mlflow.get_run(run.info.run_id).data.tags
+    assert {name: value for name, value in tags.items() if name.startswith("dvc.")} == {
+        "dvc.ingestion.samples.zarr": "first",
+        "dvc.prn_training.refiner.json": "second",
+    }
