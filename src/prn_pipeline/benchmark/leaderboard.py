@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
 from prn_pipeline.benchmark.lists import Lists
 from prn_pipeline.data.atomic import replacing
@@ -44,3 +45,11 @@ def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]
         }
         found = gains | {f"rank.{method}": rank for method, rank in made.ranking.ranks.items()}
         mlflow.log_metrics({NO_NAME.sub("_", name): value for name, value in found.items() if math.isfinite(value)})
+
+
+def track_if_possible(made: Leaderboard, page: Path, tracking: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """`track_leaderboard`; a tracking server that is away is told, and spoils nothing that has been done."""
+    try:
+        track_leaderboard(made, page, tracking)
+    except MlflowException as error:
+        say(f"the leaderboard {page} was not logged to MLflow: {error}")

@@ -63,10 +63,8 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     from prn_pipeline.retraining.exclusive import ending_in_order, only_one
 
     project, console = project_root(), Console()
-    with (
-        only_one(project),
-        ending_in_order(),
-    ):  # DVC frees its own lock while a stage runs, and a pull would change what it has written
+    # DVC frees its own lock while a stage runs, and a pull would change what it has written.
+    with only_one(project), ending_in_order():
         lists = use_lists(project, file) if file else read_lists(project)
         if file:
             console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
@@ -84,9 +82,7 @@ def leaderboard() -> None:
 
 
 def _leaderboard(project: Path, console: Console) -> None:
-    from mlflow.exceptions import MlflowException
-
-    from prn_pipeline.benchmark.leaderboard import track_leaderboard, write_leaderboard
+    from prn_pipeline.benchmark.leaderboard import track_if_possible, write_leaderboard
     from prn_pipeline.benchmark.lists import read_lists
     from prn_pipeline.benchmark.stale import forget_mended
     from prn_pipeline.reporting.leaderboard import read_cells, terminal
@@ -111,10 +107,7 @@ def _leaderboard(project: Path, console: Console) -> None:
         for cell in cells:
             console.print(f"  {cell.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
-    try:
-        track_leaderboard(made, page, tracking_of(project))
-    except MlflowException as error:
-        console.print(f"it was not logged to MLflow: {error}", style="red", highlight=False, markup=False)
+    track_if_possible(made, page, tracking_of(project), lambda line: warn(console, [line]))
 
 
 def by_reason(trouble: Iterable[Cell]) -> dict[str, list[Cell]]:

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from mlflow.exceptions import MlflowException
-
-from prn_pipeline.benchmark.leaderboard import track_leaderboard, write_leaderboard
+from prn_pipeline.benchmark.leaderboard import track_if_possible, write_leaderboard
 from prn_pipeline.benchmark.lists import Lists, read_lists
 from prn_pipeline.benchmark.run import Outcome
 from prn_pipeline.benchmark.stale import run_stale
@@ -67,12 +65,9 @@ def retrain(
 
 
 def _show(lists: Lists, project: Path, say: Callable[[str], None]) -> None:
-    """The leaderboard: results are safe by now, and a tracking server that is away spoils no night."""
+    """The leaderboard: results are safe by now."""
     made, page = write_leaderboard(lists, project)
-    try:
-        track_leaderboard(made, page, tracking_of(project))
-    except MlflowException as error:
-        say(f"the leaderboard {page} was not logged to MLflow: {error}")
+    track_if_possible(made, page, tracking_of(project), say)
 
 
 def _judged(

@@ -5,7 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from prn_pipeline.benchmark.leaderboard import track_leaderboard
+from prn_pipeline.benchmark.leaderboard import track_if_possible, track_leaderboard
 from prn_pipeline.reporting.leaderboard import make_leaderboard
 from tests.unit.reporting.leaderboard_cells import benchmark
 
@@ -24,3 +24,16 @@ def test_names_that_mlflow_refuses_are_spelt_otherwise(tmp_path: Path, monkeypat
     assert run.data.tags["role"] == "benchmark"
     assert run.data.metrics["gain.drive.fpn.prn_crf"] == pytest.approx(0.005)
     assert run.data.metrics["rank.prn"] == 1
+
+
+def test_a_tracking_server_that_is_away_is_told_and_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    made = make_leaderboard(benchmark(seeds=(0,)), tmp_path, {})
+    said: list[str] = []
+    track_if_possible(
+        made, tmp_path / "leaderboard.html", {"uri": "http://127.0.0.1:9", "experiment": "away"}, said.append
+    )
+    assert len(said) == 1
+    assert "was not logged to MLflow" in said[0]
