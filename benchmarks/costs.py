@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.results_page import MAIN, METRICS, PAGE, read_cells, read_lists, refiners_of, replace_between
-from benchmarks.stored_cells import named_settings
+from benchmarks.results_page import MAIN, METRICS, PAGE, REPEATED, read_cells, read_lists, replace_between
+from benchmarks.stored_cells import all_names, named_settings
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
@@ -27,6 +27,19 @@ def readings(arrays: tuple[str, ...]) -> list[Tensor]:
     return [known[name] for name in arrays]
 
 
+def gain(refiner: str, lists: list[dict[str, Any]]) -> str:
+    """Mean points over the base model and number of cells: of this kind of machine, else of the other."""
+    for folder, where in ((METRICS, ""), (REPEATED, " on a GPU")):
+        gains = [
+            100 * cell["gain"]["vs_base"]["iou_micro"]
+            for cell in read_cells(folder, lists)
+            if cell["refiner"] == refiner
+        ]
+        if gains:
+            return f"{np.mean(gains):+.2f} | {len(gains)}{where}"
+    return " | "
+
+
 def section(lists: list[dict[str, Any]]) -> str:
     """Markdown: base models first, then refiners; a refiner that reads views pays for the base model's other passes."""
     bases = {
@@ -37,21 +50,20 @@ def section(lists: list[dict[str, Any]]) -> str:
         for name in lists[0]["base_models"]
     }
     lines = [
-        "| | parameters | GFLOP | ms an image | " + " | ".join(f"share of `{name}`" for name in bases) + " | gain |"
+        "| | parameters | GFLOP | ms an image | "
+        + " | ".join(f"share of `{name}`" for name in bases)
+        + " | mean gain | cells |"
     ]
-    lines.append("|" + "---|" * (5 + len(bases)))
+    lines.append("|" + "---|" * (6 + len(bases)))
     for name, cost in bases.items():
         shares = " | ".join("" for _ in bases)
-        lines.append(f"| `{name}` | {cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | |")
-    cells = read_cells(METRICS, lists)
-    for name in refiners_of(lists):
+        lines.append(f"| `{name}` | {cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | | |")
+    for name in all_names("refiners"):
         refiner = build_refiner(read_settings(named_settings("refiners", name)[0]))
         cost = model_cost(refiner, readings(refiner.arrays))
         passes = len(FLIPS) - 1 if "views" in refiner.arrays else 0
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())
-        gains = [100 * cell["gain"]["vs_base"]["iou_micro"] for cell in cells if cell["refiner"] == name]
-        gain = f"{np.mean(gains):+.2f}" if gains else ""
-        row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain}"
+        row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain(name, lists)}"
         lines.append(f"| {'**' if name == MAIN else ''}`{name}`{'**' if name == MAIN else ''} | {row} |")
     return "\n".join(lines)
 

@@ -53,9 +53,14 @@ def open_refiner(dataset: str, base_model: str, refiner: str, seed: int) -> nn.M
     return ModuleDataset(filepath=str(path), kind="refiner").load()
 
 
+def all_names(kind: str) -> list[str]:
+    """The names in parameters_<kind>.yml, in order."""
+    return list(_blocks(kind))
+
+
 def named_settings(kind: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A block of parameters_<kind>.yml, and its block `training`."""
-    block = dict(yaml.safe_load((CONF / f"parameters_{kind}.yml").read_text())[kind][name])
+    block = dict(_blocks(kind)[name])
     training = block.pop("training", {})
     return block, training
 
@@ -67,3 +72,8 @@ def counts_of(network: nn.Module, samples: Samples, rows: np.ndarray, arrays: tu
         logits = np.concatenate(list(predict_logits(network, samples, part, arrays, 16)))
         counted.append(TruthCounter(samples.array("masks", part)).count(logits > 0))
     return np.concatenate(counted)
+
+
+def _blocks(kind: str) -> dict[str, Any]:
+    blocks: dict[str, Any] = yaml.safe_load((CONF / f"parameters_{kind}.yml").read_text())[kind]
+    return blocks

@@ -75,6 +75,7 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         "n_independent",
         "methods",
         "gain",
+        "settings",
         "guard",
         "cost",
         "seconds",

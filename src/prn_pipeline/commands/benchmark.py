@@ -95,6 +95,9 @@ def _leaderboard(project: Path, console: Console) -> None:
     made, page = write_leaderboard(lists, project)
     if made.standings:
         console.print(terminal(made.standings, console.width))
+    if made.mixed:
+        seeds = f"averaged over cells that were run with different settings: {', '.join(made.mixed)}"
+        warn(console, [f"{seeds}; prn plan lists what is stale, prn benchmark runs it"])
     for reason, cells in by_reason(made.trouble).items():
         style = "red" if any(cell.failure for cell in cells) else "dim"
         console.print(

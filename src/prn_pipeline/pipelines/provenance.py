@@ -1,9 +1,13 @@
 """Which code, data and libraries made a result."""
 
+import hashlib
+import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = ("prn_pipeline", "torch", "segmentation-models-pytorch", "lightning", "kedro")
 
@@ -17,6 +21,26 @@ def software(project: Path | None = None) -> dict[str, str]:
     """Label -> text: code and libraries alone."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return {"git commit": git_commit(project), "libraries": libraries, "python": platform.python_version()}
+
+
+def settings_digests(cell: Mapping[str, Any], patch_size: int, resolution: str) -> dict[str, str]:
+    """By which cells know each other: equal where settings are, of whatever seed.
+
+    Args:
+        cell: the parameters of a cell, complete with defaults.
+        patch_size: of pseudo-labels and of the patch oracle.
+        resolution: that masks are compared at.
+
+    Returns:
+        `base_model` for all that a base model and its scores come from, `refiner` for what a refiner adds.
+    """
+    parts = {
+        "base_model": [cell["dataset"], cell["base_model"], cell["base_training"], patch_size, resolution],
+        "refiner": [cell["refiner"], cell["prn_training"]],
+    }
+    return {
+        part: hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:12] for part, of in parts.items()
+    }
 
 
 def git_commit(project: Path | None = None) -> str:

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting.leaderboard import make_leaderboard, read_cells, terminal
 from prn_pipeline.reporting.leaderboard.formats import WIDE, rounded
+from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.page import mean_gain
 from prn_pipeline.reporting.leaderboard.ranks import comparable_scores, critical_difference, rank_methods
 from prn_pipeline.reporting.leaderboard.standings import Standing, over_seeds, standings
@@ -69,6 +70,19 @@ def test_scores_without_costs_or_rivals_gains_leave_dashes() -> None:
     assert math.isnan(standing(found, "prn").milliseconds)
     assert standing(found, "prn").gain.mean == pytest.approx(0.05)
     assert math.isnan(standing(found, "views").gain.mean)
+
+
+def test_seeds_that_were_run_with_different_settings_are_said_to_be() -> None:
+    cells = benchmark(("drive", "roads"), ("fpn",))
+    assert mixed_settings(cells) == []  # scores of before, that do not say
+    for cell in cells:
+        cell.scores["settings"] = {"base_model": "a", "refiner": cell.names["refiner"]}  # type: ignore[index]
+    assert make_leaderboard(cells, FOLDER, {}).mixed == []
+    cells[1].scores["settings"]["refiner"] = "changed"  # type: ignore[index]
+    cells[-1].scores["settings"]["base_model"] = "changed"  # type: ignore[index]
+    made = make_leaderboard(cells, FOLDER, {})
+    assert made.mixed == ["drive/fpn/prn", "roads/fpn"]
+    assert "run with different settings: drive/fpn/prn, roads/fpn." in made.html
 
 
 def test_a_seed_without_a_method_does_not_hide_the_others() -> None:

@@ -15,6 +15,7 @@ from prn_pipeline.data.engine import open_engine, read_engine
 from prn_pipeline.data.episodes import CATEGORY, episode_samples
 from prn_pipeline.data.sample_store import IDENTITY
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.pipelines.provenance import settings_digests
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
 from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles
@@ -98,6 +99,7 @@ def evaluate(
     spent = so_far["seconds"] + time.perf_counter() - start
     costs["evaluation"] = {"seconds": round(spent, 2), "memory_mib": so_far["memory_mib"]}
     scores = {**cell["names"], "resolution": settings["resolution"], **scored}
+    scores["settings"] = settings_digests(cell, patch_size, settings["resolution"])
     if isinstance(refiner, FoldEnsemble):
         scores["guard"] = refiner.guard
     known = None if isinstance(base_model, MapFiles) else base_model

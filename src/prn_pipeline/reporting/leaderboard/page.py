@@ -16,6 +16,7 @@ from prn_pipeline.reporting.cards import Card, draw_card
 from prn_pipeline.reporting.leaderboard.cells import Cell
 from prn_pipeline.reporting.leaderboard.figure_ranks import rank_diagram
 from prn_pipeline.reporting.leaderboard.formats import COLUMNS, cells, frame, label, markdown
+from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.ranks import Ranking, comparable_scores, rank_methods
 from prn_pipeline.reporting.leaderboard.standings import Estimate, Standing, standings
 from prn_pipeline.reporting.report import TEMPLATES
@@ -25,7 +26,12 @@ from prn_pipeline.reporting.wording import fixed
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """A finished leaderboard: texts of its files, and what they were made from."""
+    """A finished leaderboard: texts of its files, and what they were made from.
+
+    Attributes:
+        trouble: cells without scores.
+        mixed: what was averaged over cells of different settings; see `mixed_settings`.
+    """
 
     html: str
     csv: str
@@ -33,6 +39,7 @@ class Leaderboard:
     standings: Sequence[Standing]
     ranking: Ranking
     trouble: Sequence[Cell]
+    mixed: Sequence[str]
 
 
 def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapping[str, str]) -> Leaderboard:
@@ -49,6 +56,7 @@ def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapp
     )
     refiners = {one.method for one in found if one.kind == "refiner"}
     trouble = [cell for cell in cells_of_it if cell.state != "done"]
+    mixed = mixed_settings(cells_of_it)
     html = TEMPLATES.get_template("leaderboard.html.j2").render(
         light=LIGHT,
         dark=DARK,
@@ -57,6 +65,7 @@ def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapp
         tiles=tiles(cells_of_it, found),
         failed=[cell for cell in trouble if cell.failure],
         missing_cells=[cell for cell in trouble if not cell.failure],
+        mixed=mixed,
         rank_card=rank_card(ranking, refiners),
         rank_note=rank_note(ranking),
         columns=COLUMNS,
@@ -66,7 +75,7 @@ def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapp
         methods={one.method: label(one.method) for one in found},
         provenance=provenance,
     )
-    return Leaderboard(html, frame(found).to_csv(index=False), markdown(found), found, ranking, trouble)
+    return Leaderboard(html, frame(found).to_csv(index=False), markdown(found), found, ranking, trouble, mixed)
 
 
 def headline(found: Sequence[Standing], ranking: Ranking) -> str:
