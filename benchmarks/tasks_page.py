@@ -59,6 +59,7 @@ def classes_section(cells: Sequence[Scores]) -> str:
                 _gain({"gain": one["vs_base"]["iou_micro"], "ci95": one["vs_base"]["ci95"]}),
             ]
             for name, one in methods["prn"]["classes"].items()
+            if one
         ]
         parts.append(f"`{cell['dataset']}`, `{cell['base_model']}`, seed {cell['seed']}, {cell['n_test']} test images:")
         parts.append(_table(["method", "mIoU of classes", "mIoU of images", "pixel accuracy", "gain"], rows))

@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.metrics.scores import by_class, mean_iou
+from prn_pipeline.metrics.scores import by_class, mean_iou, there
 
 LEVEL = 0.95
 
@@ -78,7 +78,7 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
 
     Returns:
         Gain on all images; its 95 % percentile interval; p, two-sided: twice the share of draws on the far side of
-        zero, counting a zero as half, never less than 1 / resamples. A single image or group says nothing of others:
+        zero, counting a zero as half, never less than 1 / resamples A single image or group says nothing of others:
         [-1, 1] and 1.
 
     Raises:
@@ -92,7 +92,7 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
         return {"iou_micro": gain, "ci95": [-1.0, 1.0], "p": 1.0}
     weights = draws(len(counts), resamples, seed, groups)
     drawn = _drawn(counts, weights) - _drawn(rival, weights)
-    below = (np.count_nonzero(drawn < 0) + 0.5 * np.count_nonzero(drawn == 0)) / resamples
+    below = (np.count_nonzero(drawn < 0) + 0.5 * np.count_nonzero(drawn == 0)) / len(drawn)
     return {
         "iou_micro": gain,
         "ci95": bounds(drawn),
@@ -101,8 +101,14 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
 
 
 def _drawn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """iou_micro of each draw, float64 (resamples,)."""
-    return mean_iou((weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:]))
+    """iou_micro of each draw, float64 (draws,).
+
+    Where objects are rare some draws hold none. These say nothing of how well objects are found, and are left out; that
+    depends on the truth alone, so two methods keep the same draws.
+    """
+    drawn = (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
+    holding = there(drawn).any(-1)
+    return mean_iou(drawn[holding] if holding.any() else drawn)
 
 
 def bounds(drawn: np.ndarray) -> list[float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from prn_pipeline.metrics.bootstrap import bounds, draws
-from prn_pipeline.metrics.scores import iou
+from prn_pipeline.metrics.scores import by_class, iou, seen
 
 
 def few_shot_scores(
@@ -28,13 +28,13 @@ def few_shot_scores(
         of foreground and background of all pixels; `few_shot_vs_base`: {score: {gain, ci95}} of the first two;
         `categories`: {name: IoU}.
     """
-    names = sorted(set(categories.tolist()))
+    names, valid = sorted(set(categories.tolist())), seen(by_class(counts))
     of_each, of_rival = (np.array([iou(some[categories == name].sum(0)) for name in names]) for some in (counts, rival))
     found: dict[str, Any] = {}
     gains = {}
     for score, ours, theirs in (
         ("miou_categories", of_each, of_rival),
-        ("miou_episodes", iou(counts), iou(rival)),
+        ("miou_episodes", iou(counts[valid]), iou(rival[valid])),
     ):
         weights = draws(len(ours), resamples, seed) / len(ours)
         alone = len(ours) < 2  # says nothing of others
@@ -42,7 +42,7 @@ def few_shot_scores(
         gain = ours - theirs
         gains[score] = {"gain": float(gain.mean()), "ci95": [-1.0, 1.0] if alone else bounds(weights @ gain)}
     total = counts.sum(0)
-    background = total[3] / max(total[1:4].sum(), 1)
+    background = iou(total[[3, 2, 1]])  # what is right, wrong and missed of it
     return {
         **found,
         "fb_iou": float((iou(total) + background) / 2),

@@ -18,11 +18,24 @@ def iou(counts: np.ndarray) -> np.ndarray:
 
 
 def mean_iou(counts: np.ndarray) -> np.ndarray:
-    """Mean over classes of the IoU, of counts (..., C, 6); classes that are neither there nor predicted are left out.
+    """Mean over the classes that are there of the IoU, of counts (..., C, 6).
 
-    On the sum over all images this is `iou_micro`, the paper's mIoU; the mean over each image's own is `iou_macro`.
+    What is there is the truth's to say, so methods are averaged over the same classes, and one stray pixel of an absent
+    class costs the class that it belongs to and no more. On the sum over all images this is `iou_micro`, the paper's
+    mIoU; the mean over each image's own is `iou_macro`.
     """
-    return _mean_over_classes(iou(counts), counts[..., :3].sum(-1) > 0)
+    return _mean_over_classes(iou(counts), there(counts))
+
+
+def there(counts: np.ndarray) -> np.ndarray:
+    """Whether the truth of counts (..., 6) has a pixel, bool (...)."""
+    return np.asarray(counts[..., 0] + counts[..., 2] > 0)
+
+
+def seen(counts: np.ndarray) -> np.ndarray:
+    """Of counts (images, C, 6) the images that have a pixel that counts, bool (images,); all where none has."""
+    valid = counts[..., :4].sum((1, 2)) > 0
+    return valid if valid.any() else ~valid
 
 
 def by_class(counts: np.ndarray) -> np.ndarray:
@@ -46,33 +59,34 @@ def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, fl
 
     Returns:
         iou_micro, iou_macro, dice, precision, recall, boundary_iou, mae, and with several classes pixel_accuracy; all
-        in [0, 1]. All but iou_macro and mae are of the pixels of all images together.
+        in [0, 1]. All but iou_macro and mae are of the pixels of all images together; these two are means over the
+        images that have a pixel that counts.
     """
     counts = by_class(counts)
-    total = counts.sum(0)
-    there = total[:, :3].sum(-1) > 0
+    total, valid = counts.sum(0), seen(counts)
+    classes = there(total)
     true_positives, false_positives, false_negatives = total[:, :3].T
 
     def mean(part: np.ndarray, whole: np.ndarray) -> float:
-        return float(_mean_over_classes(_ratio(part, whole), there))
+        return float(_mean_over_classes(_ratio(part, whole), classes))
 
     found = {
         "iou_micro": float(mean_iou(total)),
-        "iou_macro": float(mean_iou(counts).mean()),
+        "iou_macro": float(mean_iou(counts[valid]).mean()),
         "dice": mean(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
         "precision": mean(true_positives, true_positives + false_positives),
         "recall": mean(true_positives, true_positives + false_negatives),
         "boundary_iou": mean(total[:, 4], total[:, 5]),
-        "mae": float(mean_absolute_errors.mean()),
+        "mae": float(mean_absolute_errors.reshape(len(counts), -1)[valid].mean()),
     }
     if counts.shape[1] > 1:
         found["pixel_accuracy"] = float(_ratio(true_positives.sum(), (true_positives + false_negatives).sum()))
     return found
 
 
-def _mean_over_classes(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is there; where nothing is, of all."""
-    weights = np.where(there.any(-1, keepdims=True), there, True)
+def _mean_over_classes(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of the classes that are there; where none is, of all."""
+    weights = np.where(classes.any(-1, keepdims=True), classes, True)
     return (values * weights).sum(-1) / weights.sum(-1)
 
 

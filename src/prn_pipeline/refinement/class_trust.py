@@ -57,7 +57,7 @@ class ClassTrustTuner:
 
 
 def _mean_iou(confusion: np.ndarray) -> float:
-    """Over the classes that are there or are said to be."""
-    right = np.diagonal(confusion)
-    union = confusion.sum(0) + confusion.sum(1) - right
-    return float((right[union > 0] / union[union > 0]).mean())
+    """Over the classes that are there, which are the same for every candidate."""
+    right, true = np.diagonal(confusion), confusion.sum(1)
+    union = confusion.sum(0) + true - right
+    return float((right[true > 0] / union[true > 0]).mean())

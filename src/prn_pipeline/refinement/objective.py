@@ -55,6 +55,8 @@ class EnsembleObjective:
                 rows = torch.tensor(learned, device=folds.device)
                 corrected = network.member(fold).branches(*(stack[rows] for stack in maps))
                 losses.append(_taught(corrected, labels[rows], masks[rows], network.settings))
+        if not losses:  # two maps that two members have left out: nobody learns from this batch
+            return 0.0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum(), batch["inputs"]
         return torch.stack(losses).mean(), batch["inputs"]
 
 

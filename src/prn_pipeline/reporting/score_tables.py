@@ -120,6 +120,8 @@ def class_rows(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]
     rows = []
     for name in methods[columns[0]]["classes"] if columns else ():
         found = {method: methods[method]["classes"][name] for method in columns}
+        if not all(found.values()):
+            continue  # no test image has it
         leader = _leader("iou", [one["iou"] for one in found.values()])
         cells = [
             ScoreCell(fixed(one["iou"]), repr(one["iou"]), bracket(interval(one["ci95"])), fixed(one["iou"]) == leader)

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 #: What a training sample of any refiner holds: key -> name of the stored array.
 ARRAYS = {"inputs": "logits", "pseudo_labels": "labels", "masks": "masks"}
 
+#: Pixels that the guard counts at once, at some 30 bytes each.
+COUNTED_PIXELS = 2**22
+
 #: Of the draw that deals maps out to members: one for all seeds, so that these differ by nothing but weights and order.
 PARTS_SEED = 0
 
@@ -112,7 +115,11 @@ def judge(
             refined = np.concatenate(list(predict_logits(member, samples, part, ensemble.arrays, batch_size, tiles)))
             maps = [channels_first(torch.from_numpy(samples.array(name, part))) for name in ensemble.arrays]
             masks = torch.from_numpy(samples.array("masks", part))
-            tuner.update(maps[0], ensemble.start(*maps), torch.from_numpy(refined).unsqueeze(1), masks, fold)
+            start, refined_maps = ensemble.start(*maps), torch.from_numpy(refined).unsqueeze(1)
+            at_once = together * max(1, COUNTED_PIXELS // (together * masks[0].numel()))
+            for first in range(0, len(part), at_once):
+                some = slice(first, first + at_once)
+                tuner.update(maps[0][some], start[some], refined_maps[some], masks[some], fold)
     judgement = tuner.best()
     ensemble.accept(judgement)
     logger.info(

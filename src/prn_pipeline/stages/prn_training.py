@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from prn_pipeline.data.sample_store import Samples
@@ -11,7 +12,8 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.objective import RefinerObjective
 from prn_pipeline.refinement.refiner import Refiner
 from prn_pipeline.refinement.settings import PatchRefineNetSettings, RefinerSettings
-from prn_pipeline.stages.ensemble_training import ARRAYS, train_ensemble
+from prn_pipeline.refinement.validation import IGNORE
+from prn_pipeline.stages.ensemble_training import ARRAYS, parts_of, train_ensemble
 from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
@@ -23,6 +25,8 @@ from prn_pipeline.training.tiling import Tiles
 
 #: The fold that chooses the best epoch of the paper's network; the others are learned from.
 MONITOR_FOLD = 0
+#: Parts that a val split is dealt out to where none of it, or all of it, lies in that fold.
+LEAST_PARTS = 5
 
 
 def train_refiner(
@@ -67,12 +71,7 @@ def _train_network(
 ) -> Trained:
     """The paper's protocol: one network, out-of-sample maps only; one fold of them chooses the best epoch."""
     rows = learning_rows(map_manifest)
-    monitor = map_manifest["fold"].to_numpy()[rows] == MONITOR_FOLD
-    if monitor.all() or not monitor.any():
-        raise UserError(
-            f"{len(rows)} maps of unseen images lie all in fold {MONITOR_FOLD} or all outside it: PRN needs some to"
-            " learn from and some to choose its best epoch by; use a larger val split, or protocol crossfit"
-        )
+    monitor = monitors(samples, map_manifest, rows)
     arrays = ARRAYS | {name: name for name in refiner.arrays[1:]}
     return fit(
         lambda: Refiner(refiner),
@@ -85,6 +84,25 @@ def _train_network(
         "prn",
         listener,
     )
+
+
+def monitors(samples: Samples, map_manifest: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """Which of the rows choose the best epoch, bool (n,): a fold of all samples, or of these where it holds none."""
+    monitor = np.asarray(map_manifest["fold"].to_numpy()[rows] == MONITOR_FOLD)
+    unseen = samples.manifest.iloc[rows]
+    if monitor.all() or not monitor.any():  # folds were dealt over train and val; a small val may lie in one of them
+        if (groups := unseen["group"].nunique()) < 2:
+            raise UserError(
+                f"{len(rows)} maps of unseen images in {groups} group: PRN needs some to learn from and some to choose"
+                " its best epoch by; use a larger val split, or protocol crossfit"
+            )
+        monitor = parts_of(unseen, min(LEAST_PARTS, groups)) == MONITOR_FOLD
+    if not (samples.array("masks", rows[monitor]) != IGNORE).any():
+        raise UserError(
+            f"no pixel counts in {', '.join(unseen['sample_id'][monitor])}, which the best epoch would be chosen by:"
+            " take these images out, or use a larger val split"
+        )
+    return monitor
 
 
 def _check_readings(samples: Samples, refiner: RefinerSettings) -> None:

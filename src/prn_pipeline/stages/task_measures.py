@@ -13,6 +13,7 @@ from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.metrics.few_shot import few_shot_scores
 from prn_pipeline.metrics.saliency import SaliencyMeasures, saliency_measures
 from prn_pipeline.metrics.saliency_scores import saliency_scores, saliency_table
+from prn_pipeline.metrics.scores import there
 from prn_pipeline.stages.methods import Prediction
 
 
@@ -84,8 +85,12 @@ class ClassesTask:
             self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMeasures`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes."""
+        """See `TaskMeasures`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes.
+
+        A class that no test image has is there with nothing: {}.
+        """
         counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
+        known = there(counts["base"].sum(0))
         return {
             method: {
                 "classes": {
@@ -96,6 +101,8 @@ class ClassesTask:
                             of_method[:, number], counts["base"][:, number], resamples, seed, groups
                         ),
                     }
+                    if known[number]
+                    else {}
                     for number, name in enumerate(self._names)
                 },
                 "confusion": self._confusion[method].tolist(),

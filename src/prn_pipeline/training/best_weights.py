@@ -52,14 +52,19 @@ def keep_best(task: SegmentationTask, best: ModelCheckpoint, untrained: Untraine
 
 
 def best_checkpoint(folder: Path, settings: TrainingSettings, validated: bool) -> ModelCheckpoint:
-    """Keeps the best epoch by `settings.monitor` (where there is validation) and the last, to continue from."""
+    """Keeps the best epoch by `settings.monitor`; the last, which is what is continued from, without validation."""
     return ModelCheckpoint(
         dirpath=folder,
         filename="best",
         monitor=settings.monitor if validated else None,
         mode="max" if settings.monitor == "val_iou_micro" else "min",
         save_top_k=1,
-        save_last=True,
+        save_last=not validated,
         enable_version_counter=False,
         auto_insert_metric_name=False,
     )
+
+
+def last_checkpoint(folder: Path) -> ModelCheckpoint:
+    """Keeps the last epoch, to continue from, also where it was not the best: `save_last` would keep the best only."""
+    return ModelCheckpoint(dirpath=folder, filename="last", save_top_k=1, enable_version_counter=False)

@@ -61,6 +61,21 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
+class Draws(Callback):
+    """Keeps what torch's processor would draw next: a continued training draws what it would have drawn.
+
+    For a training in one process; of several each draws in its own way, and the checkpoint is of the first.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of the global generator, for the checkpoint."""
+        return {"torch": torch.get_rng_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Draw on from there."""
+        torch.set_rng_state(state_dict["torch"])
+
+
 class ReturnToBest(Callback):
     """The paper's plateau rule: after `patience` epochs without gain, best weights back and rate / 1.1."""
 

@@ -10,15 +10,21 @@ from pydantic import BaseModel
 
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 
+#: Columns of the manifest that say who learns from a sample.
+DEALT = ("sample_id", "split", "fold", "group")
+
 
 def checkpoint_folder(root: Path, samples: Samples, name: str, seed: int, *settings: BaseModel) -> Path:
     """A folder named after everything that defines a training: samples, settings, seed and inputs.
 
-    A training with other settings gets another folder, so it never continues from weights that are not its own.
+    A training with other settings gets another folder, so it never continues from weights that are not its own; nor,
+    when samples are dealt out anew, from weights that have seen what is held out now.
     """
+    dealt = samples.manifest[[column for column in DEALT if column in samples.manifest]]
     defining = {
         "samples": samples.manifest.attrs.get(IDENTITY),
         "stores": {role: store.attributes for role, store in samples.stores.items()},
+        "dealt": hashlib.sha256(dealt.to_csv(index=False).encode()).hexdigest(),
         "seed": seed,
         "settings": [part.model_dump(mode="json") for part in settings],
     }

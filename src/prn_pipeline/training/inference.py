@@ -82,7 +82,8 @@ def predict(
     network = network if whole else Tiled(network, tiles)
     for stored in samples.batches(arrays, rows):
         first = channels_first(torch.from_numpy(stored[0]))
-        pixels = min(first.shape[-2], tiles.size) * min(first.shape[-1], tiles.size)
+        height, width = first.shape[-2:]
+        pixels = height * width if whole else min(height, tiles.size) * min(width, tiles.size)
         at_once = max(1, min(batch_size, MOST_PIXELS // pixels))
         columns = (channels_first(torch.from_numpy(array)).split(at_once) for array in stored)
         for parts in zip(*columns, strict=True):

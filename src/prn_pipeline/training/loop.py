@@ -18,8 +18,8 @@ from torch import nn
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.allocator import keep_freed_memory
-from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, validated_metrics
-from prn_pipeline.training.callbacks import EpochListener, History, ReturnToBest
+from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, last_checkpoint, validated_metrics
+from prn_pipeline.training.callbacks import Draws, EpochListener, History, ReturnToBest
 from prn_pipeline.training.job import Trained, Training
 from prn_pipeline.training.placement import Placement
 from prn_pipeline.training.processes import train_by_processes
@@ -55,7 +55,8 @@ def fit(
         train: samples to learn from.
         val: samples to measure every epoch by, and choose the best, or None: the last weights are kept.
         settings: optimizer, schedule, precision, ...
-        seed: of initial weights, order of samples and augmentation. Same seed, same machine, same result.
+        seed: of initial weights, order of samples and augmentation. Same seed, same machine, same result,
+            interrupted or not (several processes draw anew when they are continued).
         checkpoints: folder for this training alone; removed when it ends well. Name it after everything that
             defines the training, so that a checkpoint is never continued under other settings.
         name: for the log.
@@ -106,7 +107,7 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_clip or None,
         deterministic="warn",
-        callbacks=_callbacks(settings, best, history, validated=val is not None),
+        callbacks=_callbacks(settings, best, [history] if placement.shared else [history, Draws()], val is not None),
         logger=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
@@ -133,8 +134,10 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
     return Trained(task.network.cpu().eval(), pd.DataFrame(history.rows))
 
 
-def _callbacks(settings: TrainingSettings, best: ModelCheckpoint, history: History, validated: bool) -> list[Callback]:
-    callbacks: list[Callback] = [history]
+def _callbacks(
+    settings: TrainingSettings, best: ModelCheckpoint, always: list[Callback], validated: bool
+) -> list[Callback]:
+    callbacks = [*always]
     if settings.early_stop_patience and validated:
         mode = "max" if settings.monitor == "val_iou_micro" else "min"
         callbacks.append(EarlyStopping(settings.monitor, patience=settings.early_stop_patience, mode=mode))
@@ -142,7 +145,7 @@ def _callbacks(settings: TrainingSettings, best: ModelCheckpoint, history: Histo
         callbacks.append(ReturnToBest(best, settings.monitor, settings.plateau_patience))
     if sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(leave=False))
-    return [*callbacks, best]
+    return [*callbacks, best, last_checkpoint(Path(best.dirpath or "."))] if validated else [*callbacks, best]
 
 
 def _check(checkpoint: Path) -> None:

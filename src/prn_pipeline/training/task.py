@@ -25,7 +25,7 @@ class Objective(Protocol):
 class SegmentationTask(pl.LightningModule):
     """A network and its objective, for Lightning. Logs train_loss, val_loss and val_iou_micro."""
 
-    # intersection and union of the validation split so far, int64 (2, 1) of foreground or (2, classes)
+    # intersection, union and truth of the validation split so far, int64 (3, 1) of foreground or (3, classes)
     _overlap: Tensor
 
     def __init__(self, network: nn.Module, objective: Objective, settings: TrainingSettings) -> None:
@@ -33,7 +33,7 @@ class SegmentationTask(pl.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self._objective = objective
         self._settings = settings
-        self.register_buffer("_overlap", torch.zeros(2, 1, dtype=torch.int64), persistent=False)
+        self.register_buffer("_overlap", torch.zeros(3, 1, dtype=torch.int64), persistent=False)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one batch."""
@@ -52,12 +52,11 @@ class SegmentationTask(pl.LightningModule):
         self.log("val_loss", loss, batch_size=len(logits), prog_bar=True)
 
     def on_validation_epoch_end(self) -> None:
-        """`val_iou_micro`, its mean over classes where there are several; nothing predicted nothing counts as 1."""
+        """`val_iou_micro`; of several classes the mean over those that the split has, as in `metrics.mean_iou`."""
         gathered = torch.as_tensor(self.all_gather(self._overlap))
-        intersection, union = gathered.reshape(-1, *self._overlap.shape).sum(0).double()
-        self.log(
-            "val_iou_micro", torch.where(union > 0, intersection / union.clamp(min=1), 1.0).mean().item(), prog_bar=True
-        )
+        intersection, union, truth = gathered.reshape(-1, *self._overlap.shape).sum(0).double()
+        iou = torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
+        self.log("val_iou_micro", (iou[truth > 0] if truth.any() else iou).mean().item(), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the settings."""
@@ -84,7 +83,7 @@ class SegmentationTask(pl.LightningModule):
 
 
 def overlaps(logits: Tensor, masks: Tensor) -> Tensor:
-    """Intersections and unions with the truth, int64 (2, C): of foreground (C = 1), or of each class.
+    """Intersections and unions with the truth, and its pixels, int64 (3, C): of foreground (C = 1), or of each class.
 
     Args:
         logits: (N,1,H,W), foreground above 0; or (N,C,H,W), the highest counts.
@@ -96,7 +95,7 @@ def overlaps(logits: Tensor, masks: Tensor) -> Tensor:
     else:
         predicted = logits.argmax(1)
         pairs = [(predicted == one, masks == one) for one in range(classes)]
-    found = [((said & true & valid).sum(), ((said | true) & valid).sum()) for said, true in pairs]
+    found = [((said & true & valid).sum(), ((said | true) & valid).sum(), (true & valid).sum()) for said, true in pairs]
     return torch.tensor(found, dtype=torch.int64, device=logits.device).T
 
 

@@ -32,3 +32,8 @@ def test_every_mean_is_that_of_plain_arithmetic() -> None:
         assert found[f"{score}_ci95"][0] <= found[score] <= found[f"{score}_ci95"][1]
         assert found["few_shot_vs_base"][score]["gain"] == pytest.approx(found[score] - 1)
         assert found["few_shot_vs_base"][score]["ci95"][1] < 0
+
+
+def test_all_that_is_there_found_is_a_perfect_background_too() -> None:
+    full = np.array([[4096, 0, 0, 0, 0, 0]] * 3)
+    assert few_shot_scores(full, full, np.array(["a", "a", "b"]), 100, 0)["fb_iou"] == 1

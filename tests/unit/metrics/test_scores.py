@@ -122,3 +122,43 @@ def test_a_paired_test_refuses_different_images() -> None:
     counts = counted(*random_pairs(4, seed=6))
     with pytest.raises(ValueError, match="same images"):
         paired_gain(counts, counts[:3], resamples=10, seed=0)
+
+
+def classes(images: int = 40, number: int = 5, seed: int = 0) -> np.ndarray:
+    """Counts (images, number, 6) of classes that are all there but the last, which nobody has and nobody says."""
+    counts = np.random.default_rng(seed).integers(300, 900, (images, number, 6))
+    counts[:, -1, :3] = 0
+    return counts
+
+
+def test_a_stray_pixel_of_an_absent_class_is_a_stray_pixel() -> None:
+    clean = classes()
+    stray = clean.copy()
+    stray[7, -1, 1] = 1
+    assert paired_gain(clean, stray, 200, 0) == paired_gain(clean, clean, 200, 0)
+    assert scores(stray, np.zeros((40, 5))) == scores(clean, np.zeros((40, 5)))
+    present = clean[:, :-1]
+    assert scores(clean, np.zeros((40, 5)))["iou_micro"] == pytest.approx(np.mean(iou(present.sum(0))))
+
+
+def test_draws_without_an_object_say_nothing_of_objects() -> None:
+    rare = np.zeros((20, 6), np.int64)
+    rare[:, 3] = 4096
+    rare[3] = [300, 100, 600, 3096, 0, 0]
+    assert interval(rare, 500, 0) == [0.3, 0.3]  # drawn once or twice, it is the same image
+    better = rare.copy()
+    better[3] = [600, 100, 300, 3096, 0, 0]
+    gain = paired_gain(better, rare, 500, 0)
+    assert gain["ci95"] == pytest.approx([0.3, 0.3])
+    assert gain["p"] == pytest.approx(1 / 500, abs=0.002)
+    assert interval(np.where(np.arange(6) == 3, 4096, 0) * np.ones((20, 1), np.int64), 500, 0) == [1, 1]
+
+
+def test_images_that_are_ignored_altogether_are_no_images() -> None:
+    predictions, masks = random_pairs(4, seed=3)
+    masks[2:] = 255
+    counts = counted(predictions, masks)
+    found = scores(counts, np.array([0.1, 0.2, 0, 0]))
+    assert found == scores(counts[:2], np.array([0.1, 0.2]))
+    assert found["mae"] == pytest.approx(0.15)
+    assert scores(counts[2:], np.zeros(2))["iou_macro"] == 1

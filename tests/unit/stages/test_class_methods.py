@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from prn_pipeline.metrics import COLUMNS, count_image, mean_iou, scores
 from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.refinement.class_trust import ClassTrustTuner
+from prn_pipeline.reporting.score_tables import class_rows
 from prn_pipeline.segmentation.maps import one_vs_rest
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.stages.class_methods import class_predictions, normalised
@@ -156,9 +157,36 @@ def test_every_loss_falls_as_the_right_class_rises_and_sees_no_ignored_pixel(los
     assert value(changed) == pytest.approx(value(random), rel=1e-4)
 
 
+def test_a_stray_pixel_of_an_absent_class_does_not_veto_a_better_refiner() -> None:
+    truth = torch.from_numpy(MASKS.copy())
+    truth[:, 0] |= truth[:, 3] & 1  # the last class is nowhere
+    truth[:, 3] = torch.where(truth[:, 3] == 255, 255, 0).to(truth.dtype)
+    base = torch.from_numpy(against_the_rest(SOFTMAX_LOGITS)).clone()
+    base[:, 3] = -9
+    refined = torch.where(truth == 1, 9.0, -9.0)
+    refined[0, 3, 0, 0] = 99
+    tuner = ClassTrustTuner(C)
+    flat = [maps.reshape(-1, 1, 16, 16).float() for maps in (base, base, refined)]
+    tuner.update(*flat, truth.reshape(-1, 16, 16))
+    assert tuner.best().trust.strength > 0
+
+
+def test_a_class_that_no_test_image_has_has_no_scores() -> None:
+    masks = np.where(np.arange(C)[None, :, None, None] == 3, np.where(MASKS == 255, 255, 0), MASKS).astype(np.uint8)
+    masks[:, 0] |= (MASKS[:, 3] == 1).astype(np.uint8)
+    (task,) = measures_of("multiclass", list("abcd"))
+    task.update(class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C), masks.reshape(-1, 16, 16))
+    found: dict[str, Any] = task.scores(100, 0)["prn"]["classes"]
+    assert found["d"] == {}
+    assert found["a"]["iou"] > 0
+    methods = {name: {"classes": found} for name in ("base", "prn")}
+    assert [row.label for row in class_rows({"refiner": "prn"}, methods)] == ["a", "b", "c"]
+
+
 def test_overlaps_of_validation_are_of_each_class() -> None:
     found = overlaps(torch.from_numpy(SOFTMAX_LOGITS), torch.from_numpy(TRUTH))
     said = SOFTMAX_LOGITS.argmax(1)
     for one in range(C):
         assert found[0, one] == ((said == one) & (one == TRUTH)).sum()
+        assert found[2, one] == (one == TRUTH).sum()
     assert (found[0] / found[1]).mean() == pytest.approx(plain_miou(said, TRUTH))

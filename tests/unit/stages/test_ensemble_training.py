@@ -11,11 +11,13 @@ from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.objective import EnsembleObjective
 from prn_pipeline.refinement.settings import RegionDetailSettings
 from prn_pipeline.refinement.trust_tuning import Trust
 from prn_pipeline.stages.ensemble_training import parts_of
 from prn_pipeline.stages.logit_caching import assign_models, learning_rows, seen_rows
 from prn_pipeline.stages.prn_training import train_refiner
+from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.settings import TrainingSettings
 
@@ -127,3 +129,26 @@ def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> Non
     maps: pd.DataFrame = assign_models(bright_squares.manifest, "holdout", {})
     assert set(maps["split"].iloc[seen_rows(maps)]) == {"train"}
     assert not set(seen_rows(maps)) & set(learning_rows(maps))
+
+
+def test_a_batch_that_nobody_may_learn_from_changes_nothing() -> None:
+    network = FoldEnsemble(RegionDetailSettings(network="region_detail", members=2)).train()
+    maps, labels = torch.randn(2, 1, 64, 64), torch.zeros(2, 64, 64, dtype=torch.uint8)
+    loss, _ = EnsembleObjective()(
+        network, {"inputs": maps, "pseudo_labels": labels, "masks": labels, "folds": torch.tensor([0, 1])}
+    )
+    loss.backward()
+    assert loss.item() == 0
+    assert all(parameter.grad is None or not parameter.grad.any() for parameter in network.parameters())
+
+
+def test_checkpoints_are_not_continued_when_samples_are_dealt_out_anew(bright_squares: Samples, tmp_path: Path) -> None:
+    settings = TrainingSettings()
+    manifest = bright_squares.manifest
+    other = manifest.assign(fold=manifest["fold"].where(manifest["fold"] < 1, 3 - manifest["fold"]))
+    other.attrs = manifest.attrs
+    folders = [
+        checkpoint_folder(tmp_path, Samples(table, bright_squares.stores), "prn", 0, settings)
+        for table in (manifest, other, manifest)
+    ]
+    assert folders[0] == folders[2] != folders[1]

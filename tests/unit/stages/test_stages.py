@@ -22,7 +22,7 @@ from prn_pipeline.stages.logit_caching import assign_models, learning_rows
 from prn_pipeline.stages.map_pairs import MapBatch, MapPair
 from prn_pipeline.stages.methods import METHODS, predictions
 from prn_pipeline.stages.native import native_resolution, stretch
-from prn_pipeline.stages.prn_training import train_refiner
+from prn_pipeline.stages.prn_training import monitors, train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.reporting import choose_gallery, foreground, gallery, map_statistics
 from prn_pipeline.stages.scoring import per_image, score_methods
@@ -224,9 +224,33 @@ def test_ignored_pixels_and_empty_masks_do_not_disturb(tmp_path: Path) -> None:
 def test_prn_needs_maps_to_learn_from_and_maps_to_choose_by(
     bright_squares: Samples, holdout: pd.DataFrame, tmp_path: Path
 ) -> None:
-    one_fold = holdout.assign(fold=0)
-    with pytest.raises(UserError, match="lie all in fold 0"):
-        train_refiner(bright_squares, one_fold, PatchRefineNetSettings(), TrainingSettings(), 0, tmp_path)
+    one_group = Samples(bright_squares.manifest.assign(group="a video"), bright_squares.stores)
+    with pytest.raises(UserError, match="6 maps of unseen images in 1 group: PRN needs some to learn from"):
+        train_refiner(one_group, holdout.assign(fold=0), PatchRefineNetSettings(), TrainingSettings(), 0, tmp_path)
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_val_split_that_lies_in_one_fold_is_dealt_out_anew(
+    bright_squares: Samples, holdout: pd.DataFrame, fold: int
+) -> None:
+    rows = learning_rows(holdout)
+    monitor = monitors(bright_squares, holdout.assign(fold=fold), rows)
+    assert 1 <= monitor.sum() <= 2
+    kept = monitors(bright_squares, holdout, rows)
+    assert kept.tolist() == (holdout["fold"].to_numpy()[rows] == 0).tolist(), "where the folds will do they are kept"
+
+
+def test_maps_without_a_pixel_that_counts_choose_no_epoch(
+    bright_squares: Samples, holdout: pd.DataFrame, tmp_path: Path
+) -> None:
+    images = bright_squares.array("images", np.arange(24))
+    write_arrays(
+        tmp_path / "s.zarr",
+        ArrayStream([{"images": images, "masks": np.full((24, 64, 64), 255, np.uint8)}], {IDENTITY: "bright-squares"}),
+    )
+    blind = Samples(bright_squares.manifest, {"samples": ArrayStore(tmp_path / "s.zarr")})
+    with pytest.raises(UserError, match="no pixel counts in square-"):
+        monitors(blind, holdout, learning_rows(holdout))
 
 
 def native_set(root: Path) -> DatasetSettings:

@@ -96,6 +96,47 @@ def test_an_interrupted_training_goes_on_where_it_was(bright_squares: Samples, t
     assert Interrupted.steps - before < 5 * 5, "finished epochs are not trained again"
 
 
+class CutInTheEighth(MaskObjective):
+    """Fails once, in the eighth epoch, when earlier ones have been better than the seventh."""
+
+    seen = 0
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        if network.training:
+            CutInTheEighth.seen += 1
+            if CutInTheEighth.seen == 7 * 3 + 2:
+                raise RuntimeError("power cut")
+        return super().__call__(network, batch)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "plateau", "one_cycle"])
+def test_an_interrupted_training_ends_as_one_that_was_not(
+    bright_squares: Samples, tmp_path: Path, schedule: str
+) -> None:
+    """Also where the last epoch was not the best, which alone is what Lightning would continue from."""
+    settings = {
+        "epochs": 10,
+        "schedule": schedule,
+        "plateau_patience": 2,
+        "monitor": "val_iou_micro",
+        "learning_rate": 0.3,
+        "keep": "last",
+        "augmentation": {"flips": True, "turns": True, "brightness": 0.2},
+    }
+    whole = train(bright_squares, tmp_path / "a", **settings)
+    if schedule != "one_cycle":  # which gets better to the end
+        assert whole.history["val_iou_micro"][:7].idxmax() < 6, "the seventh epoch must not be the best so far"
+    CutInTheEighth.seen = 0
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(bright_squares, tmp_path / "b", objective=CutInTheEighth("bce"), **settings)
+    before = CutInTheEighth.seen
+    continued = train(bright_squares, tmp_path / "b", objective=CutInTheEighth("bce"), **settings)
+    assert CutInTheEighth.seen - before == 3 * 3, "what was trained is not trained again"
+    columns = ["epoch", "train_loss", "val_loss", "val_iou_micro", "learning_rate"]
+    assert continued.history[columns].equals(whole.history[columns])
+    assert same(continued, whole)
+
+
 def test_a_checkpoint_that_was_cut_off_starts_training_anew(
     bright_squares: Samples, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
