@@ -71,7 +71,8 @@ def measure(
         refined: PRN's logits of the test rows.
         rows: rows of the test maps, int (n,).
         thresholds: tuned on val, one a map of an image.
-        patch_size: of the oracle, in pixels at model resolution; it has as many patches at any resolution.
+        patch_size: of the oracle, in pixels at model resolution. At native resolution its squares are the same share of
+            the longer side, so that an oblong image has fewer of them than its stretched sample.
         resize: to native resolution; None measures at model resolution, as the paper does.
         besides: what the task measures beside the counts; sees every batch.
         engine: who does it.
