@@ -33,6 +33,10 @@ SMALL: dict[str, Any] = {
 Run = Callable[..., dict[str, Any]]
 
 
+#: The lists that the project comes with.
+EMBEDDED = {"datasets": ["synthetic_roads"], "base_models": ["unet_resnet18_small"], "refiners": ["prn"], "seeds": [0]}
+
+
 def copy_project(folder: Path) -> Path:
     """A repository with the project's code and configuration; in this process the code that is tested runs."""
     for name in (
@@ -43,7 +47,7 @@ def copy_project(folder: Path) -> Path:
         ".dvcignore",
         ".gitignore",
         ".telemetry",
-        "data/01_raw",
+        "data/01_raw/synthetic_roads",
         "src",
     ):
         source, target = PROJECT / name, folder / name
@@ -53,6 +57,7 @@ def copy_project(folder: Path) -> Path:
         else:
             shutil.copy(source, target)
     (folder / "conf" / "local").mkdir()
+    (folder / "conf" / "base" / "benchmark.yml").write_text(yaml.safe_dump(EMBEDDED))  # whatever the project's are now
     for command in (
         ["init", "-q"],
         ["add", "-A"],
