@@ -64,6 +64,11 @@ def plan(lists: Lists, project: Path) -> list[PlannedStage]:
             stale = _stale(repo, stages)
     except DvcException as error:
         raise UserError(f"DVC cannot read {project}: {error}") from error
+    except FileNotFoundError as error:  # of a link that leads nowhere DVC says no more
+        raise UserError(
+            f"{error.filename} is not there; if it is a link, what it leads to is away: mount it, or remove the link,"
+            " and the cells of other data sets will run"
+        ) from error
     recorded = dict(_recorded(lists, project))
     sizes = _sizes(project)
     return [

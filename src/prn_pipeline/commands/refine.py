@@ -98,7 +98,7 @@ def _tell_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
     """Say how far the images are from training's."""
     from prn_pipeline.serving.drift_report import FILE, drift_report, write_report
 
-    report = drift_report(predictor, run.journal)
+    report = drift_report(predictor, run.journal, run.files)
     write_report(out, report)
     if report.silence:
         click.echo(f"Drift: nothing can be said, {report.silence}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +36,16 @@ class DriftReport(NamedTuple):
     silence: str
 
 
-def drift_report(predictor: Predictor, journal: Journal) -> DriftReport:
-    """Compare all refined images of a folder with the predictor's reference."""
-    entries = [entry["description"] for _, entry in sorted(journal.entries.items()) if "description" in entry]
+def drift_report(predictor: Predictor, journal: Journal, names: Iterable[str]) -> DriftReport:
+    """Compare all refined images of a folder with the predictor's reference.
+
+    Args:
+        predictor: that refined them.
+        journal: of what was refined.
+        names: of the images that are in the folder now; what the journal knows of others does not count.
+    """
+    known = [journal.entries[name] for name in sorted(set(names) & set(journal.entries))]
+    entries = [entry["description"] for entry in known if "description" in entry]
     settings = predictor.settings.drift
     if predictor.reference is None:
         return DriftReport(len(entries), [], [], "the predictor was saved without statistics of its training")

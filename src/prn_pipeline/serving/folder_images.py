@@ -8,6 +8,7 @@ from pathlib import Path
 from prn_pipeline.data.band_decoding import EXTENSIONS
 from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
 from prn_pipeline.errors import UserError
+from prn_pipeline.serving.journal import NAME
 
 NAMED = 3
 
@@ -18,10 +19,10 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
     Args:
         place: a folder, or one image.
         bands: images are arrays or TIFF of many bands, and not only pictures.
-        besides: a folder whose files are no images of ours, wherever it lies.
+        besides: the folder of results, whose files are no images of ours; nor are those of earlier runs.
 
     Raises:
-        UserError: there are none, or two files would have one name.
+        UserError: the results would lie among the images; there are none, or two files would have one name.
     """
     if place.is_file():
         return {place.stem: place}
@@ -29,11 +30,14 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
         raise UserError(f"{place}: no such file or folder")
     extensions = EXTENSIONS if bands else PICTURES
     place, besides = place.resolve(), besides.resolve()
+    if place.is_relative_to(besides):
+        raise UserError(f"{besides} holds the images that are to be refined: name another folder for the results")
+    earlier = {journal.parent for journal in place.rglob(NAME)} | {besides}  # masks and overlays are no photos
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(place.rglob("*")):
         below = path.relative_to(place)
         hidden = any(part.startswith(".") for part in below.parts)
-        if path.suffix.lower() in extensions and not hidden and path.is_file() and not path.is_relative_to(besides):
+        if path.suffix.lower() in extensions and not hidden and path.is_file() and earlier.isdisjoint(path.parents):
             found[below.with_suffix("").as_posix()].append(path)
     if not found:
         raise UserError(f"{place}: no image in it or below it ({', '.join(sorted(extensions))})")

@@ -79,7 +79,11 @@ class FolderRun:
         if overwrite:
             Journal.forget(job.out)
         self.journal = Journal(job.out, job.made_with(predictor))
-        self.left = {name: path for name, path in self.files.items() if not self.journal.is_done(name, path)}
+        self.left = {
+            name: path
+            for name, path in self.files.items()
+            if not (self.journal.is_done(name, path) and _mask_file(job.out, name).is_file())
+        }
         self._failed: list[tuple[str, str]] = []
 
     def refine(self) -> Iterator[tuple[str, str | None]]:
@@ -136,11 +140,15 @@ def _opened(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item
 
 def _write(predictor: Predictor, job: FolderJob, name: str, item: Item, examined: Examined) -> None:
     mask, probabilities = examined.predicted
-    write_mask(job.out / "masks" / f"{name}.png", mask, predictor.classes)
+    write_mask(_mask_file(job.out, name), mask, predictor.classes)
     if job.probabilities:
         write_probabilities(job.out / "probabilities" / f"{name}.png", probabilities)
     if job.overlays and item.image is not None:
         write_overlay(job.out / "overlays" / f"{name}.jpg", item.image, mask, examined.base_mask, predictor.classes)
+
+
+def _mask_file(out: Path, name: str) -> Path:
+    return out / "masks" / f"{name}.png"
 
 
 def _entry(predictor: Predictor, name: str, path: Path, examined: Examined) -> Entry:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from prn_pipeline.data.sample_store import IDENTITY, Samples
+
+logger = logging.getLogger(__name__)
 
 #: Columns of the manifest that say who learns from a sample.
 DEALT = ("sample_id", "split", "fold", "group")
@@ -30,3 +37,19 @@ def checkpoint_folder(root: Path, samples: Samples, name: str, seed: int, *setti
     }
     digest = hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
     return root / f"{name}-{digest[:16]}"
+
+
+@contextmanager
+def alone_in(checkpoints: Path) -> Iterator[None]:
+    """Wait until no other process of this machine does the training of this folder: its end removes the folder."""
+    key = hashlib.sha256(str(checkpoints.absolute()).encode()).hexdigest()[:16]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"prn-{key}.lock", mode=0o666)  # others may come
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.warning("another run is doing this training, in %s: waiting until it ends", checkpoints)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -8,18 +8,21 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import lightning.pytorch as pl
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, last_checkpoint, validated_metrics
 from prn_pipeline.training.callbacks import Draws, EpochListener, History, ReturnToBest
+from prn_pipeline.training.checkpoints import alone_in
 from prn_pipeline.training.job import Trained, Training
 from prn_pipeline.training.placement import Placement
 from prn_pipeline.training.processes import train_by_processes
@@ -32,6 +35,8 @@ logger = logging.getLogger(__name__)
 #: Loggers whose INFO is advice to programmers. Importing any of these packages, even late, sets its level anew.
 CHATTY = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
+#: Exit code of a process that was told to end: 128 and SIGTERM.
+ENDED = 143
 #: Name that Lightning gives the newest checkpoint.
 LAST = "last.ckpt"
 
@@ -69,12 +74,13 @@ def fit(
         UserError: the loss became NaN or infinite; a process was killed.
     """
     training = Training(build, objective, train, val, settings, seed, checkpoints, name)
-    _check(checkpoints / LAST)
-    if settings.processes * settings.nodes > 1:
-        trained = train_by_processes(training, listener)
-    else:
-        trained = train_here(training, listener, Placement.alone(settings))
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    with nullcontext() if settings.nodes > 1 else alone_in(checkpoints):  # nodes do one training, and meet in it
+        _check(checkpoints / LAST)
+        if settings.processes * settings.nodes > 1:
+            trained = train_by_processes(training, listener)
+        else:
+            trained = train_here(training, listener, Placement.alone(settings))
+        shutil.rmtree(checkpoints, ignore_errors=True)
     return trained
 
 
@@ -116,13 +122,16 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")  # advice on worker counts, which are a setting here
-        trainer.fit(
-            task,
-            batches(training.train, settings, True),
-            val_batches,
-            ckpt_path=last if last.is_file() else None,
-            weights_only=False,  # written by this function into a folder of its own
-        )
+        try:
+            trainer.fit(
+                task,
+                batches(training.train, settings, True),
+                val_batches,
+                ckpt_path=last if last.is_file() else None,
+                weights_only=False,  # written by this function into a folder of its own
+            )
+        except SIGTERMException:  # Lightning's own has no code, and a scheduler would take that for success
+            raise SystemExit(ENDED) from None
     if trainer.interrupted:
         raise KeyboardInterrupt
     if val is not None and settings.keep == "best":

@@ -163,7 +163,7 @@ def test_drift_is_told_where_images_are_darker_than_those_of_training(photos: Pa
     for name in folders:
         run = FolderRun(served, FolderJob(tmp_path / name, tmp_path / f"out-{name}", overlays=False))
         list(run.refine())
-        reports[name] = drift_report(served, run.journal)
+        reports[name] = drift_report(served, run.journal, run.files)
     assert reports["same"].told == []
     assert "brightness" in reports["dark"].told
     write_report(tmp_path / "out-dark", reports["dark"])
@@ -171,5 +171,26 @@ def test_drift_is_told_where_images_are_darker_than_those_of_training(photos: Pa
     assert {one["name"] for one in written["distances"]} >= {"brightness", "foreground", "patch bias"}
     few = FolderRun(served, FolderJob(photos, tmp_path / "few"))
     list(few.refine())
-    assert "3 images are too few" in drift_report(served, few.journal).silence
-    assert "without statistics" in drift_report(base, few.journal).silence
+    assert "3 images are too few" in drift_report(served, few.journal, few.files).silence
+    assert "without statistics" in drift_report(base, few.journal, few.files).silence
+    assert drift_report(served, few.journal, ()).images == 0, "pictures that are gone have no say"
+
+
+def test_a_mask_that_is_gone_is_made_again(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    job = FolderJob(photos, tmp_path / "out")
+    done(predictor, job)
+    (tmp_path / "out/masks/b.png").unlink()
+    assert done(predictor, job) == [("b", None)]
+
+
+def test_results_of_an_earlier_run_are_no_photos(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    done(predictor, FolderJob(photos, photos / "results"))
+    again = FolderRun(predictor, FolderJob(photos, tmp_path / "elsewhere"))
+    assert list(again.files) == ["a", "b", "more/c"]
+
+
+def test_results_among_the_images_are_refused(predictor: Predictor, photos: Path) -> None:
+    for out in (photos, photos.parent):
+        with pytest.raises(UserError, match="holds the images that are to be refined: name another folder"):
+            FolderRun(predictor, FolderJob(photos, out))
+    assert not list(photos.rglob(NAME))

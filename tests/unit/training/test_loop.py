@@ -1,17 +1,20 @@
 """One loop: learns, repeats itself under a seed, goes on after an interruption, keeps the best weights."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.objective import MaskObjective
+from prn_pipeline.training.checkpoints import alone_in
 from prn_pipeline.training.loop import Trained, fit
 from prn_pipeline.training.precision import autocast, best_device, lightning_precision, multiplies_bf16
 from prn_pipeline.training.samples import StoredSamples
@@ -94,6 +97,39 @@ def test_an_interrupted_training_goes_on_where_it_was(bright_squares: Samples, t
     continued = train(bright_squares, tmp_path / "c", epochs=5, objective=Interrupted("bce"))
     assert continued.history["epoch"].tolist() == [1, 2, 3, 4, 5], "history before the interruption is kept"
     assert Interrupted.steps - before < 5 * 5, "finished epochs are not trained again"
+
+
+class ToldToEnd(MaskObjective):
+    """As Lightning ends a training after SIGTERM."""
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        raise SIGTERMException
+
+
+def test_a_training_that_is_told_to_end_does_not_end_well(bright_squares: Samples, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train(bright_squares, tmp_path / "c", objective=ToldToEnd("bce"))
+    assert ended.value.code == 143
+
+
+def test_two_runs_of_one_training_do_it_one_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Runs of two refiners on one base model: the first would remove the checkpoints of the second."""
+    order = []
+
+    def second() -> None:
+        with alone_in(tmp_path / "c"):
+            order.append("second")
+
+    with alone_in(tmp_path / "c"):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(0.3)
+        order.append("first")
+    waiting.join(10)
+    assert order == ["first", "second"]
+    assert "another run is doing this training" in caplog.text
+    with alone_in(tmp_path / "other"):
+        pass
 
 
 class CutInTheEighth(MaskObjective):
