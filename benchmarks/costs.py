@@ -41,7 +41,10 @@ def gain(refiner: str, lists: list[dict[str, Any]]) -> str:
 
 
 def section(lists: list[dict[str, Any]]) -> str:
-    """Markdown: base models first, then refiners; a refiner that reads views pays for the base model's other passes."""
+    """Markdown: base models first, then refiners; a refiner that reads views pays for the base model's other passes.
+
+    Gains are of the first list alone: the others are of other sizes of images.
+    """
     bases = {
         name: model_cost(
             BaseModel(BaseModelSettings(**named_settings("base_models", name)[0]), pretrained=False),
@@ -63,7 +66,7 @@ def section(lists: list[dict[str, Any]]) -> str:
         cost = model_cost(refiner, readings(refiner.arrays))
         passes = len(FLIPS) - 1 if "views" in refiner.arrays else 0
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())
-        row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain(name, lists)}"
+        row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain(name, lists[:1])}"
         lines.append(f"| {'**' if name == MAIN else ''}`{name}`{'**' if name == MAIN else ''} | {row} |")
     return "\n".join(lines)
 
