@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,23 +13,15 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 
 from prn_pipeline.benchmark.failures import noting_failure
-from prn_pipeline.errors import UserError
 from prn_pipeline.hooks import ReportPathHooks
-
-
-def users_mistake(error: BaseException | None) -> UserError | None:
-    """The UserError that caused this error, if one did: Kedro wraps what a dataset raises."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, UserError):
-            return error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return None
+from prn_pipeline.mistakes import check_run, users_mistake
+from prn_pipeline.retraining.exclusive import ending_in_order
+from prn_pipeline.retraining.exit_codes import RetrainingError
+from prn_pipeline.tracking import closing_runs
 
 
 def speaking_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: a UserError becomes `Error: ...` and exit code 1; everything else stays a traceback."""
+    """Wrap a command: a user's mistake becomes `Error: ...` and exit code 1; everything else stays a traceback."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -43,17 +36,32 @@ def speaking_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def ending_with_its_code(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a command: a RetrainingError becomes `Error: ...` and its exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except RetrainingError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(error.exit_code)
+
+    return wrapped
+
+
 @click.group(name="prn_pipeline")
 def cli() -> None:
     """Commands of this project."""
 
 
 def _run(**options: Any) -> None:
+    check_run(options)
     ReportPathHooks.written = None
     assert kedro_run.callback is not None
     if "DVC_STAGE" in os.environ:
         options["params"] = _tracked_by_dvc(options["params"] or {})
-    with noting_failure(options["params"] or {}, _in_a_few_words):
+    with ending_in_order(), noting_failure(options["params"] or {}, _in_a_few_words), closing_runs():
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         click.echo(f"\nReport: {ReportPathHooks.written}")
@@ -73,5 +81,5 @@ def _in_a_few_words(error: Exception) -> str:
 
 
 run = copy.copy(kedro_run)
-run.callback = speaking_plainly(_run)
+run.callback = ending_with_its_code(speaking_plainly(_run))
 cli.add_command(run)

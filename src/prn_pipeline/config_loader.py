@@ -19,6 +19,11 @@ def _below_project(path: str) -> str:
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
+def _environment(variable: str, *default: str) -> str:
+    """As OmegaConf has it, but what is set to nothing is not set."""
+    return os.environ.get(variable) or str(oc.env(variable) if not default else default[0])
+
+
 def _bucket(variable: str) -> str:
     """The URL that an environment variable holds, ready for a path to follow."""
     url = os.environ.get(variable, "")
@@ -34,7 +39,7 @@ LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft"},
-    "custom_resolvers": {"oc.env": oc.env, "project": _below_project, "bucket": _bucket},
+    "custom_resolvers": {"oc.env": _environment, "project": _below_project, "bucket": _bucket},
 }
 
 
@@ -59,13 +64,14 @@ class CellConfigLoader(OmegaConfigLoader):
             return loaded
         if "DVC_STAGE" in os.environ:
             loaded = self._followed_by_dvc() | {k: loaded[k] for k in NOT_FOLLOWED if k in loaded}
-        checked = with_cell(loaded)
+        checked = with_cell(loaded, self.runtime_params or {})
         named = {**super().__getitem__("globals"), **(self.runtime_params or {})}
         for name in CELL_NAMES:
-            if named[name] != checked[name]:
+            used = checked["cell"]["names"][name]
+            if str(named[name]) != str(used):  # as paths have it: a seed of 1.0 is none of 1
                 raise UserError(
-                    f"parameter {name} is {checked[name]!r}, but the catalog's paths follow {named[name]!r}: set {name}"
-                    " in conf/local/globals.yml or with --params, not in a parameters file"
+                    f"parameter {name} is {used!r}, but the catalog's paths follow {named[name]!r}: write"
+                    f" {used!r} in conf/local/globals.yml or with --params, not in a parameters file"
                 )
         return checked
 

@@ -98,11 +98,12 @@ class Parameters(_Strict):
     refiners: dict[str, Settings]
 
 
-def with_cell(raw: Settings) -> Settings:
+def with_cell(raw: Settings, told: Settings | None = None) -> Settings:
     """Check all parameters and add `cell`: the chosen data set, base model and refiner, complete with their defaults.
 
     Args:
         raw: as loaded from YAML and the command line.
+        told: the command line's part of it, whose training blocks go over those of the chosen names.
 
     Returns:
         `raw` and `cell` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
@@ -118,8 +119,11 @@ def with_cell(raw: Settings) -> Settings:
         _chosen("base_model", parameters.base_model, parameters.base_models, "parameters_base_models.yml")
     )
     refiner = dict(_chosen("refiner", parameters.refiner, parameters.refiners, "parameters_refiners.yml"))
+    told = told or {}
     base_training = _over(parameters.base_training, base_model.pop("training", {}))
+    base_training = _over(base_training, told.get("base_training", {}))
     prn_training = _over(parameters.prn_training, refiner.pop("training", {}))
+    prn_training = _over(prn_training, told.get("prn_training", {}))
     data = _validated(DatasetSettings, dataset, f"datasets.{parameters.dataset}")
     settings = _validated(
         settings_class(refiner),

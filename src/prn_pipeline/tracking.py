@@ -10,7 +10,8 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,17 @@ class CellRun:
         above = [scope_path(scope, self._names) for scope in list(SCOPES)[: list(SCOPES).index(self._scope) + 1]]
         places = (str(Path(path).parent), str(Path(path).with_suffix("")))  # scores are named after their cell
         return any(place.endswith(f"/{one}") for place in places for one in above)
+
+
+@contextmanager
+def closing_runs() -> Iterator[None]:
+    """Close what is open as KILLED where the process is told to end: Kedro's hooks hear of errors alone."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        while mlflow.active_run() is not None:
+            mlflow.end_run("KILLED")
+        raise
 
 
 #: What a metric's name may not hold.

@@ -12,9 +12,9 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from prn_pipeline.cli import users_mistake
 from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.errors import UserError
+from prn_pipeline.mistakes import users_mistake
 from prn_pipeline.scopes import SCOPE_OF
 from tests.integration.conftest import SMALL, merged, run_pipelines
 

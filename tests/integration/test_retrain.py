@@ -226,6 +226,24 @@ def test_a_broken_data_set_fails_its_cells_and_promotes_none(project: Path) -> N
     assert told() == ["ingestion roads"]
 
 
+def test_a_share_that_is_not_mounted_tonight_is_its_own_data_sets_trouble(project: Path) -> None:
+    new_data("better\n" * 2)
+    lists = project / "conf/base/benchmark.yml"
+    lists.write_text(yaml.safe_dump(yaml.safe_load(lists.read_text()) | {"datasets": ["drive", "synthetic_roads"]}))
+    link = project / "data/01_raw/drive"
+    link.symlink_to(project / "mounted")
+    done = retrain()
+    assert done.exit_code == 3
+    assert done.output.splitlines()[-1] == "4 cells: 2 retrained, 2 promoted, 0 kept, 2 failed"
+    failures = [cell["failure"] for cell in report()["cells"]]  # type: ignore[attr-defined]
+    assert [f"ingestion: [Errno 2] No such file or directory: '{link}'"] * 2 == failures[:2]
+    assert link.is_symlink(), "tomorrow it may lead somewhere"
+    assert not [line for line in told() if "drive" in line]
+    (project / "mounted").mkdir()
+    (project / "mounted" / "image").write_text("better\n")
+    assert retrain().exit_code == 0
+
+
 def test_a_promotion_that_fails_is_tried_again_without_training(project: Path) -> None:
     new_data("better\n" * 2)
     (project / "broken-promotion-prn_maps").touch()

@@ -1,17 +1,27 @@
 """A user's mistake ends in one message; a defect keeps its traceback."""
 
+import errno
 import os
+import signal
+import time
+from pathlib import Path
 
 import click
+import mlflow
 import pytest
+import yaml
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
+from mlflow.exceptions import MlflowException
 
-from prn_pipeline.cli import cli, speaking_plainly, users_mistake
+from prn_pipeline.cli import cli, speaking_plainly
 from prn_pipeline.commands.benchmark import by_reason
 from prn_pipeline.errors import UserError
+from prn_pipeline.mistakes import check_run, users_mistake
 from prn_pipeline.reporting.leaderboard import Cell
 from prn_pipeline.tracking import flat_metrics
+from tests.unit.test_parameters import PROJECT
 
 
 def wrapped_as_kedro_does() -> None:
@@ -34,6 +44,63 @@ def test_a_defect_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         speaking_plainly(broken)()
     assert users_mistake(ZeroDivisionError()) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "data/x.zarr"), "data/x.zarr: No space left on device; free"),
+        (OSError(errno.EROFS, "Read-only file system"), "a file: Read-only file system; mount it for writing"),
+        (yaml.YAMLError("Invalid YAML conf/a.yml, line 1."), "Invalid YAML conf/a.yml, line 1. Correct the file."),
+        (
+            MlflowException("API request to http://away:9/api/2.0/mlflow/runs failed with exception Max retries"),
+            "the tracking server http://away:9 does not answer: start it, or correct MLFLOW_TRACKING_URI",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_of_other_libraries_errors_is_said_in_a_line(error: Exception, said: str) -> None:
+    assert str(users_mistake(error)).startswith(said)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "x"), MlflowException("a bug"), ValueError("x")])
+def test_all_else_is_a_defect(error: Exception) -> None:
+    assert users_mistake(error) is None
+
+
+def test_names_that_kedro_has_no_words_for_are_refused_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap_project(PROJECT)
+    monkeypatch.chdir(PROJECT)
+    with pytest.raises(
+        UserError, match=r"unknown pipeline 'evaluate'; did you mean 'evaluation'\? There are ingestion,"
+    ):
+        check_run({"pipelines": ["ingestion", "evaluate"]})
+    with pytest.raises(UserError, match=r"unknown environment 's33'; did you mean 's3'\?.*folder of conf/"):
+        check_run({"env": "s33"})
+    check_run({"pipelines": ["ingestion"], "pipeline": None, "env": "base"})
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_told_to_end_says_so_by_its_code_and_in_mlflow(
+    number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_experiment("told to end")
+
+    def run(**_: object) -> None:  # as Kedro does: runs are left open, its hooks hear of errors alone
+        mlflow.start_run()
+        mlflow.start_run(nested=True)
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+
+    monkeypatch.setattr(kedro_run, "callback", run)
+    with pytest.raises(SystemExit) as ended:
+        cli.commands["run"].callback(params={})  # type: ignore[misc]
+    assert ended.value.code == code
+    assert "the next start continues" in capsys.readouterr().err
+    states = [one.info.status for one in mlflow.search_runs(search_all_experiments=True, output_format="list")]
+    assert states == ["KILLED", "KILLED"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_project_has_kedros_run_command_with_all_its_options() -> None:

@@ -62,6 +62,18 @@ def test_a_stage_of_dvc_takes_from_conf_local_only_what_changes_no_result(
     assert stage["engine"] == here["engine"] == {"kind": "dask", "workers": 3}
 
 
+def test_training_blocks_of_the_command_line_go_over_those_of_chosen_names() -> None:
+    cell = load(refiner="prn_paper", prn_training={"schedule": "constant"}, base_training={"epochs": 3})["cell"]
+    assert cell["prn_training"]["schedule"] == "constant", "the refiner's own block says plateau"
+    assert cell["prn_training"]["batch_size"] == load(refiner="prn_paper")["cell"]["prn_training"]["batch_size"]
+    assert cell["base_training"]["epochs"] < load()["cell"]["base_training"]["epochs"], "the base model has its own"
+
+
+def test_a_seed_that_paths_would_spell_otherwise_is_refused() -> None:
+    with pytest.raises(UserError, match=r"seed is 1, but the catalog's paths follow 1\.0"):
+        load(seed=1.0)
+
+
 def test_a_choice_on_the_command_line_chooses_its_block() -> None:
     cell = load(dataset="drive", refiner="prn_paper")["cell"]
     assert cell["dataset"]["ignore_region"] == "fov"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
@@ -64,11 +65,6 @@ def plan(lists: Lists, project: Path) -> list[PlannedStage]:
             stale = _stale(repo, stages)
     except DvcException as error:
         raise UserError(f"DVC cannot read {project}: {error}") from error
-    except FileNotFoundError as error:  # of a link that leads nowhere DVC says no more
-        raise UserError(
-            f"{error.filename} is not there; if it is a link, what it leads to is away: mount it, or remove the link,"
-            " and the cells of other data sets will run"
-        ) from error
     recorded = dict(_recorded(lists, project))
     sizes = _sizes(project)
     return [
@@ -81,7 +77,7 @@ def plan(lists: Lists, project: Path) -> list[PlannedStage]:
 def _stale(repo: Repo, stages: Mapping[str, PipelineStage]) -> dict[str, str]:
     """Address -> reason of each stage that has changed, and "" of those that only come after one."""
     # DVC puts the path of dvc.yaml before a stage's name where that is not the working directory's.
-    changed = {address.rpartition(":")[2]: changes for address, changes in repo.status().items()}
+    changed = {address.rpartition(":")[2]: changes for address, changes in _changes(repo, stages.values())}
     found: dict[str, str] = {}
     for address, stage in stages.items():
         above = set(_before(repo, stage)) & set(changed)
@@ -90,6 +86,19 @@ def _stale(repo: Repo, stages: Mapping[str, PipelineStage]) -> dict[str, str]:
         elif above:
             found[address] = ""
     return found
+
+
+def _changes(repo: Repo, stages: Iterable[PipelineStage]) -> Iterator[tuple[str, Any]]:
+    """Address and status of each stage that has changed; one whose raw data are away has, and is no other's concern."""
+    try:
+        yield from repo.status().items()
+    except FileNotFoundError:  # a link that leads nowhere: a share that is not mounted tonight
+        with repo.lock:
+            for stage in stages:
+                try:
+                    yield from stage.status(check_updates=True).items()
+                except FileNotFoundError as error:
+                    yield stage.addressing, [f"what {os.path.relpath(error.filename, repo.root_dir)} leads to is away"]
 
 
 def _before(repo: Repo, stage: PipelineStage) -> Iterator[str]:

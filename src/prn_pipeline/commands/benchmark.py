@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from prn_pipeline.cli import speaking_plainly
-from prn_pipeline.commands.retrain import ending_with_its_code
+from prn_pipeline.cli import ending_with_its_code, speaking_plainly
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell, warn
 from prn_pipeline.errors import UserError
 

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
-from prn_pipeline.cli import speaking_plainly
+from prn_pipeline.cli import ending_with_its_code, speaking_plainly
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell
-from prn_pipeline.retraining.exit_codes import EXIT_CODES_HELP, RetrainingError
-
-
-def ending_with_its_code(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: a RetrainingError becomes `Error: ...` and its exit code."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except RetrainingError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(error.exit_code)
-
-    return wrapped
+from prn_pipeline.retraining.exit_codes import EXIT_CODES_HELP
 
 
 @click.command(epilog=EXIT_CODES_HELP)

@@ -16,20 +16,20 @@ def binarize_mask(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np
 
     Args:
         values: integers (H, W), as the mask file stores them.
-        rule: `threshold`, `values`, or neither: two values at most, the higher is foreground.
+        rule: `threshold`, `values`, or neither: 0 is background, and whatever one other value there is is foreground.
 
     Returns:
         uint8 (H, W) of 0, 1 and 255.
 
     Raises:
-        UserError: no rule is given and the mask holds more than two values.
+        UserError: no rule is given, and the mask holds more than two values, or two of which none is 0.
     """
     if rule.threshold is not None:
         foreground = values > rule.threshold
     elif rule.values is not None:
         foreground = np.isin(values, rule.values)
     else:
-        foreground = _higher_of_two(values, rule)
+        foreground = _other_than_zero(values, rule)
     mask = foreground.astype(np.uint8)
     if rule.ignore_values:
         mask[np.isin(values, rule.ignore_values)] = IGNORE
@@ -72,7 +72,7 @@ def foreground_share(mask: NDArray[np.uint8]) -> float:
     return np.count_nonzero((mask != 0) & (mask != IGNORE)) / valid if valid else float("nan")
 
 
-def _higher_of_two(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.bool_]:
+def _other_than_zero(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.bool_]:
     found = [int(value) for value in np.unique(values) if value not in rule.ignore_values]
     if len(found) > 2:
         named = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
@@ -80,4 +80,10 @@ def _higher_of_two(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[n
             f"a mask with {len(found)} different values ({named}), expected two. Say which are foreground: "
             "`mask: {threshold: 127}` for a soft or JPEG mask, `mask: {values: [...]}` for class ids."
         )
-    return values == found[-1] if found and found[-1] != 0 else np.zeros(values.shape, dtype=bool)
+    if len(found) == 2 and 0 not in found:
+        # Files are read one by one: where 1 is background here, a mask of nothing but 1 would be all foreground there.
+        raise UserError(
+            f"a mask of the values {found[0]} and {found[1]}, none of them 0, which is background elsewhere. Say which"
+            f" are foreground: `mask: {{values: [{found[1]}]}}` if it is the higher."
+        )
+    return values != 0  # ignored ones are marked by the caller

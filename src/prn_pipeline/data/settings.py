@@ -29,8 +29,7 @@ class RegexPairing(StrictSettings):
 class MaskSettings(StrictSettings):
     """Which values of a mask file are foreground.
 
-    Without `threshold` and `values` a mask may hold two values at most: the higher is foreground, a single non-zero
-    value is foreground, and a mask of zeros is background.
+    Without `threshold` and `values` a mask may hold 0, which is background, and one other value, which is foreground.
     """
 
     threshold: float | None = Field(default=None, description="Foreground where the value is above this number.")

@@ -77,7 +77,8 @@ class FolderRun:
         self._predictor, self._job = predictor, job
         self.files = images_below(job.images, predictor.settings.bands is not None, job.out)
         if overwrite:
-            Journal.forget(job.out)
+            for name in Journal.forget(job.out):
+                _remove_results(job.out, name)
         self.journal = Journal(job.out, job.made_with(predictor))
         self.left = {
             name: path
@@ -104,6 +105,7 @@ class FolderRun:
             self.journal.add(_entry(self._predictor, name, self.files[name], examined))
             yield name, None
         for name, error in self._failed:
+            _remove_results(self._job.out, name)  # of the file that was there before
             self.journal.add({"name": name, "error": error})
             yield name, error
         write_table(self._job.out, self.journal, list(self.files))
@@ -123,6 +125,7 @@ def write_table(out: Path, journal: Journal, names: list[str]) -> None:
     """`TABLE`: a row an image."""
     rows = [journal.entries[name] for name in names if name in journal.entries]
     table = pd.DataFrame([{"name": row["name"], **row.get("row", {}), "error": row.get("error", "")} for row in rows])
+    table = table[[*(column for column in table if column != "error"), "error"]]  # last, whichever row comes first
     table = table.convert_dtypes()  # whole numbers stay whole beside rows that failed
     with replacing(out / TABLE) as temporary:
         table.to_csv(temporary, index=False)
@@ -142,13 +145,26 @@ def _write(predictor: Predictor, job: FolderJob, name: str, item: Item, examined
     mask, probabilities = examined.predicted
     write_mask(_mask_file(job.out, name), mask, predictor.classes)
     if job.probabilities:
-        write_probabilities(job.out / "probabilities" / f"{name}.png", probabilities)
+        write_probabilities(_probability_file(job.out, name), probabilities)
     if job.overlays and item.image is not None:
-        write_overlay(job.out / "overlays" / f"{name}.jpg", item.image, mask, examined.base_mask, predictor.classes)
+        write_overlay(_overlay_file(job.out, name), item.image, mask, examined.base_mask, predictor.classes)
 
 
 def _mask_file(out: Path, name: str) -> Path:
     return out / "masks" / f"{name}.png"
+
+
+def _probability_file(out: Path, name: str) -> Path:
+    return out / "probabilities" / f"{name}.png"
+
+
+def _overlay_file(out: Path, name: str) -> Path:
+    return out / "overlays" / f"{name}.jpg"
+
+
+def _remove_results(out: Path, name: str) -> None:
+    for file in (_mask_file, _probability_file, _overlay_file):
+        file(out, name).unlink(missing_ok=True)
 
 
 def _entry(predictor: Predictor, name: str, path: Path, examined: Examined) -> Entry:

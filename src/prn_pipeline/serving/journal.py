@@ -25,13 +25,13 @@ class Journal:
         made_with: what all entries have in common: model and options.
 
     Raises:
-        UserError: the folder has results of another model or of other options.
+        UserError: the folder has results of another model or of other options, or its journal is damaged.
     """
 
     def __init__(self, folder: Path, made_with: Entry) -> None:
         self._path = folder / NAME
         self.entries: dict[str, Entry] = {}
-        lines = self._read()
+        lines = _read(self._path)
         if lines and lines[0] != made_with:
             changed = sorted(key for key in made_with if lines[0].get(key) != made_with[key])
             raise UserError(
@@ -45,9 +45,11 @@ class Journal:
             self._path.write_text(json.dumps(made_with) + "\n")
 
     @staticmethod
-    def forget(folder: Path) -> None:
-        """Everything is to be done again."""
+    def forget(folder: Path) -> list[str]:
+        """Everything is to be done again; names of the images that were on record."""
+        names = dict.fromkeys(entry["name"] for entry in _read(folder / NAME)[1:])
         (folder / NAME).unlink(missing_ok=True)
+        return list(names)
 
     def add(self, entry: Entry) -> None:
         """Remember one image, whose files are written."""
@@ -59,14 +61,21 @@ class Journal:
         """Whether this very file has been refined."""
         return self.entries.get(name, {}).get("source") == stamp(source)
 
-    def _read(self) -> list[Entry]:
-        if not self._path.is_file():
-            return []
-        text = self._path.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:  # killed while it wrote the last line
-            self._path.write_text(whole)
+
+def _read(file: Path) -> list[Entry]:
+    """All lines; one that was being written when its process was killed is cut off."""
+    if not file.is_file():
+        return []
+    text = file.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        file.write_text(whole)
+    try:
         return [json.loads(line) for line in whole.splitlines()]
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{file}: not what was written here ({error}). Remove the file: all images will be refined again."
+        ) from error
 
 
 def stamp(source: Path) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -120,6 +121,7 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
         num_sanity_val_steps=0,
         log_every_n_steps=1,
     )
+    on_interrupt = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")  # advice on worker counts, which are a setting here
         try:
@@ -132,8 +134,11 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
             )
         except SIGTERMException:  # Lightning's own has no code, and a scheduler would take that for success
             raise SystemExit(ENDED) from None
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        except SystemExit as ended:  # which Lightning makes of Ctrl-C, and ignores the next one
+            if not isinstance(ended.__context__, KeyboardInterrupt):
+                raise
+            signal.signal(signal.SIGINT, on_interrupt)
+            raise ended.__context__ from None
     if val is not None and settings.keep == "best":
         keep_best(task, best, untrained)
     if not all(torch.isfinite(parameter).all() for parameter in task.network.parameters()):

@@ -14,13 +14,14 @@ AUTOMATIC = MaskSettings()
     [
         ([[0, 255]], [[0, 1]]),
         ([[0, 1]], [[0, 1]]),
-        ([[1, 2]], [[0, 1]]),
         ([[7, 7]], [[1, 1]]),
         ([[0, 0]], [[0, 0]]),
         ([[0, 40000]], [[0, 1]]),
     ],
 )
-def test_without_a_rule_the_higher_of_two_values_is_foreground(values: list[object], expected: list[object]) -> None:
+def test_without_a_rule_the_one_value_that_is_not_zero_is_foreground(
+    values: list[object], expected: list[object]
+) -> None:
     mask = binarize_mask(np.array(values), AUTOMATIC)
     assert mask.dtype == np.uint8
     assert_array_equal(mask, expected)
@@ -29,6 +30,13 @@ def test_without_a_rule_the_higher_of_two_values_is_foreground(values: list[obje
 def test_more_than_two_values_need_a_rule_and_the_error_lists_them() -> None:
     with pytest.raises(UserError, match=r"3 different values \(0, 3, 128\).*threshold.*values"):
         binarize_mask(np.array([[0, 3, 128]], np.uint8), AUTOMATIC)
+
+
+def test_two_values_without_zero_need_a_rule_since_a_mask_of_one_of_them_would_say_nothing() -> None:
+    with pytest.raises(UserError, match=r"values 1 and 2, none of them 0.*`mask: \{values: \[2\]\}`"):
+        binarize_mask(np.array([[1, 2]], np.uint8), AUTOMATIC)
+    assert_array_equal(binarize_mask(np.array([[1, 2]]), MaskSettings(values=(2,))), [[0, 1]])
+    assert_array_equal(binarize_mask(np.array([[1, 2]]), MaskSettings(ignore_values=(1,))), [[255, 1]])
 
 
 def test_a_threshold_is_exceeded_strictly() -> None:

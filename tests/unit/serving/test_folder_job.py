@@ -80,7 +80,42 @@ def test_one_bad_image_stops_no_other_and_is_tried_again(predictor: Predictor, p
     table = pd.read_csv(tmp_path / "out" / "refined.csv").set_index("name")
     assert "not a readable picture" in table.loc["aa", "error"]
     assert table.loc["b", "width"] == 90
+    assert list(table)[-1] == "error"
     assert [name for name, _ in done(predictor, job)] == ["aa"]
+
+
+def test_no_result_stays_of_a_picture_that_cannot_be_read_any_more(
+    predictor: Predictor, photos: Path, tmp_path: Path
+) -> None:
+    job = FolderJob(photos, tmp_path / "out")
+    done(predictor, job)
+    (photos / "a.png").write_bytes(b"no picture")
+    done(predictor, job)
+    assert not (tmp_path / "out" / "masks" / "a.png").exists()
+    assert not (tmp_path / "out" / "overlays" / "a.jpg").exists()
+    assert list(pd.read_csv(tmp_path / "out" / "refined.csv"))[-1] == "error", "wherever the failed row stands"
+
+
+def test_doing_it_again_leaves_nothing_of_pictures_that_are_gone(
+    predictor: Predictor, photos: Path, tmp_path: Path
+) -> None:
+    job = FolderJob(photos, tmp_path / "out")
+    done(predictor, job)
+    (photos / "b.png").unlink()
+    assert done(predictor, job) == []
+    assert (tmp_path / "out" / "masks" / "b.png").exists(), "nobody has asked to do it again"
+    list(FolderRun(predictor, job, overwrite=True).refine())
+    assert sorted(file.stem for file in (tmp_path / "out" / "masks").rglob("*.png")) == ["a", "c"]
+    assert not (tmp_path / "out" / "overlays" / "b.jpg").exists()
+
+
+def test_a_damaged_journal_is_named_with_its_remedy(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    job = FolderJob(photos, tmp_path / "out")
+    done(predictor, job)
+    journal = tmp_path / "out" / NAME
+    journal.write_text("scribble\n" + journal.read_text())
+    with pytest.raises(UserError, match=r"\.refined\.jsonl: not what was written here.*Remove the file"):
+        FolderRun(predictor, job)
 
 
 def test_results_of_two_models_are_not_mixed(predictor: Predictor, photos: Path, tmp_path: Path) -> None:

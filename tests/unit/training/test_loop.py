@@ -1,5 +1,6 @@
 """One loop: learns, repeats itself under a seed, goes on after an interruption, keeps the best weights."""
 
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,20 @@ def test_a_training_that_is_told_to_end_does_not_end_well(bright_squares: Sample
     with pytest.raises(SystemExit) as ended:
         train(bright_squares, tmp_path / "c", objective=ToldToEnd("bce"))
     assert ended.value.code == 143
+
+
+class Stopped(MaskObjective):
+    """As somebody at the keyboard ends a training."""
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        raise KeyboardInterrupt("by hand")
+
+
+def test_ctrl_c_stays_what_it_is_and_works_a_second_time(bright_squares: Samples, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="by hand"):
+        train(bright_squares, tmp_path / "c", objective=Stopped("bce"))
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_two_runs_of_one_training_do_it_one_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
