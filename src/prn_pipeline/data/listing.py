@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from prn_pipeline.data.decoding import EXTENSIONS
@@ -45,9 +47,10 @@ def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozense
         extensions: of what counts as a picture.
 
     Raises:
-        UserError: no such sub-folder, or no picture in it.
+        UserError: no such sub-folder, no picture in it, or a name that is no text.
     """
     files = [path for path in _files(folder, pattern, setting) if not path.name.startswith(".")]
+    require_text(files)
     pictures = [path for path in files if path.suffix.lower() in extensions]
     others = sorted({path.suffix.lower() or path.name for path in files} - extensions)
     if not pictures and others:
@@ -63,6 +66,17 @@ def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozense
     if others:
         logger.warning("%s: left out %d files of kind %s", folder / pattern, len(files) - len(pictures), others[:5])
     return sorted(pictures)
+
+
+def require_text(files: Iterable[Path]) -> None:
+    """Raise UserError where a file's name is not UTF-8: ids, tables and logs are, and would fail over it much later."""
+    for path in files:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"{os.fsencode(path)!r}: a name that is not UTF-8, which no table or log can hold. Rename the file."
+            ) from None
 
 
 def _files(folder: Path, pattern: str, setting: str) -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prn_pipeline.data.band_decoding import EXTENSIONS
 from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.listing import require_text
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.journal import NAME
 
@@ -22,7 +23,8 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
         besides: the folder of results, whose files are no images of ours; nor are those of earlier runs.
 
     Raises:
-        UserError: the results would lie among the images; there are none, or two files would have one name.
+        UserError: the results would lie among the images; there are none, two files would have one name, or a
+            name is no text.
     """
     if place.is_file():
         return {place.stem: place}
@@ -39,6 +41,7 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
         hidden = any(part.startswith(".") for part in below.parts)
         if path.suffix.lower() in extensions and not hidden and path.is_file() and earlier.isdisjoint(path.parents):
             found[below.with_suffix("").as_posix()].append(path)
+    require_text(path for files in found.values() for path in files)
     if not found:
         raise UserError(f"{place}: no image in it or below it ({', '.join(sorted(extensions))})")
     if twice := [files for files in found.values() if len(files) > 1]:

@@ -1,6 +1,7 @@
 """What a user's folders may look like, and what the reader says when they do not."""
 
 import logging
+import os
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -58,6 +59,12 @@ def test_composed_and_decomposed_unicode_names_meet(write_dataset: Writer) -> No
     reader = make_reader("roads", DatasetSettings(), root)
     assert record.sample_id == unicodedata.normalize("NFC", name)
     assert reader.image(record).shape == (12, 10, 3)
+
+
+def test_a_name_that_is_no_text_is_refused_where_it_can_still_be_named(write_dataset: Writer) -> None:
+    root = write_dataset(["a"])
+    Path(os.fsdecode(os.fsencode(root / "roads/images") + b"/caf\xe9.png")).touch()
+    assert "caf\\xe9.png': a name that is not UTF-8" in refusal(root)
 
 
 def test_a_missing_data_root_names_the_variable_to_set(tmp_path: Path) -> None:
