@@ -31,7 +31,6 @@ CELLS = (
     ("crackforest", "fpn_mobilenet_v3"),
     ("epfl_roads", "fpn_mobilenet_v3"),
     ("ecssd", "fpn_mobilenet_v3"),
-    ("dsb2018_nuclei", "fpn_mobilenet_v3"),
 )
 SEED = 0
 #: What is changed in it and in its training.

@@ -21,6 +21,7 @@ PAGE, METRICS = Path("docs/results.md"), Path("metrics")
 #: The same cells on another kind of machine.
 REPEATED = METRICS / "h200"
 LONGER = Path("benchmarks/lists/longer_training.yml")
+UNTUNED = Path("benchmarks/lists/untuned.yml")
 #: The cells that goals are of, and those that stand beside them.
 LISTS = (Path("benchmarks/lists/six_data_sets.yml"), Path("benchmarks/lists/paper_protocol.yml"))
 
@@ -178,9 +179,12 @@ def replace_between(page: Path, begin: str, end: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main_list, paper_list, longer_list = (yaml.safe_load(file.read_text()) for file in (*LISTS, LONGER))
+    main_list, paper_list, longer_list, untuned_list = (
+        yaml.safe_load(file.read_text()) for file in (*LISTS, LONGER, UNTUNED)
+    )
     write_page(PAGE, METRICS, [main_list])
     write_page(PAGE, REPEATED, [main_list], "repeated")
     write_page(PAGE, REPEATED, [longer_list], "longer")
+    write_page(PAGE, METRICS, [untuned_list], "untuned")
     write_page(PAGE, METRICS, [paper_list], "paper", "prn_paper")
     print(PAGE)
