@@ -55,8 +55,8 @@ bench: $(READY) ## this machine's speed against plain versions, about ten minute
 	@python -m benchmarks $(BENCH)
 
 results: $(READY) ## the benchmark of docs/results.md and its page, from PRN_DATA_ROOT; hours: JOBS=2 for two at a time
-	@prn benchmark --jobs $(JOBS) --lists benchmarks/lists/paper_protocol.yml; failed=$$?; \
-	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/six_data_sets.yml; failed=$$((failed + $$?)); \
+	@failed=0; for list in paper_protocol untuned six_data_sets; do \
+	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; done; \
 	python -m benchmarks.results_page && exit $$failed
 
 tasks: $(READY) ## several classes and few-shot, from PRN_DATA_ROOT, and their part of docs/results.md; hours

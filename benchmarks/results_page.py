@@ -31,6 +31,14 @@ REFINED = "prn"
 #: The refiner that the goals are of.
 MAIN = "prn"
 KEYS = ("datasets", "base_models", "refiners", "seeds")
+#: Mark on the page -> where its scores are, of which list of cells, and the refiner that it is about.
+SECTIONS = {
+    "cells": (METRICS, LISTS[0], MAIN),
+    "untuned": (METRICS, UNTUNED, MAIN),
+    "repeated": (REPEATED, LISTS[0], MAIN),
+    "longer": (REPEATED, LONGER, MAIN),
+    "paper": (METRICS, LISTS[1], "prn_paper"),
+}
 
 
 def read_cells(folder: Path, lists: Sequence[dict[str, Any]]) -> list[Scores]:
@@ -178,13 +186,12 @@ def replace_between(page: Path, begin: str, end: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
-if __name__ == "__main__":
-    main_list, paper_list, longer_list, untuned_list = (
-        yaml.safe_load(file.read_text()) for file in (*LISTS, LONGER, UNTUNED)
-    )
-    write_page(PAGE, METRICS, [main_list])
-    write_page(PAGE, REPEATED, [main_list], "repeated")
-    write_page(PAGE, REPEATED, [longer_list], "longer")
-    write_page(PAGE, METRICS, [untuned_list], "untuned")
-    write_page(PAGE, METRICS, [paper_list], "paper", "prn_paper")
+def main() -> None:
+    """Write every section of the page."""
+    for mark, (folder, file, refiner) in SECTIONS.items():
+        write_page(PAGE, folder, [yaml.safe_load(file.read_text())], mark, refiner)
     print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,9 +19,9 @@ def _below_project(path: str) -> str:
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
-def _environment(variable: str, *default: str) -> str:
+def _environment(variable: str, *default: str | None) -> str | None:
     """As OmegaConf has it, but what is set to nothing is not set."""
-    return os.environ.get(variable) or str(oc.env(variable) if not default else default[0])
+    return os.environ.get(variable) or (default[0] if default else oc.env(variable))
 
 
 def _bucket(variable: str) -> str:

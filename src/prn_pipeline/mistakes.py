@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,21 @@ REMEDIES = {
     errno.EDQUOT: "free some space, or ask for a larger quota",
     errno.EROFS: "mount it for writing, or work on another disk",
     errno.EACCES: "give yourself the right, or work in a folder of your own",
-    errno.EPERM: "give yourself the right, or work in a folder of your own",
 }
-#: How MLflow begins where a server does not answer; the rest is of the library that asked.
-NO_ANSWER = "API request to "
+#: What MLflow says where a server does not answer; one that refuses says something else.
+NO_ANSWER = re.compile(r"API request to (https?://\S+?)/api/\S+ failed with (?:timeout )?exception (.*)", re.DOTALL)
+#: Of the reason for it, which is long.
+SHOWN = 200
 
 
 def users_mistake(error: BaseException | None) -> UserError | None:
-    """What a user can mend of an error, or of one that caused it: Kedro wraps what a dataset raises. None: a defect."""
-    return next((mistake for cause in _causes(error) if (mistake := _as_mistake(cause))), None)
+    """What a user can mend of an error, or of what it was raised for; None: a defect.
+
+    Kedro wraps what a dataset raises. Errors of other libraries count where something was raised from them, and not
+    where something went wrong while they were handled: that is a defect.
+    """
+    found = next((cause for cause in _chain(error, handled=True) if isinstance(cause, UserError)), None)
+    return found or next(filter(None, map(_of_others, _chain(error, handled=False))), None)
 
 
 def check_run(options: dict[str, Any]) -> None:
@@ -43,12 +50,14 @@ def check_run(options: dict[str, Any]) -> None:
     for name in chosen:
         if name not in pipelines:
             raise UserError(_unknown("pipeline", name, pipelines))
-    project = find_kedro_project(Path.cwd())
     environment = options.get("env") or os.environ.get("KEDRO_ENV")
-    if project and environment:
-        there = sorted(folder.name for folder in (Path(project) / "conf").iterdir() if folder.is_dir())
-        if environment not in there:
-            raise UserError(f"{_unknown('environment', environment, there)}; each is a folder of conf/")
+    project = find_kedro_project(Path.cwd())
+    if not environment or not project or options.get("conf_source"):
+        return
+    conf = Path(project) / "conf"
+    if not (conf / environment).is_dir():
+        there = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
+        raise UserError(f"{_unknown('environment', environment, there)}; each is a folder of {conf}")
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -58,25 +67,24 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
     )
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException | None, *, handled: bool) -> Iterator[BaseException]:
+    """An error and its causes; also what was being handled when it was raised."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (error.__context__ if handled else None)
 
 
-def _as_mistake(error: BaseException) -> UserError | None:
-    if isinstance(error, UserError):
-        return error
-    if isinstance(error, yaml.YAMLError):
+def _of_others(error: BaseException) -> UserError | None:
+    if isinstance(error, yaml.MarkedYAMLError):
         return UserError(f"{error} Correct the file.")
     if isinstance(error, OSError) and error.errno in REMEDIES:
-        return UserError(f"{error.filename or 'a file'}: {error.strerror}; {REMEDIES[error.errno]}")
-    if isinstance(error, MlflowException) and str(error).startswith(NO_ANSWER):
-        server = str(error).removeprefix(NO_ANSWER).partition("/api/")[0]
+        place = f"{error.filename}: " if error.filename else ""  # writing to an open file knows none
+        return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")
+    if isinstance(error, MlflowException) and (silence := NO_ANSWER.match(str(error))):
         return UserError(
-            f"the tracking server {server} does not answer: start it, or correct MLFLOW_TRACKING_URI or"
-            " conf/*/mlflow.yml"
+            f"the tracking server {silence[1]} does not answer ({silence[2][:SHOWN]}): start it, or correct"
+            " MLFLOW_TRACKING_URI or conf/*/mlflow.yml"
         )
     return None

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import re
+import signal
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -149,12 +150,22 @@ class CellRun:
 
 @contextmanager
 def closing_runs() -> Iterator[None]:
-    """Close what is open as KILLED where the process is told to end: Kedro's hooks hear of errors alone."""
+    """Close what is open as KILLED where the process is told to end: Kedro's hooks hear of errors alone.
+
+    Whoever tells it twice is not heard meanwhile, or a run that was left open would be closed as finished.
+    """
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        while mlflow.active_run() is not None:
-            mlflow.end_run("KILLED")
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while mlflow.active_run() is not None:
+                mlflow.end_run("KILLED")
+        except Exception as error:  # whatever a server that is away raises: the exit code tells what matters
+            logger.warning("MLflow could not be told that its runs have ended: %s", error)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         raise
 
 

@@ -9,18 +9,19 @@ from pathlib import Path
 import click
 import mlflow
 import pytest
-import yaml
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 from mlflow.exceptions import MlflowException
+from yaml.parser import ParserError
+from yaml.representer import RepresenterError
 
 from prn_pipeline.cli import cli, speaking_plainly
 from prn_pipeline.commands.benchmark import by_reason
 from prn_pipeline.errors import UserError
 from prn_pipeline.mistakes import check_run, users_mistake
 from prn_pipeline.reporting.leaderboard import Cell
-from prn_pipeline.tracking import flat_metrics
+from prn_pipeline.tracking import closing_runs, flat_metrics
 from tests.unit.test_parameters import PROJECT
 
 
@@ -50,11 +51,11 @@ def test_a_defect_is_not_hidden() -> None:
     ("error", "said"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "data/x.zarr"), "data/x.zarr: No space left on device; free"),
-        (OSError(errno.EROFS, "Read-only file system"), "a file: Read-only file system; mount it for writing"),
-        (yaml.YAMLError("Invalid YAML conf/a.yml, line 1."), "Invalid YAML conf/a.yml, line 1. Correct the file."),
+        (OSError(errno.EROFS, "Read-only file system"), "Read-only file system; mount it for writing"),
+        (ParserError("Invalid YAML conf/a.yml, line 1."), "Invalid YAML conf/a.yml, line 1. Correct the file."),
         (
             MlflowException("API request to http://away:9/api/2.0/mlflow/runs failed with exception Max retries"),
-            "the tracking server http://away:9 does not answer: start it, or correct MLFLOW_TRACKING_URI",
+            "the tracking server http://away:9 does not answer (Max retries): start it, or correct MLFLOW_TRACKING_URI",
         ),
     ],
 )
@@ -62,9 +63,26 @@ def test_what_a_user_can_mend_of_other_libraries_errors_is_said_in_a_line(error:
     assert str(users_mistake(error)).startswith(said)
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "x"), MlflowException("a bug"), ValueError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "x"),
+        MlflowException("a bug"),
+        MlflowException("API request to endpoint /api/2.0/mlflow/runs failed with error code 403 != 200. Response: no"),
+        RepresenterError("cannot represent an object"),
+        ValueError("x"),
+    ],
+)
 def test_all_else_is_a_defect(error: Exception) -> None:
     assert users_mistake(error) is None
+
+
+def test_what_goes_wrong_while_a_mistake_is_handled_is_a_defect_and_what_is_raised_from_it_is_none() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "x")
+    defect, wrapped = TypeError("of the handler"), DatasetError("Failed while saving")
+    defect.__context__ = wrapped.__cause__ = full
+    assert users_mistake(defect) is None
+    assert str(users_mistake(wrapped)).startswith("x: No space left")
 
 
 def test_names_that_kedro_has_no_words_for_are_refused_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +92,10 @@ def test_names_that_kedro_has_no_words_for_are_refused_with_those_that_exist(mon
         UserError, match=r"unknown pipeline 'evaluate'; did you mean 'evaluation'\? There are ingestion,"
     ):
         check_run({"pipelines": ["ingestion", "evaluate"]})
-    with pytest.raises(UserError, match=r"unknown environment 's33'; did you mean 's3'\?.*folder of conf/"):
+    with pytest.raises(UserError, match=r"unknown environment 's33'; did you mean 's3'\?.*folder of .*conf"):
         check_run({"env": "s33"})
     check_run({"pipelines": ["ingestion"], "pipeline": None, "env": "base"})
+    check_run({"env": "theirs", "conf_source": "/etc/theirs"})
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -100,6 +119,23 @@ def test_a_run_that_is_told_to_end_says_so_by_its_code_and_in_mlflow(
     assert "the next start continues" in capsys.readouterr().err
     states = [one.info.status for one in mlflow.search_runs(search_all_experiments=True, output_format="list")]
     assert states == ["KILLED", "KILLED"]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_server_that_is_away_keeps_neither_the_exit_code_nor_the_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = []
+
+    def end_run(status: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)  # told a second time, in the middle of it
+        heard.append(status)
+        raise MlflowException("nobody there")
+
+    monkeypatch.setattr(mlflow, "active_run", object)
+    monkeypatch.setattr(mlflow, "end_run", end_run)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), closing_runs():
+        raise KeyboardInterrupt
+    assert heard == ["KILLED"]
     assert signal.getsignal(signal.SIGTERM) is before
 
 

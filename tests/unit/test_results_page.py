@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.results_page import goals, read_cells, write_page
+from benchmarks.results_page import PAGE, SECTIONS, goals, read_cells, write_page
+from tests.unit.test_parameters import PROJECT
 
 BEGIN, END = "<!-- cells: begin -->", "<!-- cells: end -->"
 
@@ -83,3 +84,10 @@ def test_a_page_without_marks_is_left_alone(metrics: Path, tmp_path: Path) -> No
     with pytest.raises(ValueError, match="put them where the tables belong"):
         write_page(page, metrics, LISTS)
     assert page.read_text() == "mine"
+
+
+def test_every_section_has_its_place_on_the_page_and_its_list() -> None:
+    text = (PROJECT / PAGE).read_text()
+    for mark, (_, file, _) in SECTIONS.items():
+        assert text.count(f"<!-- {mark}: begin -->") == text.count(f"<!-- {mark}: end -->") == 1
+        assert (PROJECT / file).is_file()

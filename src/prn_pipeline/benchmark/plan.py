@@ -89,16 +89,17 @@ def _stale(repo: Repo, stages: Mapping[str, PipelineStage]) -> dict[str, str]:
 
 
 def _changes(repo: Repo, stages: Iterable[PipelineStage]) -> Iterator[tuple[str, Any]]:
-    """Address and status of each stage that has changed; one whose raw data are away has, and is no other's concern."""
+    """Address and status of each stage that has changed; one that cannot be read has, and is no other's concern."""
     try:
         yield from repo.status().items()
-    except FileNotFoundError:  # a link that leads nowhere: a share that is not mounted tonight
+    except OSError:  # a share that is not mounted tonight, or a link that leads to it
         with repo.lock:
             for stage in stages:
                 try:
                     yield from stage.status(check_updates=True).items()
-                except FileNotFoundError as error:
-                    yield stage.addressing, [f"what {os.path.relpath(error.filename, repo.root_dir)} leads to is away"]
+                except OSError as error:
+                    place = os.path.relpath(error.filename, repo.root_dir) if error.filename else "what it reads"
+                    yield stage.addressing, [f"{place}: {error.strerror}"]
 
 
 def _before(repo: Repo, stage: PipelineStage) -> Iterator[str]:

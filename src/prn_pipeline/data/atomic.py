@@ -9,13 +9,20 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zlib import crc32
 
 import psutil
 
 from prn_pipeline.data.locations import is_remote, uploading
+
+#: Endings of artefacts that are folders, and large; files lie among too many others to be looked for.
+FOLDERS = ("", ".zarr")
+#: Seconds after which what nobody here is making is taken for abandoned: in a container of its own somebody may be.
+ABANDONED = 24 * 3600
 
 
 @contextmanager
@@ -23,14 +30,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` when the block ends well, remove it otherwise.
 
     Works for a file and for a folder; the block creates whichever it wants under the temporary name. The temporary
-    name keeps the suffix, because writers such as parquet's and safetensors' look at it. Folders that killed processes
-    have left of the same path are removed; a file's remains are small, and its folder may be too large to look through.
+    name keeps the suffix, because writers such as parquet's and safetensors' look at it. Folders that processes
+    killed long ago have left of the same path are removed.
     """
     if is_remote(path):
         with uploading(path) as local:
             yield local
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix in FOLDERS and path.parent.is_dir():
+        _remove_abandoned(path)
     temporary = _beside(path, os.getpid(), "partial")
     _remove(temporary)
     try:
@@ -41,8 +50,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _swap(temporary: Path, path: Path) -> None:
-    if temporary.is_dir():
-        _remove_abandoned(path)
     if not path.is_dir():
         os.replace(temporary, path)
         return
@@ -56,17 +63,19 @@ def _swap(temporary: Path, path: Path) -> None:
 
 def _beside(path: Path, process: int | str, state: str) -> Path:
     """Name for what a process of this machine is making; on a shared disk other machines have others."""
-    return path.with_name(f".{path.stem}.{platform.node()}-{process}.{state}{path.suffix}")
+    return path.with_name(f".{path.stem}.{crc32(platform.node().encode()):08x}-{process}.{state}{path.suffix}")
 
 
 def _remove_abandoned(path: Path) -> None:
-    """What killed processes have left behind."""
-    for state in ("partial", "retired"):
-        name = re.compile(re.escape(_beside(path, "PROCESS", state).name).replace("PROCESS", r"(\d+)"))
-        for left in path.parent.iterdir():
-            found = name.fullmatch(left.name)
-            if found and not psutil.pid_exists(int(found[1])):
-                _remove(left)
+    """What killed processes have left behind, as far as it can be removed."""
+    names = {
+        re.compile(re.escape(_beside(path, "PROCESS", state).name).replace("PROCESS", r"(\d+)"))
+        for state in ("partial", "retired")
+    }
+    for left in path.parent.iterdir():
+        for found in filter(None, (name.fullmatch(left.name) for name in names)):
+            if not psutil.pid_exists(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:

@@ -50,7 +50,6 @@ def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozense
         UserError: no such sub-folder, no picture in it, or a name that is no text.
     """
     files = [path for path in _files(folder, pattern, setting) if not path.name.startswith(".")]
-    require_text(files)
     pictures = [path for path in files if path.suffix.lower() in extensions]
     others = sorted({path.suffix.lower() or path.name for path in files} - extensions)
     if not pictures and others:
@@ -63,16 +62,17 @@ def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozense
             f"{folder / pattern}: no pictures there. Put them there, or correct `{setting}: {pattern}`: it takes a "
             "sub-folder or a glob pattern such as '*/images'."
         )
+    require_text(pictures, folder)
     if others:
         logger.warning("%s: left out %d files of kind %s", folder / pattern, len(files) - len(pictures), others[:5])
     return sorted(pictures)
 
 
-def require_text(files: Iterable[Path]) -> None:
-    """Raise UserError where a file's name is not UTF-8: ids, tables and logs are, and would fail over it much later."""
+def require_text(files: Iterable[Path], folder: Path) -> None:
+    """Raise UserError where a name below `folder` is not UTF-8: ids and tables are, and would fail over it later."""
     for path in files:
         try:
-            str(path).encode()
+            str(path.relative_to(folder)).encode()
         except UnicodeEncodeError:
             raise UserError(
                 f"{os.fsencode(path)!r}: a name that is not UTF-8, which no table or log can hold. Rename the file."

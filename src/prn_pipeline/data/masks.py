@@ -74,16 +74,18 @@ def foreground_share(mask: NDArray[np.uint8]) -> float:
 
 def _other_than_zero(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.bool_]:
     found = [int(value) for value in np.unique(values) if value not in rule.ignore_values]
+    besides = f", ignore_values: {list(rule.ignore_values)}" if rule.ignore_values else ""
     if len(found) > 2:
         named = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
         raise UserError(
             f"a mask with {len(found)} different values ({named}), expected two. Say which are foreground: "
-            "`mask: {threshold: 127}` for a soft or JPEG mask, `mask: {values: [...]}` for class ids."
+            f"`mask: {{threshold: 127{besides}}}` for a soft or JPEG mask, `mask: {{values: [...]{besides}}}` for class"
+            " ids."
         )
     if len(found) == 2 and 0 not in found:
         # Files are read one by one: where 1 is background here, a mask of nothing but 1 would be all foreground there.
         raise UserError(
             f"a mask of the values {found[0]} and {found[1]}, none of them 0, which is background elsewhere. Say which"
-            f" are foreground: `mask: {{values: [{found[1]}]}}` if it is the higher."
+            f" are foreground: `mask: {{values: [{found[1]}]{besides}}}` if it is the higher."
         )
     return values != 0  # ignored ones are marked by the caller

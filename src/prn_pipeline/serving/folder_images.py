@@ -27,6 +27,7 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
             name is no text.
     """
     if place.is_file():
+        require_text([place], place.parent)
         return {place.stem: place}
     if not place.is_dir():
         raise UserError(f"{place}: no such file or folder")
@@ -41,7 +42,7 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
         hidden = any(part.startswith(".") for part in below.parts)
         if path.suffix.lower() in extensions and not hidden and path.is_file() and earlier.isdisjoint(path.parents):
             found[below.with_suffix("").as_posix()].append(path)
-    require_text(path for files in found.values() for path in files)
+    require_text((path for files in found.values() for path in files), place)
     if not found:
         raise UserError(f"{place}: no image in it or below it ({', '.join(sorted(extensions))})")
     if twice := [files for files in found.values() if len(files) > 1]:

@@ -45,6 +45,11 @@ class FolderJob:
     overlays: bool = True
     probabilities: bool = False
 
+    @property
+    def place(self) -> str:
+        """The folder of the images: results of others may lie beside those of its own. "" for one image."""
+        return str(self.images.resolve()) if self.images.is_dir() else ""
+
     def made_with(self, predictor: Predictor) -> Entry:
         """What results depend on beside the images; those of another run are not mixed with them."""
         return {
@@ -76,9 +81,11 @@ class FolderRun:
     def __init__(self, predictor: Predictor, job: FolderJob, overwrite: bool = False) -> None:
         self._predictor, self._job = predictor, job
         self.files = images_below(job.images, predictor.settings.bands is not None, job.out)
+        #: Images of this very folder that were refined before, and are gone.
+        self._gone: list[str] = []
         if overwrite:
-            for name in Journal.forget(job.out):
-                _remove_results(job.out, name)
+            own = [name for name, entry in Journal.forget(job.out).items() if entry.get("images") == job.place != ""]
+            self._gone = [name for name in own if name not in self.files]
         self.journal = Journal(job.out, job.made_with(predictor))
         self.left = {
             name: path
@@ -102,12 +109,14 @@ class FolderRun:
         for examined in self._predictor.examine(self._items(waiting), self._job.at_own_scale):
             name, item = waiting.popleft()
             _write(self._predictor, self._job, name, item, examined)
-            self.journal.add(_entry(self._predictor, name, self.files[name], examined))
+            self.journal.add(_entry(self._predictor, self._job, name, self.files[name], examined))
             yield name, None
         for name, error in self._failed:
             _remove_results(self._job.out, name)  # of the file that was there before
             self.journal.add({"name": name, "error": error})
             yield name, error
+        for name in self._gone:
+            _remove_results(self._job.out, name)
         write_table(self._job.out, self.journal, list(self.files))
 
     def _items(self, waiting: deque[tuple[str, Item]]) -> Iterator[Item]:
@@ -145,7 +154,7 @@ def _write(predictor: Predictor, job: FolderJob, name: str, item: Item, examined
     mask, probabilities = examined.predicted
     write_mask(_mask_file(job.out, name), mask, predictor.classes)
     if job.probabilities:
-        write_probabilities(_probability_file(job.out, name), probabilities)
+        write_probabilities(job.out / "probabilities" / f"{name}.png", probabilities)
     if job.overlays and item.image is not None:
         write_overlay(_overlay_file(job.out, name), item.image, mask, examined.base_mask, predictor.classes)
 
@@ -154,20 +163,17 @@ def _mask_file(out: Path, name: str) -> Path:
     return out / "masks" / f"{name}.png"
 
 
-def _probability_file(out: Path, name: str) -> Path:
-    return out / "probabilities" / f"{name}.png"
-
-
 def _overlay_file(out: Path, name: str) -> Path:
     return out / "overlays" / f"{name}.jpg"
 
 
 def _remove_results(out: Path, name: str) -> None:
-    for file in (_mask_file, _probability_file, _overlay_file):
-        file(out, name).unlink(missing_ok=True)
+    probabilities = (out / "probabilities" / f"{name}{ending}" for ending in (".png", ".npy"))  # of several classes
+    for file in (_mask_file(out, name), _overlay_file(out, name), *probabilities):
+        file.unlink(missing_ok=True)
 
 
-def _entry(predictor: Predictor, name: str, path: Path, examined: Examined) -> Entry:
+def _entry(predictor: Predictor, job: FolderJob, name: str, path: Path, examined: Examined) -> Entry:
     mask, base = examined.predicted.mask, examined.base_mask
     if predictor.classes > 1:
         shares = {f"share of {one}": float(np.mean(mask == at)) for at, one in enumerate(predictor.settings.classes)}
@@ -182,4 +188,5 @@ def _entry(predictor: Predictor, name: str, path: Path, examined: Examined) -> E
         "changed": round(float(np.mean(mask != base)), 6),
         "base_confidence": round(float(confidence), 4),
     }
-    return {"name": name, "source": stamp(path), "row": row, "description": as_json(description)}
+    source = {"images": job.place, "source": stamp(path)}
+    return {"name": name, **source, "row": row, "description": as_json(description)}

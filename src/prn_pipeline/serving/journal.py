@@ -45,11 +45,14 @@ class Journal:
             self._path.write_text(json.dumps(made_with) + "\n")
 
     @staticmethod
-    def forget(folder: Path) -> list[str]:
-        """Everything is to be done again; names of the images that were on record."""
-        names = dict.fromkeys(entry["name"] for entry in _read(folder / NAME)[1:])
+    def forget(folder: Path) -> dict[str, Entry]:
+        """Everything is to be done again; what was on record, by name."""
+        try:
+            before = {entry["name"]: entry for entry in _read(folder / NAME)[1:]}
+        except UserError:  # damaged: that is what one does it again for
+            before = {}
         (folder / NAME).unlink(missing_ok=True)
-        return list(names)
+        return before
 
     def add(self, entry: Entry) -> None:
         """Remember one image, whose files are written."""
@@ -66,16 +69,18 @@ def _read(file: Path) -> list[Entry]:
     """All lines; one that was being written when its process was killed is cut off."""
     if not file.is_file():
         return []
-    text = file.read_text()
-    whole = text[: text.rfind("\n") + 1]
+    try:
+        text = file.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        lines: list[Entry] = [json.loads(line) for line in whole.splitlines()]
+    except ValueError as error:
+        raise UserError(
+            f"{file}: not what was written here ({error}). Remove the file, or refine all images again with"
+            " --overwrite."
+        ) from error
     if whole != text:
         file.write_text(whole)
-    try:
-        return [json.loads(line) for line in whole.splitlines()]
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{file}: not what was written here ({error}). Remove the file: all images will be refined again."
-        ) from error
+    return lines
 
 
 def stamp(source: Path) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import shutil
-import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,7 +15,6 @@ import lightning.pytorch as pl
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
 from prn_pipeline.errors import UserError
@@ -24,6 +22,7 @@ from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, last_checkpoint, validated_metrics
 from prn_pipeline.training.callbacks import Draws, EpochListener, History, ReturnToBest
 from prn_pipeline.training.checkpoints import alone_in
+from prn_pipeline.training.interruption import told_to_end
 from prn_pipeline.training.job import Trained, Training
 from prn_pipeline.training.placement import Placement
 from prn_pipeline.training.processes import train_by_processes
@@ -36,8 +35,6 @@ logger = logging.getLogger(__name__)
 #: Loggers whose INFO is advice to programmers. Importing any of these packages, even late, sets its level anew.
 CHATTY = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
-#: Exit code of a process that was told to end: 128 and SIGTERM.
-ENDED = 143
 #: Name that Lightning gives the newest checkpoint.
 LAST = "last.ckpt"
 
@@ -105,7 +102,8 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
     untrained = None
     if settings.keep_untrained and val_batches is not None:
         weights = copy.deepcopy(task.network.state_dict())
-        untrained = Untrained(weights, validated_metrics(task, val_batches, placement.trainer(settings)))
+        with told_to_end():
+            untrained = Untrained(weights, validated_metrics(task, val_batches, placement.trainer(settings)))
     # Whatever was drawn to build and validate the network; each process augments in its own way.
     pl.seed_everything(seed + placement.rank, workers=True, verbose=False)
     last = training.checkpoints / LAST
@@ -121,24 +119,15 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
         num_sanity_val_steps=0,
         log_every_n_steps=1,
     )
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), told_to_end():
         warnings.filterwarnings("ignore", module="lightning")  # advice on worker counts, which are a setting here
-        try:
-            trainer.fit(
-                task,
-                batches(training.train, settings, True),
-                val_batches,
-                ckpt_path=last if last.is_file() else None,
-                weights_only=False,  # written by this function into a folder of its own
-            )
-        except SIGTERMException:  # Lightning's own has no code, and a scheduler would take that for success
-            raise SystemExit(ENDED) from None
-        except SystemExit as ended:  # which Lightning makes of Ctrl-C, and ignores the next one
-            if not isinstance(ended.__context__, KeyboardInterrupt):
-                raise
-            signal.signal(signal.SIGINT, on_interrupt)
-            raise ended.__context__ from None
+        trainer.fit(
+            task,
+            batches(training.train, settings, True),
+            val_batches,
+            ckpt_path=last if last.is_file() else None,
+            weights_only=False,  # written by this function into a folder of its own
+        )
     if val is not None and settings.keep == "best":
         keep_best(task, best, untrained)
     if not all(torch.isfinite(parameter).all() for parameter in task.network.parameters()):

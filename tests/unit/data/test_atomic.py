@@ -1,11 +1,14 @@
-"""What killed processes leave beside an artefact goes away; what living ones are making stays."""
+"""What processes killed long ago have left beside an artefact goes away; what may be in the making stays."""
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from prn_pipeline.data.atomic import replacing
+import pytest
+
+from prn_pipeline.data.atomic import ABANDONED, replacing
 
 KILLED = """
 import os, sys
@@ -24,21 +27,42 @@ def make(folder: Path) -> None:
         (temporary / "whole").touch()
 
 
-def test_the_next_write_removes_what_a_killed_process_left(tmp_path: Path) -> None:
-    for name in ("maps.zarr", "other.zarr"):
-        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
-    assert len(list(tmp_path.iterdir())) == 2
-    make(tmp_path / "maps.zarr")
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left[1:] == ["maps.zarr"], "the other artefact's remains are the other artefact's"
-    assert left[0].startswith(".other.")
-    assert [path.name for path in (tmp_path / "maps.zarr").iterdir()] == ["whole"]
+def remains(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if ".partial" in path.name]
 
 
-def test_what_a_living_process_is_making_stays(tmp_path: Path) -> None:
-    with replacing(tmp_path / "maps.zarr") as ours:
-        ours.mkdir()
-        theirs = ours.with_name(ours.name.replace(f"-{os.getpid()}.", f"-{os.getppid()}."))
-        theirs.mkdir()
-    assert theirs.is_dir()
-    assert (tmp_path / "maps.zarr").is_dir()
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """What a killed process has left, long ago."""
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "maps.zarr")], check=False)
+    (folder,) = remains(tmp_path)
+    os.utime(folder, (0, time.time() - ABANDONED - 60))
+    return folder
+
+
+def test_the_next_write_removes_it(left: Path) -> None:
+    make(left.with_name("maps.zarr"))
+    assert [path.name for path in left.parent.iterdir()] == ["maps.zarr"]
+    assert [path.name for path in left.with_name("maps.zarr").iterdir()] == ["whole"]
+
+
+def test_another_artefacts_remains_are_the_other_artefacts(left: Path) -> None:
+    make(left.with_name("other.zarr"))
+    assert left.is_dir()
+
+
+def test_what_is_new_may_be_in_the_making_elsewhere(left: Path) -> None:
+    os.utime(left)
+    make(left.with_name("maps.zarr"))
+    assert left.is_dir()
+
+
+def test_what_a_living_process_is_making_stays(left: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as living:
+        killed = left.name.split(".")[2].split("-")[1]
+        theirs = left.rename(left.with_name(left.name.replace(f"-{killed}.", f"-{living.pid}.")))
+        make(left.with_name("maps.zarr"))
+        assert theirs.is_dir()
+        living.communicate(b"\n")
+    make(left.with_name("maps.zarr"))
+    assert not theirs.exists()

@@ -63,7 +63,10 @@ def test_composed_and_decomposed_unicode_names_meet(write_dataset: Writer) -> No
 
 def test_a_name_that_is_no_text_is_refused_where_it_can_still_be_named(write_dataset: Writer) -> None:
     root = write_dataset(["a"])
-    Path(os.fsdecode(os.fsencode(root / "roads/images") + b"/caf\xe9.png")).touch()
+    strange = os.fsencode(root / "roads/images") + b"/caf\xe9"
+    Path(os.fsdecode(strange + b".txt")).touch()
+    assert ids(root) == ["a"], "it is no picture: its name is nobody's concern"
+    Path(os.fsdecode(strange + b".png")).touch()
     assert "caf\\xe9.png': a name that is not UTF-8" in refusal(root)
 
 

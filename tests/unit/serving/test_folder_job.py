@@ -109,13 +109,27 @@ def test_doing_it_again_leaves_nothing_of_pictures_that_are_gone(
     assert not (tmp_path / "out" / "overlays" / "b.jpg").exists()
 
 
+def test_doing_one_image_or_another_folder_again_leaves_the_results_of_others(
+    predictor: Predictor, photos: Path, tmp_path: Path, scenes: list[np.ndarray]
+) -> None:
+    out, more = tmp_path / "out", tmp_path / "more photos"
+    done(predictor, FolderJob(photos, out))
+    more.mkdir()
+    Image.fromarray(scenes[0]).save(more / "d.png")
+    for images in (photos / "a.png", more):
+        list(FolderRun(predictor, FolderJob(images, out), overwrite=True).refine())
+        assert {"a", "b", "c"} <= {file.stem for file in (out / "masks").rglob("*.png")}
+
+
 def test_a_damaged_journal_is_named_with_its_remedy(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     job = FolderJob(photos, tmp_path / "out")
     done(predictor, job)
     journal = tmp_path / "out" / NAME
-    journal.write_text("scribble\n" + journal.read_text())
-    with pytest.raises(UserError, match=r"\.refined\.jsonl: not what was written here.*Remove the file"):
-        FolderRun(predictor, job)
+    for damage in (b"scribble\n", b"\xff\n"):
+        journal.write_bytes(damage + journal.read_bytes())
+        with pytest.raises(UserError, match=r"\.refined\.jsonl: not what was written here.*--overwrite"):
+            FolderRun(predictor, job)
+    assert len(list(FolderRun(predictor, job, overwrite=True).refine())) == 3
 
 
 def test_results_of_two_models_are_not_mixed(predictor: Predictor, photos: Path, tmp_path: Path) -> None:

@@ -120,10 +120,13 @@ class Stopped(MaskObjective):
         raise KeyboardInterrupt("by hand")
 
 
-def test_ctrl_c_stays_what_it_is_and_works_a_second_time(bright_squares: Samples, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"keep_untrained": True, "keep": "best"}], ids=["training", "before it"])
+def test_ctrl_c_stays_what_it_is_and_works_a_second_time(
+    bright_squares: Samples, tmp_path: Path, more: dict[str, Any]
+) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="by hand"):
-        train(bright_squares, tmp_path / "c", objective=Stopped("bce"))
+        train(bright_squares, tmp_path / "c", objective=Stopped("bce"), **more)
     assert signal.getsignal(signal.SIGINT) is before
 
 
