@@ -34,7 +34,11 @@ NAMED = 5
 @click.option("--at-own-scale", is_flag=True, help="take pixels as they are, in tiles: for large scenes")
 @click.option("--probabilities", is_flag=True, help="write probability maps, too")
 @click.option("--no-overlays", is_flag=True, help="write no overlays")
-@click.option("--overwrite", is_flag=True, help="do again what has been done, and what another model has done")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="do again what has been done, by whatever model; results of images that are gone from this folder go",
+)
 @speaking_plainly
 def refine(
     images: Path,
