@@ -10,6 +10,8 @@ from prn_pipeline.segmentation.settings import base_settings_class
 
 #: What only a model can give beside its logits.
 READINGS_OF_A_MODEL = ("views", "features")
+#: Of images in val, for a refiner of one network: some to learn from, some to choose its best epoch by.
+LEAST_GROUPS = 2
 
 
 def check_protocol(base_model: str, trained_here: bool, protocol: str) -> None:
@@ -126,3 +128,24 @@ def check_readings(checked: dict[str, Any]) -> None:
                 f"refiner {names['refiner']!r} reads {name}, and logit_caching.keep is {kept}: add {name} to it, or"
                 " take a refiner that needs maps only, refiner=prn_maps"
             )
+
+
+def check_val(checked: dict[str, Any], groups: int) -> None:
+    """Raise UserError where val has too few groups for the refiner to learn from some and be judged by others.
+
+    Args:
+        checked: what `parameters.with_cell` gave.
+        groups: of images in val.
+    """
+    cell = checked["cell"]
+    base = base_settings_class(cell["base_model"]).model_validate(cell["base_model"])
+    if checked["logit_caching"]["protocol"] != "holdout" or not base.trained_here:
+        return  # maps of other images than val's count too
+    name, least = cell["names"]["refiner"], cell["refiner"].get("members", LEAST_GROUPS)
+    if groups < least:
+        raise UserError(
+            f"refiner {name!r} learns from some maps of val and is judged by the others: the val split of"
+            f" {cell['names']['dataset']!r} has {groups} group{'s' * (groups != 1)} of images, {least} are needed. Use"
+            " a larger `split.val` or logit_caching.protocol=crossfit"
+            + (", or lower `members` of the refiner" if "members" in cell["refiner"] and groups > 1 else "")
+        )

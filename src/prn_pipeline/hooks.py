@@ -11,7 +11,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from prn_pipeline.cell_checks import check_kept, check_readings, check_task, check_tiles
+from prn_pipeline.cell_checks import check_kept, check_readings, check_task, check_tiles, check_val
 from prn_pipeline.scopes import widest_scope
 from prn_pipeline.stage_costs import stage_of
 from prn_pipeline.tracking import CellRun
@@ -26,6 +26,7 @@ class CellRunHooks:
     def __init__(self) -> None:
         self._run: CellRun | None = None
         self._context: KedroContext | None = None
+        self._stages: set[str] = set()
 
     @hook_impl(trylast=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -36,7 +37,7 @@ class CellRunHooks:
     def choose_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Before kedro-mlflow starts a run: continue the one of the same scope, if this is one stage of it."""
         assert self._context is not None
-        stages = {stage_of(node) for node in pipeline.nodes}
+        stages = self._stages = {stage_of(node) for node in pipeline.nodes}
         if stages & {"base_training", "logit_caching"}:
             check_task(self._context.params)
         if stages & {"logit_caching", "prn_training", "evaluation"}:
@@ -60,6 +61,9 @@ class CellRunHooks:
     @hook_impl(trylast=True)
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """A training is a child run; with protocol holdout there are no fold models to train."""
+        if node.name == "train_base" and "prn_training" in self._stages and self._context is not None:
+            manifest = inputs["manifest"]
+            check_val(self._context.params, manifest.loc[manifest["split"] == "val", "group"].nunique())
         if self._run is not None and "training" in node.tags and inputs.get(PROTOCOL) != "holdout":
             self._run.start_child(node.name)
 

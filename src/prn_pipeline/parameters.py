@@ -200,6 +200,10 @@ def _lines(error: ValidationError, model: type[BaseModel], where: str) -> list[s
             near = difflib.get_close_matches(path[-1], known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             lines.append(f"  {key} = {problem['input']!r}: no such parameter; {hint}")
+        elif problem["type"] == "union_tag_not_found":
+            lines.append(
+                f"  {key} = {problem['input']!r}: says with no {problem['ctx']['discriminator']} of what kind it is"
+            )
         elif problem["type"] == "missing":
             lines.append(f"  {key}: missing")
         else:

@@ -16,7 +16,7 @@ from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.errors import UserError
 from prn_pipeline.mistakes import users_mistake
 from prn_pipeline.scopes import SCOPE_OF
-from tests.integration.conftest import SMALL, merged, run_pipelines
+from tests.integration.conftest import SMALL, merged, mistake_of, run_pipelines
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 BASE = "synthetic_roads/unet_resnet18_small/seed-0"
@@ -201,6 +201,12 @@ def test_two_runs_from_scratch_give_the_same_scores_to_the_last_digit(finished: 
         assert scores.pop("memory_mib")
         assert all(cost.pop("milliseconds") for cost in scores["cost"].values())
     assert first == second
+
+
+def test_a_val_split_that_no_refiner_can_learn_from_is_refused_before_the_base_model_is_trained(project: Path) -> None:
+    few = {"synthetic_roads": {"synthetic": {"count": 9}}}
+    assert "has 2 groups of images, 3 are needed" in mistake_of(project, datasets=few)
+    assert not (project / "data/06_models").exists()
 
 
 def test_a_stage_that_lacks_its_input_says_which_pipeline_makes_it(project: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from kedro.framework.startup import bootstrap_project
 
+from prn_pipeline.cell_checks import check_val
 from prn_pipeline.config_loader import CellConfigLoader
 from prn_pipeline.errors import UserError
 from prn_pipeline.parameters import with_cell
@@ -110,6 +111,10 @@ def test_a_near_miss_is_suggested() -> None:
     [
         ({"datset": "drive"}, r"datset = 'drive': no such parameter; did you mean 'dataset'"),
         ({"prn_training": {"epoch": 3}}, r"prn_training.epoch = 3: no such parameter; did you mean 'epochs'"),
+        (
+            {"datasets": {"mine": {"split": {"val": 0.3}}}, "dataset": "mine"},
+            r"datasets.mine.split = \{'val': 0.3\}: says with no 'method' of what kind it is",
+        ),
         ({"prn_training": {"epochs": "many"}}, r"prn_training.epochs = 'many': .*integer"),
         ({"base_training": {"augmentation": {"flip": True}}}, r"augmentation.flip = True.*did you mean 'flips'"),
         ({"evaluation": {"resolution": "huge"}}, r"evaluation.resolution = 'huge': .*'model' or 'native'"),
@@ -155,3 +160,25 @@ def test_a_section_that_is_not_there_is_named_and_nothing_else() -> None:
     with pytest.raises(UserError) as caught:
         with_cell(whole)
     assert str(caught.value) == "parameters are wrong:\n  promotion: missing"
+
+
+@pytest.mark.parametrize(
+    ("choice", "groups", "refused"),
+    [
+        ({}, 2, r"'prn' .*'synthetic_roads' has 2 groups of images, 3 are needed.*or lower `members`"),
+        ({"refiner": "prn_paper"}, 1, r"has 1 group of images, 2 are needed.*crossfit$"),
+        ({}, 3, None),
+        ({"refiner": "prn_paper"}, 2, None),
+        ({"logit_caching": {"protocol": "crossfit"}}, 1, None),
+        ({"base_model": "external", "refiner": "prn_maps"}, 1, None),
+    ],
+)
+def test_a_refiner_wants_maps_to_learn_from_and_others_to_be_judged_by(
+    choice: dict[str, Any], groups: int, refused: str | None
+) -> None:
+    checked = load(**choice)
+    if refused is None:
+        check_val(checked, groups)
+    else:
+        with pytest.raises(UserError, match=refused):
+            check_val(checked, groups)
