@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from prn_pipeline.data.episodes import CATEGORY
 from prn_pipeline.data.identical_images import join_identical, refuse_identical_across, warn_of_identical
 from prn_pipeline.data.masks import foreground_share
 from prn_pipeline.data.records import Pixels, Reader, Record
+from prn_pipeline.data.sequences import looks_like_video, thumbnail
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits import SPLITS, assign_folds, assign_splits
 from prn_pipeline.errors import UserError
@@ -32,6 +34,7 @@ class _Facts:
     native_height: int
     native_width: int
     foreground: float
+    thumbnail: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     Columns: sample_id; image_path, mask_path, ignore_path (str, relative to the data root, "" for none); sha256 (of
     the decoded RGB pixels and their shape), mask_sha256 (of the mask of 0, 1, 255); native_height, native_width;
     foreground (share of the pixels that count, 0..1, NaN when none does); split; group; fold (0 .. folds - 1, and -1
-    for test).
+    for test); video (bool, the same in all rows: images look like frames, and no group says which belong together).
 
     Args:
         name: the data set's name, for messages.
@@ -68,6 +71,8 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
         division = _divide(name, records, facts, settings)
     except UserError as error:
         raise UserError(f"data set '{name}': {error}") from error
+    grouped = settings.task == "few_shot" or settings.split.group is not None
+    video = not grouped and looks_like_video(name, np.stack([fact.thumbnail for fact in facts]))
     manifest = pd.DataFrame(
         {
             "sample_id": record.sample_id,
@@ -82,6 +87,7 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
             "split": division.splits[record.sample_id],
             "group": division.groups[record.sample_id],
             "fold": division.folds.get(record.sample_id, -1),
+            "video": video,
         }
         for record, fact in zip(records, facts, strict=True)
     )
@@ -130,7 +136,7 @@ def _examine(record: Record, reader: Reader) -> _Facts:
             f"{record.image_path} is {height} x {width}. Export both at one size; if they differ by a quarter turn, "
             "the mask was drawn without the image's EXIF orientation."
         )
-    return _Facts(_content(image), _content(mask), height, width, foreground_share(mask))
+    return _Facts(_content(image), _content(mask), height, width, foreground_share(mask), thumbnail(image))
 
 
 def _content(pixels: Pixels) -> str:

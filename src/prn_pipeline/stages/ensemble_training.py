@@ -93,13 +93,21 @@ def train_ensemble(
 
 
 def parts_of(unseen: pd.DataFrame, members: int) -> np.ndarray:
-    """Which part each map belongs to, int64 (n,): whole groups, parts of nearly equal size, none empty."""
+    """Which part each map belongs to, int64 (n,): whole groups, parts of nearly equal size, none empty.
+
+    Of frames of a video each part is one stretch: drawn at random, every frame's neighbours would be learned from, and
+    a member that knows them by heart would be judged by what it has seen.
+    """
     groups = dict(zip(unseen["sample_id"], unseen["group"], strict=True))
     if len(set(groups.values())) < members:
         raise UserError(
             f"{len(unseen)} maps of unseen images in {len(set(groups.values()))} groups cannot be dealt out to"
             f" {members} members; use a larger val split or protocol crossfit, or lower `members` of the refiner"
         )
+    if unseen.get("video", pd.Series([False])).any():
+        stretches = np.array_split(list(dict.fromkeys(groups.values())), members)
+        of_group = {group: part for part, stretch in enumerate(stretches) for group in stretch}
+        return unseen["group"].map(of_group).to_numpy(np.int64)
     part_of = assign_folds(groups, members, PARTS_SEED)
     return np.array([part_of[sample_id] for sample_id in unseen["sample_id"]], np.int64)
 

@@ -18,7 +18,7 @@ from prn_pipeline.data.sample_store import IDENTITY, Samples
 logger = logging.getLogger(__name__)
 
 #: Columns of the manifest that say who learns from a sample.
-DEALT = ("sample_id", "split", "fold", "group")
+DEALT = ("sample_id", "split", "fold", "group", "video")
 
 
 def checkpoint_folder(root: Path, samples: Samples, name: str, seed: int, *settings: BaseModel) -> Path:

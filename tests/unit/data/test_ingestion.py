@@ -46,6 +46,7 @@ def test_the_manifest_describes_every_sample(write_dataset: Writer) -> None:
         "split",
         "group",
         "fold",
+        "video",
     ]
     assert list(manifest["sample_id"]) == TWELVE
     row = manifest.iloc[3]

@@ -31,6 +31,7 @@ def test_a_real_data_set_is_read_whole(
     assert (counts["train"], counts["val"], counts["test"]) == samples
     assert manifest["foreground"].mean() == pytest.approx(foreground, abs=0.005)
     assert manifest["sha256"].is_unique
+    assert not manifest["video"].any()
     images, masks = next(read_batches(reader, manifest, settings.image_size, batch_size=4))
     assert images.shape == (4, settings.image_size, settings.image_size, 3)
     assert set(np.unique(masks)) == ({0, 1, 255} if name == "drive" else {0, 1})
@@ -41,3 +42,10 @@ def test_the_published_lists_of_kvasir_seg_are_kept(data_root: Path) -> None:
     records = make_reader("kvasir_seg", settings, data_root).records()
     assert sum(record.split == "train" for record in records) == 880
     assert sum(record.split == "test" for record in records) == 120
+
+
+def test_drives_through_a_town_are_videos(data_root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = DatasetSettings.model_validate(BLOCKS["camvid_cars"])
+    manifest = inspect("camvid_cars", settings, make_reader("camvid_cars", settings, data_root))
+    assert manifest["video"].all()
+    assert "look like frames of videos" in caplog.text

@@ -125,6 +125,13 @@ def test_members_leave_out_whole_groups_and_there_must_be_one_for_each(bright_sq
         parts_of(unseen.assign(group=["a", "b"] * 4), 3)
 
 
+def test_of_frames_of_a_video_a_member_leaves_out_one_stretch(bright_squares: Samples) -> None:
+    frames = bright_squares.manifest.iloc[:8].assign(video=True)
+    parts = parts_of(frames, 3)
+    assert parts.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert parts_of(frames.assign(video=False), 3).tolist() != parts.tolist()
+
+
 def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> None:
     maps: pd.DataFrame = assign_models(bright_squares.manifest, "holdout", {})
     assert set(maps["split"].iloc[seen_rows(maps)]) == {"train"}
