@@ -73,6 +73,7 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         "resolution",
         "n_test",
         "n_independent",
+        "video",
         "methods",
         "gain",
         "settings",

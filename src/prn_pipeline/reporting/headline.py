@@ -73,7 +73,12 @@ def headline(cell: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
         "worse": f"{refiner} is worse here: the 95 % interval lies below zero.",
         "unknown": "No claim: the gain or its 95 % interval is missing.",
     }[found]
-    return Headline(sentence, " ".join([reading, *rival_remarks(refiner, found, gains)]), found)
+    remarks = rival_remarks(refiner, found, gains)
+    if scores.get("video"):
+        remarks.append(
+            "The images look like frames of videos: intervals take them for independent, and are too narrow."
+        )
+    return Headline(sentence, " ".join([reading, *remarks]), found)
 
 
 def rival_remarks(refiner: str, against_base: Outcome, gains: Mapping[str, Any]) -> list[str]:

@@ -91,7 +91,7 @@ def measure(
         counted.append((measured.counts, measured.errors))
         methods = measured.methods
     counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
-    known = [name for name in ("sample_id", "group", "class_id") if name in samples.manifest]
+    known = [name for name in ("sample_id", "group", "video", "class_id") if name in samples.manifest]
     named = samples.manifest.iloc[rows][known]
     table = named.assign(row=np.arange(len(rows))).loc[named.index.repeat(len(methods))].reset_index(drop=True)
     table["method"] = np.tile(methods, len(rows))

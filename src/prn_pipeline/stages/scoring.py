@@ -49,8 +49,9 @@ def score_methods(
         besides: what the task has measured beside the counts.
 
     Returns:
-        `n_test`, `n_independent` (groups of images that belong together: what intervals are over), `methods` and `gain`
-        of the scores JSON.
+        `n_test`, `n_independent` (groups of images that belong together: what intervals are over), `video` (images look
+        like frames, and nothing says which belong together: intervals are too narrow), `methods` and `gain` of the
+        scores JSON.
     """
     methods = present(measured)
     groups = groups_of(measured, methods[0])
@@ -67,6 +68,7 @@ def score_methods(
     return {
         "n_test": len(counts["base"]),
         "n_independent": independent(len(counts["base"]), groups)[0],
+        "video": bool(measured["video"].any()) if "video" in measured else False,
         "methods": {
             method: scores(counts[method], errors[method])
             | {

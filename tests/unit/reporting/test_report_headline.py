@@ -17,6 +17,13 @@ def test_a_gain_above_zero_is_a_gain(make_scores: Scores) -> None:
     assert found.reading == "PRN is better here: the 95 % interval lies above zero."
 
 
+def test_intervals_over_frames_of_videos_are_said_to_be_too_narrow(make_scores: Scores) -> None:
+    found = headline(CELL, make_scores(0.0112, [0.0041, 0.0189]) | {"video": True})
+    assert found.reading.endswith(
+        "The images look like frames of videos: intervals take them for independent, and are too narrow."
+    )
+
+
 def test_an_interval_with_zero_in_it_is_no_measurable_difference(make_scores: Scores) -> None:
     found = headline(CELL, make_scores(0.002, [-0.005, 0.009]))
     assert found.sentence == "PRN 0.703 vs base 0.701: +0.2 points [−0.5, 0.9], n=40"

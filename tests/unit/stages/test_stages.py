@@ -119,6 +119,13 @@ def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, r
     assert measured.loc[0, list(COLUMNS[:4])].sum() == 64 * 64
 
 
+def test_scores_say_where_images_look_like_frames(bright_squares: Samples, refined: ArrayStore) -> None:
+    for video in (True, False):
+        samples = dataclasses.replace(bright_squares, manifest=bright_squares.manifest.assign(video=video))
+        measured = measure(samples, refined, samples.rows(["test"]), [0.5], patch_size=16)
+        assert score_methods(measured, resamples=100, seed=0)["video"] is video
+
+
 def test_frames_of_one_video_are_one_unit_of_the_intervals(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     manifest = bright_squares.manifest.assign(group=[f"video {i // 8}" for i in range(len(bright_squares.manifest))])
