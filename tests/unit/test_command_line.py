@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -98,10 +99,21 @@ def test_names_that_kedro_has_no_words_for_are_refused_with_those_that_exist(mon
     check_run({"env": "theirs", "conf_source": "/etc/theirs"})
 
 
+@pytest.fixture
+def _leaves_nothing_behind() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+    while mlflow.active_run() is not None:
+        mlflow.end_run()
+
+
+@pytest.mark.usefixtures("_leaves_nothing_behind")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_told_to_end_says_so_by_its_code_and_in_mlflow(
     number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are deaf to it
     before = signal.getsignal(signal.SIGTERM)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_experiment("told to end")

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
 
-import psutil
-
 from prn_pipeline.data.locations import is_remote, uploading
 
 #: Endings of artefacts that are folders, and large; files lie among too many others to be looked for.
@@ -74,8 +72,18 @@ def _remove_abandoned(path: Path) -> None:
     }
     for left in path.parent.iterdir():
         for found in filter(None, (name.fullmatch(left.name) for name in names)):
-            if not psutil.pid_exists(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
+            if not _lives(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _remove(path: Path) -> None:
