@@ -70,6 +70,15 @@ def test_training_blocks_of_the_command_line_go_over_those_of_chosen_names() -> 
     assert cell["base_training"]["epochs"] < load()["cell"]["base_training"]["epochs"], "the base model has its own"
 
 
+def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRN_DATA_ROOT", raising=False)
+    unset = load()["ingestion"]["data_root"]
+    monkeypatch.setenv("PRN_DATA_ROOT", "")
+    assert load()["ingestion"]["data_root"] == unset
+    monkeypatch.setenv("PRN_DATA_ROOT", "/mine")
+    assert load()["ingestion"]["data_root"] == "/mine"
+
+
 def test_a_seed_that_paths_would_spell_otherwise_is_refused() -> None:
     with pytest.raises(UserError, match=r"seed is 1, but the catalog's paths follow 1\.0"):
         load(seed=1.0)

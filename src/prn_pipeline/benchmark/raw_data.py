@@ -29,15 +29,16 @@ def without_raw_data(datasets: Iterable[str], project: Path, root: Path | None =
         f"data set {name!r} has no raw data: put its folder, or a link to it, at {RAW / name}, or name the folder"
         " that holds your data sets: prn benchmark --data FOLDER"
         for name, folder in folders.items()
-        if not _is_there(project / RAW / name) and not (root and (root / folder).is_dir())
+        if not _is_there(project / RAW / name, unanswered=False) and not (root and (root / folder).is_dir())
     ]
 
 
-def _is_there(place: Path) -> bool:
+def _is_there(place: Path, unanswered: bool) -> bool:
+    """Whether there is such a place; `unanswered` where its share does not say."""
     try:
         return place.exists()
-    except OSError:  # on a share that does not answer
-        return False
+    except OSError:
+        return unanswered
 
 
 def link_raw_data(folders: Mapping[str, str], project: Path, root: Path) -> list[Path]:
@@ -54,7 +55,7 @@ def link_raw_data(folders: Mapping[str, str], project: Path, root: Path) -> list
     made = []
     for name, place in folders.items():
         link, folder = project / RAW / name, (project / root / place).resolve()
-        if folder.is_dir() and not _is_there(link):
+        if folder.is_dir() and not _is_there(link, unanswered=True):
             link.unlink(missing_ok=True)  # one that leads nowhere any more
             link.symlink_to(folder, target_is_directory=True)
             made.append(link)

@@ -128,6 +128,8 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
             ckpt_path=last if last.is_file() else None,
             weights_only=False,  # written by this function into a folder of its own
         )
+    if trainer.interrupted:  # a Lightning that returns where others exit: half a training is none
+        raise KeyboardInterrupt
     if val is not None and settings.keep == "best":
         keep_best(task, best, untrained)
     if not all(torch.isfinite(parameter).all() for parameter in task.network.parameters()):

@@ -1,6 +1,9 @@
 """Raw data is linked to where DVC looks, and never over something."""
 
+import errno
 from pathlib import Path
+
+import pytest
 
 from prn_pipeline.benchmark.raw_data import RAW, folders_of, link_raw_data, without_raw_data
 
@@ -36,3 +39,22 @@ def test_data_sets_that_dvc_cannot_find_are_named_with_the_remedy(tmp_path: Path
     assert "prn benchmark --data" in line
     (tmp_path / "mine/drive").mkdir(parents=True)
     assert without_raw_data(["roads", "drive"], tmp_path, tmp_path / "mine") == [], "it will be linked"
+
+
+def test_a_share_that_does_not_answer_is_missed_but_its_link_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(self: Path) -> bool:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(self))
+
+    project = tmp_path / "project"
+    for folder in (project / "conf/base", project / RAW):
+        folder.mkdir(parents=True)
+    (project / "conf/base/parameters_datasets.yml").write_text("datasets: {drive: {}}")
+    (tmp_path / "mine" / "drive").mkdir(parents=True)
+    link = project / RAW / "drive"
+    link.symlink_to("/share/drive")
+    monkeypatch.setattr(Path, "exists", silent)
+    assert "'drive' has no raw data" in without_raw_data(["drive"], project)[0]
+    assert link_raw_data({"drive": "drive"}, project, tmp_path / "mine") == []
+    assert str(link.readlink()) == "/share/drive"
