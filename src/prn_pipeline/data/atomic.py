@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -72,8 +72,9 @@ def _remove_abandoned(path: Path) -> None:
     }
     for left in path.parent.iterdir():
         for found in filter(None, (name.fullmatch(left.name) for name in names)):
-            if not _lives(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process may be removing it
+                if not _lives(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _lives(process: int) -> bool:
