@@ -81,9 +81,10 @@ airflow-test: $(READY) .airflow/.ready ## the DAG of deploy/airflow, run twice o
 	deploy/airflow/airflow db migrate
 	@touch $@
 
-lint: $(READY) ## format check, lint, types
+lint: $(READY) ## format check, lint, import rules, types
 	@ruff format --check .
 	@ruff check .
+	@lint-imports
 	@mypy
 
 format: $(READY) ## format and fix

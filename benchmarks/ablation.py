@@ -17,7 +17,7 @@ import yaml
 
 from benchmarks.results_page import PAGE, replace_between
 from benchmarks.stored_cells import CONF, named_settings, open_map_manifest, open_samples
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.settings import TrainingSettings

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prn_pipeline.scopes import SCOPE_OF, scope_path
+from prn_pipeline.layout.scopes import SCOPE_OF, scope_path
 
 METRICS = Path("metrics")
 PAGE = Path("docs/results.md")

@@ -14,7 +14,7 @@ from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.segmentation.maps import FLIPS
-from prn_pipeline.stages.model_costs import model_cost
+from prn_pipeline.stages.evaluation.model_costs import model_cost
 
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
 SIDE, BATCH = 256, 8

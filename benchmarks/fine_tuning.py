@@ -13,8 +13,8 @@ import numpy as np
 from torch import nn
 
 from benchmarks.stored_cells import counts_of, open_base, open_samples
-from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.data.splits import assign_folds
+from prn_pipeline.data.splits.assignment import assign_folds
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics import interval, iou, paired_gain
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.loop import fit

@@ -20,7 +20,7 @@ from benchmarks.cell_runs import METRICS, OWN, PAGE, SHARED, kedro, maps_folder,
 from benchmarks.fine_tuning import fine_tune
 from benchmarks.moved_page import TRAINING, write_page
 from benchmarks.worlds import WORLDS, make_world
-from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.store.atomic import replacing
 from prn_pipeline.errors import UserError
 
 BASE_MODEL = "unet_resnet18_small"

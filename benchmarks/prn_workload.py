@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.example_maps import example_maps
 from prn_pipeline.refinement import PatchRefineNet, RefinedMaps, prn_loss
-from prn_pipeline.refinement.folded import fold_for_inference
+from prn_pipeline.refinement.patch_refine_net.folded import fold_for_inference
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.precision import autocast, multiplies_bf16
 

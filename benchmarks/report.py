@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.store.atomic import replacing
 
 Row = dict[str, Any]
 

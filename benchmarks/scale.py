@@ -16,13 +16,14 @@ from benchmarks.machine import describe, use_cores
 from benchmarks.results_page import replace_between
 from benchmarks.stage_case import BASE_MODEL, CONF, REFINER, conf, without_training
 from benchmarks.stage_inputs import open_stores, write_stores
-from prn_pipeline.data.array_parts import ArrayParts, made_by, write_parts
-from prn_pipeline.data.array_store import write_arrays
-from prn_pipeline.data.engine import EngineSettings, open_engine
+from prn_pipeline.data.execution.array_parts import ArrayParts, made_by, write_parts
+from prn_pipeline.data.execution.engine import open_engine
+from prn_pipeline.data.execution.settings import EngineSettings
+from prn_pipeline.data.store.array_store import write_arrays
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
-from prn_pipeline.stages.evaluation import measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
 from prn_pipeline.stages.logit_caching import cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles

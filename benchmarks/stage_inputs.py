@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, Batch, shards, write_arrays
-from prn_pipeline.data.sample_store import IDENTITY, Samples
 from prn_pipeline.data.settings import SyntheticSettings
-from prn_pipeline.data.synthetic import draw_scene
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, Batch, shards, write_arrays
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
+from prn_pipeline.data.synthetic.scene import draw_scene
 
 DRAWN_SCENES = 8
 NAME = "benchmark"

@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 from torch import nn
 
-from prn_pipeline.data.array_store import shards
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.array_store import shards
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.io.array_store import ArrayStoreDataset
 from prn_pipeline.io.files import TableDataset
 from prn_pipeline.io.modules import ModuleDataset

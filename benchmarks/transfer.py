@@ -15,7 +15,7 @@ from benchmarks.stored_cells import DATA, counts_of, open_refiner, open_samples
 from prn_pipeline.metrics import paired_gain
 from prn_pipeline.metrics.bootstrap import Gain
 from prn_pipeline.refinement import FixedThreshold
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 
 BEGIN, END = "<!-- transfer: begin -->", "<!-- transfer: end -->"
 FOUND = Path("metrics/transfer.json")

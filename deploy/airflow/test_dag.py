@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prn_pipeline.scopes import SCOPE_OF
+from prn_pipeline.configuration.scopes import SCOPE_OF
 from tests.integration.conftest import PROJECT, copy_project, make_small
 
 DAG = "prn_retrain"

@@ -3,51 +3,17 @@
 from __future__ import annotations
 
 import copy
-import functools
 import os
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 
-from prn_pipeline.benchmark.failures import noting_failure
+from prn_pipeline.commands.user_errors import check_run, ending_with_its_code, speaking_plainly, users_mistake
 from prn_pipeline.hooks import ReportPathHooks
-from prn_pipeline.mistakes import check_run, users_mistake
-from prn_pipeline.retraining.exclusive import ending_in_order
-from prn_pipeline.retraining.exit_codes import RetrainingError
-from prn_pipeline.tracking import closing_runs
-
-
-def speaking_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: a user's mistake becomes `Error: ...` and exit code 1; everything else stays a traceback."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except Exception as error:
-            mistake = users_mistake(error)
-            if mistake is None:
-                raise
-            raise click.ClickException(str(mistake)) from error
-
-    return wrapped
-
-
-def ending_with_its_code(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: a RetrainingError becomes `Error: ...` and its exit code."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except RetrainingError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(error.exit_code)
-
-    return wrapped
+from prn_pipeline.processes.project_lock import ending_in_order
+from prn_pipeline.sweep.failures import noting_failure
+from prn_pipeline.tracking.mlflow_run import closing_runs
 
 
 @click.group(name="prn_pipeline")

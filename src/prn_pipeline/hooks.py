@@ -11,10 +11,10 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from prn_pipeline.cell_checks import check_kept, check_readings, check_task, check_tiles, check_val
-from prn_pipeline.scopes import widest_scope
-from prn_pipeline.stage_costs import stage_of
-from prn_pipeline.tracking import CellRun
+from prn_pipeline.configuration.run_checks import check_kept, check_readings, check_task, check_tiles, check_val
+from prn_pipeline.layout.scopes import widest_scope
+from prn_pipeline.tracking.mlflow_run import CellRun
+from prn_pipeline.tracking.stage_costs import stage_of
 
 #: Input of the node that trains fold models.
 PROTOCOL = "params:logit_caching.protocol"

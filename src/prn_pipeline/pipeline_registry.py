@@ -7,7 +7,7 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from prn_pipeline.scopes import SCOPE_OF
+from prn_pipeline.layout.scopes import SCOPE_OF
 
 #: In the order of a run.
 STAGES = tuple(SCOPE_OF)

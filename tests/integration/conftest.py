@@ -11,7 +11,7 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from prn_pipeline.mistakes import users_mistake
+from prn_pipeline.commands.user_errors import users_mistake
 
 PROJECT = Path(__file__).resolve().parents[2]
 

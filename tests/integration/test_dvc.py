@@ -11,9 +11,9 @@ import mlflow
 import pytest
 import yaml
 
-from prn_pipeline.benchmark.failures import note_failed_stage
-from prn_pipeline.benchmark.lists import read_lists
-from prn_pipeline.benchmark.plan import plan
+from prn_pipeline.sweep.failures import note_failed_stage
+from prn_pipeline.sweep.lists import read_lists
+from prn_pipeline.sweep.plan import plan
 from tests.integration.conftest import copy_project, make_small
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"

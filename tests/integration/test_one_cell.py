@@ -12,10 +12,10 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.commands.user_errors import users_mistake
+from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.errors import UserError
-from prn_pipeline.mistakes import users_mistake
-from prn_pipeline.scopes import SCOPE_OF
+from prn_pipeline.layout.scopes import SCOPE_OF
 from tests.integration.conftest import SMALL, merged, mistake_of, run_pipelines
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"

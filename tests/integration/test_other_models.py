@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.special import expit
 
-from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.store.array_store import ArrayStore
 from tests.integration.conftest import mistake_of, run_pipelines
 
 TINY = {"detail_width": 4, "detail_levels": 2, "region_width": 4}

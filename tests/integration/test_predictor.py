@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.io import ModuleDataset
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.training.precision import multiplies_bf16

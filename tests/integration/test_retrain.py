@@ -15,9 +15,8 @@ from click.testing import CliRunner, Result
 from filelock import FileLock
 
 from prn_pipeline.commands import prn
-from prn_pipeline.retraining.exclusive import LOCK
-from prn_pipeline.retraining.exit_codes import EXIT_CODES
-from prn_pipeline.retraining.report import REPORT
+from prn_pipeline.layout.places import PROJECT_LOCK, RETRAIN_REPORT
+from prn_pipeline.processes.exit_codes import EXIT_CODES
 from tests.conftest import shim_path
 from tests.integration.conftest import PROJECT, copy_project
 
@@ -103,7 +102,7 @@ def retrain(*options: str) -> Result:
 
 
 def report() -> dict[str, object]:
-    return json.loads(REPORT.read_text())
+    return json.loads(RETRAIN_REPORT.read_text())
 
 
 def outcomes() -> dict[str, str]:
@@ -171,7 +170,7 @@ def test_the_first_time_every_cell_is_run_and_judged(retrained: Path) -> None:
             *(f"{stage} synthetic_roads {r}" for stage in ("evaluation", "promotion") for r in ("prn", "prn_maps")),
         ]
     )
-    found = json.loads((retrained / REPORT).read_text())
+    found = json.loads((retrained / RETRAIN_REPORT).read_text())
     assert found["exit_code"] == 0
     assert found["started"] <= found["finished"]
     assert found["message"] == "2 cells: 2 retrained, 2 promoted, 0 kept, 0 failed"
@@ -250,7 +249,10 @@ def test_a_promotion_that_fails_is_tried_again_without_training(project: Path) -
     done = retrain()
     assert done.exit_code == 3
     assert outcomes() == {"prn": "promoted", "prn_maps": "failed"}
-    assert "promotion: promotion is broken (data/08_reporting/benchmark/promotion-" in (project / REPORT).read_text()
+    assert (
+        "promotion: promotion is broken (data/08_reporting/benchmark/promotion-"
+        in (project / RETRAIN_REPORT).read_text()
+    )
     (project / "broken-promotion-prn_maps").unlink()
     told()
     assert retrain().exit_code == 0
@@ -258,14 +260,14 @@ def test_a_promotion_that_fails_is_tried_again_without_training(project: Path) -
 
 
 def test_a_second_one_leaves_at_once(project: Path) -> None:
-    before = (project / REPORT).read_text()
+    before = (project / RETRAIN_REPORT).read_text()
     new_data("better\n" * 2)
     for command in ("retrain", "benchmark"):
-        with FileLock(project / LOCK):
+        with FileLock(project / PROJECT_LOCK):
             done = CliRunner().invoke(prn, [command], catch_exceptions=False)
         assert done.exit_code == 4
         assert f"another prn retrain or prn benchmark is running in {project}" in done.output
-    assert ((project / REPORT).read_text(), told()) == (before, [])
+    assert ((project / RETRAIN_REPORT).read_text(), told()) == (before, [])
 
 
 def started_slowly(project: Path, command: str) -> "subprocess.Popen[bytes]":

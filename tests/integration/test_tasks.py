@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 from scipy.special import expit
 
-from prn_pipeline.data.array_store import ArrayStore
+from prn_pipeline.data.store.array_store import ArrayStore
 from tests.integration.conftest import mistake_of, run_pipelines
 
 NAMES = ["sky", "wall", "road"]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 
 
 @pytest.fixture(scope="session")

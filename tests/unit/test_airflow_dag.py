@@ -10,8 +10,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from prn_pipeline.benchmark.lists import Lists, stage_addresses
-from prn_pipeline.scopes import SCOPE_OF
+from prn_pipeline.layout.scopes import SCOPE_OF
+from prn_pipeline.sweep.lists import Lists, stage_addresses
 
 PROJECT = Path(__file__).resolve().parents[2]
 CELL = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}

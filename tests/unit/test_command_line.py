@@ -17,12 +17,12 @@ from mlflow.exceptions import MlflowException
 from yaml.parser import ParserError
 from yaml.representer import RepresenterError
 
-from prn_pipeline.cli import cli, speaking_plainly
+from prn_pipeline.cli import cli
 from prn_pipeline.commands.benchmark import by_reason
+from prn_pipeline.commands.user_errors import check_run, speaking_plainly, users_mistake
 from prn_pipeline.errors import UserError
-from prn_pipeline.mistakes import check_run, users_mistake
 from prn_pipeline.reporting.leaderboard import Cell
-from prn_pipeline.tracking import closing_runs, flat_metrics
+from prn_pipeline.tracking.mlflow_run import closing_runs, flat_metrics
 from tests.unit.test_parameters import PROJECT
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prn_pipeline.commands import prn
-from prn_pipeline.retraining.exit_codes import ANOTHER_RUNS, DONE, EXIT_CODES, TERMINATED
+from prn_pipeline.processes.exit_codes import ANOTHER_RUNS, DONE, EXIT_CODES, TERMINATED
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 

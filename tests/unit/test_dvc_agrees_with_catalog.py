@@ -10,7 +10,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 
-from prn_pipeline.scopes import SCOPE_OF, SCOPES
+from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES
 
 PROJECT = Path(__file__).resolve().parents[2]
 

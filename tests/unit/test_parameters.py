@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from kedro.framework.startup import bootstrap_project
 
-from prn_pipeline.cell_checks import check_val
-from prn_pipeline.config_loader import CellConfigLoader
+from prn_pipeline.configuration.config_loader import CellConfigLoader
+from prn_pipeline.configuration.parameters import with_cell
+from prn_pipeline.configuration.run_checks import check_val
 from prn_pipeline.errors import UserError
-from prn_pipeline.parameters import with_cell
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from prn_pipeline.pipelines.provenance import settings_digests
+from prn_pipeline.tracking.provenance import settings_digests
 
 
 def cell(**changed: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from prn_pipeline.tracking import CellRun
+from prn_pipeline.tracking.mlflow_run import CellRun
 from tests.unit.test_parameters import load
 
 LOCK = """

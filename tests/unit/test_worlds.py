@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.moved_page import section
 from benchmarks.worlds import WORLDS, make_world
 from prn_pipeline.data.ingestion import inspect
-from prn_pipeline.data.reading import make_reader
+from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from prn_pipeline.cli import ending_with_its_code, speaking_plainly
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell, warn
+from prn_pipeline.commands.user_errors import ending_with_its_code, speaking_plainly
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @speaking_plainly
 def plan(data: Path | None) -> None:
     """Which stages would run, why, and what they will take; nothing is run, and nothing linked."""
-    from prn_pipeline.benchmark.lists import read_lists, unknown_names
-    from prn_pipeline.benchmark.plan import plan as plan_stages
-    from prn_pipeline.benchmark.plan_table import plan_table, totals
-    from prn_pipeline.benchmark.raw_data import without_raw_data
+    from prn_pipeline.sweep.lists import read_lists, unknown_names
+    from prn_pipeline.sweep.plan import plan as plan_stages
+    from prn_pipeline.sweep.plan_table import plan_table, totals
+    from prn_pipeline.sweep.raw_data import without_raw_data
 
     project, console = project_root(), Console()
     lists = read_lists(project)
@@ -57,16 +57,19 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     It and `prn retrain` wait for nobody: while one runs, another ends at once with exit code 4. Told to end, it ends
     its stages first: 130 after Ctrl-C, 143 after SIGTERM.
     """
-    from prn_pipeline.benchmark.lists import LISTS, read_lists, use_lists
-    from prn_pipeline.benchmark.stale import run_stale
-    from prn_pipeline.retraining.exclusive import ending_in_order, only_one
+    from prn_pipeline.layout.places import BENCHMARK_LISTS
+    from prn_pipeline.processes.project_lock import ending_in_order, only_one
+    from prn_pipeline.sweep.lists import read_lists, use_lists
+    from prn_pipeline.sweep.stale import run_stale
 
     project, console = project_root(), Console()
     # DVC frees its own lock while a stage runs, and a pull would change what it has written.
     with only_one(project), ending_in_order():
         lists = use_lists(project, file) if file else read_lists(project)
         if file:
-            console.print(f"{LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True)
+            console.print(
+                f"{BENCHMARK_LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True
+            )
         prepare(lists, data, project, console)
         outcomes = run_stale(lists, project, jobs, lambda outcome: tell(outcome, project, console))
         _leaderboard(project, console)
@@ -81,11 +84,11 @@ def leaderboard() -> None:
 
 
 def _leaderboard(project: Path, console: Console) -> None:
-    from prn_pipeline.benchmark.leaderboard import track_if_possible, write_leaderboard
-    from prn_pipeline.benchmark.lists import read_lists
-    from prn_pipeline.benchmark.stale import forget_mended
+    from prn_pipeline.configuration.tracking_server import tracking_of
     from prn_pipeline.reporting.leaderboard import read_cells, terminal
-    from prn_pipeline.tracking_server import tracking_of
+    from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
+    from prn_pipeline.sweep.lists import read_lists
+    from prn_pipeline.sweep.stale import forget_mended
 
     lists = read_lists(project)
     if any(cell.failure for cell in read_cells(lists.cells(), project)):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from prn_pipeline.cli import speaking_plainly
 from prn_pipeline.commands.registry import ask_projects_registry
+from prn_pipeline.commands.user_errors import speaking_plainly
 from prn_pipeline.errors import UserError
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prn_pipeline.cli import speaking_plainly
 from prn_pipeline.commands.registry import ask_projects_registry
+from prn_pipeline.commands.user_errors import speaking_plainly
 
 if TYPE_CHECKING:
     from prn_pipeline.serving.folder_job import FolderRun
@@ -57,7 +57,7 @@ def refine(
     stayed it, green was added, red taken away), refined.csv and drift.json. What is done is skipped the next time.
     Exit code 1 if an image could not be refined, 0 else.
     """
-    from prn_pipeline.data.map_folder import MapFolder
+    from prn_pipeline.data.readers.map_folder import MapFolder
     from prn_pipeline.serving.folder_job import FolderJob, FolderRun
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prn_pipeline.cli import speaking_plainly
 from prn_pipeline.commands.terminal import project_root
+from prn_pipeline.commands.user_errors import speaking_plainly
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def ask_projects_registry() -> None:
     if "MLFLOW_TRACKING_URI" not in os.environ:
         import mlflow
 
-        from prn_pipeline.tracking_server import tracking_of
+        from prn_pipeline.configuration.tracking_server import tracking_of
 
         try:
             project = project_root()

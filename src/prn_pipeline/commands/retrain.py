@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from prn_pipeline.cli import ending_with_its_code, speaking_plainly
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell
-from prn_pipeline.retraining.exit_codes import EXIT_CODES_HELP
+from prn_pipeline.commands.user_errors import ending_with_its_code, speaking_plainly
+from prn_pipeline.processes.exit_codes import EXIT_CODES_HELP
 
 
 @click.command(epilog=EXIT_CODES_HELP)

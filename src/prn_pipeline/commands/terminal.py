@@ -13,8 +13,8 @@ from rich.console import Console
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:  # so that --help does not wait for DVC
-    from prn_pipeline.benchmark.lists import Lists
-    from prn_pipeline.benchmark.run import Outcome
+    from prn_pipeline.sweep.lists import Lists
+    from prn_pipeline.sweep.run import Outcome
 
 jobs_option = click.option(
     "--jobs",
@@ -45,8 +45,8 @@ def project_root() -> Path:
 
 def prepare(lists: Lists, data: Path | None, project: Path, console: Console) -> None:
     """Link the raw data that lies below `data`, and say which cells will fail for want of a name or of raw data."""
-    from prn_pipeline.benchmark.lists import unknown_names
-    from prn_pipeline.benchmark.raw_data import folders_of, link_raw_data, without_raw_data
+    from prn_pipeline.sweep.lists import unknown_names
+    from prn_pipeline.sweep.raw_data import folders_of, link_raw_data, without_raw_data
 
     for link in link_raw_data(folders_of(lists.datasets, project), project, data.resolve()) if data else []:
         console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)

@@ -2,8 +2,8 @@
 
 from prn_pipeline.data.batches import read_batches
 from prn_pipeline.data.ingestion import data_identity, inspect
-from prn_pipeline.data.reading import make_reader
-from prn_pipeline.data.records import Reader, Record
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.readers.records import Reader, Record
 from prn_pipeline.data.settings import DatasetSettings, SyntheticSettings
 
 __all__ = [

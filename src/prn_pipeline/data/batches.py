@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F
 
-from prn_pipeline.data.records import Pixels, Reader, Record
+from prn_pipeline.data.readers.records import Reader, Record
+from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
 
 Sample = tuple[Pixels, NDArray[np.uint8]]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.array_store import ArrayStore
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 
 #: Column of the manifest: which thing a sample's mask shows.

@@ -14,12 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from prn_pipeline.data.episodes import CATEGORY
-from prn_pipeline.data.identical_images import join_identical, refuse_identical_across, warn_of_identical
-from prn_pipeline.data.masks import foreground_share
-from prn_pipeline.data.records import Pixels, Reader, Record
-from prn_pipeline.data.sequences import looks_like_video, thumbnail
+from prn_pipeline.data.readers.masks import foreground_share
+from prn_pipeline.data.readers.records import Reader, Record
+from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.data.splits import SPLITS, assign_folds, assign_splits
+from prn_pipeline.data.splits.assignment import SPLITS, assign_folds, assign_splits
+from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical_across, warn_of_identical
+from prn_pipeline.data.splits.video_frames import looks_like_video, thumbnail
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)

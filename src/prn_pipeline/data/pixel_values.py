@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prn_pipeline.data.records import Pixels
+from prn_pipeline.data.sample_format import Pixels
 
 #: So many steps of a 16-bit image are one of an 8-bit image: 65535 / 255.
 STEPS = 257

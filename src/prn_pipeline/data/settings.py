@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prn_pipeline.data.split_settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
+from prn_pipeline.data.splits.settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
 
 
 class StemPairing(StrictSettings):

@@ -4,9 +4,9 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from prn_pipeline.data.array_parts import ArrayParts, write_parts
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
-from prn_pipeline.data.locations import location
+from prn_pipeline.data.execution.array_parts import ArrayParts, write_parts
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.locations import location
 
 
 class ArrayStoreDataset(AbstractDataset[ArrayStream | ArrayParts, ArrayStore]):

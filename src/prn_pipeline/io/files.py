@@ -10,8 +10,8 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
-from prn_pipeline.data.atomic import replacing
-from prn_pipeline.data.locations import is_whole, local_copy, location
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.locations import is_whole, local_copy, location
 from prn_pipeline.errors import UserError
 
 In = TypeVar("In")

@@ -5,10 +5,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 from torch import nn
 
-from prn_pipeline.data.atomic import replacing
-from prn_pipeline.data.locations import is_whole, location
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.locations import is_whole, location
 from prn_pipeline.errors import UserError
-from prn_pipeline.stages.rebuilding import REBUILD
+from prn_pipeline.serving.rebuilding import REBUILD
 from prn_pipeline.training.module_files import load_module, save_module
 
 

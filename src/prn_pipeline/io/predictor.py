@@ -1,6 +1,6 @@
 """Predictors in the catalog."""
 
-from prn_pipeline.data.locations import local_copy
+from prn_pipeline.data.store.locations import local_copy
 from prn_pipeline.io.files import FileDataset
 from prn_pipeline.serving import Predictor
 

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from prn_pipeline.data.sample_format import IGNORE
+
 #: Mask value of pixels that count nowhere.
-IGNORE = 255
 
 #: Columns of all counts, in order.
 COLUMNS = (

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from prn_pipeline.metrics.counts import IGNORE, boundary_width
+from prn_pipeline.data.sample_format import IGNORE
+from prn_pipeline.metrics.counts import boundary_width
 
 #: Of the reliability diagram.
 BINS = 10

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, distance_transform_edt
 
+from prn_pipeline.data.sample_format import IGNORE
+
 #: Weight of precision in F (Achanta et al., CVPR 2009); weighted F takes 1 (Margolin et al., CVPR 2014).
 BETA_SQUARED = 0.3
 #: Thresholds of the curves: a value v of 0 .. 255 is above threshold t where v >= t.
@@ -43,7 +45,7 @@ def saliency_measures(probabilities: NDArray[np.floating], mask: NDArray[np.uint
         mask: uint8 (H,W): 1 foreground. Pixels that count nowhere (255) are taken for background, in map and truth.
     """
     truth = mask == 1
-    salient = np.where(mask == 255, 0.0, probabilities.astype(np.float64))
+    salient = np.where(mask == IGNORE, 0.0, probabilities.astype(np.float64))
     f_curve, e_curve = _curves(salient, truth)
     return SaliencyMeasures(
         float(np.abs(salient - truth).mean()), _weighted_f(salient, truth), _s_measure(salient, truth), f_curve, e_curve

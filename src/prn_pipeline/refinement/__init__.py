@@ -4,15 +4,21 @@ Nagendra, Shen, Kifer, "PatchRefineNet: Improving Binary Segmentation by Incorpo
 Binarization", WACV 2024.
 """
 
-from prn_pipeline.refinement.binarization import rankseg_masks, threshold_masks
-from prn_pipeline.refinement.folded import fold_for_inference
-from prn_pipeline.refinement.fusion import FusionRule, fuse, fuse_logits
-from prn_pipeline.refinement.losses import DiceWeights, LossKind, prn_loss, region_loss, regularization_loss
-from prn_pipeline.refinement.model import PatchRefineNet, RefinedMaps
-from prn_pipeline.refinement.pseudo_labels import PatchPseudoLabels, patch_pseudo_labels
-from prn_pipeline.refinement.published import load_published, to_published
-from prn_pipeline.refinement.rivals import Decision, FixedThreshold, PatchOracle, RankSeg, turn_signs
-from prn_pipeline.refinement.threshold_tuning import ThresholdTuner, tune_threshold
+from prn_pipeline.refinement.baselines.binarization import rankseg_masks, threshold_masks
+from prn_pipeline.refinement.baselines.decision_rules import Decision, FixedThreshold, PatchOracle, RankSeg, turn_signs
+from prn_pipeline.refinement.baselines.threshold_tuning import ThresholdTuner, tune_threshold
+from prn_pipeline.refinement.patch_refine_net.folded import fold_for_inference
+from prn_pipeline.refinement.patch_refine_net.fusion import FusionRule, fuse, fuse_logits
+from prn_pipeline.refinement.patch_refine_net.losses import (
+    DiceWeights,
+    LossKind,
+    prn_loss,
+    region_loss,
+    regularization_loss,
+)
+from prn_pipeline.refinement.patch_refine_net.model import PatchRefineNet, RefinedMaps
+from prn_pipeline.refinement.patch_refine_net.released_checkpoints import load_published, to_published
+from prn_pipeline.refinement.pseudo_labels.labels import PatchPseudoLabels, patch_pseudo_labels
 
 __all__ = [
     "Decision",

@@ -1,8 +1,9 @@
 """A refiner from its settings."""
 
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings, RefinerSettings
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.settings import RefinerSettings
 
 
 def build_refiner(settings: RefinerSettings) -> Refiner | FoldEnsemble:

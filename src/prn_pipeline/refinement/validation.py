@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 
-IGNORE = 255
 _ONE_AS_FLOAT16_BITS = 0x3C00
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from PIL import Image
 
+from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.reporting.inputs import GalleryRow
 
 # pictures keep their dark ground in both colour schemes, so these do not depend on the theme
 GROUND, HIT, FALSE_POSITIVE, FALSE_NEGATIVE = "#11161c", "#f3f5f7", "#f0883e", "#4ea8f0"
-IGNORE, IGNORE_STRIPE = "#4a535e", "#6d7783"
+IGNORED, IGNORED_STRIPE = "#4a535e", "#6d7783"
 MAP_COLOURS = LinearSegmentedColormap.from_list(
     "probability", ("#0b0f14", "#123f4d", "#1d8a83", "#8fd8b0", "#fbfbe9"), N=256
 )
@@ -100,15 +101,15 @@ def error_picture(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
     picture[~predicted & (mask == 1)] = _rgb(FALSE_NEGATIVE)
     rows, columns = np.indices(mask.shape)
     striped = (rows + columns) // STRIPE % 2 == 0
-    picture[mask == 255] = _rgb(IGNORE)
-    picture[(mask == 255) & striped] = _rgb(IGNORE_STRIPE)
+    picture[mask == IGNORE] = _rgb(IGNORED)
+    picture[(mask == IGNORE) & striped] = _rgb(IGNORED_STRIPE)
     return picture
 
 
 def coloured_map(probability: np.ndarray) -> np.ndarray:
     """Probabilities in [0, 1] (H, W) from dark to bright as uint8 (H, W, 3); NaN grey."""
     picture = MAP_COLOURS(np.clip(np.nan_to_num(probability.astype(np.float32)), 0, 1), bytes=True)[..., :3]
-    return np.where(np.isnan(probability)[..., None], _rgb(IGNORE), picture).astype(np.uint8)
+    return np.where(np.isnan(probability)[..., None], _rgb(IGNORED), picture).astype(np.uint8)
 
 
 def shrink(picture: np.ndarray, side: int) -> np.ndarray:

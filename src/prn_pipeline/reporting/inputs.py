@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.map_statistics import MapStatistics
 
@@ -63,10 +64,10 @@ class GalleryRow:
                     f"{where}: {name} is {shape}, expected {self.image.shape[:2]} like its image; "
                     "resize it to the image first."
                 )
-        strange = np.setdiff1d(self.mask, (0, 1, 255))
+        strange = np.setdiff1d(self.mask, (0, 1, IGNORE))
         if strange.size:
             raise UserError(
-                f"{where}: mask holds {strange[:5].tolist()}, expected only 0, 1 and 255 (ignore); "
+                f"{where}: mask holds {strange[:5].tolist()}, expected only 0, 1 and {IGNORE} (ignore); "
                 "map other values to these first."
             )
 

@@ -98,8 +98,8 @@ LEGEND = {
     "hit": gallery.HIT,
     "false_positive": gallery.FALSE_POSITIVE,
     "false_negative": gallery.FALSE_NEGATIVE,
-    "ignore": gallery.IGNORE,
-    "ignore_stripe": gallery.IGNORE_STRIPE,
+    "ignore": gallery.IGNORED,
+    "ignore_stripe": gallery.IGNORED_STRIPE,
 }
 
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prn_pipeline.benchmark.environment import tool_environment
-from prn_pipeline.benchmark.failures import REPORTS
-from prn_pipeline.benchmark.run import LOGS
-from prn_pipeline.scopes import scope_path
+from prn_pipeline.layout.places import METRICS, PROMOTION, REPORTS, STAGE_LOGS
+from prn_pipeline.layout.scopes import scope_path
+from prn_pipeline.sweep.environment import tool_environment
 
 
 class PromotionError(Exception):
@@ -20,7 +19,7 @@ class PromotionError(Exception):
 
 def awaits_judgement(names: Mapping[str, Any], project: Path) -> bool:
     """Whether the cell has scores, and no judgement that is as new: told, as make does, by the files' times."""
-    scores = project / "metrics" / f"{scope_path('cell', dict(names))}.json"
+    scores = project / METRICS / f"{scope_path('cell', dict(names))}.json"
     judgement = _judgement(names, project)
     return scores.is_file() and not (judgement.is_file() and judgement.stat().st_mtime_ns >= scores.stat().st_mtime_ns)
 
@@ -38,7 +37,7 @@ def judge(names: Mapping[str, Any], project: Path) -> bool:
     Raises:
         PromotionError: it was neither.
     """
-    log = project / LOGS / f"promotion-{'-'.join(str(value) for value in names.values())}.log"
+    log = project / STAGE_LOGS / f"promotion-{'-'.join(str(value) for value in names.values())}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         done = subprocess.run(
@@ -58,4 +57,4 @@ def judge(names: Mapping[str, Any], project: Path) -> bool:
 
 
 def _judgement(names: Mapping[str, Any], project: Path) -> Path:
-    return project / REPORTS / scope_path("cell", dict(names)) / "promotion.json"
+    return project / REPORTS / scope_path("cell", dict(names)) / PROMOTION

@@ -11,9 +11,9 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
-from prn_pipeline.benchmark.environment import tool_environment
 from prn_pipeline.errors import UserError
-from prn_pipeline.retraining.exit_codes import PULL_FAILED, PUSH_FAILED, RetrainingError
+from prn_pipeline.processes.exit_codes import PULL_FAILED, PUSH_FAILED, RetrainingError
+from prn_pipeline.sweep.environment import tool_environment
 
 
 def pull(project: Path, say: Callable[[str], None]) -> None:

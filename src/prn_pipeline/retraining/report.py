@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from prn_pipeline.data.atomic import replacing
-from prn_pipeline.retraining.exit_codes import DONE, MISTAKE, RetrainingError
-
-#: Below the project.
-REPORT = Path("data/08_reporting/retrain.json")
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.layout.places import RETRAIN_REPORT
+from prn_pipeline.processes.exit_codes import DONE, MISTAKE, RetrainingError
 
 Outcome = Literal["unchanged", "promoted", "kept", "failed"]
 
@@ -97,5 +95,5 @@ def reported(project: Path) -> Iterator[Report]:
 
 
 def _write(report: Report, project: Path) -> None:
-    with replacing(project / REPORT) as temporary:
+    with replacing(project / RETRAIN_REPORT) as temporary:
         temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from prn_pipeline.benchmark.leaderboard import track_if_possible, write_leaderboard
-from prn_pipeline.benchmark.lists import Lists, read_lists
-from prn_pipeline.benchmark.run import Outcome
-from prn_pipeline.benchmark.stale import run_stale
+from prn_pipeline.configuration.tracking_server import tracking_of
+from prn_pipeline.layout.scopes import scope_path
+from prn_pipeline.processes.exit_codes import CELLS_FAILED, RetrainingError
+from prn_pipeline.processes.project_lock import ending_in_order, only_one
 from prn_pipeline.reporting.leaderboard import read_cells
-from prn_pipeline.retraining.exclusive import ending_in_order, only_one
-from prn_pipeline.retraining.exit_codes import CELLS_FAILED, RetrainingError
 from prn_pipeline.retraining.judging import PromotionError, awaits_judgement, judge
 from prn_pipeline.retraining.remote import pull, push
 from prn_pipeline.retraining.report import CellReport, Report, reported
-from prn_pipeline.scopes import scope_path
-from prn_pipeline.tracking_server import tracking_of
+from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
+from prn_pipeline.sweep.lists import Lists, read_lists
+from prn_pipeline.sweep.run import Outcome
+from prn_pipeline.sweep.stale import run_stale
 
 
 def retrain(

@@ -2,8 +2,6 @@
 
 from prn_pipeline.segmentation.building import AnyBaseModel, MapFiles, RunnableModel, build_base_model
 from prn_pipeline.segmentation.few_shot import FewShotModel
-from prn_pipeline.segmentation.imported import ImportedModel
-from prn_pipeline.segmentation.model import BaseModel, architecture_names
 from prn_pipeline.segmentation.settings import (
     AnyBaseModelSettings,
     BaseModelSettings,
@@ -12,6 +10,8 @@ from prn_pipeline.segmentation.settings import (
     ModuleSettings,
     read_base_settings,
 )
+from prn_pipeline.segmentation.smp_model import BaseModel, architecture_names
+from prn_pipeline.segmentation.torch_module import ImportedModel
 
 __all__ = [
     "AnyBaseModel",

@@ -6,14 +6,9 @@ from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.few_shot import FewShotModel
-from prn_pipeline.segmentation.imported import ImportedModel
-from prn_pipeline.segmentation.model import BaseModel
-from prn_pipeline.segmentation.settings import (
-    AnyBaseModelSettings,
-    FewShotSettings,
-    MapFilesSettings,
-    ModuleSettings,
-)
+from prn_pipeline.segmentation.settings import AnyBaseModelSettings, FewShotSettings, MapFilesSettings, ModuleSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
+from prn_pipeline.segmentation.torch_module import ImportedModel
 
 
 class MapFiles(nn.Module):

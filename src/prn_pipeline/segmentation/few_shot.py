@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prn_pipeline.data.pixel_values import pixel_values
-from prn_pipeline.segmentation.model import check_stride, encoder_of
 from prn_pipeline.segmentation.normalisation import statistics
 from prn_pipeline.segmentation.settings import FewShotSettings
+from prn_pipeline.segmentation.smp_model import check_stride, encoder_of
 
 #: Stages of the encoder that are compared, of stride 8 and 16; the decoder begins at the first.
 COMPARED = (3, 4)

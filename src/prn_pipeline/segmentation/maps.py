@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import expit
 from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
@@ -85,3 +87,9 @@ def at_half_resolution(features: Tensor, height: int) -> Tensor:
     """Features (N,C,h,w) in float32, averaged down until h is at most `height` / 2; coarser ones stay as they are."""
     factor = max(1, -(-2 * features.shape[-2] // height))
     return F.avg_pool2d(features.float(), factor)
+
+
+def normalised(logits: np.ndarray) -> np.ndarray:
+    """Logits (N,C,H,W) of each class against the others -> probabilities that sum to 1, float32."""
+    probabilities = expit(logits)
+    return probabilities / np.maximum(probabilities.sum(1, keepdims=True), np.finfo(np.float32).tiny)

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from segmentation_models_pytorch import losses
 from torch import Tensor, nn
 
+from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.segmentation.settings import LossName
-
-IGNORE = 255
 
 Term = Callable[[Tensor, Tensor], Tensor]
 

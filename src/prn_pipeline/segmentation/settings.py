@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prn_pipeline.data.split_settings import RelativePath
+from prn_pipeline.data.splits.settings import RelativePath
 from prn_pipeline.errors import UserError
 
 #: What may be learned from.

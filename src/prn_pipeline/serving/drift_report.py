@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.store.atomic import replacing
 from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.metrics.drift import Distance, distances
 from prn_pipeline.serving.journal import Journal, from_json

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from prn_pipeline.data.band_decoding import EXTENSIONS
-from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
-from prn_pipeline.data.listing import require_text
+from prn_pipeline.data.readers.band_decoding import EXTENSIONS
+from prn_pipeline.data.readers.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.readers.listing import require_text
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.journal import NAME
 

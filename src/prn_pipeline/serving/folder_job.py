@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.atomic import replacing
-from prn_pipeline.data.map_folder import MapFolder
+from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.store.atomic import replacing
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import names_of
+from prn_pipeline.segmentation.map_files import maps_of
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
 from prn_pipeline.serving.pictures import write_mask, write_overlay, write_probabilities
 from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.sources import decoded
-from prn_pipeline.stages.map_import import maps_of
 
 TABLE = "refined.csv"
 

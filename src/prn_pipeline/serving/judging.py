@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from prn_pipeline.data.map_folder import MapFolder
-from prn_pipeline.data.masks import IGNORE
-from prn_pipeline.data.records import Reader
+from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.readers.records import Reader
+from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics import TruthCounter
+from prn_pipeline.segmentation.map_files import maps_of
 from prn_pipeline.serving.predictor import Item, Predictor
-from prn_pipeline.stages.map_import import maps_of
 
 
 @dataclass(frozen=True)

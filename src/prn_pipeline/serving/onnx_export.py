@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.logits import LARGEST_LOGIT
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.segmentation import MapFiles
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.serving.predictor import Predictor, as_rows
-from prn_pipeline.training.inference import LARGEST_LOGIT
 from prn_pipeline.training.tiling import GRID
 
 #: Of the ONNX standard; what onnxruntime has known for years.

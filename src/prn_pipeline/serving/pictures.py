@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prn_pipeline.data.atomic import replacing
 from prn_pipeline.data.pixel_values import as_colours
-from prn_pipeline.data.records import Pixels
+from prn_pipeline.data.sample_format import Pixels
+from prn_pipeline.data.store.atomic import replacing
 from prn_pipeline.metrics.counts import boundaries
 
 #: Colours of an overlay: what stayed foreground, what the refiner added, what it took away.

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from prn_pipeline.data.resizing import stretch
 from prn_pipeline.metrics.descriptions import Descriptions
-from prn_pipeline.stages.class_methods import normalised
-from prn_pipeline.stages.native import stretch
+from prn_pipeline.segmentation.maps import normalised
 
 
 class Predicted(NamedTuple):

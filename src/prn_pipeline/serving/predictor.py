@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prn_pipeline.data.batches import image_stretched
-from prn_pipeline.data.records import Pixels
+from prn_pipeline.data.resizing import at_size
+from prn_pipeline.data.sample_format import Pixels
+from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions, describe
 from prn_pipeline.segmentation import BaseModel, ImportedModel, MapFiles
@@ -27,9 +29,8 @@ from prn_pipeline.serving.predicted import Examined, Predicted, decided
 from prn_pipeline.serving.saved import Parts, ServedBase, ServedRefiner, read_folder, write_folder
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.serving.sources import Source, open_images
-from prn_pipeline.stages.map_import import at_size
 from prn_pipeline.training.channels import channels_first
-from prn_pipeline.training.inference import MOST_PIXELS, laid_out, ready, stored_logits
+from prn_pipeline.training.inference import MOST_PIXELS, laid_out, ready
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiling import GRID, Tiled

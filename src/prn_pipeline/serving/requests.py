@@ -15,15 +15,15 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from prn_pipeline.data.map_decoding import decode_map
-from prn_pipeline.data.records import Pixels
+from prn_pipeline.data.readers.map_decoding import decode_map
+from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation import MapFiles, MapFilesSettings
+from prn_pipeline.segmentation.map_files import as_maps
 from prn_pipeline.serving.pictures import mask_picture, probability_bytes
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.settings import RequestLimits
 from prn_pipeline.serving.sources import decoded
-from prn_pipeline.stages.map_import import as_maps
 
 IMAGE, MAP = "image", "map"
 #: Beginnings of files whose kind is not seen by Pillow, or seen wrong.

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from safetensors.numpy import load_file, save_file
 
-from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.store.atomic import replacing
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.segmentation import BaseModel, ImportedModel, MapFiles
+from prn_pipeline.serving.rebuilding import REBUILD
 from prn_pipeline.serving.settings import PredictorSettings
-from prn_pipeline.stages.rebuilding import REBUILD
 from prn_pipeline.training.module_files import load_module, save_module
 
 ServedBase = BaseModel | ImportedModel | MapFiles

@@ -9,10 +9,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_pipeline.data.band_decoding import EXTENSIONS, decode_bands, scale_bands
-from prn_pipeline.data.decoding import EXTENSIONS as PICTURES
-from prn_pipeline.data.decoding import decode_image
-from prn_pipeline.data.records import Pixels
+from prn_pipeline.data.readers.band_decoding import EXTENSIONS, decode_bands, scale_bands
+from prn_pipeline.data.readers.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.readers.decoding import decode_image
+from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 

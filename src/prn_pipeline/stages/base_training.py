@@ -11,7 +11,7 @@ import pandas as pd
 from torch import nn
 
 from prn_pipeline.data.episodes import CATEGORY, draw_episodes
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation import (
     AnyBaseModelSettings,
     FewShotSettings,

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from prn_pipeline.data.array_store import shards
-from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.data.splits import assign_folds
+from prn_pipeline.data.splits.assignment import assign_folds
+from prn_pipeline.data.store.array_store import shards
+from prn_pipeline.data.store.map_manifest import learning_rows, seen_rows
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.class_trust import ClassTrustTuner
-from prn_pipeline.refinement.fold_ensemble import EVERY_MEMBER, FoldEnsemble
-from prn_pipeline.refinement.objective import EnsembleObjective
-from prn_pipeline.refinement.settings import RegionDetailSettings
-from prn_pipeline.refinement.trust_tuning import TrustTuner
-from prn_pipeline.stages.logit_caching import learning_rows, seen_rows
+from prn_pipeline.refinement.region_detail.class_correction_strength import ClassTrustTuner
+from prn_pipeline.refinement.region_detail.correction_strength import TrustTuner
+from prn_pipeline.refinement.region_detail.ensemble import EVERY_MEMBER, FoldEnsemble
+from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.checkpoints import checkpoint_folder

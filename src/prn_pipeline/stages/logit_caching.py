@@ -9,16 +9,14 @@ import pandas as pd
 import torch
 from torch import nn
 
-from prn_pipeline.data.array_store import Batch, shards
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.array_store import Batch, shards
+from prn_pipeline.data.store.logits import stored_logits
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation import RunnableModel
 from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
-from prn_pipeline.training.inference import WHOLE_OR_TILES, predict, stored_logits
+from prn_pipeline.training.inference import WHOLE_OR_TILES, predict
 from prn_pipeline.training.tiling import Tiles
-
-#: Stands for a model in the manifest of maps where there is no map: other programs need not give one of every image.
-NO_MAP = "none"
 
 
 def assign_models(
@@ -52,17 +50,6 @@ def assign_models(
             f"protocol crossfit needs models {', '.join(missing)}: run base_training again with this protocol"
         )
     return maps.assign(seen_in_training=False)
-
-
-def learning_rows(map_manifest: pd.DataFrame) -> np.ndarray:
-    """Rows whose maps look like those of new images: out of sample, and not test. int64, ascending."""
-    usable = ~map_manifest["seen_in_training"] & (map_manifest["split"] != "test")
-    return np.flatnonzero(usable.to_numpy())
-
-
-def seen_rows(map_manifest: pd.DataFrame) -> np.ndarray:
-    """Rows whose maps are of images that their model was trained on: better than those of new images. int64."""
-    return np.flatnonzero((map_manifest["seen_in_training"] & (map_manifest["model"] != NO_MAP)).to_numpy())
 
 
 def cached_maps(

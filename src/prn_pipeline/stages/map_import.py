@@ -4,46 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from prn_pipeline.data.array_store import Batch, shards
-from prn_pipeline.data.listing import require_dataset_folder
-from prn_pipeline.data.map_folder import MapFolder
-from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.data.splits import SPLITS
+from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.resizing import at_size
+from prn_pipeline.data.splits.assignment import SPLITS
+from prn_pipeline.data.store.array_store import Batch, shards
+from prn_pipeline.data.store.map_manifest import NO_MAP
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import MapFilesSettings
-from prn_pipeline.segmentation.maps import one_vs_rest
-from prn_pipeline.stages.logit_caching import NO_MAP
-from prn_pipeline.training.inference import stored_logits
+from prn_pipeline.segmentation.map_files import maps_of
 
 #: Says in the manifest of the maps who made them.
 EXTERNAL = "external"
 #: Threads that decode files, and problems that one message lists.
 READERS, REPORTED = 4, 10
-
-
-def folder_of_maps(described: MapFilesSettings, dataset: str, folder: str | None, data_root: Path) -> MapFolder:
-    """The maps that a base model of kind maps stands for.
-
-    Args:
-        described: the base model.
-        dataset: name of the data set.
-        folder: of the data set, below `data_root`; None: its name.
-        data_root: folder of the data sets.
-
-    Raises:
-        UserError: there are none.
-    """
-    place = require_dataset_folder(dataset, data_root, folder or dataset)
-    return MapFolder(place, described.folder, described.name, described.values)
 
 
 def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]) -> pd.DataFrame:
@@ -116,34 +94,3 @@ def imported_maps(samples: Samples, map_manifest: pd.DataFrame, folder: MapFolde
     if problems:
         listed = "".join(f"\n- {problem}" for problem in problems[:REPORTED])
         raise UserError(f"maps that cannot be used{' (the first)' if len(problems) >= REPORTED else ''}:{listed}")
-
-
-def maps_of(folder: MapFolder, sample_id: str, native: tuple[int, int], classes: int) -> Tensor:
-    """The maps of one image, as they are stored: logits (C,h,w), each of a class against the others.
-
-    Raises:
-        UserError: see `MapFolder.logits`.
-    """
-    return as_maps(folder.logits(sample_id, native, classes), classes, folder.holds_logits)
-
-
-def as_maps(logits: NDArray[np.float32], classes: int, of_softmax: bool) -> Tensor:
-    """Decoded logits (h,w) or (C,h,w) -> (C,h,w), each of a class against the others.
-
-    Args:
-        logits: as `map_decoding.decode_map` gives them.
-        classes: C.
-        of_softmax: with several classes they are logits of a softmax, and not yet of a class against the others.
-    """
-    maps = torch.from_numpy(logits)
-    if classes > 1 and of_softmax:
-        maps = one_vs_rest(maps[None])[0]
-    return maps.reshape(classes, *maps.shape[-2:])
-
-
-def at_size(logits: Tensor, size: int) -> NDArray[np.float16]:
-    """Maps (C,h,w) as squares, averaged down or drawn up without steps."""
-    clamped = torch.from_numpy(stored_logits(logits)).float()[None]
-    if clamped.shape[-2:] != (size, size):
-        clamped = F.interpolate(clamped, (size, size), mode="bilinear", antialias=True)
-    return stored_logits(clamped[0])

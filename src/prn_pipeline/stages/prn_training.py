@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.sample_format import IGNORE
+from prn_pipeline.data.store.map_manifest import learning_rows
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.objective import RefinerObjective
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings, RefinerSettings
-from prn_pipeline.refinement.validation import IGNORE
+from prn_pipeline.refinement.patch_refine_net.objective import RefinerObjective
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.settings import RefinerSettings
 from prn_pipeline.stages.ensemble_training import ARRAYS, parts_of, train_ensemble
-from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.inference import WHOLE_OR_TILES

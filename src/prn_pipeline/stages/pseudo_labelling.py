@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.array_store import Batch, shards
-from prn_pipeline.data.read_ahead import read_ahead
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.sample_format import IGNORE
+from prn_pipeline.data.store.array_store import Batch, shards
+from prn_pipeline.data.store.logits import probabilities_of
+from prn_pipeline.data.store.map_manifest import NO_MAP
+from prn_pipeline.data.store.read_ahead import read_ahead
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.refinement import patch_pseudo_labels
-from prn_pipeline.refinement.stored_probabilities import probabilities_of
-from prn_pipeline.stages.logit_caching import NO_MAP
-
-#: Label of pixels that are not labelled.
-IGNORE = 255
 
 
 def pseudo_label_batches(

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from prn_pipeline.data.array_store import ArrayStore
 from prn_pipeline.data.pixel_values import as_colours
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.array_store import ArrayStore
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
 from prn_pipeline.reporting import GalleryRow
-from prn_pipeline.stages.map_pairs import stream_batches
+from prn_pipeline.stages.evaluation.map_pairs import stream_batches
 
 
 def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> dict[str, MapStatistics]:

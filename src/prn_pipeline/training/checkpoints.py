@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ import psutil
 import torch.distributed as dist
 from safetensors.torch import save_file
 
-from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.store.atomic import replacing
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.job import Training
 from prn_pipeline.training.loop import train_here

@@ -9,15 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.errors import UserError
+from prn_pipeline.data.store.logits import stored_logits
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.precision import autocast, best_device, multiplies_bf16
 from prn_pipeline.training.tiling import Tiled, Tiles
-
-#: Where stored logits end. Beyond it a probability is 0 or 1 to seven digits, and float16 gets coarse.
-LARGEST_LOGIT = 16.0
 
 #: Pixels of a batch: 32 images of 512 x 512, or 8 tiles of 1024 x 1024.
 MOST_PIXELS = 2**23
@@ -107,14 +104,3 @@ def predict_logits(
         float16 (B,H,W), as `stored_logits` makes them.
     """
     return (stored_logits(logits[:, 0]) for logits in predict(network, samples, rows, arrays, batch_size, tiles))
-
-
-def stored_logits(logits: Tensor) -> np.ndarray:
-    """Logits of any shape as they are stored: float16, clamped to +-`LARGEST_LOGIT`.
-
-    Raises:
-        UserError: there is a NaN.
-    """
-    if torch.isnan(logits).any():
-        raise UserError("the network gives NaN: train it again with precision: fp32 or a lower learning_rate")
-    return logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().cpu().numpy()

@@ -18,11 +18,11 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import nn
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.processes.training_signals import told_to_end
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, last_checkpoint, validated_metrics
 from prn_pipeline.training.callbacks import Draws, EpochListener, History, ReturnToBest
 from prn_pipeline.training.checkpoints import alone_in
-from prn_pipeline.training.interruption import told_to_end
 from prn_pipeline.training.job import Trained, Training
 from prn_pipeline.training.placement import Placement
 from prn_pipeline.training.processes import train_by_processes

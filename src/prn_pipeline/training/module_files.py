@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from prn_pipeline.data.atomic import replacing
-from prn_pipeline.data.locations import local_copy
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.locations import local_copy
 from prn_pipeline.errors import UserError
 
 

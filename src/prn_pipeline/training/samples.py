@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from prn_pipeline.data.augmentation import Augmentation
-from prn_pipeline.data.augmentation_settings import AugmentationSettings
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.augmentation.settings import AugmentationSettings
+from prn_pipeline.data.augmentation.transforms import Augmentation
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.settings import TrainingSettings
 

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prn_pipeline.data.augmentation_settings import AugmentationSettings
+from prn_pipeline.data.augmentation.settings import AugmentationSettings
 
 
 class TrainingSettings(BaseModel):

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
+from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.training.settings import TrainingSettings
 
 Batch = dict[str, Tensor]
@@ -89,7 +90,7 @@ def overlaps(logits: Tensor, masks: Tensor) -> Tensor:
         logits: (N,1,H,W), foreground above 0; or (N,C,H,W), the highest counts.
         masks: (N,H,W) of 0 and 1, or of class ids; 255 counts nowhere.
     """
-    valid, classes = masks != 255, logits.shape[1]
+    valid, classes = masks != IGNORE, logits.shape[1]
     if classes == 1:
         pairs = [(logits[:, 0] > 0, masks == 1)]
     else:

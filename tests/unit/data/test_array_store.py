@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
-from prn_pipeline.data.atomic import replacing
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 
 ROWS = 2 * SHARD_ROWS + 7

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from prn_pipeline.data.atomic import ABANDONED, replacing
+from prn_pipeline.data.store.atomic import ABANDONED, replacing
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from prn_pipeline.data.atomic import replacing
+from prn_pipeline.data.store.atomic import replacing
 with replacing(Path(sys.argv[1])) as temporary:
     temporary.mkdir()
     (temporary / "half").write_text("written")

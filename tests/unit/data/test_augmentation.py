@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from prn_pipeline.data.augmentation import Augmentation
-from prn_pipeline.data.augmentation_settings import AugmentationSettings
+from prn_pipeline.data.augmentation.settings import AugmentationSettings
+from prn_pipeline.data.augmentation.transforms import Augmentation
 
 
 def sample(side: int = 32) -> dict[str, torch.Tensor]:

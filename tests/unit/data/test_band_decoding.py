@@ -8,11 +8,11 @@ import tifffile
 import torch
 from PIL import Image
 
-from prn_pipeline.data.augmentation import Augmentation
-from prn_pipeline.data.augmentation_settings import AugmentationSettings
-from prn_pipeline.data.band_decoding import decode_bands
+from prn_pipeline.data.augmentation.settings import AugmentationSettings
+from prn_pipeline.data.augmentation.transforms import Augmentation
 from prn_pipeline.data.batches import image_stretched
 from prn_pipeline.data.pixel_values import pixel_values
+from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.settings import BandSettings, DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.channels import channels_first

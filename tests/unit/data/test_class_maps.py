@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
-from prn_pipeline.data.class_maps import CLASSES, ClassMaps, map_samples
-from prn_pipeline.data.masks import class_ids
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.readers.masks import class_ids
 from prn_pipeline.data.settings import DatasetSettings, MaskSettings
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.class_maps import CLASSES, ClassMaps, map_samples
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from prn_pipeline.data.decoding import decode_image, decode_mask
+from prn_pipeline.data.readers.decoding import decode_image, decode_mask
 from prn_pipeline.errors import UserError
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prn_pipeline.data.array_store import SHARD_ROWS, rows_together
-from prn_pipeline.data.engine import LOCAL, EngineSettings, open_engine, whole_shards
+from prn_pipeline.data.execution.engine import open_engine
+from prn_pipeline.data.execution.settings import LOCAL, EngineSettings, whole_shards
+from prn_pipeline.data.store.array_store import SHARD_ROWS, rows_together
 
 
 @given(rows=st.integers(1, 5000), together=st.integers(1, 40), shards=st.integers(1, 9))

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.episodes import CATEGORY, draw_episodes, episode_samples
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.episodes import Episodes
 from prn_pipeline.training.samples import StoredSamples

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from prn_pipeline.data.identical_images import join_identical, refuse_identical_across, warn_of_identical
+from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical_across, warn_of_identical
 from prn_pipeline.errors import UserError
 
 

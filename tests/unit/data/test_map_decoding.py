@@ -8,7 +8,7 @@ import zarr
 from PIL import Image
 from scipy.special import expit
 
-from prn_pipeline.data.map_decoding import decode_map
+from prn_pipeline.data.readers.map_decoding import decode_map
 from prn_pipeline.errors import UserError
 
 RNG = np.random.default_rng(0)

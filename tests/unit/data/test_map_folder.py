@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from prn_pipeline.data.map_folder import MapFolder
+from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.errors import UserError
 
 HALF = np.full((20, 30), 0.5, np.float32)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from prn_pipeline.data.masks import binarize_mask, foreground_share, ignore_outside
+from prn_pipeline.data.readers.masks import binarize_mask, foreground_share, ignore_outside
 from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prn_pipeline.data.read_ahead import read_ahead
+from prn_pipeline.data.store.read_ahead import read_ahead
 
 
 def test_items_come_in_order_and_none_is_lost() -> None:

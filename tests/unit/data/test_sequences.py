@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
-from prn_pipeline.data.sequences import LEAST, SIDE, VIDEO, looks_like_video, share_alike, thumbnail
+from prn_pipeline.data.splits.video_frames import LEAST, SIDE, VIDEO, looks_like_video, share_alike, thumbnail
 
 
 def scenery(seed: int, width: int) -> np.ndarray:

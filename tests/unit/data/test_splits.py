@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from prn_pipeline.data.split_settings import FoldsSplit, RatioSplit, SplitSettings
-from prn_pipeline.data.splits import assign_folds, assign_splits, nearest_share
+from prn_pipeline.data.splits.assignment import assign_folds, assign_splits, nearest_share
+from prn_pipeline.data.splits.settings import FoldsSplit, RatioSplit, SplitSettings
 from prn_pipeline.errors import UserError
 
 LISTS: SplitSettings = TypeAdapter(SplitSettings).validate_python(

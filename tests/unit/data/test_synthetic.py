@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from prn_pipeline.data.scene_camera import illumination, photograph
-from prn_pipeline.data.scene_ground import cut_plots
-from prn_pipeline.data.scene_objects import Stand, cast_shadows
-from prn_pipeline.data.scene_paving import strokes
 from prn_pipeline.data.settings import SyntheticSettings
-from prn_pipeline.data.synthetic import Landscape, draw_landscape, draw_scene
+from prn_pipeline.data.synthetic.camera import illumination, photograph
+from prn_pipeline.data.synthetic.ground import cut_plots
+from prn_pipeline.data.synthetic.objects import Stand, cast_shadows
+from prn_pipeline.data.synthetic.paving import strokes
+from prn_pipeline.data.synthetic.scene import Landscape, draw_landscape, draw_scene
 
 Scene = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 

@@ -17,10 +17,10 @@ import zarr
 from kedro.io import DatasetError
 from upath import UPath
 
-from prn_pipeline.data.array_parts import made_by
-from prn_pipeline.data.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
-from prn_pipeline.data.engine import EngineSettings
-from prn_pipeline.data.locations import location
+from prn_pipeline.data.execution.array_parts import made_by
+from prn_pipeline.data.execution.settings import EngineSettings
+from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
+from prn_pipeline.data.store.locations import location
 from prn_pipeline.errors import UserError
 from prn_pipeline.io import (
     ArrayStoreDataset,
@@ -31,8 +31,8 @@ from prn_pipeline.io import (
     TableDataset,
     TextDataset,
 )
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
 ROWS = SHARD_ROWS + 9
 MAPS = np.random.default_rng(0).random((ROWS, 6, 5)).astype(np.float16)
@@ -143,8 +143,8 @@ def test_a_failed_write_leaves_nothing(bucket: str) -> None:
 KILLED = """
 import os, signal, sys
 import numpy as np
-from prn_pipeline.data.array_store import ArrayStream, write_arrays
-from prn_pipeline.data.locations import location
+from prn_pipeline.data.store.array_store import ArrayStream, write_arrays
+from prn_pipeline.data.store.locations import location
 
 def batches():
     for start in range(3):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
-from prn_pipeline.data.array_store import ArrayStream
+from prn_pipeline.data.store.array_store import ArrayStream
 from prn_pipeline.io import (
     ArrayStoreDataset,
     FiguresDataset,
@@ -19,8 +19,8 @@ from prn_pipeline.io import (
     TableDataset,
     TextDataset,
 )
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
 
 def refiner() -> Refiner:

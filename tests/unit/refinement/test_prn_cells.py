@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from prn_pipeline.refinement import PatchRefineNet
-from prn_pipeline.refinement.cells import as_released, join_cells, split_into_cells
+from prn_pipeline.refinement.patch_refine_net.cells import as_released, join_cells, split_into_cells
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

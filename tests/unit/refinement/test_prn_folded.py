@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from prn_pipeline.refinement import PatchRefineNet
-from prn_pipeline.refinement.blocks import UpConv, doubling_kernel
-from prn_pipeline.refinement.folded import fold_for_inference
+from prn_pipeline.refinement.patch_refine_net.blocks import UpConv, doubling_kernel
+from prn_pipeline.refinement.patch_refine_net.folded import fold_for_inference
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

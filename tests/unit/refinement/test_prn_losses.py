@@ -10,8 +10,8 @@ from torch import Tensor
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement import DiceWeights, RefinedMaps, prn_loss, region_loss, regularization_loss
-from prn_pipeline.refinement.edges import laplacian
-from prn_pipeline.refinement.losses import overlap_loss
+from prn_pipeline.refinement.patch_refine_net.edges import laplacian
+from prn_pipeline.refinement.patch_refine_net.losses import overlap_loss
 
 KINDS = ["paper", "released", "dice"]
 

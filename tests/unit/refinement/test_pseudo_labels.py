@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement import patch_pseudo_labels
-from prn_pipeline.refinement.pseudo_label_cuda import patch_pseudo_labels_torch
+from prn_pipeline.refinement.pseudo_labels.torch_backend import patch_pseudo_labels_torch
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 

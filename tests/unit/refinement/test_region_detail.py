@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.region_detail import RegionDetailNet
-from prn_pipeline.refinement.settings import RegionDetailSettings
+from prn_pipeline.refinement.region_detail.model import RegionDetailNet
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
 
 def settings(**changes: object) -> RegionDetailSettings:

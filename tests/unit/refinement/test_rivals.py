@@ -26,8 +26,8 @@ from prn_pipeline.refinement import (
     tune_threshold,
     turn_signs,
 )
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
 CANDIDATES = (np.arange(1000) / 1000).astype(np.float32)
 

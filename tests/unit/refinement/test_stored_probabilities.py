@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit
 
-from prn_pipeline.refinement.stored_probabilities import probabilities_of
+from prn_pipeline.data.store.logits import probabilities_of
 
 
 def test_every_float16_gets_the_bits_of_the_sigmoid() -> None:

@@ -7,9 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.settings import RegionDetailSettings
-from prn_pipeline.refinement.trust_tuning import CANDIDATES, LEAST_GAIN, SHIFTS, Judgement, Trust, TrustTuner
+from prn_pipeline.refinement.region_detail.correction_strength import (
+    CANDIDATES,
+    LEAST_GAIN,
+    SHIFTS,
+    Judgement,
+    Trust,
+    TrustTuner,
+)
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
 Part = tuple[list[torch.Tensor], torch.Tensor]
 SMALL = RegionDetailSettings(network="region_detail", detail_width=4, detail_levels=2, region_size=8, members=3)

@@ -27,8 +27,8 @@ def test_each_pixel_has_the_colour_of_its_verdict() -> None:
         (True, 0): {gallery.FALSE_POSITIVE},
         (False, 1): {gallery.FALSE_NEGATIVE},
         (False, 0): {gallery.GROUND},
-        (True, 255): {gallery.IGNORE, gallery.IGNORE_STRIPE},
-        (False, 255): {gallery.IGNORE, gallery.IGNORE_STRIPE},
+        (True, 255): {gallery.IGNORED, gallery.IGNORED_STRIPE},
+        (False, 255): {gallery.IGNORED, gallery.IGNORED_STRIPE},
     }
     shown = hexes(gallery.error_picture(prediction, mask))
     for place in np.ndindex(mask.shape):
@@ -37,7 +37,7 @@ def test_each_pixel_has_the_colour_of_its_verdict() -> None:
 
 def test_ignored_area_is_striped() -> None:
     shown = hexes(gallery.error_picture(np.zeros((24, 24)), np.full((24, 24), 255, np.uint8)))
-    assert set(shown.ravel()) == {gallery.IGNORE, gallery.IGNORE_STRIPE}
+    assert set(shown.ravel()) == {gallery.IGNORED, gallery.IGNORED_STRIPE}
     assert len(set(shown[0])) == len(set(shown[:, 0])) == 2
 
 
@@ -50,7 +50,7 @@ def test_maps_get_brighter_with_probability_and_grey_where_undefined() -> None:
     ramp = gallery.coloured_map(np.linspace(0, 1, 64, dtype=np.float16)[None])
     brightness = ramp[0].astype(float) @ (0.2126, 0.7152, 0.0722)
     assert (np.diff(brightness) > 0).all()
-    assert to_hex(gallery.coloured_map(np.array([[np.nan]]))[0, 0] / 255) == gallery.IGNORE
+    assert to_hex(gallery.coloured_map(np.array([[np.nan]]))[0, 0] / 255) == gallery.IGNORED
 
 
 def test_row_has_six_panels_in_reading_order_with_their_errors_in_words(make_row: Row) -> None:

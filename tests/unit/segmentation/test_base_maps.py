@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.segmentation.maps import FLIPS, MapMaker, at_half_resolution
-from prn_pipeline.segmentation.model import architecture_names
+from prn_pipeline.segmentation.smp_model import architecture_names
 
 SMALL = {"architecture": "Unet", "encoder": "resnet18", "options": {"decoder_channels": [16, 8, 8, 8, 8]}}
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.settings import RegionDetailSettings
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings, MapFilesSettings, build_base_model
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.training.tiling import Tiles

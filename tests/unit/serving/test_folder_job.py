@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from prn_pipeline.data.map_folder import MapFolder
+from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import describe
 from prn_pipeline.serving import Predictor

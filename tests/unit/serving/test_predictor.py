@@ -10,9 +10,10 @@ from PIL import Image
 import prn_pipeline
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings, RegionDetailSettings
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.predictor import Item

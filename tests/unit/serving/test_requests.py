@@ -11,8 +11,8 @@ from PIL import Image
 
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.settings import RegionDetailSettings
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.requests import answer

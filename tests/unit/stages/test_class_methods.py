@@ -10,14 +10,14 @@ from scipy.special import expit, softmax
 
 from prn_pipeline.metrics import COLUMNS, count_image, mean_iou, scores
 from prn_pipeline.metrics.confusion import confusion
-from prn_pipeline.refinement.class_trust import ClassTrustTuner
+from prn_pipeline.refinement.region_detail.class_correction_strength import ClassTrustTuner
 from prn_pipeline.reporting.score_tables import class_rows
-from prn_pipeline.segmentation.maps import one_vs_rest
+from prn_pipeline.segmentation.maps import normalised, one_vs_rest
 from prn_pipeline.segmentation.objective import MaskObjective
-from prn_pipeline.stages.class_methods import class_predictions, normalised
-from prn_pipeline.stages.map_pairs import MapBatch
-from prn_pipeline.stages.scoring import per_image, score_methods
-from prn_pipeline.stages.task_measures import measures_of
+from prn_pipeline.stages.evaluation.class_methods import class_predictions
+from prn_pipeline.stages.evaluation.map_pairs import MapBatch
+from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
+from prn_pipeline.stages.evaluation.task_measures import measures_of
 from prn_pipeline.training.task import overlaps
 
 C = 4

@@ -14,20 +14,21 @@ import pytest
 import torch
 from distributed import LocalCluster
 
-from prn_pipeline.data.array_parts import ArrayParts, made_by, write_parts
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, Batch, write_arrays
-from prn_pipeline.data.class_maps import CLASSES, map_samples
-from prn_pipeline.data.engine import LOCAL, EngineSettings, Part, open_engine
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.execution.array_parts import ArrayParts, made_by, write_parts
+from prn_pipeline.data.execution.engine import open_engine
+from prn_pipeline.data.execution.settings import LOCAL, EngineSettings, Part
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, Batch, write_arrays
+from prn_pipeline.data.store.class_maps import CLASSES, map_samples
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModelSettings, build_base_model
-from prn_pipeline.stages.evaluation import measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.scoring import score_methods
+from prn_pipeline.stages.evaluation.task_measures import measures_of
 from prn_pipeline.stages.logit_caching import assign_models, cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
-from prn_pipeline.stages.scoring import score_methods
-from prn_pipeline.stages.task_measures import measures_of
 from prn_pipeline.training.tiling import Tiles
 
 LENGTH, SIDE = 150, 32

@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.map_manifest import learning_rows, seen_rows
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.objective import EnsembleObjective
-from prn_pipeline.refinement.settings import RegionDetailSettings
-from prn_pipeline.refinement.trust_tuning import Trust
+from prn_pipeline.refinement.region_detail.correction_strength import Trust
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.stages.ensemble_training import parts_of
-from prn_pipeline.stages.logit_caching import assign_models, learning_rows, seen_rows
+from prn_pipeline.stages.logit_caching import assign_models
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.inference import predict_logits

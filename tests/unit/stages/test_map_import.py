@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
-from prn_pipeline.data.class_maps import CLASSES, map_samples
-from prn_pipeline.data.map_folder import MapFolder
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.class_maps import CLASSES, map_samples
+from prn_pipeline.data.store.map_manifest import NO_MAP, learning_rows, seen_rows
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.stages.logit_caching import NO_MAP, learning_rows, seen_rows
 from prn_pipeline.stages.map_import import assign_maps, imported_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prn_pipeline.stages.model_costs import model_cost
+from prn_pipeline.stages.evaluation.model_costs import model_cost
 
 
 def test_a_convolution_costs_two_operations_a_weight_and_pixel() -> None:

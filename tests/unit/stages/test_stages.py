@@ -9,24 +9,26 @@ import pytest
 from PIL import Image
 from scipy.special import expit
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.resizing import stretch
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.map_manifest import learning_rows
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics import COLUMNS, count_image
 from prn_pipeline.metrics.saliency import saliency_measures
 from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
-from prn_pipeline.refinement.settings import PatchRefineNetSettings
-from prn_pipeline.stages.evaluation import measure, tune_thresholds
-from prn_pipeline.stages.logit_caching import assign_models, learning_rows
-from prn_pipeline.stages.map_pairs import MapBatch, MapPair
-from prn_pipeline.stages.methods import METHODS, predictions
-from prn_pipeline.stages.native import native_resolution, stretch
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
+from prn_pipeline.stages.evaluation.map_pairs import MapBatch, MapPair
+from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
+from prn_pipeline.stages.evaluation.methods import METHODS, predictions
+from prn_pipeline.stages.evaluation.native_resolution import native_resolution
+from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
+from prn_pipeline.stages.evaluation.task_measures import measures_of
+from prn_pipeline.stages.logit_caching import assign_models
 from prn_pipeline.stages.prn_training import monitors, train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.reporting import choose_gallery, foreground, gallery, map_statistics
-from prn_pipeline.stages.scoring import per_image, score_methods
-from prn_pipeline.stages.task_measures import measures_of
 from prn_pipeline.training.settings import TrainingSettings
 
 #: The squares were seen once only.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from torch import Tensor, nn
 
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream, write_arrays
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.training import inference
 from prn_pipeline.training.tiling import Tiles
 

@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
-from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.array_store import ArrayStore
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.checkpoints import alone_in

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.refinement.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.training.module_files import load_module, save_module, weights_digest
 
 SETTINGS = PatchRefineNetSettings(width=4, grid=2)

@@ -16,7 +16,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from prn_pipeline.data.sample_store import Samples
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation import BaseModelSettings, build_base_model
 from prn_pipeline.segmentation.objective import MaskObjective

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prn_pipeline.refinement.region_detail import RegionDetailNet
-from prn_pipeline.refinement.settings import RegionDetailSettings
+from prn_pipeline.refinement.region_detail.model import RegionDetailNet
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.training.tiling import Tiled, Tiles
 
 SMALL = Tiles(size=128, overlap=64)

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.sample_store import Samples
-from prn_pipeline.pipelines.tracking import log_epoch
+from prn_pipeline.data.store.array_store import ArrayStore
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation import read_base_settings
 from prn_pipeline.stages.base_training import train_base_model, train_fold_models
+from prn_pipeline.tracking.epochs import log_epoch
 from prn_pipeline.training.settings import TrainingSettings
 
 

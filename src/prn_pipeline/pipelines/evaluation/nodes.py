@@ -8,24 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.array_parts import ArrayParts, made_by
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream
-from prn_pipeline.data.class_maps import map_samples
-from prn_pipeline.data.engine import open_engine, read_engine
 from prn_pipeline.data.episodes import CATEGORY, episode_samples
-from prn_pipeline.data.sample_store import IDENTITY
+from prn_pipeline.data.execution.array_parts import ArrayParts, made_by
+from prn_pipeline.data.execution.engine import open_engine
+from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.pipelines.provenance import settings_digests
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.refiner import Refiner
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
+from prn_pipeline.data.store.class_maps import map_samples
+from prn_pipeline.data.store.sample_store import IDENTITY
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles
-from prn_pipeline.stage_costs import Costs
-from prn_pipeline.stages.evaluation import measure, refined_maps, tune_thresholds
-from prn_pipeline.stages.map_descriptions import described_maps, reference_rows
-from prn_pipeline.stages.model_costs import model_costs
-from prn_pipeline.stages.native import native_resolution
-from prn_pipeline.stages.scoring import per_image, score_methods
-from prn_pipeline.stages.task_measures import measures_of
+from prn_pipeline.stages.evaluation.map_descriptions import described_maps, reference_rows
+from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.model_costs import model_costs
+from prn_pipeline.stages.evaluation.native_resolution import native_resolution
+from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
+from prn_pipeline.stages.evaluation.task_measures import measures_of
+from prn_pipeline.tracking.provenance import settings_digests
+from prn_pipeline.tracking.stage_costs import Costs
 from prn_pipeline.training.tiling import Tiles
 
 

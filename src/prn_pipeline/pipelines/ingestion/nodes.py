@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from prn_pipeline.data.array_store import ArrayStream
 from prn_pipeline.data.batches import read_batches
-from prn_pipeline.data.class_maps import CLASSES
 from prn_pipeline.data.ingestion import data_identity, inspect
-from prn_pipeline.data.reading import make_reader
-from prn_pipeline.data.sample_store import IDENTITY
+from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.store.array_store import ArrayStream
+from prn_pipeline.data.store.class_maps import CLASSES
+from prn_pipeline.data.store.sample_store import IDENTITY
 
 
 def ingest(dataset: str, settings: dict[str, Any], data_root: str) -> tuple[ArrayStream, pd.DataFrame]:

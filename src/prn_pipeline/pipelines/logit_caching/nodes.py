@@ -6,15 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from prn_pipeline.data.array_parts import ArrayParts, made_by
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream
-from prn_pipeline.data.class_maps import map_samples
-from prn_pipeline.data.engine import read_engine
 from prn_pipeline.data.episodes import SUPPORT, episode_samples
-from prn_pipeline.data.sample_store import IDENTITY, Samples
+from prn_pipeline.data.execution.array_parts import ArrayParts, made_by
+from prn_pipeline.data.execution.settings import read_engine
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
+from prn_pipeline.data.store.class_maps import map_samples
+from prn_pipeline.data.store.map_manifest import NO_MAP
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles, RunnableModel
-from prn_pipeline.stages.logit_caching import NO_MAP, assign_models, cached_maps
-from prn_pipeline.stages.map_import import EXTERNAL, assign_maps, folder_of_maps, imported_maps
+from prn_pipeline.segmentation.map_files import folder_of_maps
+from prn_pipeline.stages.logit_caching import assign_models, cached_maps
+from prn_pipeline.stages.map_import import EXTERNAL, assign_maps, imported_maps
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.tiling import Tiles
 

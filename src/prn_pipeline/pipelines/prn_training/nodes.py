@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.class_maps import map_samples
-from prn_pipeline.pipelines.tracking import log_epoch
+from prn_pipeline.data.store.array_store import ArrayStore
+from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
+from prn_pipeline.tracking.epochs import log_epoch
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.tiling import Tiles
 

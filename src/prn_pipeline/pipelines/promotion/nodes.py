@@ -7,20 +7,20 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.reading import make_reader
+from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.store.array_store import ArrayStore
+from prn_pipeline.layout.scopes import scope_path
 from prn_pipeline.metrics.descriptions import Descriptions
 from prn_pipeline.promotion.challenge import challenge
 from prn_pipeline.promotion.registry import Registry
-from prn_pipeline.refinement.fold_ensemble import FoldEnsemble
-from prn_pipeline.refinement.refiner import Refiner
-from prn_pipeline.scopes import scope_path
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.segmentation import AnyBaseModel, MapFiles
+from prn_pipeline.segmentation.map_files import folder_of_maps
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.comparison import ComparisonSettings
 from prn_pipeline.serving.judging import TestImages
-from prn_pipeline.stages.map_import import folder_of_maps
 
 logger = logging.getLogger(__name__)
 

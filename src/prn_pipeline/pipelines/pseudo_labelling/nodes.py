@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from prn_pipeline.data.array_parts import ArrayParts, made_by
-from prn_pipeline.data.array_store import ArrayStore, ArrayStream
-from prn_pipeline.data.class_maps import map_samples
-from prn_pipeline.data.engine import read_engine
-from prn_pipeline.data.sample_store import IDENTITY
+from prn_pipeline.data.execution.array_parts import ArrayParts, made_by
+from prn_pipeline.data.execution.settings import read_engine
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
+from prn_pipeline.data.store.class_maps import map_samples
+from prn_pipeline.data.store.sample_store import IDENTITY
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 
 

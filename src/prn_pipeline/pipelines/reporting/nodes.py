@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from prn_pipeline.data.array_store import ArrayStore
-from prn_pipeline.data.class_maps import map_samples
-from prn_pipeline.data.sample_store import IDENTITY
-from prn_pipeline.pipelines.provenance import provenance
+from prn_pipeline.data.store.array_store import ArrayStore
+from prn_pipeline.data.store.class_maps import map_samples
+from prn_pipeline.data.store.map_manifest import learning_rows
+from prn_pipeline.data.store.sample_store import IDENTITY
 from prn_pipeline.reporting import ReportInputs, render_report
-from prn_pipeline.stages.logit_caching import learning_rows
 from prn_pipeline.stages.reporting import gallery, map_statistics
+from prn_pipeline.tracking.provenance import provenance
 
 
 def build_report(

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.scopes import FAILURE, SCOPES, scope_path
+from prn_pipeline.layout.places import FAILURE, METRICS, REPORT, REPORTS
+from prn_pipeline.layout.scopes import SCOPES, scope_path
 
 State = Literal["done", "failed", "missing"]
 
@@ -51,14 +52,14 @@ def read_cells(names: Iterable[Mapping[str, Any]], project: Path) -> list[Cell]:
     Raises:
         UserError: a scores file is not JSON.
     """
-    reports, cells = project / "data" / "08_reporting", []
+    reports, cells = project / REPORTS, []
     for one in names:
         path = scope_path("cell", dict(one))
-        report = reports / path / "report.html"
+        report = reports / path / REPORT
         cells.append(
             Cell(
                 one,
-                scores=_json(project / "metrics" / f"{path}.json"),
+                scores=_json(project / METRICS / f"{path}.json"),
                 failure=_failure(reports, one),
                 report=report if report.is_file() else None,
             )

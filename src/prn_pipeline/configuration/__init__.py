@@ -1,0 +1,1 @@
+"""Parameters of a run: loaded, merged, checked before anything runs."""

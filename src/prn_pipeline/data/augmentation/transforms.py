@@ -1,0 +1,106 @@
+"""Random changes of training samples: masks and pseudo-labels follow the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from prn_pipeline.data.augmentation.settings import AugmentationSettings
+from prn_pipeline.data.sample_format import IGNORE
+
+#: Of an image of 16 bits.
+MOST = 65535
+
+
+class Augmentation:
+    """Applies the settings to one sample.
+
+    A sample is a dict of tensors of one height and width: images (3,H,W) uint8 or (C,H,W) int32 of 16 bits, stacks of
+    maps (C,H,W) float, labels (H,W) uint8. Stacks may be coarser, by a factor that divides H and W; such samples can be
+    cropped, flipped and turned, but not rotated or zoomed. Everything moves alike; rotation and zoom interpolate images
+    and maps but never labels; colours and blur change images only, of which those of 16 bits know brightness and
+    contrast alone. Values without a place, such as a fold number (), stay as they are.
+    Draws from torch's global generator, so a seeded run repeats itself.
+    """
+
+    def __init__(self, settings: AugmentationSettings) -> None:
+        self._crop = settings.crop
+        self._turns = settings.turns
+        moves: list[Any] = []
+        if settings.flips:
+            moves += [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
+        if settings.scale or settings.rotation:
+            moves.append(
+                v2.RandomAffine(
+                    degrees=settings.rotation,
+                    scale=(1 - settings.scale, 1 + settings.scale),
+                    interpolation=v2.InterpolationMode.BILINEAR,
+                    fill={tv_tensors.Image: 0, tv_tensors.Mask: IGNORE},
+                )
+            )
+        jitter = (settings.brightness, settings.contrast, settings.saturation, settings.hue)
+        looks: list[Any] = []
+        if any(jitter):
+            looks.append(v2.ColorJitter(*jitter))
+        if settings.blur:
+            looks.append(v2.RandomApply([v2.GaussianBlur(3, (0.3, 1.5))], p=settings.blur))
+        self._light = settings.brightness, settings.contrast
+        self._move = v2.Compose(moves) if moves else None
+        self._look = v2.Compose(looks) if looks else None
+
+    def __call__(self, sample: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The changed sample, same keys, same dtypes."""
+        if self._crop:
+            sample = _cropped(sample, self._crop)
+        if self._move is not None:
+            moved = {name: _wrapped(value) for name, value in sample.items() if value.ndim >= 2}
+            sample = sample | _plain(self._move(moved))
+        if self._look is not None:
+            images = {name: tv_tensors.Image(value) for name, value in sample.items() if _is_image(value)}
+            sample = sample | (_plain(self._look(images)) if images else {})
+        sample = sample | {name: self._bands(value) for name, value in sample.items() if value.dtype == torch.int32}
+        if self._turns:
+            turns = int(torch.randint(4, ()))
+            turned = {name: torch.rot90(value, turns, (-2, -1)) for name, value in sample.items() if value.ndim >= 2}
+            sample = sample | turned
+        return sample
+
+    def _bands(self, image: Tensor) -> Tensor:
+        """Brightness and contrast of all bands (C,H,W) alike; colours and blur are for RGB."""
+        brightness, contrast = (1 + amount * (2 * torch.rand(()) - 1) for amount in self._light)
+        values = image.float() * brightness
+        mean = values.mean((-2, -1), keepdim=True)
+        return (mean + contrast * (values - mean)).round().clamp(0, MOST).to(image.dtype)
+
+
+def _cropped(sample: dict[str, Tensor], side: int) -> dict[str, Tensor]:
+    """A random square of `side` pixels; all of it where the sample is no larger. Coarser maps give the same place."""
+    placed = [value.shape[-2:] for value in sample.values() if value.ndim >= 2]
+    height, width = max(placed)
+    step = height // min(placed)[0]  # pixels a pixel of the coarsest map
+    side = min(side // step * step, height, width)
+    top, left = (step * int(torch.randint((room - side) // step + 1, ())) for room in (height, width))
+
+    def part(value: Tensor) -> Tensor:
+        factor = height // value.shape[-2]
+        rows, columns = (slice(start // factor, (start + side) // factor) for start in (top, left))
+        return value[..., rows, columns]
+
+    return {name: part(value) if value.ndim >= 2 else value for name, value in sample.items()}
+
+
+def _is_image(value: Tensor) -> bool:
+    return value.ndim == 3 and value.dtype == torch.uint8
+
+
+def _wrapped(value: Tensor) -> tv_tensors.TVTensor:
+    """As the library's image, which it interpolates, or as its mask, which it does not."""
+    return tv_tensors.Image(value) if value.ndim == 3 else tv_tensors.Mask(value)
+
+
+def _plain(wrapped: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.as_subclass(Tensor) for name, value in wrapped.items()}

@@ -1,0 +1,64 @@
+"""Images that are not RGB of 8 bits: any number of bands, 8 to 32 bits, integers or floats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_pipeline.data.readers.array_files import read_array
+from prn_pipeline.data.readers.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.errors import UserError
+
+EXTENSIONS = frozenset({".npy", ".npz"}) | PICTURES
+MOST = 65535
+
+
+def decode_bands(path: Path, bands: BandSettings) -> NDArray[np.uint16]:
+    """An image, its values from `bands.low` to `bands.high` stretched to 0 .. 65535; what lies outside is clipped.
+
+    Args:
+        path: .tif of any kind, .npy, .npz with one array, or a picture.
+        bands: how many, and which values.
+
+    Returns:
+        uint16 (H, W, bands.count).
+
+    Raises:
+        UserError: the file cannot be read, has other bands, or holds NaN.
+    """
+    return scale_bands(read_array(path), bands, str(path))
+
+
+def scale_bands(stored: NDArray[np.generic], bands: BandSettings, name: str) -> NDArray[np.uint16]:
+    """`decode_bands` of an array that has been read; `name` is for messages."""
+    image = _bands_last(stored, bands.count, name)
+    low, high = _range(image.dtype, bands, name)
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise UserError(f"{name}: NaN or infinite values. Fill them, and mark their pixels in an ignore region.")
+    scaled = (image.astype(np.float64) - low) / (high - low)
+    return np.rint(np.clip(scaled, 0, 1) * MOST).astype(np.uint16)
+
+
+def _bands_last(stored: NDArray[np.generic], count: int, name: str) -> NDArray[np.generic]:
+    """(H, W, bands) from that, from (bands, H, W), and from (H, W) where there is one band."""
+    if stored.ndim == 2 and count == 1:
+        return stored[..., None]
+    if stored.ndim == 3 and stored.shape[2] == count:
+        return stored
+    if stored.ndim == 3 and stored.shape[0] == count:
+        return np.moveaxis(stored, 0, 2)
+    raise UserError(
+        f"{name}: an array of shape {stored.shape}, expected (height, width, {count}) or ({count}, height, width)."
+        " Correct `bands.count`, or export the image again."
+    )
+
+
+def _range(dtype: np.dtype[np.generic], bands: BandSettings, name: str) -> tuple[float, float]:
+    if bands.low is not None and bands.high is not None:
+        return bands.low, bands.high
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        return 0.0, float(np.iinfo(dtype.name).max)
+    raise UserError(f"{name}: values of type {dtype}, whose range says nothing. Set `bands: {{low: ..., high: ...}}`.")

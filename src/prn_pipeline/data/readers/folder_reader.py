@@ -1,0 +1,141 @@
+"""Samples from image files in folders."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_pipeline.data.readers.band_decoding import EXTENSIONS as IMAGES
+from prn_pipeline.data.readers.band_decoding import decode_bands
+from prn_pipeline.data.readers.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.readers.decoding import decode_image, decode_mask
+from prn_pipeline.data.readers.listing import list_pictures, require_dataset_folder
+from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside
+from prn_pipeline.data.readers.pairing import pair_files, plain_id
+from prn_pipeline.data.readers.records import Record
+from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
+from prn_pipeline.data.sample_format import Pixels
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.splits.settings import ColumnSplit, FoldersSplit, ListsSplit
+from prn_pipeline.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+Files = dict[str, dict[str, Path]]
+
+
+class FolderReader:
+    """Reads the data set `name` below `data_root`; see `DatasetSettings` for what its files may look like."""
+
+    def __init__(self, name: str, settings: DatasetSettings, data_root: Path) -> None:
+        self.name = name
+        self.settings = settings
+        self.data_root = data_root
+
+    def records(self) -> list[Record]:
+        """All samples, sorted by sample_id; those that the data set's own split does not name are left out.
+
+        Raises:
+            UserError: folders, partners or split entries are missing or stand there twice.
+        """
+        folder = require_dataset_folder(self.name, self.data_root, self.settings.folder or self.name)
+        split = self.settings.split
+        given: dict[str, str] | None = None
+        if isinstance(split, FoldersSplit):
+            files, given = self._paired_by_split_folder(folder, split)
+        else:
+            files = self._paired(folder)
+        known = _names_of_samples(files, folder)
+        groups = groups_of(folder, split.group, known) if split.group else {}
+        if isinstance(split, ListsSplit):
+            given = splits_from_lists(folder, split, known, groups)
+        elif isinstance(split, ColumnSplit):
+            given = splits_from_column(folder, split, known)
+        chosen = [sample_id for sample_id in sorted(files) if given is None or sample_id in given]
+        if len(chosen) < len(files):
+            logger.warning("data set '%s': %d images are in no split: left out", self.name, len(files) - len(chosen))
+        return [
+            Record(
+                sample_id=sample_id,
+                image_path=files[sample_id]["image"].relative_to(self.data_root),
+                mask_path=files[sample_id]["mask"].relative_to(self.data_root),
+                ignore_path=files[sample_id]["ignore region"].relative_to(self.data_root)
+                if self.settings.ignore_region
+                else None,
+                split=given[sample_id] if given is not None else None,
+                group=groups.get(sample_id, sample_id),
+            )
+            for sample_id in chosen
+        ]
+
+    def image(self, record: Record) -> Pixels:
+        """uint8 (H, W, 3), RGB, upright; or uint16 (H, W, bands) where the settings say so."""
+        assert record.image_path is not None
+        path = self.data_root / record.image_path
+        return decode_image(path) if self.settings.bands is None else decode_bands(path, self.settings.bands)
+
+    def mask(self, record: Record) -> NDArray[np.uint8]:
+        """uint8 (H, W) of 0, 1 and 255 by the data set's rule; of class ids and 255 where it has classes.
+
+        Raises:
+            UserError: unreadable, no rule for its values, or an ignore region of another size.
+        """
+        assert record.mask_path is not None
+        path = self.data_root / record.mask_path
+        values = decode_mask(path)
+        try:
+            if self.settings.classes:
+                mask = class_ids(values, len(self.settings.classes), self.settings.mask)
+            else:
+                mask = binarize_mask(values, self.settings.mask)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        if record.ignore_path is None:
+            return mask
+        region = decode_mask(self.data_root / record.ignore_path)
+        if region.shape != mask.shape:
+            raise UserError(
+                f"{self.data_root / record.ignore_path}: the ignore region is {region.shape[0]} x {region.shape[1]} "
+                f"pixels (height x width), its mask {mask.shape[0]} x {mask.shape[1]}. Export both at one size."
+            )
+        return ignore_outside(mask, region)
+
+    def _paired(self, folder: Path) -> Files:
+        images = list_pictures(
+            folder, self.settings.images, "images", PICTURES if self.settings.bands is None else IMAGES
+        )
+        others = {"mask": list_pictures(folder, self.settings.masks, "masks")}
+        if self.settings.ignore_region:
+            others["ignore region"] = list_pictures(folder, self.settings.ignore_region, "ignore_region")
+        return pair_files(images, others, self.settings.pairing, folder)
+
+    def _paired_by_split_folder(self, folder: Path, split: FoldersSplit) -> tuple[Files, dict[str, str]]:
+        parts = {"train": split.train, "val": split.val, "test": split.test}
+        found: dict[str, Files] = {}
+        for part, sub_folder in parts.items():
+            if sub_folder is None:
+                continue
+            if not (folder / sub_folder).is_dir():
+                raise UserError(
+                    f"{folder / sub_folder}: no such folder of the {part} split. Correct `split.{part}: {sub_folder}`."
+                )
+            found[part] = self._paired(folder / sub_folder)
+        pairs = [(part, sample_id) for part in found for sample_id in found[part]]
+        # Many data sets number every split from 1: the split then becomes part of every id.
+        plain = len({sample_id for _, sample_id in pairs}) == len(pairs)
+        ids = {(part, sample_id): sample_id if plain else f"{part}_{sample_id}" for part, sample_id in pairs}
+        files = {ids[part, sample_id]: found[part][sample_id] for part, sample_id in pairs}
+        return files, {ids[part, sample_id]: part for part, sample_id in pairs}
+
+
+def _names_of_samples(files: Files, folder: Path) -> dict[str, str]:
+    """Every unambiguous name of a sample -> its id: the id itself, its image's file name, stem and path."""
+    meant: dict[str, set[str]] = {}
+    for sample_id, paths in files.items():
+        image = paths["image"]
+        for name in (image.name, image.stem, image.relative_to(folder).as_posix()):
+            meant.setdefault(plain_id(name), set()).add(sample_id)
+    return {name: ids.pop() for name, ids in meant.items() if len(ids) == 1} | {key: key for key in files}

@@ -1,0 +1,174 @@
+"""The maps of another program, found by the ids of samples."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from prn_pipeline.data.readers.array_files import read_array
+from prn_pipeline.data.readers.map_decoding import EXTENSIONS, Values, decode_map
+from prn_pipeline.data.readers.pairing import compile_expression, plain_id
+from prn_pipeline.errors import UserError
+
+#: The sides of a map and of its image may differ in ratio by so much: rounding of a smaller map.
+RATIO_TOLERANCE = 0.03
+NAMED = 5
+#: Endings of files that hold the maps of all samples.
+CONTAINERS = frozenset({".npz", ".zarr"})
+
+
+class MapFile(NamedTuple):
+    """Where a map is: a file (or .zarr folder), and which of its arrays."""
+
+    path: Path
+    member: str | None
+
+
+class MapFolder:
+    """Maps by sample id.
+
+    Args:
+        dataset_folder: of the data set.
+        pattern: sub-folder of it, glob pattern below it, or a container (.npz file or .zarr group, an array a sample),
+            whose ending may be left out.
+        expression: for file names (or names of arrays); group(1) is the sample id. None: the name without extension.
+        values: what is stored.
+
+    Raises:
+        UserError: nothing is there, or two files stand for one sample.
+    """
+
+    def __init__(self, dataset_folder: Path, pattern: str, expression: str | None, values: Values) -> None:
+        pattern = _present(dataset_folder, pattern)
+        self.place = dataset_folder / pattern
+        self._values = values
+        found = _members(self.place) or [MapFile(path, None) for path in _files(dataset_folder, pattern)]
+        if not found:
+            raise UserError(
+                f"{self.place}: no maps there. Write one a sample, named after its image"
+                f" ({', '.join(sorted(EXTENSIONS))}), or correct `folder` of the base model."
+            )
+        self._files = _by_id(found, expression, self.place)
+
+    def __contains__(self, sample_id: str) -> bool:
+        return sample_id in self._files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @property
+    def examples(self) -> str:
+        """Some ids that there are maps for."""
+        return ", ".join(sorted(self._files)[:NAMED])
+
+    def logits(self, sample_id: str, native: tuple[int, int], classes: int = 1) -> NDArray[np.float32]:
+        """The map of a sample, float32 (h, w) or (classes, h, w), at whatever size it was stored; see `decode_map`.
+
+        Args:
+            sample_id: for which there is a map.
+            native: height and width of the image.
+            classes: how many maps an image has.
+
+        Raises:
+            UserError: see `decode_map`; or the map has other proportions than the image.
+        """
+        file = self._files[sample_id]
+        logits = decode_map(file.path, file.member, self._values, classes)
+        height, width = logits.shape[-2:]
+        stretched = (height / width) / (native[0] / native[1])
+        if height != width and abs(stretched - 1) > RATIO_TOLERANCE:
+            raise UserError(
+                f"{file.path}: the map is {height} x {width} (height x width), its image {native[0]} x {native[1]}."
+                " Write it with the image's proportions, or as a square if the model saw stretched images; if height"
+                " and width are exchanged, transpose it."
+            )
+        return logits
+
+    @property
+    def holds_logits(self) -> bool:
+        """Whether files hold logits, of a softmax where there are several classes."""
+        return self._values == "logits"
+
+    def digest(self, ids: Iterable[str]) -> str:
+        """sha256 (hex) over ids and contents: equal where the maps are."""
+        digest = hashlib.sha256(self._values.encode())
+        for sample_id in sorted(ids):
+            file = self._files[sample_id]
+            digest.update(f"\0{sample_id}\0".encode())
+            if file.member is None and file.path.is_file():
+                with file.path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+            else:
+                digest.update(read_array(file.path, file.member).tobytes())
+        return digest.hexdigest()
+
+
+def _present(folder: Path, pattern: str) -> str:
+    """The pattern, or a container of that name where no folder has it."""
+    endings = ("", *sorted(CONTAINERS))
+    return next((pattern + ending for ending in endings if (folder / (pattern + ending)).exists()), pattern)
+
+
+def _members(container: Path) -> list[MapFile]:
+    if container.suffix == ".npz" and container.is_file():
+        with np.load(container, allow_pickle=False) as arrays:
+            return [MapFile(container, name) for name in arrays]
+    if container.suffix == ".zarr" and container.is_dir():
+        group = zarr.open(container, mode="r")
+        return [MapFile(container, name) for name in group.array_keys()] if isinstance(group, zarr.Group) else []
+    return []
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    if not any(character in pattern for character in "*?["):
+        if not (folder / pattern).is_dir():
+            raise UserError(f"{folder / pattern}: no such folder. Put the maps there, or correct `folder: {pattern}`.")
+        entries = list((folder / pattern).iterdir())
+    else:
+        found = [path for path in folder.glob(pattern) if not _inside_a_store(path, folder)]
+        entries = [path for path in found if not _is_plain_folder(path)]
+        entries += [path for entry in found if _is_plain_folder(entry) for path in entry.iterdir()]
+    wanted = {path for path in entries if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")}
+    return sorted(wanted)
+
+
+def _is_plain_folder(path: Path) -> bool:
+    return path.is_dir() and path.suffix.lower() != ".zarr"
+
+
+def _inside_a_store(path: Path, folder: Path) -> bool:
+    return any(parent.suffix.lower() == ".zarr" for parent in path.relative_to(folder).parents)
+
+
+def _by_id(found: list[MapFile], expression: str | None, place: Path) -> dict[str, MapFile]:
+    compiled = None if expression is None else compile_expression(expression, "name")
+    by_id: dict[str, list[MapFile]] = defaultdict(list)
+    for file in found:
+        key = _key(file, compiled)
+        if key:
+            by_id[plain_id(key)].append(file)
+    if not by_id:
+        raise UserError(
+            f"{place}: `name: {expression}` matches none of {len(found)} maps, such as {found[0].path.name}."
+        )
+    twice = [files for files in by_id.values() if len(files) > 1]
+    if twice:
+        examples = "; ".join(" and ".join(file.path.name for file in files) for files in twice[:NAMED])
+        raise UserError(f"{place}: {len(twice)} samples have more than one map: {examples}. Keep one of each.")
+    return {sample_id: files[0] for sample_id, files in by_id.items()}
+
+
+def _key(file: MapFile, expression: re.Pattern[str] | None) -> str | None:
+    name = file.member if file.member is not None else file.path.name
+    if expression is not None:
+        match = expression.search(name)
+        return match.group(1) if match else None
+    return name if file.member is not None else file.path.stem

@@ -1,0 +1,131 @@
+"""Which mask belongs to which image."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from prn_pipeline.data.readers.decoding import EXTENSIONS
+from prn_pipeline.data.settings import RegexPairing, StemPairing
+from prn_pipeline.errors import UserError
+
+logger = logging.getLogger(__name__)
+NAMED = 5
+
+
+def pair_files(
+    images: list[Path], others: dict[str, list[Path]], pairing: StemPairing | RegexPairing, folder: Path
+) -> dict[str, dict[str, Path]]:
+    """Find each image's mask (and ignore region).
+
+    Args:
+        images: image files.
+        others: files of each other kind, for example {"mask": [...], "ignore region": [...]}.
+        pairing: the data set's rule.
+        folder: the data set's folder, which paths in expressions are relative to.
+
+    Returns:
+        {sample_id: {"image": path, kind: path, ...}}, sorted by sample_id.
+
+    Raises:
+        UserError: two files of one kind share an id, a file has no partner, or an expression is no use.
+    """
+    keyed = {"image": _by_key("image", images, pairing, folder)}
+    keyed |= {kind: _by_key(kind, files, pairing, folder) for kind, files in others.items()}
+    unmatched = {*images, *(path for files in others.values() for path in files)} - {
+        path for files in keyed.values() for path in files.values()
+    }
+    if unmatched:
+        names = _names(path.relative_to(folder).as_posix() for path in sorted(unmatched))
+        logger.warning(
+            "%s: left out %d files that no expression of `pairing` matches: %s", folder, len(unmatched), names
+        )
+    problems = []
+    for kind in others:
+        problems += _missing("image", keyed["image"], kind, keyed[kind])
+        problems += _missing(kind, keyed[kind], "image", keyed["image"])
+    if problems:
+        raise UserError(
+            f"{folder}: " + " ".join(problems) + " Add the missing files, remove the others, or say with `pairing` how "
+            "their names correspond: {by: regex, image: ..., mask: ...}."
+        )
+    return {key: {kind: files[key] for kind, files in keyed.items()} for key in sorted(keyed["image"])}
+
+
+def plain_id(text: str) -> str:
+    """One spelling for ids: composed Unicode (archives made on a Mac hold decomposed names), no folder separators."""
+    return unicodedata.normalize("NFC", text.strip()).replace("/", "_")
+
+
+def compile_expression(expression: str, setting: str) -> re.Pattern[str]:
+    """A regular expression with at least one group.
+
+    Raises:
+        UserError: it does not compile, or has no group.
+    """
+    try:
+        compiled = re.compile(expression)
+    except re.error as error:
+        raise UserError(f"`{setting}: {expression}` is no regular expression: {error}. Correct it.") from error
+    if compiled.groups < 1:
+        raise UserError(
+            f"`{setting}: {expression}` has no group. Put parentheses around the part that counts, as in '(\\d+)_sat'."
+        )
+    return compiled
+
+
+def _by_key(kind: str, files: list[Path], pairing: StemPairing | RegexPairing, folder: Path) -> dict[str, Path]:
+    key_of = _key_function(kind, pairing, folder)
+    found = defaultdict(list)
+    for path in files:
+        key = key_of(path)
+        if key:
+            found[plain_id(key)].append(path)
+    if not found:
+        raise UserError(
+            f"{folder}: the expression of `pairing` for {kind} files matches none of {len(files)}, such as "
+            f"{_names(path.relative_to(folder).as_posix() for path in files)}. Correct it."
+        )
+    twice = [paths for _, paths in sorted(found.items()) if len(paths) > 1]
+    if twice:
+        examples = "; ".join(" and ".join(path.relative_to(folder).as_posix() for path in paths) for paths in twice[:5])
+        raise UserError(
+            f"{folder}: {len(twice)} sample ids stand for more than one {kind} file: {examples}. Remove or rename all "
+            "but one, or take the folder into the id with `pairing: {by: regex, image: '(.+/.+)\\.jpg', ...}`."
+        )
+    return {key: paths[0] for key, paths in found.items()}
+
+
+def _key_function(kind: str, pairing: StemPairing | RegexPairing, folder: Path) -> Callable[[Path], str | None]:
+    if isinstance(pairing, StemPairing):
+        return lambda path: path.stem
+    which = "image" if kind == "image" else "mask"
+    expression = compile_expression(getattr(pairing, which), f"pairing.{which}")
+
+    def key_of(path: Path) -> str | None:
+        text = path.relative_to(folder).as_posix() if "/" in expression.pattern else path.name
+        match = expression.search(text)
+        return match.group(1) if match else None
+
+    return key_of
+
+
+def _missing(kind: str, has: dict[str, Path], other: str, among: dict[str, Path]) -> list[str]:
+    alone = sorted(set(has) - set(among))
+    if not alone:
+        return []
+    found = [f"{len(alone)} {kind} files without {other}: {_names(has[key].name for key in alone)}."]
+    beside = [path for parent in {path.parent for path in among.values()} for path in parent.iterdir()]
+    others = [path.name for path in beside if path.stem in alone and path.suffix.lower() not in EXTENSIONS]
+    if others:
+        found.append(f"Not a supported kind of picture: {_names(sorted(others))}; convert to PNG.")
+    return found
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:NAMED]) + (", ..." if len(listed) > NAMED else "")

@@ -1,0 +1,44 @@
+"""What every reader of samples offers, whatever its files look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_pipeline.data.sample_format import Pixels
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample before anything is decoded.
+
+    Paths are relative to the data root (None where a sample has no file). `split` is train, val or test when the data
+    set itself says so, else None. `group` is the sample's own id unless the settings tie samples together.
+    """
+
+    sample_id: str
+    image_path: Path | None
+    mask_path: Path | None
+    ignore_path: Path | None
+    split: str | None
+    group: str
+
+
+class Reader(Protocol):
+    """A source of samples; its methods are called from several threads at once."""
+
+    def records(self) -> list[Record]:
+        """All samples, sorted by sample_id."""
+        ...
+
+    def image(self, record: Record) -> Pixels:
+        """uint8 (H, W, 3), RGB; or uint16 (H, W, bands)."""
+        ...
+
+    def mask(self, record: Record) -> NDArray[np.uint8]:
+        """uint8 (H, W): 0 background, 1 foreground, or class ids; 255 counts nowhere."""
+        ...

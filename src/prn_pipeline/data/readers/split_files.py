@@ -1,0 +1,140 @@
+"""Splits and groups that a data set brings along, in lists of ids or in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from prn_pipeline.data.readers.pairing import compile_expression, plain_id
+from prn_pipeline.data.splits.settings import ColumnSplit, GroupSettings, ListsSplit
+from prn_pipeline.errors import UserError
+
+NAMED = 5
+
+
+def splits_from_lists(
+    folder: Path, split: ListsSplit, known: Mapping[str, str], groups: Mapping[str, str]
+) -> dict[str, str]:
+    """{sample_id: split} from one text file a split.
+
+    Args:
+        folder: the data set's folder.
+        split: names the files.
+        known: {name a line may use: sample_id}.
+        groups: {sample_id: group}; a line may name a group, and means all that is in it.
+
+    Raises:
+        UserError: a file is missing or empty, an id has no image, or a sample stands in two lists.
+    """
+    found: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
+    for sample_id, group in groups.items():
+        members.setdefault(group, []).append(sample_id)
+    for part, file in {"train": split.train, "val": split.val, "test": split.test}.items():
+        if file is None:
+            continue
+        names = [line.strip() for line in _text(folder / file, f"split.{part}").splitlines() if line.strip()]
+        if not names:
+            raise UserError(f"{folder / file}: the {part} list is empty. Put sample ids there, one a line.")
+        ids = [sample_id for name in names if name in members and name not in known for sample_id in members[name]]
+        ids += _known_ids([name for name in names if name in known or name not in members], known, folder / file)
+        for sample_id in ids:
+            if found.setdefault(sample_id, part) != part:
+                raise UserError(
+                    f"{folder / file}: sample {sample_id} stands in the {found[sample_id]} list and in the {part} "
+                    "list. Remove it from one of them."
+                )
+    return found
+
+
+def splits_from_column(folder: Path, split: ColumnSplit, known: Mapping[str, str]) -> dict[str, str]:
+    """{sample_id: split} from a column of a table; rows with an empty cell are left out.
+
+    Raises:
+        UserError: as `splits_from_lists`, or the column says something else than train, val and test.
+    """
+    words = {split.train: "train", split.val: "val", split.test: "test"}
+    said = {key: word for key, word in _column(folder / split.file, split.id, split.column, known).items() if word}
+    strange = sorted(set(said.values()) - set(words))
+    if strange:
+        raise UserError(
+            f"{folder / split.file}: column '{split.column}' says {', '.join(strange[:NAMED])}; expected "
+            f"{', '.join(words)}. Correct the file, or set `split.train`, `split.val` and `split.test` to its words."
+        )
+    return {sample_id: words[word] for sample_id, word in said.items()}
+
+
+def groups_of(folder: Path, group: GroupSettings, known: Mapping[str, str]) -> dict[str, str]:
+    """{sample_id: group} for every sample.
+
+    Raises:
+        UserError: the expression or the table leaves a sample without a group.
+    """
+    ids = sorted(set(known.values()))
+    if group.pattern is not None:
+        expression = compile_expression(group.pattern, "split.group.pattern")
+        matches = {sample_id: expression.search(sample_id) for sample_id in ids}
+        found = {sample_id: match.group(1) or "" for sample_id, match in matches.items() if match}
+        source = f"`split.group.pattern: {group.pattern}`"
+    else:
+        assert group.file is not None
+        found = _column(folder / group.file, group.id, group.column, known)
+        source = str(folder / group.file)
+    without = [sample_id for sample_id in ids if not found.get(sample_id)]
+    if without:
+        raise UserError(
+            f"{source} gives no group for {len(without)} of {len(ids)} samples: {', '.join(without[:NAMED])}. Every "
+            "sample needs one; one that stands alone can have its own id."
+        )
+    return found
+
+
+def _known_ids(names: list[str], known: Mapping[str, str], file: Path) -> list[str]:
+    unknown = [name for name in names if plain_id(name) not in known]
+    if unknown:
+        raise UserError(
+            f"{file}: {len(unknown)} of {len(names)} entries have no image: {', '.join(unknown[:NAMED])}. Expected "
+            f"sample ids such as {', '.join(sorted(set(known.values()))[:2])}. Add the images or remove the entries."
+        )
+    return [known[plain_id(name)] for name in names]
+
+
+def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -> dict[str, str]:
+    _text(file, "file")
+    try:
+        table = pd.read_csv(
+            file,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            sep="\t" if file.suffix.lower() == ".tsv" else ",",
+        )
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UserError(
+            f"{file}: no readable CSV table ({error}). Expected a header row and one row a sample."
+        ) from error
+    absent = [name for name in (id_column, column) if name not in table.columns]
+    if absent:
+        raise UserError(
+            f"{file}: no column {', '.join(map(repr, absent))}; it has {', '.join(map(repr, table.columns))}. Name the "
+            "right ones with `id` and `column`."
+        )
+    found: dict[str, str] = {}
+    for sample_id, cell in zip(_known_ids(list(table[id_column]), known, file), table[column], strict=True):
+        if found.setdefault(sample_id, cell.strip()) != cell.strip():
+            raise UserError(
+                f"{file}: sample {sample_id} stands there twice, as '{found[sample_id]}' and as '{cell.strip()}'. "
+                "Keep one row."
+            )
+    return found
+
+
+def _text(file: Path, setting: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UserError(f"{file}: no such file. Put it there, or correct `{setting}`.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not a readable UTF-8 text file ({error}). Save it as UTF-8.") from error

@@ -1,0 +1,1 @@
+"""Who learns from which sample: splits, folds, groups."""

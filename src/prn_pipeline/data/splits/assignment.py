@@ -1,0 +1,162 @@
+"""Which samples train, validate and test, and which fold each belongs to: whole groups, the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from prn_pipeline.data.splits.settings import FoldsSplit, RatioSplit, SplitSettings
+from prn_pipeline.errors import UserError
+
+SPLITS = ("train", "val", "test")
+ATTEMPTS = 64
+
+
+def assign_splits(
+    groups: Mapping[str, str], given: Mapping[str, str | None], settings: SplitSettings
+) -> dict[str, str]:
+    """Give every sample its split.
+
+    Args:
+        groups: {sample_id: group}.
+        given: {sample_id: split that the data set itself says, or None}.
+        settings: methods `ratio` and `folds` draw all three splits; the others keep what is given and, when nothing is
+            val, carve val from train.
+
+    Returns:
+        {sample_id: "train" | "val" | "test"}; no group lies in two splits, no split is empty.
+
+    Raises:
+        UserError: too few groups, an empty split, or a group that the given splits tear apart.
+    """
+    if isinstance(settings, RatioSplit):
+        return _drawn(groups, settings)
+    if isinstance(settings, FoldsSplit):
+        return _dealt(groups, settings)
+    parts = {sample_id: part for sample_id, part in given.items() if part is not None}
+    _refuse_torn_groups(groups, parts)
+    for part in ("train", "test"):
+        if part not in parts.values():
+            raise UserError(f"the {part} split is empty. Correct the files that `split` names.")
+    if "val" not in parts.values():
+        train = Counter(groups[sample_id] for sample_id, part in parts.items() if part == "train")
+        if len(train) < 2:
+            raise UserError(
+                f"train has {len(train)} group, and carving val from it needs at least 2. Name a val split, or make "
+                "the groups smaller (`split.group`)."
+            )
+        share = settings.val_fraction * train.total()
+        val = nearest_share(train, share, most=len(train) - 1, key=f"{settings.seed}/val")
+        parts |= {sample_id: "val" for sample_id, part in parts.items() if part == "train" and groups[sample_id] in val}
+    return parts
+
+
+def assign_folds(groups: Mapping[str, str], folds: int, seed: int) -> dict[str, int]:
+    """Give every sample one of `folds` folds of nearly equal size, whole groups together.
+
+    Returns:
+        {sample_id: 0 .. folds - 1}; no fold is empty.
+
+    Raises:
+        UserError: fewer groups than folds.
+    """
+    sizes = Counter(groups.values())
+    if len(sizes) < folds:
+        raise UserError(
+            f"{folds} folds need at least {folds} groups in train and val, found {len(sizes)} groups of {len(groups)} "
+            f"samples. Set `folds: {max(2, len(sizes))}` or add data."
+        )
+    filled = [0] * folds
+    fold_of = {}
+    for group in sorted(_shuffled(sizes, f"{seed}/folds"), key=lambda group: -sizes[group]):
+        fold_of[group] = min(range(folds), key=lambda fold: filled[fold])
+        filled[fold_of[group]] += sizes[group]
+    return {sample_id: fold_of[group] for sample_id, group in groups.items()}
+
+
+def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -> set[str]:
+    """Groups whose samples add up to nearly `share`, drawn by hash.
+
+    Several orders are tried until one is as near as whole samples allow; the nearest wins.
+
+    Args:
+        sizes: {group: samples}.
+        share: samples wanted.
+        most: groups at most; at least one is always taken.
+        key: seed of the draw.
+    """
+
+    def distance(chosen: set[str]) -> float:
+        return abs(sum(sizes[group] for group in chosen) - share)
+
+    best: set[str] = set()
+    for attempt in range(ATTEMPTS):
+        chosen = _first_fit(_shuffled(sizes, f"{key}/{attempt}"), sizes, share, most)
+        if not best or distance(chosen) < distance(best):
+            best = chosen
+        if distance(best) <= 0.5:
+            break
+    return best
+
+
+def _drawn(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
+    sizes = Counter(groups.values())
+    if len(sizes) < 3:
+        raise UserError(
+            f"train, val and test need at least 3 groups, found {len(sizes)} in {len(groups)} samples. Add data, or "
+            "make the groups smaller (`split.group`; identical images are one group)."
+        )
+    test = nearest_share(sizes, settings.test * len(groups), most=len(sizes) - 2, key=f"{settings.seed}/test")
+    rest = {group: size for group, size in sizes.items() if group not in test}
+    val = nearest_share(rest, settings.val * len(groups), most=len(rest) - 1, key=f"{settings.seed}/val")
+    return {
+        sample_id: "test" if group in test else "val" if group in val else "train"
+        for sample_id, group in groups.items()
+    }
+
+
+def _dealt(groups: Mapping[str, str], settings: FoldsSplit) -> dict[str, str]:
+    """One fold is test; val is drawn from the others."""
+    fold_of = assign_folds(groups, settings.folds, settings.seed)
+    rest = Counter(groups[sample_id] for sample_id, fold in fold_of.items() if fold != settings.test_fold)
+    if len(rest) < 2:
+        raise UserError(
+            f"outside fold {settings.test_fold} there is {len(rest)} group, and train and val need 2: use more folds"
+        )
+    key = f"{settings.seed}/val/{settings.test_fold}"
+    val = nearest_share(rest, settings.val * rest.total(), most=len(rest) - 1, key=key)
+    return {
+        sample_id: "test" if fold == settings.test_fold else "val" if groups[sample_id] in val else "train"
+        for sample_id, fold in fold_of.items()
+    }
+
+
+def _first_fit(order: list[str], sizes: Mapping[str, int], share: float, most: int) -> set[str]:
+    chosen: set[str] = set()
+    total = 0
+    for group in order:
+        if total + sizes[group] <= share and len(chosen) < most:
+            chosen.add(group)
+            total += sizes[group]
+    smallest = min((group for group in order if group not in chosen), key=lambda group: sizes[group], default=None)
+    room = smallest is not None and len(chosen) < most
+    if smallest is not None and room and (not chosen or abs(total + sizes[smallest] - share) < abs(total - share)):
+        chosen.add(smallest)
+    return chosen
+
+
+def _shuffled(groups: Iterable[str], key: str) -> list[str]:
+    """An order that depends on the key and the names alone: no library version and no file system changes it."""
+    return sorted(set(groups), key=lambda group: hashlib.sha256(f"{key}/{group}".encode()).digest())
+
+
+def _refuse_torn_groups(groups: Mapping[str, str], parts: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {}
+    for sample_id in sorted(parts):
+        part = seen.setdefault(groups[sample_id], parts[sample_id])
+        if part != parts[sample_id]:
+            raise UserError(
+                f"group {groups[sample_id]} has samples in {part} and in {parts[sample_id]} (such as {sample_id}). Let "
+                "the split files keep it in one split, or remove `split.group`."
+            )

@@ -1,0 +1,1 @@
+"""What is kept between stages: arrays, manifests, logits; written atomically."""

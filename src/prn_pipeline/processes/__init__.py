@@ -1,0 +1,1 @@
+"""Signals, locks and exit codes: one home for all commands."""

@@ -1,0 +1,70 @@
+"""The one threshold that is best for a whole set of maps: the first rival that anybody should try."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.validation import as_array, check_masks, check_probabilities
+
+HALF = 0.5
+BINS = 1000
+
+
+class ThresholdTuner:
+    """The one threshold that maximises `iou_micro` over a whole set, from two histograms: no map is kept.
+
+    Candidates are k / 1000 for k = 0 .. 999, in float32. Use as `update` for every batch, then `best`.
+    """
+
+    def __init__(self) -> None:
+        self._thresholds = (np.arange(BINS) / BINS).astype(np.float32)
+        self._counts = np.zeros((2, BINS + 1), np.int64)  # of background and foreground; column k: above k candidates
+
+    def update(self, probabilities: NDArray[np.floating] | Tensor, masks: NDArray[np.uint8] | Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            probabilities: float16 or float32 (N, H, W) in [0, 1].
+            masks: uint8 (N, H, W): 0, 1, or 255 for pixels to leave out.
+
+        Raises:
+            UserError: wrong dtype or shape, or values outside these ranges; nothing is counted then.
+        """
+        # Imported here because numba takes a second to load and most users of this package never need it.
+        from prn_pipeline.refinement.baselines.threshold_kernel import count_ranks
+
+        maps, truth = as_array(probabilities), as_array(masks)
+        check_probabilities(maps)
+        truth = check_masks(truth, maps.shape)
+        count_ranks(maps.astype(np.float32, copy=False).ravel(), truth.ravel(), self._thresholds, self._counts)
+
+    def add(self, other: ThresholdTuner) -> None:
+        """Count what another one has counted."""
+        self._counts += other._counts
+
+    def best(self) -> float:
+        """The best candidate; of equally good ones the nearest to 0.5, and then the lower.
+
+        Where no pixel is foreground every threshold is as good as any other: 0.5.
+
+        Raises:
+            UserError: nothing was counted.
+        """
+        if not self._counts.any():
+            raise UserError("no pixel was counted, so there is no threshold to tune; update the tuner with val maps")
+        above = self._counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: pixels above candidate k
+        union = np.maximum(self._counts[1].sum() + above[0], 1)
+        iou = above[1] / union
+        winners = np.flatnonzero(iou == iou.max())
+        nearest = winners[np.abs(winners - HALF * BINS).argmin()]
+        return float(self._thresholds[nearest])
+
+
+def tune_threshold(probabilities: NDArray[np.floating] | Tensor, masks: NDArray[np.uint8] | Tensor) -> float:
+    """`ThresholdTuner` for maps that fit in memory."""
+    tuner = ThresholdTuner()
+    tuner.update(probabilities, masks)
+    return tuner.best()

@@ -1,0 +1,124 @@
+"""A trained PatchRefineNet made fast: batch norms folded into convolutions, additions and ReLU in place."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from prn_pipeline.refinement.patch_refine_net.blocks import (
+    RECURRENCES,
+    AttentionGate,
+    R2Block,
+    RecurrentUnit,
+    UpConv,
+    doubling_kernel,
+)
+from prn_pipeline.refinement.patch_refine_net.model import Branch, PatchRefineNet
+
+
+class FoldedUnit(nn.Module):
+    """`RecurrentUnit` with a convolution a pass, or one for all of them where they share their batch norm."""
+
+    def __init__(self, unit: RecurrentUnit) -> None:
+        super().__init__()
+        norms = [norm for norm in unit.norms if isinstance(norm, nn.BatchNorm2d)]
+        self.convs = nn.ModuleList(fuse_conv_bn_eval(unit.conv, norm) for norm in norms)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> the same shape."""
+        y = self.convs[0](x).relu_()
+        for recurrence in range(1, RECURRENCES + 1):
+            y = self.convs[recurrence % len(self.convs)](y.add_(x)).relu_()
+        return y
+
+
+class FoldedBlock(nn.Module):
+    """`R2Block` of folded units."""
+
+    def __init__(self, block: R2Block) -> None:
+        super().__init__()
+        self.project = block.project
+        self.units = nn.Sequential(*(FoldedUnit(unit) for unit in block.units if isinstance(unit, RecurrentUnit)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
+        projected = self.project(x)
+        return self.units(projected).add_(projected)
+
+
+class FoldedGate(nn.Module):
+    """`AttentionGate` of three convolutions."""
+
+    def __init__(self, gate: AttentionGate) -> None:
+        super().__init__()
+        self.decoded = fuse_conv_bn_eval(*gate.decoded)
+        self.skip = fuse_conv_bn_eval(*gate.skip)
+        self.score = fuse_conv_bn_eval(*gate.score)
+
+    def forward(self, decoded: Tensor, skip: Tensor) -> Tensor:
+        """Decoded features and skip, both (N, channels, H, W) -> the weighted skip."""
+        agreement = self.decoded(decoded).add_(self.skip(skip)).relu_()
+        return skip * self.score(agreement).sigmoid_()
+
+
+class FoldedUpConv(nn.Module):
+    """`UpConv` as one transposed convolution whose kernel is ready."""
+
+    def __init__(self, up: UpConv) -> None:
+        super().__init__()
+        conv = fuse_conv_bn_eval(up.conv, up.norm)
+        self.conv = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, kernel_size=4, stride=2, padding=1)
+        self.conv.weight = nn.Parameter(doubling_kernel(conv.weight).detach().clone())
+        self.conv.bias = conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, 2H, 2W)."""
+        return self.conv(x).relu_()
+
+
+class Cast(nn.Module):
+    """Changes the dtype on the way in or out."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same values in `dtype`."""
+        return x.to(self.dtype)
+
+
+def fold_for_inference(network: PatchRefineNet, dtype: torch.dtype = torch.bfloat16) -> PatchRefineNet:
+    """A copy of a trained network that gives the same maps sooner, and can do nothing else.
+
+    Args:
+        network: trained; it is not changed. Its running statistics are used, whatever mode it is in.
+        dtype: of weights and features. Where the hardware does not multiply bfloat16, take float32.
+
+    Returns:
+        A network in eval mode and channels_last with the same `forward` (float maps in, float32 logits out; the
+        residual base logits never leave float32). Its state dict has other names, so save the network it came from.
+    """
+    folded = copy.deepcopy(network).eval().requires_grad_(False)
+    _fold_children(folded)
+    folded.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    folded.encoder[0] = nn.Sequential(Cast(dtype), folded.encoder[0])
+    for branch in (folded.global_branch, folded.local_branch):
+        if isinstance(branch, Branch):
+            branch.head = nn.Sequential(branch.head, Cast(torch.float32))  # type: ignore[assignment]
+    return folded.eval().requires_grad_(False)
+
+
+def _fold_children(module: nn.Module) -> None:
+    for name, child in list(module.named_children()):
+        if isinstance(child, R2Block):
+            setattr(module, name, FoldedBlock(child))
+        elif isinstance(child, AttentionGate):
+            setattr(module, name, FoldedGate(child))
+        elif isinstance(child, UpConv):
+            setattr(module, name, FoldedUpConv(child))
+        else:
+            _fold_children(child)

@@ -1,0 +1,40 @@
+"""Settings of the paper's network."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prn_pipeline.refinement.patch_refine_net.fusion import FusionRule
+from prn_pipeline.refinement.patch_refine_net.losses import LossKind
+
+
+class PatchRefineNetSettings(BaseModel):
+    """The paper's network and what it is taught."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: Literal["patch_refine_net"] = "patch_refine_net"
+    width: int = Field(32, ge=4, description="channels of the first stage; 32 in the paper")
+    grid: Literal[0, 1, 2, 4, 8, 16] = Field(8, description="cells a side of the local branch; 0: no local branch")
+    residual: bool = Field(False, description="predict a correction of the base logit, zero before training")
+    shrink: Literal[1, 2, 4] = Field(1, description="work at 1 / shrink of the resolution, without losing a pixel")
+    shared_norm: bool = Field(True, description="recurrent passes share their batch norm, as in the paper")
+    image: bool = Field(False, description="the image beside the map")
+    image_channels: int = Field(3, ge=1, description="of an image; the data set says how many")
+    loss: LossKind = Field("paper", description="paper, released (what its script computes), or dice (for residual)")
+    fusion: FusionRule = Field("paper", description="how the two branches become one map")
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the stored arrays that the refiner reads, the base logits first."""
+        return ("logits", "images") if self.image else ("logits",)
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths of maps are multiples of this; the network pads what is not."""
+        return 1
+
+    @property
+    def sees_whole_maps(self) -> bool:
+        """Whether its cells are shares of the whole map, so that a tile would be another thing to it."""
+        return self.grid > 0

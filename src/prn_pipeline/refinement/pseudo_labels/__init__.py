@@ -1,0 +1,1 @@
+"""Optimal patch-wise binarization (paper section 3.1)."""

@@ -1,0 +1,19 @@
+"""The thresholds that compete for a patch (paper section 3.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAPER_LEVELS = 20
+
+
+PAPER_SMOOTH = 1.0
+
+
+MOST_LEVELS = 2**14 - 1  # what the codes of the kernel hold; float16 has 15361 values in [0, 1]
+
+
+def candidate_thresholds(levels: int) -> NDArray[np.float32]:
+    """The `levels` thresholds k / levels, k = 1 .. levels, each rounded to float32, where they are compared."""
+    return (np.arange(1, levels + 1) / levels).astype(np.float32)

@@ -1,0 +1,1 @@
+"""An ensemble of small networks that correct the base logit by region and by detail."""

@@ -1,0 +1,154 @@
+"""Test images, every method on the same maps, counted as they stream by."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from prn_pipeline.data.execution.settings import LOCAL, Engine, Part
+from prn_pipeline.data.store.array_store import ArrayStore, Batch
+from prn_pipeline.data.store.logits import probabilities_of
+from prn_pipeline.data.store.map_manifest import learning_rows
+from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.metrics import COLUMNS, TruthCounter
+from prn_pipeline.refinement import ThresholdTuner
+from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.stages.evaluation.class_methods import class_predictions
+from prn_pipeline.stages.evaluation.map_pairs import Resize, stream_batches
+from prn_pipeline.stages.evaluation.methods import Prediction, predictions
+from prn_pipeline.stages.evaluation.task_measures import TaskMeasures
+from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.training.tiling import Tiles
+
+
+def refined_maps(
+    samples: Samples, rows: np.ndarray, refiner: Refiner | FoldEnsemble, batch_size: int, tiles: Tiles, some: np.ndarray
+) -> Iterator[Batch]:
+    """PRN's logits float16 (B,S,S) of `rows[some]`, in order."""
+    maps = predict_logits(refiner, samples, rows[some], refiner.arrays, batch_size, tiles)
+    return ({"logits": logits} for logits in maps)
+
+
+def tune_thresholds(samples: Samples, map_manifest: pd.DataFrame, engine: Engine = LOCAL) -> list[float]:
+    """For each map of an image the threshold with the best iou_micro on maps that PRN learns from (never on test)."""
+    rows, together = learning_rows(map_manifest), samples.maps_an_image
+    tuners = [ThresholdTuner() for _ in range(together)]
+    for counted in engine.run(partial(_tuned, samples, rows), engine.parts(len(rows), together)):
+        for tuner, part in zip(tuners, counted, strict=True):
+            tuner.add(part)
+    return [tuner.best() for tuner in tuners]
+
+
+def _tuned(samples: Samples, rows: np.ndarray, part: Part) -> list[ThresholdTuner]:
+    together = samples.maps_an_image
+    tuners = [ThresholdTuner() for _ in range(together)]
+    for logits, masks in samples.batches(("logits", "masks"), rows[slice(*part)]):
+        for number, tuner in enumerate(tuners):
+            tuner.update(probabilities_of(logits[number::together]), masks[number::together])
+    return tuners
+
+
+def measure(
+    samples: Samples,
+    refined: ArrayStore,
+    rows: np.ndarray,
+    thresholds: Sequence[float],
+    patch_size: int,
+    resize: Resize | None = None,
+    besides: Sequence[TaskMeasures] = (),
+    engine: Engine = LOCAL,
+) -> pd.DataFrame:
+    """Counts of every method on every test map.
+
+    Args:
+        samples: with arrays logits and masks, and views where they were kept.
+        refined: PRN's logits of the test rows.
+        rows: rows of the test maps, int (n,).
+        thresholds: tuned on val, one a map of an image.
+        patch_size: of the oracle, in pixels at model resolution. At native resolution its squares are the same share of
+            the longer side, so that an oblong image has fewer of them than its stretched sample.
+        resize: to native resolution; None measures at model resolution, as the paper does.
+        besides: what the task measures beside the counts; sees every batch.
+        engine: who does it.
+
+    Returns:
+        One row a map and method: row (of the test maps), sample_id, group, class_id where there are classes, method,
+        the columns of `metrics.COLUMNS`, mae. The mean absolute error is of the probabilities of base, views and prn,
+        and of the masks of methods that give masks only.
+    """
+    grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
+    work = partial(_measured, samples, refined, rows, thresholds, grid, resize, besides)
+    counted = []
+    for measured in engine.run(work, engine.parts(len(rows), samples.maps_an_image)):
+        for measures, part in zip(besides, measured.besides, strict=True):
+            measures.add(part)
+        counted.append((measured.counts, measured.errors))
+        methods = measured.methods
+    counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
+    known = [name for name in ("sample_id", "group", "video", "class_id") if name in samples.manifest]
+    named = samples.manifest.iloc[rows][known]
+    table = named.assign(row=np.arange(len(rows))).loc[named.index.repeat(len(methods))].reset_index(drop=True)
+    table["method"] = np.tile(methods, len(rows))
+    table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
+    return table.assign(mae=errors.ravel())
+
+
+class _Measured(NamedTuple):
+    """Of some test maps; see `count_methods`."""
+
+    methods: list[str]
+    counts: np.ndarray
+    errors: np.ndarray
+    besides: Sequence[TaskMeasures]
+
+
+def _measured(
+    samples: Samples,
+    refined: ArrayStore,
+    rows: np.ndarray,
+    thresholds: Sequence[float],
+    grid: int,
+    resize: Resize | None,
+    besides: Sequence[TaskMeasures],
+    part: Part,
+) -> _Measured:
+    """What is counted of one part; `besides` has seen nothing yet, and stays so."""
+    besides = copy.deepcopy(besides)
+    counted, methods = [], []
+    for maps in stream_batches(samples, refined, rows, resize, part):
+        if len(thresholds) == 1:
+            said = predictions(maps, thresholds[0], patch_size=-(-max(maps.masks.shape[1:]) // grid))
+        else:
+            said = class_predictions(maps, thresholds)
+        methods = list(said)
+        counted.append(count_methods(said, maps.masks))
+        for measures in besides:
+            measures.update(said, maps.masks)
+    counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
+    return _Measured(methods, counts, errors, besides)
+
+
+def count_methods(said: Mapping[str, Prediction], masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts int64 (N, methods, 6) and mean absolute errors float64 (N, methods) of a batch."""
+    counter = TruthCounter(masks)
+    counts = [counter.count(prediction.masks) for prediction in said.values()]
+    errors = [
+        _mean_absolute_errors(prediction, counter, of_it)
+        for prediction, of_it in zip(said.values(), counts, strict=True)
+    ]
+    return np.stack(counts, axis=1), np.stack(errors, axis=1)
+
+
+def _mean_absolute_errors(prediction: Prediction, counter: TruthCounter, counts: np.ndarray) -> np.ndarray:
+    """Mean over the valid pixels of each image of |map - truth|, float64 (N,); 0 where nothing is valid."""
+    if prediction.probabilities is None:
+        wrong, valid = counts[:, 1] + counts[:, 2], counts[:, :4].sum(1)
+        return (wrong / np.maximum(valid, 1)).astype(np.float32).astype(np.float64)  # rounded as means of maps are
+    errors = np.abs(prediction.probabilities - counter.truth)
+    return np.array([e[v].mean() if v.any() else 0.0 for e, v in zip(errors, counter.valid, strict=True)], np.float64)

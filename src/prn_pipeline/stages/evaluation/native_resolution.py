@@ -1,0 +1,39 @@
+"""Maps brought to the size of the original image, to be measured against the original mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.resizing import stretch
+from prn_pipeline.data.sample_format import IGNORE
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError
+from prn_pipeline.stages.evaluation.map_pairs import MapPair, Resize
+
+
+def native_resolution(name: str, settings: DatasetSettings, data_root: Path, manifest: pd.DataFrame) -> Resize:
+    """A `Resize` of rows of the manifest, which may be of maps of several classes.
+
+    It reads each original mask again and stretches the logits to it (bilinear, before the threshold).
+
+    Raises:
+        UserError: the data set has changed since ingestion.
+    """
+    reader = make_reader(name, settings, data_root)
+    records = {record.sample_id: record for record in reader.records()}
+    classes = manifest["class_id"].to_numpy() if "class_id" in manifest else None
+    ids, sizes = manifest["sample_id"].to_numpy(), manifest[["native_height", "native_width"]].to_numpy()
+
+    def resize(row: int, pair: MapPair) -> MapPair:
+        if ids[row] not in records or (mask := reader.mask(records[ids[row]])).shape != tuple(sizes[row]):
+            raise UserError(f"{name}: sample {ids[row]} is not what was ingested: run the pipeline ingestion again")
+        if classes is not None:
+            mask = np.where(mask == IGNORE, IGNORE, mask == classes[row]).astype(np.uint8)
+        views = None if pair.views is None else stretch(pair.views, mask.shape)
+        return MapPair(stretch(pair.base, mask.shape), stretch(pair.refined, mask.shape), mask, views)
+
+    return resize

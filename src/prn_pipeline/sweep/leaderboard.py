@@ -1,0 +1,54 @@
+"""The leaderboard of a project's benchmark: read, made, written, and kept in MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.layout.places import LEADERBOARD
+from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, read_cells
+from prn_pipeline.sweep.lists import Lists
+from prn_pipeline.tracking.mlflow_run import NO_NAME
+from prn_pipeline.tracking.provenance import software
+
+
+def write_leaderboard(lists: Lists, project: Path) -> tuple[Leaderboard, Path]:
+    """Make the leaderboard of what has been run, and write it as HTML, CSV and Markdown; also the page's path."""
+    folder = project / LEADERBOARD
+    made = make_leaderboard(read_cells(lists.cells(), project), folder, software(project))
+    for name, text in (("html", made.html), ("csv", made.csv), ("md", made.markdown)):
+        with replacing(folder / f"leaderboard.{name}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return made, folder / "leaderboard.html"
+
+
+def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]) -> None:
+    """Log it to a run of its own, in the experiment of its cells.
+
+    Args:
+        made: what `write_leaderboard` made.
+        page: the HTML file; its folder is logged.
+        tracking: uri and experiment.
+    """
+    mlflow.set_tracking_uri(tracking["uri"])
+    mlflow.set_experiment(tracking["experiment"])
+    with mlflow.start_run(run_name="benchmark", tags={"role": "benchmark"}):
+        mlflow.log_artifacts(str(page.parent), "leaderboard")
+        gains = {
+            f"gain.{s.dataset}.{s.base_model}.{s.method}": s.gain.mean for s in made.standings if s.kind != "bound"
+        }
+        found = gains | {f"rank.{method}": rank for method, rank in made.ranking.ranks.items()}
+        mlflow.log_metrics({NO_NAME.sub("_", name): value for name, value in found.items() if math.isfinite(value)})
+
+
+def track_if_possible(made: Leaderboard, page: Path, tracking: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """`track_leaderboard`; a tracking server that is away is told, and spoils nothing that has been done."""
+    try:
+        track_leaderboard(made, page, tracking)
+    except MlflowException as error:
+        say(f"the leaderboard {page} was not logged to MLflow: {error}")

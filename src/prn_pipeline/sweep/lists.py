@@ -1,0 +1,121 @@
+"""The lists of conf/base/benchmark.yml: what the matrix stages of dvc.yaml run over."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.errors import UserError
+from prn_pipeline.layout.places import BENCHMARK_LISTS
+from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, stage_address
+
+#: List -> (name of one of its items, file and section that hold the items).
+KNOWN = {
+    "datasets": ("data set", "parameters_datasets.yml"),
+    "base_models": ("base model", "parameters_base_models.yml"),
+    "refiners": ("refiner", "parameters_refiners.yml"),
+}
+
+
+class Lists(BaseModel):
+    """Every combination of these is a cell."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    datasets: list[str] = Field(min_length=1)
+    base_models: list[str] = Field(min_length=1)
+    refiners: list[str] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(strict=True, ge=0)]] = Field(min_length=1)
+
+    @field_validator("datasets", "base_models", "refiners", "seeds")
+    @classmethod
+    def _each_once(cls, values: list[Any]) -> list[Any]:
+        twice = sorted({str(value) for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        strange = [value for value in values if isinstance(value, str) and not re.fullmatch(r"[\w+-]+", value)]
+        if strange:  # names are parts of paths, of commands, and of DVC's keys
+            raise ValueError(f"{', '.join(map(repr, strange))}: a name has letters, digits, _ + and - only")
+        return values
+
+    @model_validator(mode="after")
+    def _names_stay_apart(self) -> Self:
+        if len({"-".join(map(str, cell.values())) for cell in self.cells()}) < len(list(self.cells())):
+            raise ValueError("two cells have the same name for DVC, which joins names by '-': rename one of them")
+        return self
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Names of every cell, seeds innermost."""
+        for dataset, base_model, refiner, seed in itertools.product(
+            self.datasets, self.base_models, self.refiners, self.seeds
+        ):
+            yield {"dataset": dataset, "base_model": base_model, "refiner": refiner, "seed": seed}
+
+
+def stage_addresses(lists: Lists) -> dict[str, tuple[str, dict[str, Any]]]:
+    """DVC's name of every stage of the benchmark -> (stage, names of its scope), stages in the order of a run."""
+    found = {}
+    for stage, scope in SCOPE_OF.items():
+        for cell in lists.cells():
+            names = {name: cell[name] for name in SCOPES[scope]}
+            found[stage_address(stage, names)] = stage, names
+    return found
+
+
+def read_lists(project: Path, file: Path = BENCHMARK_LISTS) -> Lists:
+    """The lists of a project.
+
+    Raises:
+        UserError: the file is missing, or is not these four lists.
+    """
+    path = project / file
+    if not path.is_file():
+        raise UserError(f"no file {path}: it lists datasets, base_models, refiners and seeds of the benchmark")
+    try:
+        found = yaml.safe_load(path.read_text())
+        return Lists.model_validate(found if isinstance(found, dict) else {})
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
+        raise UserError(f"{path} is wrong; it wants four lists, none of them empty:\n" + "\n".join(lines)) from None
+
+
+def use_lists(project: Path, file: Path) -> Lists:
+    """Make another file's lists those of the project: DVC reads them from one place only.
+
+    Raises:
+        UserError: they are no lists; the project's stay as they are.
+    """
+    lists = read_lists(Path(), file.resolve())
+    with replacing(project / BENCHMARK_LISTS) as temporary:
+        temporary.write_text(file.read_text())
+    return lists
+
+
+def unknown_names(lists: Lists, project: Path) -> list[str]:
+    """A line for each name that no parameters file knows; cells with it would fail."""
+    lines = []
+    for key, (kind, file) in KNOWN.items():
+        known = set(named_blocks(project, file))
+        for name in getattr(lists, key):
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                lines.append(f"{kind} {name!r} is not in conf/base/{file}{hint}")
+    return lines
+
+
+def named_blocks(project: Path, file: str) -> dict[str, Any]:
+    """Blocks of a parameters file by name; of conf/base, which is all that DVC follows."""
+    path = project / "conf" / "base" / file
+    loaded = (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    return next(iter(loaded.values()), None) or {}

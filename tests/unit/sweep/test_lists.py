@@ -1,0 +1,77 @@
+"""conf/base/benchmark.yml: what it may say, and what is said where it is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.layout.places import BENCHMARK_LISTS
+from prn_pipeline.sweep.lists import read_lists, unknown_names, use_lists
+
+PROJECT = Path(__file__).resolve().parents[3]
+GOOD = "datasets: [a, b]\nbase_models: [unet]\nrefiners: [prn, bias_field]\nseeds: [0, 1]\n"
+
+
+def project(folder: Path, text: str) -> Path:
+    (folder / BENCHMARK_LISTS).parent.mkdir(parents=True)
+    (folder / BENCHMARK_LISTS).write_text(text)
+    return folder
+
+
+def test_every_combination_is_a_cell(tmp_path: Path) -> None:
+    lists = read_lists(project(tmp_path, GOOD))
+    cells = list(lists.cells())
+    assert len(cells) == 2 * 1 * 2 * 2
+    assert cells[0] == {"dataset": "a", "base_model": "unet", "refiner": "prn", "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD.replace("seeds: [0, 1]\n", ""), "seeds: Field required"),
+        (GOOD.replace("[a, b]", "[]"), "datasets: List should have at least 1 item"),
+        (GOOD.replace("[0, 1]", "[zero]"), "seeds.0: Input should be a valid integer"),
+        (GOOD.replace("[0, 1]", "[0, true]"), "seeds.1: Input should be a valid integer"),
+        (GOOD.replace("[0, 1]", "[-1]"), "seeds.0: Input should be greater than or equal to 0"),
+        (GOOD.replace("[0, 1]", "[1, 0, 1]"), "seeds: Value error, 1 stands there twice"),
+        (GOOD.replace("[a, b]", "[a/b]"), "datasets: Value error, 'a/b': a name has letters, digits"),
+        (GOOD.replace("[a, b]", "[a, roads.v2]"), "datasets: Value error, 'roads.v2': a name has letters, digits"),
+        (GOOD.replace("[a, b]", "[a, 'b;c']"), "datasets: Value error, 'b;c': a name has letters, digits"),
+        (GOOD.replace("[a, b]", "[a, a-b]").replace("[unet]", "[b-c, c]"), "two cells have the same name for DVC"),
+        (GOOD + "gpus: 2\n", "gpus: Extra inputs are not permitted"),
+        ("datasets: [a\n", "is not YAML"),
+        ("", "four lists"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=r"benchmark\.yml") as caught:
+        read_lists(project(tmp_path, text))
+    assert message in str(caught.value)
+
+
+def test_a_project_without_lists_is_told_where_they_belong(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no file .*benchmark\.yml"):
+        read_lists(tmp_path)
+
+
+def test_names_that_no_file_knows_are_found_before_anything_runs(tmp_path: Path) -> None:
+    project(tmp_path, GOOD.replace("[a, b]", "[drive, drvie]").replace("[unet]", "[unet_resnet18_small]"))
+    lists = read_lists(tmp_path)
+    assert unknown_names(lists, PROJECT) == [
+        "data set 'drvie' is not in conf/base/parameters_datasets.yml; did you mean 'drive'?"
+    ]
+
+
+def test_the_lists_that_ship_are_good() -> None:
+    assert unknown_names(read_lists(PROJECT), PROJECT) == []
+
+
+def test_another_files_lists_take_the_projects_place_only_if_they_are_good(tmp_path: Path) -> None:
+    folder = project(tmp_path, GOOD)
+    (tmp_path / "other.yml").write_text(GOOD.replace("[0, 1]", "[5]"))
+    assert use_lists(folder, tmp_path / "other.yml").seeds == [5]
+    assert read_lists(folder).seeds == [5]
+    (tmp_path / "bad.yml").write_text("datasets: []\n")
+    with pytest.raises(UserError, match=r"bad\.yml"):
+        use_lists(folder, tmp_path / "bad.yml")
+    assert read_lists(folder).seeds == [5]

@@ -1,0 +1,88 @@
+"""Stages become jobs that can run at the same time; a failure stops what is built on it and nothing else."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from prn_pipeline.sweep.lists import Lists, stage_addresses
+from prn_pipeline.sweep.plan import PlannedStage
+from prn_pipeline.sweep.run import jobs_of, run_jobs
+from tests.conftest import shim_path
+
+LISTS = Lists(datasets=["a", "b"], base_models=["unet"], refiners=["prn", "other"], seeds=[0])
+
+
+def planned() -> list[PlannedStage]:
+    return [PlannedStage(stage, names, "", 1.0, 1, True) for stage, names in stage_addresses(LISTS).values()]
+
+
+@pytest.fixture
+def dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `dvc` that writes down what it is told and fails where the file `broken` says so."""
+    script = tmp_path / "bin" / "dvc"
+    script.parent.mkdir()
+    script.write_text(
+        "#!/bin/sh\n"
+        f'echo "$4 $OMP_NUM_THREADS" >> {tmp_path}/told\n'
+        f'if grep -qx "$4" {tmp_path}/broken; then echo "ERROR: failed to reproduce \'$4\'"; exit 1; fi\n'
+        'echo "ran $4"\n'
+    )
+    script.chmod(script.stat().st_mode | stat.S_IEXEC)
+    (tmp_path / "broken").write_text("")
+    monkeypatch.setenv("PATH", shim_path(script.parent))
+    return tmp_path
+
+
+def told(folder: Path) -> list[str]:
+    return [line.split()[0] for line in (folder / "told").read_text().splitlines()]
+
+
+def test_a_job_is_a_base_model_with_all_its_cells_shared_stages_first() -> None:
+    data_sets, cells = jobs_of(planned())
+    assert [job.name for job in data_sets] == ["a", "b"]
+    assert [job.name for job in cells] == ["a-unet-0", "b-unet-0"]
+    assert [one.address for one in cells[0].stages] == [
+        *(f"{stage}@a-unet-0" for stage in ("base_training", "logit_caching", "pseudo_labelling")),
+        *(f"{stage}@a-unet-other-0" for stage in ("prn_training", "evaluation", "reporting")),
+        *(f"{stage}@a-unet-prn-0" for stage in ("prn_training", "evaluation", "reporting")),
+    ]
+
+
+def test_jobs_keep_the_order_of_the_cells_whatever_is_stale() -> None:
+    late = [one for one in planned() if one.stage != "base_training" or one.names["dataset"] == "b"]
+    assert [job.name for job in jobs_of(late)[1]] == ["a-unet-0", "b-unet-0"]
+
+
+def test_every_stage_runs_once_with_its_share_of_the_cores(dvc: Path) -> None:
+    _, cells = jobs_of(planned())
+    outcomes = list(run_jobs(cells, dvc, workers=2))
+    assert [outcome.job.name for outcome in outcomes] == ["a-unet-0", "b-unet-0"]
+    assert sorted(told(dvc)) == sorted(one.address for job in cells for one in job.stages)
+    assert all(
+        line.split()[1] == str(max(1, (os.cpu_count() or 1) // 2)) for line in (dvc / "told").read_text().splitlines()
+    )
+    assert "ran evaluation@a-unet-prn-0" in outcomes[0].log.read_text()
+
+
+def test_a_failed_refiner_stops_its_own_cell_only(dvc: Path) -> None:
+    (dvc / "broken").write_text("prn_training@a-unet-other-0\n")
+    _, cells = jobs_of(planned())
+    heard = []
+    (outcome, other) = run_jobs(cells, dvc, workers=1, told=heard.append)
+    assert outcome.failed == ["prn_training@a-unet-other-0"]
+    assert "failed to reproduce" in outcome.log.read_text()
+    assert not other.failed
+    assert heard == [outcome, other]
+    ran = set(told(dvc))
+    assert not ran & {"evaluation@a-unet-other-0", "reporting@a-unet-other-0"}
+    assert {"reporting@a-unet-prn-0", "reporting@b-unet-other-0"} <= ran
+
+
+def test_a_failed_base_model_stops_all_that_is_built_on_it(dvc: Path) -> None:
+    (dvc / "broken").write_text("base_training@a-unet-0\n")
+    (outcome, other) = run_jobs(jobs_of(planned())[1], dvc, workers=1)
+    assert [line for line in told(dvc) if "@a-" in line] == ["base_training@a-unet-0"]
+    assert outcome.failed == ["base_training@a-unet-0"]
+    assert not other.failed

@@ -1,0 +1,39 @@
+"""The leaderboard in MLflow, whatever refiners are called."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from prn_pipeline.reporting.leaderboard import make_leaderboard
+from prn_pipeline.sweep.leaderboard import track_if_possible, track_leaderboard
+from tests.unit.reporting.leaderboard_cells import benchmark
+
+
+def test_names_that_mlflow_refuses_are_spelt_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = benchmark(seeds=(0,))
+    for cell in cells:
+        cell.names["refiner"] = cell.names["refiner"].replace("bias_field", "prn+crf")  # type: ignore[index]
+    page = tmp_path / "page" / "leaderboard.html"
+    page.parent.mkdir()
+    made = make_leaderboard(cells, tmp_path, {})
+    page.write_text(made.html)
+    track_leaderboard(made, page, {"uri": f"sqlite:///{tmp_path}/mlflow.db", "experiment": "named"})
+    (run,) = mlflow.search_runs(experiment_names=["named"], output_format="list")
+    assert run.data.tags["role"] == "benchmark"
+    assert run.data.metrics["gain.drive.fpn.prn_crf"] == pytest.approx(0.005)
+    assert run.data.metrics["rank.prn"] == 1
+
+
+def test_a_tracking_server_that_is_away_is_told_and_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    made = make_leaderboard(benchmark(seeds=(0,)), tmp_path, {})
+    said: list[str] = []
+    track_if_possible(
+        made, tmp_path / "leaderboard.html", {"uri": "http://127.0.0.1:9", "experiment": "away"}, said.append
+    )
+    assert len(said) == 1
+    assert "was not logged to MLflow" in said[0]
