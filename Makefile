@@ -33,10 +33,10 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY) ## the main job on the embedded data set; prints the report's path last
 	@kedro run $(if $(PARAMS),--params $(PARAMS))
 
-repro: $(READY) ## the cells of conf/base/benchmark.yml through DVC, stage by stage, only what is stale
+repro: $(READY) ## the runs of conf/base/benchmark.yml through DVC, stage by stage, only what is stale
 	@dvc repro
 
-benchmark: $(READY) ## the same, JOBS base models at a time; a failed cell stops no other; then the leaderboard
+benchmark: $(READY) ## the same, JOBS base models at a time; a failed run stops no other; then the leaderboard
 	@prn benchmark --jobs $(JOBS)
 
 plan: $(READY) ## which stages a benchmark would run, why, and what they will take
@@ -65,7 +65,7 @@ tasks: $(READY) ## several classes and few-shot, from PRN_DATA_ROOT, and their p
 	python -m benchmarks.tasks_page && exit $$failed
 
 moved: $(READY) ## base models in a world that has moved, refined and fine-tuned; about two hours, from PRN_DATA_ROOT
-	@python -m benchmarks.moved_worlds
+	@python -m benchmarks.domain_shift
 
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute, alone on the machine
 	@python -m benchmarks.costs

@@ -1,6 +1,6 @@
 """`python -m benchmarks.ablation`: what each ingredient of `prn` is worth, on maps that were left out of training.
 
-Each variant is trained as the pipeline trains it, with the steps of `prn_quick`, on maps of the cells that have been
+Each variant is trained as the pipeline trains it, with the steps of `prn_quick`, on maps of the runs that have been
 run. The judge is the ensemble's own: every map of val refined by the member that has not learned from it. The test
 images are not touched.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from benchmarks.results_page import PAGE, replace_between
-from benchmarks.stored_cells import CONF, named_settings, open_map_manifest, open_samples
+from benchmarks.stored_runs import CONF, named_settings, open_map_manifest, open_samples
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
@@ -26,7 +26,7 @@ BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 FOUND = Path("metrics/ablation.json")
 #: What is varied: `prn` with a sixth of its steps, since seven times three trainings have to end some time.
 WHOLE = "prn_quick"
-CELLS = (
+RUNS = (
     ("drive", "fpn_mobilenet_v3"),
     ("crackforest", "fpn_mobilenet_v3"),
     ("epfl_roads", "fpn_mobilenet_v3"),
@@ -36,8 +36,8 @@ SEED = 0
 #: What is changed in it and in its training.
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "`prn_quick`": ({}, {}),
-    "without views": ({"reads": ["images"]}, {}),
-    "without the image": ({"reads": ["views"]}, {}),
+    "without tta": ({"inputs": ["images"]}, {}),
+    "without the image": ({"inputs": ["tta"]}, {}),
     "without maps of seen images": ({"seen_maps": False}, {}),
     "without the region branch": ({"region_size": 0}, {}),
     "without the detail branch": ({"detail_width": 0}, {}),
@@ -64,14 +64,14 @@ def measure(dataset: str, base_model: str, changes: dict[str, Any], training: di
 
 
 def section(found: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Markdown: a row a variant, a column a cell, gains in points."""
-    cells = [f"{dataset}/{base_model}" for dataset, base_model in CELLS]
-    lines = ["| | " + " | ".join(f"`{cell}`" for cell in cells) + " | mean |", "|" + "---|" * (len(cells) + 2)]
+    """Markdown: a row a variant, a column a run, gains in points."""
+    runs = [f"{dataset}/{base_model}" for dataset, base_model in RUNS]
+    lines = ["| | " + " | ".join(f"`{run}`" for run in runs) + " | mean |", "|" + "---|" * (len(runs) + 2)]
     for variant in VARIANTS:
-        gains = [found.get(variant, {}).get(cell) for cell in cells]
+        gains = [found.get(variant, {}).get(run) for run in runs]
         points = [100 * (gain["refined"] - gain["base"]) for gain in gains if gain]
         shown = " | ".join(f"{100 * (gain['refined'] - gain['base']):+.2f}" if gain else "" for gain in gains)
-        lines.append(f"| {variant} | {shown} | {f'{np.mean(points):+.2f}' if len(points) == len(cells) else ''} |")
+        lines.append(f"| {variant} | {shown} | {f'{np.mean(points):+.2f}' if len(points) == len(runs) else ''} |")
     return "\n".join(lines)
 
 
@@ -79,7 +79,7 @@ def main() -> None:
     """Measure what is missing in `FOUND`, then put the table into the page."""
     found = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
     for variant, (changes, training) in VARIANTS.items():
-        for dataset, base_model in CELLS:
+        for dataset, base_model in RUNS:
             of_variant = found.setdefault(variant, {})
             if f"{dataset}/{base_model}" not in of_variant:
                 of_variant[f"{dataset}/{base_model}"] = measure(dataset, base_model, changes, training)

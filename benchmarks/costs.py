@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.results_page import MAIN, METRICS, PAGE, REPEATED, read_cells, read_lists, replace_between
-from benchmarks.stored_cells import all_names, named_settings
+from benchmarks.results_page import MAIN, METRICS, PAGE, REPEATED, read_lists, read_runs, replace_between
+from benchmarks.stored_runs import all_names, named_settings
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModel, BaseModelSettings
@@ -23,17 +23,15 @@ SIDE, BATCH = 256, 8
 def readings(arrays: tuple[str, ...]) -> list[Tensor]:
     """Arrays as they are stored, of noise."""
     images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)
-    known = {"logits": torch.randn(BATCH, 1, SIDE, SIDE), "views": torch.rand(BATCH, 2, SIDE, SIDE), "images": images}
+    known = {"logits": torch.randn(BATCH, 1, SIDE, SIDE), "tta": torch.rand(BATCH, 2, SIDE, SIDE), "images": images}
     return [known[name] for name in arrays]
 
 
 def gain(refiner: str, lists: list[dict[str, Any]]) -> str:
-    """Mean points over the base model and number of cells: of this kind of machine, else of the other."""
+    """Mean points over the base model and number of runs: of this kind of machine, else of the other."""
     for folder, where in ((METRICS, ""), (REPEATED, " on a GPU")):
         gains = [
-            100 * cell["gain"]["vs_base"]["iou_micro"]
-            for cell in read_cells(folder, lists)
-            if cell["refiner"] == refiner
+            100 * run["gain"]["vs_base"]["iou_micro"] for run in read_runs(folder, lists) if run["refiner"] == refiner
         ]
         if gains:
             return f"{np.mean(gains):+.2f} | {len(gains)}{where}"
@@ -41,7 +39,7 @@ def gain(refiner: str, lists: list[dict[str, Any]]) -> str:
 
 
 def section(lists: list[dict[str, Any]]) -> str:
-    """Markdown: base models first, then refiners; a refiner that reads views pays for the base model's other passes.
+    """Markdown: base models first, then refiners; a refiner that reads tta pays for the base model's other passes.
 
     Gains are of the first list alone: the others are of other sizes of images.
     """
@@ -55,7 +53,7 @@ def section(lists: list[dict[str, Any]]) -> str:
     lines = [
         "| | parameters | GFLOP | ms an image | "
         + " | ".join(f"share of `{name}`" for name in bases)
-        + " | mean gain | cells |"
+        + " | mean gain | runs |"
     ]
     lines.append("|" + "---|" * (6 + len(bases)))
     for name, cost in bases.items():
@@ -64,7 +62,7 @@ def section(lists: list[dict[str, Any]]) -> str:
     for name in all_names("refiners"):
         refiner = build_refiner(read_settings(named_settings("refiners", name)[0]))
         cost = model_cost(refiner, readings(refiner.arrays))
-        passes = len(FLIPS) - 1 if "views" in refiner.arrays else 0
+        passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())
         row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain(name, lists[:1])}"
         lines.append(f"| {'**' if name == MAIN else ''}`{name}`{'**' if name == MAIN else ''} | {row} |")

@@ -11,8 +11,8 @@ def example_maps(count: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.n
     """Probabilities float32 (count,size,size), nearly all of them different, and masks uint8 (count,size,size)."""
     generator = torch.Generator().manual_seed(seed)
 
-    def field(cells: int) -> torch.Tensor:
-        coarse = torch.randn(count, 1, cells, cells, generator=generator)
+    def field(runs: int) -> torch.Tensor:
+        coarse = torch.randn(count, 1, runs, runs, generator=generator)
         return F.interpolate(coarse, (size, size), mode="bicubic", align_corners=False)[:, 0]
 
     shape, drift = field(8), field(4)

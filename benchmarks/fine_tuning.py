@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from benchmarks.stored_cells import counts_of, open_base, open_samples
+from benchmarks.stored_runs import counts_of, open_base, open_samples
 from prn_pipeline.data.splits.assignment import assign_folds
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics import interval, iou, paired_gain

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 
 Row = dict[str, Any]
 
@@ -28,7 +28,7 @@ class Column:
 class Table:
     """Rows of raw numbers, columns that say how to show them, and notes for the reader.
 
-    A row may lack a column, or hold None there; both show as an empty cell.
+    A row may lack a column, or hold None there; both show as an empty run.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def cells(self, row: Row) -> list[str]:
+    def runs(self, row: Row) -> list[str]:
         """One row as text."""
         return [_shown(row.get(column.key), column.format) for column in self.columns]
 
@@ -63,7 +63,7 @@ def show(console: Console, tables: list[Table]) -> None:
         for column in table.columns:
             shown.add_column(column.heading, justify="right" if column.format else "left")
         for row in table.rows:
-            shown.add_row(*table.cells(row))
+            shown.add_row(*table.runs(row))
         console.print(shown)
 
 
@@ -75,7 +75,7 @@ def markdown(machine: Row, sections: dict[str, list[Table]]) -> str:
             lines += [f"## {table.title}", ""]
             lines.append("| " + " | ".join(column.heading for column in table.columns) + " |")
             lines.append("|" + "|".join("---:" if column.format else "---" for column in table.columns) + "|")
-            lines += ["| " + " | ".join(table.cells(row)) + " |" for row in table.rows]
+            lines += ["| " + " | ".join(table.runs(row)) + " |" for row in table.rows]
             lines += ["", *(f"- {note}" for note in table.notes), ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -102,6 +102,6 @@ def save(out: Path, machine: Row, sections: dict[str, list[Table]], facts: Row) 
     beside = out.with_suffix(".md")
     texts = {out: json.dumps(document, indent=2, allow_nan=False) + "\n", beside: markdown(machine, sections)}
     for path, text in texts.items():
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return beside

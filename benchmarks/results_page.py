@@ -1,4 +1,4 @@
-"""`python -m benchmarks.results_page`: docs/results.md from the scores of all cells.
+"""`python -m benchmarks.results_page`: docs/results.md from the scores of all runs.
 
 What each method reaches, what PRN gains, and which goals are met.
 """
@@ -18,22 +18,22 @@ import yaml
 Scores = dict[str, Any]
 
 PAGE, METRICS = Path("docs/results.md"), Path("metrics")
-#: The same cells on another kind of machine.
+#: The same runs on another kind of machine.
 REPEATED = METRICS / "h200"
 LONGER = Path("benchmarks/lists/longer_training.yml")
 UNTUNED = Path("benchmarks/lists/untuned.yml")
-#: The cells that goals are of, and those that stand beside them.
+#: The runs that goals are of, and those that stand beside them.
 LISTS = (Path("benchmarks/lists/six_data_sets.yml"), Path("benchmarks/lists/paper_protocol.yml"))
 
-METHODS = ("base", "tuned_threshold", "rankseg", "views")
+METHODS = ("base", "tuned_threshold", "rankseg", "tta")
 #: What refined masks are called in scores, whichever refiner has made them.
 REFINED = "prn"
 #: The refiner that the goals are of.
 MAIN = "prn"
 KEYS = ("datasets", "base_models", "refiners", "seeds")
-#: Mark on the page -> where its scores are, of which list of cells, and the refiner that it is about.
+#: Mark on the page -> where its scores are, of which list of runs, and the refiner that it is about.
 SECTIONS = {
-    "cells": (METRICS, LISTS[0], MAIN),
+    "runs": (METRICS, LISTS[0], MAIN),
     "untuned": (METRICS, UNTUNED, MAIN),
     "repeated": (REPEATED, LISTS[0], MAIN),
     "longer": (REPEATED, LONGER, MAIN),
@@ -41,8 +41,8 @@ SECTIONS = {
 }
 
 
-def read_cells(folder: Path, lists: Sequence[dict[str, Any]]) -> list[Scores]:
-    """Scores of the cells that `lists` name and that have been run."""
+def read_runs(folder: Path, lists: Sequence[dict[str, Any]]) -> list[Scores]:
+    """Scores of the runs that `lists` name and that have been run."""
     files = [
         folder / dataset / base / refiner / f"seed-{seed}.json"
         for one in lists
@@ -68,13 +68,13 @@ def best_rival_gain(scores: Scores) -> float:
     return 100 * (methods[REFINED]["iou_micro"] - rival)
 
 
-def goals(cells: list[Scores]) -> list[tuple[str, str, bool]]:
-    """(goal, found, met) over the cells of one refiner."""
-    gains = np.array([100 * cell["gain"]["vs_base"]["iou_micro"] for cell in cells])
-    low = np.array([cell["gain"]["vs_base"]["ci95"][0] for cell in cells])
-    rivals = np.array([best_rival_gain(cell) for cell in cells])
+def goals(runs: list[Scores]) -> list[tuple[str, str, bool]]:
+    """(goal, found, met) over the runs of one refiner."""
+    gains = np.array([100 * run["gain"]["vs_base"]["iou_micro"] for run in runs])
+    low = np.array([run["gain"]["vs_base"]["ci95"][0] for run in runs])
+    rivals = np.array([best_rival_gain(run) for run in runs])
     macro = np.array(
-        [100 * (cell["methods"][REFINED]["iou_macro"] - cell["methods"]["base"]["iou_macro"]) for cell in cells]
+        [100 * (run["methods"][REFINED]["iou_macro"] - run["methods"]["base"]["iou_macro"]) for run in runs]
     )
     above = 100 * np.mean(low > 0)
     worst, fallen = gains.min(), int((macro < 0).sum())
@@ -89,22 +89,22 @@ def goals(cells: list[Scores]) -> list[tuple[str, str, bool]]:
             f"{rivals.mean():+.2f}, median {np.median(rivals):+.2f}",
             bool(rivals.mean() >= 1.5),
         ),
-        ("interval above zero in 80 % of cells", f"{above:.0f} %", bool(above >= 80)),
-        ("no cell below the base model by more than 0.2", f"worst {worst:+.2f}", bool(worst >= -0.2)),
-        ("iou_macro does not fall", f"mean {macro.mean():+.2f}, falls in {fallen} of {len(cells)}", fallen == 0),
+        ("interval above zero in 80 % of runs", f"{above:.0f} %", bool(above >= 80)),
+        ("no run below the base model by more than 0.2", f"worst {worst:+.2f}", bool(worst >= -0.2)),
+        ("iou_macro does not fall", f"mean {macro.mean():+.2f}, falls in {fallen} of {len(runs)}", fallen == 0),
     ]
 
 
-def cells_table(cells: list[Scores], refiners: Iterable[str], main: str) -> list[str]:
+def runs_table(runs: list[Scores], refiners: Iterable[str], main: str) -> list[str]:
     """Markdown: a row a data set, base model and seed; iou_micro of every method, gains of `main` in points."""
-    refiners = [name for name in refiners if any(cell["refiner"] == name for cell in cells)]
-    head = ["data set", "base model", "seed", "test", "base", "tuned", "RankSEG", "views"]
+    refiners = [name for name in refiners if any(run["refiner"] == name for run in runs)]
+    head = ["data set", "base model", "seed", "test", "base", "tuned", "RankSEG", "tta"]
     head += [f"**{name}**" if name == main else name for name in refiners]
     head += ["oracle", f"`{main}` vs base", "vs better rival", "worse %"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     by_group: dict[tuple[Any, ...], dict[str, Scores]] = {}
-    for cell in cells:
-        by_group.setdefault((cell["dataset"], cell["base_model"], cell["seed"]), {})[cell["refiner"]] = cell
+    for run in runs:
+        by_group.setdefault((run["dataset"], run["base_model"], run["seed"]), {})[run["refiner"]] = run
     for (dataset, base_model, seed), of_refiner in by_group.items():
         any_cell = next(iter(of_refiner.values()))
         methods = any_cell["methods"]
@@ -128,47 +128,45 @@ def cells_table(cells: list[Scores], refiners: Iterable[str], main: str) -> list
     return lines
 
 
-def summary_table(cells: list[Scores], refiners: Iterable[str]) -> list[str]:
-    """Markdown: a row a refiner, its mean gain over all cells and over those of each base model."""
-    bases = sorted({cell["base_model"] for cell in cells})
-    head = ["refiner", "cells", "mean gain vs base", *(f"`{base}`" for base in bases), "vs better rival", "above zero"]
+def summary_table(runs: list[Scores], refiners: Iterable[str]) -> list[str]:
+    """Markdown: a row a refiner, its mean gain over all runs and over those of each base model."""
+    bases = sorted({run["base_model"] for run in runs})
+    head = ["refiner", "runs", "mean gain vs base", *(f"`{base}`" for base in bases), "vs better rival", "above zero"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name in refiners:
-        own = [cell for cell in cells if cell["refiner"] == name]
+        own = [run for run in runs if run["refiner"] == name]
         if not own:
             continue
-        gain = {id(cell): 100 * cell["gain"]["vs_base"]["iou_micro"] for cell in own}
+        gain = {id(run): 100 * run["gain"]["vs_base"]["iou_micro"] for run in own}
         row = [f"`{name}`", str(len(own)), f"{np.mean(list(gain.values())):+.2f}"]
         for base in bases:
-            values = [gain[id(cell)] for cell in own if cell["base_model"] == base]
+            values = [gain[id(run)] for run in own if run["base_model"] == base]
             row.append(f"{np.mean(values):+.2f}" if values else "")
-        row.append(f"{np.mean([best_rival_gain(cell) for cell in own]):+.2f}")
-        row.append(f"{sum(cell['gain']['vs_base']['ci95'][0] > 0 for cell in own)} of {len(own)}")
+        row.append(f"{np.mean([best_rival_gain(run) for run in own]):+.2f}")
+        row.append(f"{sum(run['gain']['vs_base']['ci95'][0] > 0 for run in own)} of {len(own)}")
         lines.append(f"| {' | '.join(row)} |")
     return lines
 
 
-def section(cells: list[Scores], lists: Sequence[dict[str, Any]], main: str = MAIN) -> str:
+def section(runs: list[Scores], lists: Sequence[dict[str, Any]], main: str = MAIN) -> str:
     """All tables of the refiner `main` and of those beside it, in the order in which they are read."""
-    of_main = [cell for cell in cells if cell["refiner"] == main]
+    of_main = [run for run in runs if run["refiner"] == main]
     wanted = sum(
         math.prod(len(one[key]) for key in KEYS if key != "refiners") for one in lists if main in one["refiners"]
     )
-    lines = [f"{len(of_main)} of {wanted} cells of `{main}` have been run.", ""]
+    lines = [f"{len(of_main)} of {wanted} runs of `{main}` have been run.", ""]
     if of_main and main == MAIN:
         lines += ["| goal | found | |", "|---|---|---|"]
         lines += [f"| {goal} | {found} | {'met' if met else '**missed**'} |" for goal, found, met in goals(of_main)]
         lines += [""]
-    if cells:
-        lines += [*summary_table(cells, refiners_of(lists)), "", *cells_table(cells, refiners_of(lists), main)]
+    if runs:
+        lines += [*summary_table(runs, refiners_of(lists)), "", *runs_table(runs, refiners_of(lists), main)]
     return "\n".join(lines).rstrip()
 
 
-def write_page(
-    page: Path, folder: Path, lists: Sequence[dict[str, Any]], mark: str = "cells", main: str = MAIN
-) -> None:
+def write_page(page: Path, folder: Path, lists: Sequence[dict[str, Any]], mark: str = "runs", main: str = MAIN) -> None:
     """Replace what lies between the two marks of the page."""
-    text = section(read_cells(folder, lists), lists, main)
+    text = section(read_runs(folder, lists), lists, main)
     replace_between(page, f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->", text)
 
 

@@ -16,7 +16,7 @@ from benchmarks.machine import describe, use_cores
 from benchmarks.results_page import replace_between
 from benchmarks.stage_case import BASE_MODEL, CONF, REFINER, conf, without_training
 from benchmarks.stage_inputs import open_stores, write_stores
-from prn_pipeline.data.execution.array_parts import ArrayParts, made_by, write_parts
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by, write_parts
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.data.store.array_store import write_arrays
@@ -40,11 +40,11 @@ GIB, TIB = 2**30, 2**40
 def write(path: Path, make: Any, rows: int, engine: EngineSettings) -> None:
     """A store, by whoever the engine says."""
     arrays = made_by(engine, make, rows, {})
-    write_parts(path, arrays) if isinstance(arrays, ArrayParts) else write_arrays(path, arrays)
+    write_parts(path, arrays) if isinstance(arrays, DeferredArrays) else write_arrays(path, arrays)
 
 
 def logit_caching(folder: Path, engine: EngineSettings) -> None:
-    """From images to logits and views, with random weights."""
+    """From images to logits and tta, with random weights."""
     samples, _, maps = open_stores(folder)
     model = BaseModel(BaseModelSettings(**without_training(conf("base_models")[BASE_MODEL]))).eval()
     caching = conf("logit_caching")
@@ -108,7 +108,7 @@ def measured(count: int, size: int, workers: int, folder: Path) -> dict[str, dic
 
 def bytes_an_image(folder: Path, count: int) -> dict[str, float]:
     """Store -> bytes."""
-    names = {"samples": "samples", "logits and views": "made_maps", "pseudo-labels": "made_labels"}
+    names = {"samples": "samples", "logits and tta": "made_maps", "pseudo-labels": "made_labels"}
     return {
         shown: sum(file.stat().st_size for file in (folder / f"{name}.zarr").rglob("*") if file.is_file()) / count
         for shown, name in (names | {"refined": "made_refined"}).items()

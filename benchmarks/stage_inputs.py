@@ -19,7 +19,7 @@ NAME = "benchmark"
 
 
 def write_stores(folder: Path, count: int, size: int) -> None:
-    """Write samples, base logits with views, and refined logits of `count` images of side `size`."""
+    """Write samples, base logits with tta, and refined logits of `count` images of side `size`."""
     attributes = {IDENTITY: NAME}
     write_arrays(folder / "samples.zarr", ArrayStream(_samples(count, size), attributes))
     for name, noise in (("logits", 1.0), ("refined", 0.5)):
@@ -61,4 +61,4 @@ def _logits(count: int, size: int, noise: float) -> Iterator[Batch]:
     for rows in shards(np.arange(count)):
         scattered = noise * rng.standard_normal((len(rows), size, size), np.float32)
         logits = (3.0 * masks[rows % DRAWN_SCENES] - 1.5 + drift + scattered).astype(np.float16)
-        yield {"logits": logits, "views": np.stack([logits, np.abs(logits)], axis=1)}
+        yield {"logits": logits, "tta": np.stack([logits, np.abs(logits)], axis=1)}

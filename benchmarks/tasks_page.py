@@ -9,42 +9,42 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.results_page import LISTS, METRICS, PAGE, REPEATED, Scores, read_cells, replace_between
+from benchmarks.results_page import LISTS, METRICS, PAGE, REPEATED, Scores, read_runs, replace_between
 from prn_pipeline.metrics.bootstrap import bounds, draws
 
 CLASSES, FEW_SHOT = Path("benchmarks/lists/classes.yml"), Path("benchmarks/lists/few_shot.yml")
 SALIENT = ("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean")
-RIVALS = ("base", "tuned_threshold", "rankseg", "views", "prn")
+RIVALS = ("base", "tuned_threshold", "rankseg", "tta", "prn")
 NOT_YET = "Not measured yet."
 RESAMPLES = 2000
 
 
-def saliency_section(cells: Sequence[Scores]) -> str:
-    """A row a cell and method of saliency cells, the refiner's gains with intervals below each."""
+def saliency_section(runs: Sequence[Scores]) -> str:
+    """A row a run and method of saliency runs, the refiner's gains with intervals below each."""
     rows = []
-    for cell in cells:
-        if "f_max" not in cell["methods"]["base"]:
+    for run in runs:
+        if "f_max" not in run["methods"]["base"]:
             continue
-        name = f"`{cell['dataset']}`, `{cell['base_model']}`, seed {cell['seed']}"
+        name = f"`{run['dataset']}`, `{run['base_model']}`, seed {run['seed']}"
         for method in RIVALS:
-            if method in cell["methods"]:
-                numbers = [f"{cell['methods'][method][score]:.3f}" for score in SALIENT]
-                rows.append([name, _called(method, cell), *numbers])
-        gains = cell["methods"]["prn"]["saliency_vs_base"]
+            if method in run["methods"]:
+                numbers = [f"{run['methods'][method][score]:.3f}" for score in SALIENT]
+                rows.append([name, _called(method, run), *numbers])
+        gains = run["methods"]["prn"]["saliency_vs_base"]
         shown = [_gain(gains[score]) if score in gains else "" for score in SALIENT]
-        rows.append([name, f"gain of `{cell['refiner']}`", *shown])
-    heads = ["cell", "method", "MAE", "max F", "mean F", "weighted F", "S", "max E", "mean E"]
+        rows.append([name, f"gain of `{run['refiner']}`", *shown])
+    heads = ["run", "method", "MAE", "max F", "mean F", "weighted F", "S", "max E", "mean E"]
     return _table(heads, rows) if rows else NOT_YET
 
 
-def classes_section(cells: Sequence[Scores]) -> str:
-    """For each cell of several classes its methods, then the classes of base model and refiner."""
+def classes_section(runs: Sequence[Scores]) -> str:
+    """For each run of several classes its methods, then the classes of base model and refiner."""
     parts = []
-    for cell in cells:
-        methods = {name: cell["methods"][name] for name in RIVALS if name in cell["methods"]}
+    for run in runs:
+        methods = {name: run["methods"][name] for name in RIVALS if name in run["methods"]}
         rows = [
             [
-                _called(name, cell),
+                _called(name, run),
                 f"{scores['iou_micro']:.3f}",
                 f"{scores['iou_macro']:.3f}",
                 f"{scores['pixel_accuracy']:.3f}",
@@ -61,21 +61,21 @@ def classes_section(cells: Sequence[Scores]) -> str:
             for name, one in methods["prn"]["classes"].items()
             if one
         ]
-        parts.append(f"`{cell['dataset']}`, `{cell['base_model']}`, seed {cell['seed']}, {cell['n_test']} test images:")
+        parts.append(f"`{run['dataset']}`, `{run['base_model']}`, seed {run['seed']}, {run['n_test']} test images:")
         parts.append(_table(["method", "mIoU of classes", "mIoU of images", "pixel accuracy", "gain"], rows))
-        parts.append(_table(["class", "base", f"`{cell['refiner']}`", "gain"], classes))
+        parts.append(_table(["class", "base", f"`{run['refiner']}`", "gain"], classes))
     return "\n\n".join(parts) or NOT_YET
 
 
-def few_shot_section(cells: Sequence[Scores]) -> str:
+def few_shot_section(runs: Sequence[Scores]) -> str:
     """A row a base model: the categories of all folds together, each tested once by a model that has not seen it."""
     rows = []
-    for base_model in dict.fromkeys(cell["base_model"] for cell in cells):
-        own = [cell for cell in cells if cell["base_model"] == base_model]
+    for base_model in dict.fromkeys(run["base_model"] for run in runs):
+        own = [run for run in runs if run["base_model"] == base_model]
         of_each = {
-            method: np.array([iou for cell in own for iou in cell["methods"][method]["categories"].values()])
+            method: np.array([iou for run in own for iou in run["methods"][method]["categories"].values()])
             for method in RIVALS
-            if all(method in cell["methods"] for cell in own)
+            if all(method in run["methods"] for run in own)
         }
         weights = draws(len(of_each["base"]), RESAMPLES, seed=0) / len(of_each["base"])
         gain = of_each["prn"] - of_each["base"]
@@ -84,18 +84,18 @@ def few_shot_section(cells: Sequence[Scores]) -> str:
                 f"`{base_model}`",
                 f"{len(own)} of 4",
                 str(len(gain)),
-                str(sum(cell["n_test"] for cell in own)),
+                str(sum(run["n_test"] for run in own)),
                 *(f"{of_each[method].mean():.3f}" if method in of_each else "" for method in RIVALS),
                 _gain({"gain": float(gain.mean()), "ci95": bounds(weights @ gain)}),
             ]
         )
-    refiner = f"**{cells[0]['refiner']}**" if cells else ""
-    heads = ["base model", "folds", "categories", "episodes", "base", "tuned", "RankSEG", "views", refiner, "gain"]
+    refiner = f"**{runs[0]['refiner']}**" if runs else ""
+    heads = ["base model", "folds", "categories", "episodes", "base", "tuned", "RankSEG", "tta", refiner, "gain"]
     return _table(heads, rows) if rows else NOT_YET
 
 
-def _called(method: str, cell: Scores) -> str:
-    return f"**{cell['refiner']}**" if method == "prn" else method.replace("_", " ")
+def _called(method: str, run: Scores) -> str:
+    return f"**{run['refiner']}**" if method == "prn" else method.replace("_", " ")
 
 
 def _gain(gain: dict[str, Any]) -> str:
@@ -110,9 +110,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Put the three parts into the page."""
-    of_list = {file: read_cells(METRICS, [yaml.safe_load(file.read_text())]) for file in (CLASSES, FEW_SHOT)}
-    binary = read_cells(REPEATED, [yaml.safe_load(LISTS[0].read_text())])
-    refined = [cell for cell in binary if cell["refiner"] == "prn"]
+    of_list = {file: read_runs(METRICS, [yaml.safe_load(file.read_text())]) for file in (CLASSES, FEW_SHOT)}
+    binary = read_runs(REPEATED, [yaml.safe_load(LISTS[0].read_text())])
+    refined = [run for run in binary if run["refiner"] == "prn"]
     for mark, text in (
         ("saliency", saliency_section(refined)),
         ("classes", classes_section(of_list[CLASSES])),

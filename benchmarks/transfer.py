@@ -1,6 +1,6 @@
 """`python -m benchmarks.transfer`: a refiner that was trained on one base model's maps, on another's.
 
-Refiners of cells that have been run, on the test images: nothing is trained or chosen here.
+Refiners of runs that have been run, on the test images: nothing is trained or chosen here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_page import PAGE, read_lists, replace_between
-from benchmarks.stored_cells import DATA, counts_of, open_refiner, open_samples
+from benchmarks.stored_runs import DATA, counts_of, open_refiner, open_samples
 from prn_pipeline.metrics import paired_gain
 from prn_pipeline.metrics.bootstrap import Gain
 from prn_pipeline.refinement import FixedThreshold

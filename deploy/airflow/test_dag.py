@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from prn_pipeline.configuration.scopes import SCOPE_OF
+
 from tests.integration.conftest import PROJECT, copy_project, make_small
 
 DAG = "prn_retrain"
@@ -48,15 +48,15 @@ def states_of_a_run(folder: Path, day: str) -> dict[str, str]:
     return {task["task_id"]: task["state"] for task in json.loads(listed.splitlines()[-1])}  # warnings come before
 
 
-def test_the_stages_of_a_cell_are_run_and_then_skipped_while_nothing_changes(project: Path) -> None:
+def test_the_stages_of_a_run_are_run_and_then_skipped_while_nothing_changes(project: Path) -> None:
     """Promotion too; pulling and pushing are always tried."""
-    stages = [f"cell.{name}" for name in (*SCOPE_OF, "promotion")]
+    stages = [f"run.{name}" for name in (*SCOPE_OF, "promotion")]
     first = states_of_a_run(project, "2026-01-01")
-    assert first == {**dict.fromkeys(["pull", "cells", *stages, "push"], "success"), "failed": "skipped"}
-    cell = "synthetic_roads/unet_resnet18_small/prn/seed-0"
-    assert (project / f"metrics/{cell}.json").is_file()
-    assert isinstance(json.loads((project / f"data/08_reporting/{cell}/promotion.json").read_text())["promoted"], bool)
+    assert first == {**dict.fromkeys(["pull", "runs", *stages, "push"], "success"), "failed": "skipped"}
+    run = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+    assert (project / f"metrics/{run}.json").is_file()
+    assert isinstance(json.loads((project / f"data/08_reporting/{run}/promotion.json").read_text())["promoted"], bool)
 
     second = states_of_a_run(project, "2026-01-02")
     assert {name for name, state in second.items() if state == "skipped"} == {*stages, "failed"}
-    assert {name for name, state in second.items() if state == "success"} == {"pull", "cells", "push"}
+    assert {name for name, state in second.items() if state == "success"} == {"pull", "runs", "push"}

@@ -9,9 +9,9 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
-from prn_pipeline.commands.user_errors import check_run, ending_with_its_code, speaking_plainly, users_mistake
+from prn_pipeline.commands.user_errors import as_user_error, check_run, exit_with_code, report_user_errors
 from prn_pipeline.hooks import ReportPathHooks
-from prn_pipeline.processes.project_lock import ending_in_order
+from prn_pipeline.processes.project_lock import graceful_shutdown
 from prn_pipeline.sweep.failures import noting_failure
 from prn_pipeline.tracking.mlflow_run import closing_runs
 
@@ -27,7 +27,7 @@ def _run(**options: Any) -> None:
     assert kedro_run.callback is not None
     if "DVC_STAGE" in os.environ:
         options["params"] = _tracked_by_dvc(options["params"] or {})
-    with ending_in_order(), noting_failure(options["params"] or {}, _in_a_few_words), closing_runs():
+    with graceful_shutdown(), noting_failure(options["params"] or {}, _in_a_few_words), closing_runs():
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         click.echo(f"\nReport: {ReportPathHooks.written}")
@@ -43,9 +43,9 @@ def _tracked_by_dvc(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_a_few_words(error: Exception) -> str:
-    return str(users_mistake(error) or f"{type(error).__name__}: {error}")
+    return str(as_user_error(error) or f"{type(error).__name__}: {error}")
 
 
 run = copy.copy(kedro_run)
-run.callback = ending_with_its_code(speaking_plainly(_run))
+run.callback = exit_with_code(report_user_errors(_run))
 cli.add_command(run)

@@ -11,20 +11,20 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from prn_pipeline.configuration.run_checks import check_kept, check_readings, check_task, check_tiles, check_val
+from prn_pipeline.configuration.run_checks import check_inputs, check_kept, check_task, check_tiles, check_val
 from prn_pipeline.layout.scopes import widest_scope
-from prn_pipeline.tracking.mlflow_run import CellRun
+from prn_pipeline.tracking.mlflow_run import MlflowRun
 from prn_pipeline.tracking.stage_costs import stage_of
 
 #: Input of the node that trains fold models.
 PROTOCOL = "params:logit_caching.protocol"
 
 
-class CellRunHooks:
-    """One MLflow run a cell, with a child run for every training; stages that cells share have runs of their own."""
+class TrackingHooks:
+    """One MLflow run a run, with a child run for every training; stages that runs share have runs of their own."""
 
     def __init__(self) -> None:
-        self._run: CellRun | None = None
+        self._run: MlflowRun | None = None
         self._context: KedroContext | None = None
         self._stages: set[str] = set()
 
@@ -45,12 +45,12 @@ class CellRunHooks:
         if "logit_caching" in stages:
             check_kept(self._context.params)
         if "prn_training" in stages:
-            check_readings(self._context.params)
+            check_inputs(self._context.params)
         scope = widest_scope(stages)
-        self._run = CellRun(self._context.params, Path(self._context.project_path), scope)
+        self._run = MlflowRun(self._context.params, Path(self._context.project_path), scope)
         config = self._context.mlflow.tracking  # type: ignore[attr-defined]
         config.run.name = self._run.name
-        config.run.id = None if _is_whole(run_params) else self._run.find(config.experiment.name)
+        config.run.id = None if _is_default_pipeline(run_params) else self._run.find(config.experiment.name)
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
@@ -98,7 +98,7 @@ class CellRunHooks:
             self._run.log_lock({stage_of(node) for node in pipeline.nodes})
 
 
-def _is_whole(run_params: dict[str, Any]) -> bool:
+def _is_default_pipeline(run_params: dict[str, Any]) -> bool:
     parts = ("pipeline_names", "tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
     chosen = [value for part in parts if (value := run_params.get(part))]
     return chosen in ([], [["__default__"]])

@@ -11,11 +11,11 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from prn_pipeline.commands.user_errors import users_mistake
+from prn_pipeline.commands.user_errors import as_user_error
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-#: A cell that takes seconds.
+#: A run that takes seconds.
 SMALL: dict[str, Any] = {
     "datasets": {
         "synthetic_roads": {"image_size": 64, "folds": 3, "training_share": 1, "synthetic": {"count": 18, "size": 64}}
@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
     "base_models": {
         "unet_resnet18_small": {"encoder": "tu-mobilenetv3_small_050", "training": {"epochs": 2, "steps_per_epoch": 3}}
     },
-    "logit_caching": {"keep": ["views", "features"]},
+    "logit_caching": {"keep": ["tta", "features"]},
     "prn_training": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2},
     "refiners": {"prn": {"detail_width": 4, "detail_levels": 2, "region_width": 4}},
     "evaluation": {"resamples": 200},
@@ -104,7 +104,7 @@ def mistake_of(project: Path, pipelines: list[str] | None = None, **parameters: 
     """What a run tells its user when it refuses."""
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps it
         run_pipelines(project, pipelines, **parameters)
-    mistake = users_mistake(caught.value)
+    mistake = as_user_error(caught.value)
     assert mistake is not None, caught.value
     return str(mistake)
 
@@ -120,7 +120,7 @@ def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose default cell has been run once, from ingestion to the report; tests only look at it."""
+    """A project whose default run has been run once, from ingestion to the report; tests only look at it."""
     folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

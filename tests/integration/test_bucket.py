@@ -1,4 +1,4 @@
-"""A cell whose artefacts lie in a bucket, and DVC's remote in another."""
+"""A run whose artefacts lie in a bucket, and DVC's remote in another."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def below(folder: Path) -> set[str]:
     return {name for name in names if (folder / name).is_file() and not name.startswith("data/01_raw")}
 
 
-def test_a_cell_in_a_bucket_is_that_of_files(
+def test_a_run_in_a_bucket_is_that_of_files(
     finished: Path, project: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PRN_STORAGE", f"{bucket}/team/")

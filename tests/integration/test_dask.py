@@ -1,4 +1,4 @@
-"""A cell whose maps, pseudo-labels and counts are made by Dask's workers."""
+"""A run whose maps, pseudo-labels and counts are made by Dask's workers."""
 
 import json
 import re

@@ -39,7 +39,7 @@ def change(file: Path, keys: list[str], value: object) -> None:
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with small settings in its own configuration files, after one `dvc repro` of two cells."""
+    """A project with small settings in its own configuration files, after one `dvc repro` of two runs."""
     folder = make_small(copy_project(tmp_path_factory.mktemp("dvc") / "project"))
     change(folder / "conf/base/benchmark.yml", ["refiners"], REFINERS)
     command(folder, "dvc", "repro")
@@ -51,9 +51,9 @@ def would_run(folder: Path) -> list[str]:
     return sorted(one.address for one in plan(read_lists(folder), folder) if one.reason)
 
 
-def test_what_cells_share_is_made_once(reproduced: Path) -> None:
+def test_what_runs_share_is_made_once(reproduced: Path) -> None:
     recorded = list(yaml.safe_load((reproduced / "dvc.lock").read_text())["stages"])
-    base, cells = (
+    base, runs = (
         "@synthetic_roads-unet_resnet18_small-0",
         [f"@synthetic_roads-unet_resnet18_small-{r}-0" for r in REFINERS],
     )
@@ -61,7 +61,7 @@ def test_what_cells_share_is_made_once(reproduced: Path) -> None:
         [
             "ingestion@synthetic_roads",
             *(f"{stage}{base}" for stage in ("base_training", "logit_caching", "pseudo_labelling")),
-            *(f"{stage}{cell}" for stage in ("prn_training", "evaluation", "reporting") for cell in cells),
+            *(f"{stage}{run}" for stage in ("prn_training", "evaluation", "reporting") for run in runs),
         ]
     )
 
@@ -120,7 +120,7 @@ def test_a_plan_knows_what_a_stage_took_and_guesses_from_others_what_it_will_tak
     assert guess.bytes > 1000
 
 
-def test_broken_cells_are_reported_and_the_others_finish(reproduced: Path) -> None:
+def test_broken_runs_are_reported_and_the_others_finish(reproduced: Path) -> None:
     """One that Kedro refuses, one that DVC does not even start."""
     lists, refiners = (reproduced / "conf" / "base" / file for file in ("benchmark.yml", "parameters_refiners.yml"))
     before = {path: path.read_text() for path in (lists, refiners)}

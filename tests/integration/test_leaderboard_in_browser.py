@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prn_pipeline.reporting.leaderboard import make_leaderboard
-from tests.unit.reporting.leaderboard_cells import benchmark, failed
+from tests.unit.reporting.leaderboard_runs import benchmark, failed
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
 CHROMIUM = next(
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machin
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("leaderboard")
-    cells = benchmark()
-    cells[0] = failed(cells[0], "no memory")
-    (folder / "leaderboard.html").write_text(make_leaderboard(cells, folder, {"git commit": "abc"}).html)
+    runs = benchmark()
+    runs[0] = failed(runs[0], "no memory")
+    (folder / "leaderboard.html").write_text(make_leaderboard(runs, folder, {"git commit": "abc"}).html)
     return folder / "leaderboard.html"
 
 
@@ -52,8 +52,8 @@ def page(browser: "playwright.Browser", page_file: Path) -> Iterator["playwright
 
 def column(page: "playwright.Page", number: int) -> list[str]:
     """Texts of a column of the rows that are shown, from the top."""
-    cells = page.locator(f"#board tbody tr:not([hidden]) > :nth-child({number})")
-    return [text.strip() for text in cells.all_inner_texts()]
+    runs = page.locator(f"#board tbody tr:not([hidden]) > :nth-child({number})")
+    return [text.strip() for text in runs.all_inner_texts()]
 
 
 def test_a_click_sorts_and_a_third_one_restores_the_order(page: "playwright.Page") -> None:

@@ -18,8 +18,8 @@ TINY = {"detail_width": 4, "detail_levels": 2, "region_width": 4}
 EXTERNAL = {"base_model": "external", "refiner": "prn_maps", "refiners": {"prn_maps": TINY}}
 
 
-def scores(project: Path, cell: str) -> dict[str, Any]:
-    return json.loads((project / "metrics" / f"synthetic_roads/{cell}/seed-0.json").read_text())
+def scores(project: Path, run: str) -> dict[str, Any]:
+    return json.loads((project / "metrics" / f"synthetic_roads/{run}/seed-0.json").read_text())
 
 
 def write_maps(finished: Path, folder: Path, splits: list[str]) -> None:
@@ -38,7 +38,7 @@ def test_maps_on_disk_are_refined_and_measured_like_those_of_a_model(finished: P
     run_pipelines(project, **EXTERNAL)
     ours, theirs = scores(project, "external/prn_maps"), scores(finished, "unet_resnet18_small/prn")
     assert ours["methods"]["base"]["iou_micro"] == pytest.approx(theirs["methods"]["base"]["iou_micro"], abs=1e-4)
-    assert "views" not in ours["methods"]
+    assert "tta" not in ours["methods"]
     assert ours["cost"]["base"] is None
     assert ours["cost"]["refiner"]["parameters"] > 0
     report = project / "data/08_reporting/synthetic_roads/external/prn_maps/seed-0/report.html"
@@ -47,7 +47,7 @@ def test_maps_on_disk_are_refined_and_measured_like_those_of_a_model(finished: P
 
 def test_what_cannot_be_done_with_maps_alone_is_said_before_anything_runs(project: Path) -> None:
     for changes, message in (
-        ({"refiner": "prn"}, "refiner 'prn' reads views, .*'external'.*prn_maps"),
+        ({"refiner": "prn"}, "refiner 'prn' reads tta, .*'external'.*prn_maps"),
         ({"logit_caching": {"protocol": "crossfit"}}, "crossfit trains one base model a fold"),
     ):
         assert re.search(message, mistake_of(project, **EXTERNAL | changes))
@@ -68,8 +68,8 @@ def test_a_module_is_run_as_it_is(project: Path) -> None:
         "output_key": "out",
     }
     run_pipelines(
-        project, base_model="brightness", base_models={"brightness": brightness}, logit_caching={"keep": ["views"]}
+        project, base_model="brightness", base_models={"brightness": brightness}, logit_caching={"keep": ["tta"]}
     )
     found = scores(project, "brightness/prn")
     assert found["cost"]["base"]["parameters"] == 3
-    assert set(found["methods"]) >= {"base", "views", "prn"}
+    assert set(found["methods"]) >= {"base", "tta", "prn"}

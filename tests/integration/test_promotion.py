@@ -31,7 +31,7 @@ EASY = {"promotion": {"comparison": {"smallest_slice": 4, "smallest_test": 4}}}
 
 @pytest.fixture
 def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose cell has been run, with a registry of its own."""
+    """A project whose run has been run, with a registry of its own."""
     folder = tmp_path / "project"
     shutil.copytree(finished, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
     monkeypatch.chdir(folder)
@@ -191,6 +191,6 @@ def test_of_promotions_at_the_same_time_one_wins(project: Path) -> None:
 
 
 def test_what_cannot_be_served_is_said(project: Path) -> None:
-    run_pipelines(project, **{"refiners": {"prn": {"reads": ["features", "images"]}}})
-    message = mistake_of(project, pipelines=["promotion"], **{"refiners": {"prn": {"reads": ["features", "images"]}}})
+    run_pipelines(project, **{"refiners": {"prn": {"inputs": ["features", "images"]}}})
+    message = mistake_of(project, pipelines=["promotion"], **{"refiners": {"prn": {"inputs": ["features", "images"]}}})
     assert "a refiner that reads features cannot be served" in message

@@ -71,14 +71,14 @@ echo "$stage $dataset $refiner" >> told
 if test -e "broken-$stage-$refiner"; then echo "Error: $stage is broken"; exit 1; fi
 if test -e "slow-$stage-$refiner"; then touch started; sleep 600; fi
 base=$dataset/$base_model/seed-$seed
-cell=$dataset/$base_model/$refiner/seed-$seed
+run=$dataset/$base_model/$refiner/seed-$seed
 case $stage in
   ingestion) mkdir -p data/02_intermediate && cat data/01_raw/$dataset/* > data/02_intermediate/$dataset ;;
   base_training) mkdir -p data/06_models/${base%/*} && cp data/02_intermediate/$dataset data/06_models/$base ;;
-  evaluation) mkdir -p metrics/${cell%/*} && cp scores.json metrics/$cell.json ;;
+  evaluation) mkdir -p metrics/${run%/*} && cp scores.json metrics/$run.json ;;
   promotion)
     grep -q better data/06_models/$base && promoted=true || promoted=false
-    mkdir -p data/08_reporting/$cell && echo "{\\"promoted\\": $promoted}" > data/08_reporting/$cell/promotion.json ;;
+    mkdir -p data/08_reporting/$run && echo "{\\"promoted\\": $promoted}" > data/08_reporting/$run/promotion.json ;;
 esac
 """
 
@@ -106,8 +106,8 @@ def report() -> dict[str, object]:
 
 
 def outcomes() -> dict[str, str]:
-    """Refiner -> what became of its cell."""
-    return {cell["cell"]["refiner"]: cell["outcome"] for cell in report()["cells"]}  # type: ignore[attr-defined]
+    """Refiner -> what became of its run."""
+    return {run["run"]["refiner"]: run["outcome"] for run in report()["runs"]}  # type: ignore[attr-defined]
 
 
 def told() -> list[str]:
@@ -120,7 +120,7 @@ def told() -> list[str]:
 
 @pytest.fixture(scope="module")
 def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of two cells after its first retraining; its `kedro` is beside it."""
+    """A project of two runs after its first retraining; its `kedro` is beside it."""
     folder = copy_project(tmp_path_factory.mktemp("retrain") / "project")
     (folder / "dvc.yaml").write_text(STAGES)
     lists = folder / "conf/base/benchmark.yml"
@@ -138,7 +138,7 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         first = retrain()
         assert first.exit_code == 0, first.output
-        assert first.output.splitlines()[-1] == "2 cells: 2 retrained, 2 promoted, 0 kept, 0 failed"
+        assert first.output.splitlines()[-1] == "2 runs: 2 retrained, 2 promoted, 0 kept, 0 failed"
     return folder
 
 
@@ -161,7 +161,7 @@ def new_data(content: str) -> None:
     (raw / "image").write_text(content)
 
 
-def test_the_first_time_every_cell_is_run_and_judged(retrained: Path) -> None:
+def test_the_first_time_every_run_is_run_and_judged(retrained: Path) -> None:
     assert sorted((retrained / "told").read_text().split("\n")) == sorted(
         [
             "",
@@ -173,9 +173,9 @@ def test_the_first_time_every_cell_is_run_and_judged(retrained: Path) -> None:
     found = json.loads((retrained / RETRAIN_REPORT).read_text())
     assert found["exit_code"] == 0
     assert found["started"] <= found["finished"]
-    assert found["message"] == "2 cells: 2 retrained, 2 promoted, 0 kept, 0 failed"
-    assert found["cells"][0] == {
-        "cell": {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0},
+    assert found["message"] == "2 runs: 2 retrained, 2 promoted, 0 kept, 0 failed"
+    assert found["runs"][0] == {
+        "run": {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0},
         "stages": ["ingestion", "base_training", "evaluation"],
         "outcome": "promoted",
         "failure": None,
@@ -188,7 +188,7 @@ def test_where_nothing_has_changed_nothing_is_done(project: Path) -> None:
     before = [file.stat().st_mtime_ns for file in files]
     done = retrain()
     assert (done.exit_code, told()) == (0, [])
-    assert done.output.splitlines()[-1] == "2 cells: 0 retrained, 0 promoted, 0 kept, 0 failed"
+    assert done.output.splitlines()[-1] == "2 runs: 0 retrained, 0 promoted, 0 kept, 0 failed"
     assert [file.stat().st_mtime_ns for file in files] == before
     assert outcomes() == {"prn": "unchanged", "prn_maps": "unchanged"}
 
@@ -197,18 +197,18 @@ def test_new_data_retrains_and_a_champion_that_is_not_beaten_stays(project: Path
     new_data("worse\n")
     done = retrain()
     assert done.exit_code == 0
-    assert done.output.splitlines()[-1] == "2 cells: 2 retrained, 0 promoted, 2 kept, 0 failed"
+    assert done.output.splitlines()[-1] == "2 runs: 2 retrained, 0 promoted, 2 kept, 0 failed"
     assert len(told()) == 6
 
 
-def test_a_failed_cell_stops_no_other_and_is_run_again_next_time(project: Path) -> None:
+def test_a_failed_run_stops_no_other_and_is_run_again_next_time(project: Path) -> None:
     new_data("better\n" * 2)
     (project / "broken-evaluation-prn").touch()
     done = retrain()
     assert done.exit_code == 3
-    assert done.output.splitlines()[-1] == "2 cells: 2 retrained, 1 promoted, 0 kept, 1 failed"
+    assert done.output.splitlines()[-1] == "2 runs: 2 retrained, 1 promoted, 0 kept, 1 failed"
     assert outcomes() == {"prn": "failed", "prn_maps": "promoted"}
-    failed = report()["cells"][0]  # type: ignore[index]
+    failed = report()["runs"][0]  # type: ignore[index]
     assert failed["failure"] == "evaluation: its process ended with 1"
     assert failed["stages"] == ["ingestion", "base_training"]
     (project / "broken-evaluation-prn").unlink()
@@ -217,7 +217,7 @@ def test_a_failed_cell_stops_no_other_and_is_run_again_next_time(project: Path) 
     assert told() == ["evaluation roads prn", "promotion roads prn"]
 
 
-def test_a_broken_data_set_fails_its_cells_and_promotes_none(project: Path) -> None:
+def test_a_broken_data_set_fails_its_runs_and_promotes_none(project: Path) -> None:
     new_data("better\n" * 2)
     (project / "broken-ingestion-").touch()
     assert retrain().exit_code == 3
@@ -233,8 +233,8 @@ def test_a_share_that_is_not_mounted_tonight_is_its_own_data_sets_trouble(projec
     link.symlink_to(project / "mounted")
     done = retrain()
     assert done.exit_code == 3
-    assert done.output.splitlines()[-1] == "4 cells: 2 retrained, 2 promoted, 0 kept, 2 failed"
-    failures = [cell["failure"] for cell in report()["cells"]]  # type: ignore[attr-defined]
+    assert done.output.splitlines()[-1] == "4 runs: 2 retrained, 2 promoted, 0 kept, 2 failed"
+    failures = [run["failure"] for run in report()["runs"]]  # type: ignore[attr-defined]
     assert [f"ingestion: [Errno 2] No such file or directory: '{link}'"] * 2 == failures[:2]
     assert link.is_symlink(), "tomorrow it may lead somewhere"
     assert not [line for line in told() if "drive" in line]
@@ -271,7 +271,7 @@ def test_a_second_one_leaves_at_once(project: Path) -> None:
 
 
 def started_slowly(project: Path, command: str) -> "subprocess.Popen[bytes]":
-    """A `prn` that is in the middle of one cell's evaluation, which takes minutes."""
+    """A `prn` that is in the middle of one run's evaluation, which takes minutes."""
     (project / "slow-evaluation-prn").touch()
     process = subprocess.Popen(["prn", command, "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
@@ -351,7 +351,7 @@ def test_a_remote_that_takes_nothing_fails_after_all_is_done(project: Path, tmp_
     new_data("better\n" * 2)
     done = retrain()
     assert done.exit_code == 6
-    assert "2 cells: 2 retrained, 2 promoted, 0 kept, 0 failed; dvc push failed" in done.output
+    assert "2 runs: 2 retrained, 2 promoted, 0 kept, 0 failed; dvc push failed" in done.output
     assert report()["exit_code"] == 6
     assert retrain("--no-push").exit_code == 0
 

@@ -33,9 +33,9 @@ def test_several_classes_are_trained_refined_measured_and_shown(project: Path) -
     draw_streets(project / "data/01_raw/streets", 18)
     streets = {"task": "multiclass", "classes": NAMES, "image_size": 64, "folds": 3, "mask": {"ignore_values": [9]}}
     streets["split"] = {"method": "ratio", "val": 0.3, "test": 0.3}
-    run_pipelines(project, dataset="streets", datasets={"streets": streets}, logit_caching={"keep": ["views"]})
-    cell = "streets/unet_resnet18_small/prn/seed-0"
-    scores: dict[str, Any] = json.loads((project / f"metrics/{cell}.json").read_text())
+    run_pipelines(project, dataset="streets", datasets={"streets": streets}, logit_caching={"keep": ["tta"]})
+    run = "streets/unet_resnet18_small/prn/seed-0"
+    scores: dict[str, Any] = json.loads((project / f"metrics/{run}.json").read_text())
     manifest = pd.read_parquet(project / "data/02_intermediate/streets/manifest.parquet")
     test = np.flatnonzero(manifest["split"] == "test")
     logits = ArrayStore(project / "data/04_feature/streets/unet_resnet18_small/seed-0/logits.zarr")
@@ -51,10 +51,10 @@ def test_several_classes_are_trained_refined_measured_and_shown(project: Path) -
     base = scores["methods"]["base"]
     assert [base["classes"][name]["iou"] for name in NAMES] == [float(value) for value in by_hand]
     assert base["iou_micro"] == np.mean(by_hand)
-    assert set(scores["methods"]) == {"base", "tuned_threshold", "rankseg", "views", "prn"}
+    assert set(scores["methods"]) == {"base", "tuned_threshold", "rankseg", "tta", "prn"}
     assert len(scores["methods"]["tuned_threshold"]["threshold"]) == 3
     assert np.sum(base["confusion"]) == (truth != 255).sum()
-    page = (project / f"data/08_reporting/{cell}/report.html").read_text()
+    page = (project / f"data/08_reporting/{run}/report.html").read_text()
     assert "Which class is taken for which" in page
     assert all(name in page for name in NAMES)
 
@@ -77,11 +77,11 @@ def test_images_of_five_bands_and_sixteen_bits_go_the_same_way(project: Path) ->
     images = ArrayStore(project / "data/02_intermediate/fields/samples.zarr")
     assert images.shape("images") == (18, 64, 64, 5)
     assert images.dtype("images") == np.uint16
-    cell = "fields/unet_resnet18_small/prn/seed-0"
-    scores = json.loads((project / f"metrics/{cell}.json").read_text())
+    run = "fields/unet_resnet18_small/prn/seed-0"
+    scores = json.loads((project / f"metrics/{run}.json").read_text())
     assert scores["resolution"] == "native"
     assert scores["methods"]["prn"]["iou_micro"] >= 0
-    assert (project / f"data/08_reporting/{cell}/report.html").is_file()
+    assert (project / f"data/08_reporting/{run}/report.html").is_file()
 
 
 def draw_shapes(folder: Path, count: int) -> None:
@@ -112,17 +112,17 @@ def test_a_base_model_is_shown_what_to_segment_in_categories_it_has_never_seen(p
     }
     few_shot = {"encoder": "tu-mobilenetv3_small_050", "shots": 2, "width": 16}
     model = {"few_shot_resnet18": few_shot | {"training": {"epochs": 2, "steps_per_epoch": 3}}}
-    cell = "shapes/few_shot_resnet18/prn/seed-0"
+    run = "shapes/few_shot_resnet18/prn/seed-0"
     run_pipelines(
         project,
         dataset="shapes",
         datasets={"shapes": shapes},
         base_model="few_shot_resnet18",
         base_models=model,
-        logit_caching={"keep": ["views"]},
+        logit_caching={"keep": ["tta"]},
         refiners={"prn": {"members": 2}},
     )
-    scores: dict[str, Any] = json.loads((project / f"metrics/{cell}.json").read_text())
+    scores: dict[str, Any] = json.loads((project / f"metrics/{run}.json").read_text())
     manifest = pd.read_parquet(project / "data/02_intermediate/shapes/manifest.parquet")
     in_split = {split: set(some) for split, some in manifest.groupby("split")["category"]}
     assert not in_split["test"] & (in_split["train"] | in_split["val"])
@@ -134,7 +134,7 @@ def test_a_base_model_is_shown_what_to_segment_in_categories_it_has_never_seen(p
         assert {one.rpartition("_")[0] for one in shown} == {query.rpartition("_")[0]}
     assert set(scores["methods"]["prn"]["categories"]) == in_split["test"]
     assert scores["cost"]["base"]["gflop"] > 0
-    page = (project / f"data/08_reporting/{cell}/report.html").read_text()
+    page = (project / f"data/08_reporting/{run}/report.html").read_text()
     assert "mIoU of categories" in page
 
 

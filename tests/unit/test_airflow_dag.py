@@ -14,7 +14,7 @@ from prn_pipeline.layout.scopes import SCOPE_OF
 from prn_pipeline.sweep.lists import Lists, stage_addresses
 
 PROJECT = Path(__file__).resolve().parents[2]
-CELL = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}
+RUN = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}
 
 
 def plain(*_: Any, **__: Any) -> Callable[..., Any]:
@@ -39,22 +39,22 @@ def dag(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_it_runs_the_stages_of_a_cell_in_their_order_by_the_addresses_that_dvc_knows(dag: ModuleType) -> None:
+def test_it_runs_the_stages_of_a_run_in_their_order_by_the_addresses_that_dvc_knows(dag: ModuleType) -> None:
     assert list(dag.STAGES) == list(SCOPE_OF)
-    lists = Lists(**{f"{name}s": [value] for name, value in CELL.items()})
+    lists = Lists(**{f"{name}s": [value] for name, value in RUN.items()})
     for address, (name, _) in stage_addresses(lists).items():
-        status, repro = dag.stage(name, CELL).split("; ")
+        status, repro = dag.stage(name, RUN).split("; ")
         assert status == f"dvc --wait-for-lock status --quiet {address} && exit {dag.SKIPPED}"
         assert repro == f"dvc --wait-for-lock repro --single-item {address}"
 
 
-def test_every_combination_of_the_parameters_is_a_cell(dag: ModuleType) -> None:
+def test_every_combination_of_the_parameters_is_a_run(dag: ModuleType) -> None:
     params = {"datasets": ["a", "b"], "base_models": ["unet"], "refiners": ["prn"], "seeds": [0, 1]}
-    assert dag.cells({**params, "more": []}) == list(Lists(**params).cells())  # type: ignore[arg-type]
+    assert dag.runs({**params, "more": []}) == list(Lists(**params).runs())  # type: ignore[arg-type]
 
 
-def test_promotion_is_told_the_cell_and_skipped_where_its_judgement_is_newer_than_its_scores(dag: ModuleType) -> None:
-    assert dag.promotion(CELL) == (
+def test_promotion_is_told_the_run_and_skipped_where_its_judgement_is_newer_than_its_scores(dag: ModuleType) -> None:
+    assert dag.promotion(RUN) == (
         "test data/08_reporting/synthetic_roads/unet_resnet18_small/prn/seed-0/promotion.json"
         " -nt metrics/synthetic_roads/unet_resnet18_small/prn/seed-0.json && exit 99;"
         " DVC_STAGE=promotion kedro run --pipelines promotion"

@@ -99,7 +99,7 @@ def test_a_threshold_that_is_not_the_best_is_noticed_in_a_sample_of_thresholds()
         time_and_compare(maps[0], masks[0], 64, None, PatchPseudoLabels(found.labels, worse, found.iou), 0.001)
 
 
-def test_the_loop_over_cells_is_the_same_network() -> None:
+def test_the_loop_over_runs_is_the_same_network() -> None:
     work = workload(4, 64, CPU)
     looped = LoopedNetwork(work.network).eval()
     with torch.no_grad():
@@ -140,7 +140,7 @@ def test_the_other_program_sees_what_is_thin_and_dark_and_nothing_else(tmp_path:
         write_vessel_maps(tmp_path / "train")
 
 
-def test_a_cell_without_a_number_stays_empty(tmp_path: Path) -> None:
+def test_a_run_without_a_number_stays_empty(tmp_path: Path) -> None:
     table = Table(
         "t", "Title", (Column("a", "A"), Column("b", "B", ".1f")), [{"a": "x"}, {"a": True, "b": 2}], ["note"]
     )

@@ -19,9 +19,9 @@ from yaml.representer import RepresenterError
 
 from prn_pipeline.cli import cli
 from prn_pipeline.commands.benchmark import by_reason
-from prn_pipeline.commands.user_errors import check_run, speaking_plainly, users_mistake
+from prn_pipeline.commands.user_errors import as_user_error, check_run, report_user_errors
 from prn_pipeline.errors import UserError
-from prn_pipeline.reporting.leaderboard import Cell
+from prn_pipeline.reporting.leaderboard import BenchmarkRun
 from prn_pipeline.tracking.mlflow_run import closing_runs, flat_metrics
 from tests.unit.test_parameters import PROJECT
 
@@ -35,7 +35,7 @@ def wrapped_as_kedro_does() -> None:
 
 def test_a_users_mistake_is_found_below_what_kedro_wraps_around_it() -> None:
     with pytest.raises(click.ClickException) as caught:
-        speaking_plainly(wrapped_as_kedro_does)()
+        report_user_errors(wrapped_as_kedro_does)()
     assert caught.value.message == "no folder x: set PRN_DATA_ROOT"
 
 
@@ -44,8 +44,8 @@ def test_a_defect_is_not_hidden() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        speaking_plainly(broken)()
-    assert users_mistake(ZeroDivisionError()) is None
+        report_user_errors(broken)()
+    assert as_user_error(ZeroDivisionError()) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_defect_is_not_hidden() -> None:
     ],
 )
 def test_what_a_user_can_mend_of_other_libraries_errors_is_said_in_a_line(error: Exception, said: str) -> None:
-    assert str(users_mistake(error)).startswith(said)
+    assert str(as_user_error(error)).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ def test_what_a_user_can_mend_of_other_libraries_errors_is_said_in_a_line(error:
     ],
 )
 def test_all_else_is_a_defect(error: Exception) -> None:
-    assert users_mistake(error) is None
+    assert as_user_error(error) is None
 
 
 def test_what_goes_wrong_while_a_mistake_is_handled_is_a_defect_and_what_is_raised_from_it_is_none() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "x")
     defect, wrapped = TypeError("of the handler"), DatasetError("Failed while saving")
     defect.__context__ = wrapped.__cause__ = full
-    assert users_mistake(defect) is None
-    assert str(users_mistake(wrapped)).startswith("x: No space left")
+    assert as_user_error(defect) is None
+    assert str(as_user_error(wrapped)).startswith("x: No space left")
 
 
 def test_names_that_kedro_has_no_words_for_are_refused_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,10 +184,12 @@ def test_scores_become_flat_metrics() -> None:
     }
 
 
-def test_what_cells_have_failed_of_together_is_said_once() -> None:
+def test_what_runs_have_failed_of_together_is_said_once() -> None:
     names = {"dataset": "roads", "base_model": "unet", "refiner": "prn"}
     broken = {"stage": "ingestion", "message": "1 of 9 samples\n cannot be used"}
-    cells = [Cell(names | {"seed": seed}, failure=dict(broken)) for seed in (0, 1)] + [Cell(names | {"seed": 2})]
-    found = by_reason(cells)
+    runs = [BenchmarkRun(names | {"seed": seed}, failure=dict(broken)) for seed in (0, 1)] + [
+        BenchmarkRun(names | {"seed": 2})
+    ]
+    found = by_reason(runs)
     assert list(found) == ["failed in ingestion: 1 of 9 samples cannot be used", "not run:"]
-    assert [cell.path for cell in found["not run:"]] == ["roads/unet/prn/seed-2"]
+    assert [run.path for run in found["not run:"]] == ["roads/unet/prn/seed-2"]

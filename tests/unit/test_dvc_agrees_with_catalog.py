@@ -15,13 +15,13 @@ from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: Kept by a hook, about this machine only.
-NOT_VERSIONED = {"dataset_costs", "base_costs", "cell_costs"}
+NOT_VERSIONED = {"dataset_costs", "base_costs", "run_costs"}
 
 
 @pytest.fixture(scope="module")
 def stages() -> dict[str, Any]:
     with Repo(str(PROJECT), uninitialized=True) as repo:
-        return {stage.addressing.partition("@")[0]: stage for stage in repo.index.stages}  # one cell is listed
+        return {stage.addressing.partition("@")[0]: stage for stage in repo.index.stages}  # one run is listed
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_stages_have_the_names_of_pipelines(stages: dict[str, Any], pipelines: d
 
 
 def test_a_stage_is_told_the_names_of_its_scope_and_no_others(stages: dict[str, Any]) -> None:
-    """So that it is one stage for all cells that share it, and none when another list grows."""
+    """So that it is one stage for all runs that share it, and none when another list grows."""
     assert list(stages) == list(SCOPE_OF)
     for name, stage in stages.items():
         told = dict(part.split("=") for part in stage.cmd.split("--params ")[1].split(","))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kedro.framework.startup import bootstrap_project
 
-from prn_pipeline.configuration.config_loader import CellConfigLoader
-from prn_pipeline.configuration.parameters import with_cell
+from prn_pipeline.configuration.config_loader import RunConfigLoader
+from prn_pipeline.configuration.parameters import resolve_run
 from prn_pipeline.configuration.run_checks import check_val
 from prn_pipeline.errors import UserError
 
@@ -20,7 +20,7 @@ def load(**runtime: Any) -> dict[str, Any]:
     bootstrap_project(PROJECT)
     from prn_pipeline import settings
 
-    loader = CellConfigLoader(str(PROJECT / "conf"), env="base", runtime_params=runtime, **_arguments(settings))
+    loader = RunConfigLoader(str(PROJECT / "conf"), env="base", runtime_params=runtime, **_arguments(settings))
     return loader["parameters"]
 
 
@@ -29,14 +29,14 @@ def _arguments(settings: Any) -> dict[str, Any]:
 
 
 def test_the_defaults_are_complete_and_name_the_embedded_data_set() -> None:
-    cell = load()["cell"]
-    assert cell["names"] == {
+    run = load()["run"]
+    assert run["names"] == {
         "dataset": "synthetic_roads",
         "base_model": "unet_resnet18_small",
         "refiner": "prn",
         "seed": 0,
     }
-    assert cell["base_training"]["optimizer"] == "adamw"  # a default that no YAML file repeats
+    assert run["base_training"]["optimizer"] == "adamw"  # a default that no YAML file repeats
 
 
 def test_a_stage_of_dvc_takes_from_conf_local_only_what_changes_no_result(
@@ -50,7 +50,7 @@ def test_a_stage_of_dvc_takes_from_conf_local_only_what_changes_no_result(
     from prn_pipeline import settings
 
     def loaded(dataset: str = "drive") -> dict[str, Any]:
-        loader = CellConfigLoader(
+        loader = RunConfigLoader(
             str(tmp_path), env="local", runtime_params={"dataset": dataset}, **_arguments(settings)
         )
         return loader["parameters"]
@@ -58,16 +58,16 @@ def test_a_stage_of_dvc_takes_from_conf_local_only_what_changes_no_result(
     here = loaded()
     monkeypatch.setenv("DVC_STAGE", "prn_training@drive-unet_resnet18_small-prn-0")
     stage = loaded()
-    assert here["cell"]["prn_training"]["epochs"] == 2
-    assert stage["cell"]["prn_training"]["epochs"] == load(dataset="drive")["cell"]["prn_training"]["epochs"] != 2
+    assert here["run"]["prn_training"]["epochs"] == 2
+    assert stage["run"]["prn_training"]["epochs"] == load(dataset="drive")["run"]["prn_training"]["epochs"] != 2
     assert stage["engine"] == here["engine"] == {"kind": "dask", "workers": 3}
 
 
 def test_training_blocks_of_the_command_line_go_over_those_of_chosen_names() -> None:
-    cell = load(refiner="prn_paper", prn_training={"schedule": "constant"}, base_training={"epochs": 3})["cell"]
-    assert cell["prn_training"]["schedule"] == "constant", "the refiner's own block says plateau"
-    assert cell["prn_training"]["batch_size"] == load(refiner="prn_paper")["cell"]["prn_training"]["batch_size"]
-    assert cell["base_training"]["epochs"] < load()["cell"]["base_training"]["epochs"], "the base model has its own"
+    run = load(refiner="prn_paper", prn_training={"schedule": "constant"}, base_training={"epochs": 3})["run"]
+    assert run["prn_training"]["schedule"] == "constant", "the refiner's own block says plateau"
+    assert run["prn_training"]["batch_size"] == load(refiner="prn_paper")["run"]["prn_training"]["batch_size"]
+    assert run["base_training"]["epochs"] < load()["run"]["base_training"]["epochs"], "the base model has its own"
 
 
 def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,20 +85,20 @@ def test_a_seed_that_paths_would_spell_otherwise_is_refused() -> None:
 
 
 def test_a_choice_on_the_command_line_chooses_its_block() -> None:
-    cell = load(dataset="drive", refiner="prn_paper")["cell"]
-    assert cell["dataset"]["ignore_region"] == "fov"
-    assert cell["prn_training"]["schedule"] == "plateau"  # the refiner's own training goes over the pipeline's
-    assert cell["prn_training"]["augmentation"]["flips"] is True  # and leaves the rest
+    run = load(dataset="drive", refiner="prn_paper")["run"]
+    assert run["dataset"]["ignore_region"] == "fov"
+    assert run["prn_training"]["schedule"] == "plateau"  # the refiner's own training goes over the pipeline's
+    assert run["prn_training"]["augmentation"]["flips"] is True  # and leaves the rest
 
 
 def test_a_data_set_may_need_fewer_epochs_than_usual() -> None:
-    usual, embedded = load(dataset="epfl_roads")["cell"], load()["cell"]
+    usual, embedded = load(dataset="epfl_roads")["run"], load()["run"]
     share = embedded["dataset"]["training_share"]
     assert share < usual["dataset"]["training_share"] == 1
     for training in ("base_training", "prn_training"):
         assert embedded[training]["epochs"] == round(share * usual[training]["epochs"])
         assert embedded[training] | {"epochs": 0} == usual[training] | {"epochs": 0}
-    tiny = load(datasets={"synthetic_roads": {"training_share": 0.001}})["cell"]
+    tiny = load(datasets={"synthetic_roads": {"training_share": 0.001}})["run"]
     assert tiny["base_training"]["epochs"] == 1
 
 
@@ -135,7 +135,7 @@ def test_a_near_miss_is_suggested() -> None:
         ),
         ({"refiners": {"prn": {"image_channels": 4}}}, r"prn: image_channels follow from the data set"),
         ({"refiners": {"prn": {"widht": 5}}}, r"refiners.prn.widht = 5: no such parameter; there are"),
-        ({"refiners": {"prn": {"reads": ["image"]}}}, r"refiners.prn.reads"),
+        ({"refiners": {"prn": {"inputs": ["image"]}}}, r"refiners.prn.inputs"),
         ({"refiners": {"prn": {"network": "unet"}}}, r"network 'unet' .* there are patch_refine_net, region_detail"),
         (
             {"refiners": {"prn": {"region_size": 24}}},
@@ -165,9 +165,9 @@ def test_every_named_choice_in_the_configuration_is_valid() -> None:
 
 
 def test_a_section_that_is_not_there_is_named_and_nothing_else() -> None:
-    whole = {key: value for key, value in load().items() if key not in ("cell", "promotion")}
+    whole = {key: value for key, value in load().items() if key not in ("run", "promotion")}
     with pytest.raises(UserError) as caught:
-        with_cell(whole)
+        resolve_run(whole)
     assert str(caught.value) == "parameters are wrong:\n  promotion: missing"
 
 

@@ -1,4 +1,4 @@
-"""Tables of many cells: what they say is what the scores say."""
+"""Tables of many runs: what they say is what the scores say."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.results_page import PAGE, SECTIONS, goals, read_cells, write_page
+from benchmarks.results_page import PAGE, SECTIONS, goals, read_runs, write_page
 from tests.unit.test_parameters import PROJECT
 
-BEGIN, END = "<!-- cells: begin -->", "<!-- cells: end -->"
+BEGIN, END = "<!-- runs: begin -->", "<!-- runs: end -->"
 
-LISTS = [{"datasets": ["roads", "cells"], "base_models": ["unet"], "refiners": ["prn", "bias_field"], "seeds": [0]}]
+LISTS = [{"datasets": ["roads", "runs"], "base_models": ["unet"], "refiners": ["prn", "bias_field"], "seeds": [0]}]
 
 
 def scores(dataset: str, refiner: str, gain: float, low: float) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def scores(dataset: str, refiner: str, gain: float, low: float) -> dict[str, Any
         "base": 0.6,
         "tuned_threshold": 0.61,
         "rankseg": 0.605,
-        "views": 0.62,
+        "tta": 0.62,
         "prn": 0.6 + gain,
         "patch_oracle": 0.8,
     }
@@ -32,7 +32,7 @@ def scores(dataset: str, refiner: str, gain: float, low: float) -> dict[str, Any
 
 @pytest.fixture
 def metrics(tmp_path: Path) -> Path:
-    for dataset, refiner, gain, low in (("roads", "prn", 0.05, 0.03), ("cells", "prn", 0.02, -0.01)):
+    for dataset, refiner, gain, low in (("roads", "prn", 0.05, 0.03), ("runs", "prn", 0.02, -0.01)):
         file = tmp_path / dataset / "unet" / refiner / "seed-0.json"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(scores(dataset, refiner, gain, low)))
@@ -40,7 +40,7 @@ def metrics(tmp_path: Path) -> Path:
 
 
 def test_goals_are_met_or_missed_by_what_was_measured(metrics: Path) -> None:
-    found = {goal: (value, met) for goal, value, met in goals(read_cells(metrics, LISTS))}
+    found = {goal: (value, met) for goal, value, met in goals(read_runs(metrics, LISTS))}
     assert list(found.values()) == [
         ("+3.50, median +3.50", True),  # mean of 5 and 2
         ("+2.50, median +2.50", True),  # mean of 4 and 1 over the tuned threshold
@@ -50,13 +50,13 @@ def test_goals_are_met_or_missed_by_what_was_measured(metrics: Path) -> None:
     ]
 
 
-def test_the_page_keeps_its_prose_and_says_how_many_cells_are_missing(metrics: Path, tmp_path: Path) -> None:
+def test_the_page_keeps_its_prose_and_says_how_many_runs_are_missing(metrics: Path, tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     for _ in range(2):  # a second time changes nothing
-        write_page(page, metrics, [LISTS[0] | {"datasets": ["roads", "cells", "others"]}])
+        write_page(page, metrics, [LISTS[0] | {"datasets": ["roads", "runs", "others"]}])
         text = page.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n2 of 3 cells of `prn`")
+    assert text.startswith(f"before\n{BEGIN}\n2 of 3 runs of `prn`")
     assert text.endswith(f"{END}\nafter\n")
     assert "old" not in text
     assert (
@@ -73,7 +73,7 @@ def test_a_table_may_be_of_another_refiner_which_has_no_goals(tmp_path: Path) ->
     page.write_text("<!-- paper: begin -->\n<!-- paper: end -->\n")
     write_page(page, tmp_path, [LISTS[0] | {"refiners": ["prn_paper"]}], "paper", "prn_paper")
     text = page.read_text()
-    assert "1 of 2 cells of `prn_paper` have been run." in text
+    assert "1 of 2 runs of `prn_paper` have been run." in text
     assert "goal" not in text
     assert "| **0.580** | 0.800 | -2.0 [-4.0, -1.0] | -3.0 | 12 |" in text
 

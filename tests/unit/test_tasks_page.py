@@ -8,19 +8,19 @@ CELL = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0, "n_test"
 GAIN = {"gain": 0.02, "ci95": [0.01, 0.03]}
 
 
-def cell(base: dict[str, Any], prn: dict[str, Any]) -> dict[str, Any]:
+def run(base: dict[str, Any], prn: dict[str, Any]) -> dict[str, Any]:
     return {**CELL, "methods": {"base": base, "prn": prn}}
 
 
 def test_nothing_measured_is_said() -> None:
     assert saliency_section([]) == classes_section([]) == few_shot_section([]) == NOT_YET
-    assert saliency_section([cell({"iou_micro": 0.5}, {"iou_micro": 0.5})]) == NOT_YET
+    assert saliency_section([run({"iou_micro": 0.5}, {"iou_micro": 0.5})]) == NOT_YET
 
 
 def test_saliency_has_a_row_a_method_and_one_of_gains() -> None:
     numbers = dict.fromkeys(("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean"), 0.5)
     gains = dict.fromkeys(("f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean"), GAIN)
-    lines = saliency_section([cell(numbers, numbers | {"saliency_vs_base": gains})]).splitlines()
+    lines = saliency_section([run(numbers, numbers | {"saliency_vs_base": gains})]).splitlines()
     assert len(lines) == 5
     assert lines[2].split(" | ")[1:3] == ["base", "0.500"]
     assert lines[4].count("+2.0 [+1.0, +3.0]") == 6
@@ -32,15 +32,15 @@ def test_classes_stand_with_their_gains() -> None:
         one = {"iou_micro": iou, "iou_macro": iou, "pixel_accuracy": 0.9, "vs_base": vs_base}
         return one | {"classes": {"sky": {"iou": iou, "vs_base": vs_base}}}
 
-    text = classes_section([cell(method(0.5, 0.0), method(0.6, 0.1))])
+    text = classes_section([run(method(0.5, 0.0), method(0.6, 0.1))])
     assert "| sky | 0.500 | 0.600 | +10.0 [+10.0, +10.0] |" in text
     assert "| **prn** | 0.600 | 0.600 | 0.900 | +10.0 [+10.0, +10.0] |" in text
 
 
 def test_categories_of_all_folds_count_alike() -> None:
     folds = [
-        cell({"categories": {"cat": 0.2, "dog": 0.4}}, {"categories": {"cat": 0.3, "dog": 0.5}}),
-        cell({"categories": {"owl": 0.9}}, {"categories": {"owl": 1.0}}),
+        run({"categories": {"cat": 0.2, "dog": 0.4}}, {"categories": {"cat": 0.3, "dog": 0.5}}),
+        run({"categories": {"owl": 0.9}}, {"categories": {"owl": 1.0}}),
     ]
     row = few_shot_section(folds).splitlines()[2]
     assert row == "| `m` | 2 of 4 | 3 | 18 | 0.500 |  |  |  | 0.600 | +10.0 [+10.0, +10.0] |"

@@ -5,7 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from prn_pipeline.tracking.mlflow_run import CellRun
+from prn_pipeline.tracking.mlflow_run import MlflowRun
 from tests.unit.test_parameters import load
 
 LOCK = """
@@ -28,10 +28,10 @@ def test_hashes_are_of_what_a_run_was_made_from_and_not_of_what_it_is_making(
     (tmp_path / "dvc.lock").write_text(LOCK)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_experiment("hashes")
-    cell = CellRun(load(), tmp_path)
+    tracked = MlflowRun(load(), tmp_path)
     mlflow.disable_system_metrics_logging()
     with mlflow.start_run() as run:
-        cell.log_lock({"evaluation", "reporting"})
+        tracked.log_lock({"evaluation", "reporting"})
     tags = mlflow.get_run(run.info.run_id).data.tags
     assert {name: value for name, value in tags.items() if name.startswith("dvc.")} == {
         "dvc.ingestion.samples.zarr": "first",

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from benchmarks.moved_page import section
+from benchmarks.domain_shift_page import section
 from benchmarks.worlds import WORLDS, make_world
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader

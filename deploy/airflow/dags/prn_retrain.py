@@ -1,4 +1,4 @@
-"""Retraining every night: what is stale of each cell, stage by stage as dvc.yaml has them, then its promotion.
+"""Retraining every night: what is stale of each run, stage by stage as dvc.yaml has them, then its promotion.
 
 What is up to date shows as skipped. Airflow's environment is its own; tasks call the commands of the project's `.venv`.
 """
@@ -36,33 +36,33 @@ COMMAND = {
     "append_env": True,
     "skip_on_exit_code": SKIPPED,
     "trigger_rule": "none_failed",  # after stages that were skipped too
-    "max_active_tis_per_dag": 1,  # cells that share a stage: one runs it, then the other finds it done
+    "max_active_tis_per_dag": 1,  # runs that share a stage: one runs it, then the other finds it done
 }
 
 
 @task
-def cells(params: dict) -> list[dict]:
+def runs(params: dict) -> list[dict]:
     """Every combination of the run's parameters."""
     names = [name.removesuffix("s") for name in LISTS]
-    return [dict(zip(names, cell, strict=True)) for cell in product(*(params[name] for name in LISTS))]
+    return [dict(zip(names, run, strict=True)) for run in product(*(params[name] for name in LISTS))]
 
 
 @task.bash(**COMMAND)
-def stage(name: str, cell: dict) -> str:
+def stage(name: str, run: dict) -> str:
     """Run one stage of DVC, where it is stale."""
-    address = quote(f"{name}@{'-'.join(str(cell[key]) for key in STAGES[name])}")
+    address = quote(f"{name}@{'-'.join(str(run[key]) for key in STAGES[name])}")
     dvc = "dvc --wait-for-lock"
     return f"{dvc} status --quiet {address} && exit {SKIPPED}; {dvc} repro --single-item {address}"
 
 
 @task.bash(**COMMAND)
-def promotion(cell: dict) -> str:
-    """Let the cell's predictor become champion if it is better, where its scores are newer than their judgement."""
-    path = "{dataset}/{base_model}/{refiner}/seed-{seed}".format(**cell)
+def promotion(run: dict) -> str:
+    """Let the run's predictor become champion if it is better, where its scores are newer than their judgement."""
+    path = "{dataset}/{base_model}/{refiner}/seed-{seed}".format(**run)
     judgement, scores = quote(f"data/08_reporting/{path}/promotion.json"), quote(f"metrics/{path}.json")
-    run = "DVC_STAGE=promotion kedro run --pipelines promotion"  # which reads the raw data that its stages have read
-    names = quote(",".join(f"{name}={value}" for name, value in cell.items()))
-    return f"test {judgement} -nt {scores} && exit {SKIPPED}; {run} --params {names}"
+    command = "DVC_STAGE=promotion kedro run --pipelines promotion"  # which reads the raw data that its stages have read
+    names = quote(",".join(f"{name}={value}" for name, value in run.items()))
+    return f"test {judgement} -nt {scores} && exit {SKIPPED}; {command} --params {names}"
 
 
 @dag(
@@ -74,10 +74,10 @@ def promotion(cell: dict) -> str:
     params={name: Param(items, type="array", minItems=1, items={"enum": items}) for name, items in LISTS.items()},
 )
 def prn_retrain() -> None:
-    """Pull, cells, push."""
+    """Pull, runs, push."""
 
     @task_group
-    def cell(names: dict) -> None:
+    def one_run(names: dict) -> None:
         chain(*(stage.override(task_id=name)(name, names) for name in STAGES), promotion(names))
 
     @task.bash(**COMMAND)
@@ -90,11 +90,11 @@ def prn_retrain() -> None:
 
     @task(trigger_rule="one_failed", retries=0)
     def failed() -> None:
-        raise AirflowFailException("a task has failed; the other cells are done and pushed")
+        raise AirflowFailException("a task has failed; the other runs are done and pushed")
 
-    every_cell, pushed = cell.expand(names=cells()), push()
+    every_run, pushed = one_run.expand(names=runs()), push()
     pull() >> every_cell >> pushed
-    [every_cell, pushed] >> failed()  # Airflow asks a run's last tasks alone how it ended
+    [every_run, pushed] >> failed()  # Airflow asks a run's last tasks alone how it ended
 
 
 prn_retrain()

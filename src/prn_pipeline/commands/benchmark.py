@@ -1,4 +1,4 @@
-"""Commands for many cells at once: plan, benchmark, leaderboard."""
+"""Commands for many runs at once: plan, benchmark, leaderboard."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import click
 from rich.console import Console
 
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell, warn
-from prn_pipeline.commands.user_errors import ending_with_its_code, speaking_plainly
+from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from prn_pipeline.reporting.leaderboard import Cell
+    from prn_pipeline.reporting.leaderboard import BenchmarkRun
 
 
 @click.command()
 @data_option
-@speaking_plainly
+@report_user_errors
 def plan(data: Path | None) -> None:
     """Which stages would run, why, and what they will take; nothing is run, and nothing linked."""
     from prn_pipeline.sweep.lists import read_lists, unknown_names
@@ -49,22 +49,22 @@ def plan(data: Path | None) -> None:
     help="take the lists of this file: it replaces conf/base/benchmark.yml",
 )
 @data_option
-@ending_with_its_code
-@speaking_plainly
+@exit_with_code
+@report_user_errors
 def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
-    """Run what is stale, then the leaderboard. A failed cell stops no other; exit code 1 if one failed.
+    """Run what is stale, then the leaderboard. A failed run stops no other; exit code 1 if one failed.
 
     It and `prn retrain` wait for nobody: while one runs, another ends at once with exit code 4. Told to end, it ends
     its stages first: 130 after Ctrl-C, 143 after SIGTERM.
     """
     from prn_pipeline.layout.places import BENCHMARK_LISTS
-    from prn_pipeline.processes.project_lock import ending_in_order, only_one
+    from prn_pipeline.processes.project_lock import graceful_shutdown, project_lock
     from prn_pipeline.sweep.lists import read_lists, use_lists
     from prn_pipeline.sweep.stale import run_stale
 
     project, console = project_root(), Console()
     # DVC frees its own lock while a stage runs, and a pull would change what it has written.
-    with only_one(project), ending_in_order():
+    with project_lock(project), graceful_shutdown():
         lists = use_lists(project, file) if file else read_lists(project)
         if file:
             console.print(
@@ -77,7 +77,7 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
 
 
 @click.command()
-@speaking_plainly
+@report_user_errors
 def leaderboard() -> None:
     """Every method on every data set: printed, and written as HTML, CSV and Markdown."""
     _leaderboard(project_root(), Console())
@@ -85,41 +85,41 @@ def leaderboard() -> None:
 
 def _leaderboard(project: Path, console: Console) -> None:
     from prn_pipeline.configuration.tracking_server import tracking_of
-    from prn_pipeline.reporting.leaderboard import read_cells, terminal
+    from prn_pipeline.reporting.leaderboard import read_runs, terminal
     from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
     from prn_pipeline.sweep.lists import read_lists
     from prn_pipeline.sweep.stale import forget_mended
 
     lists = read_lists(project)
-    if any(cell.failure for cell in read_cells(lists.cells(), project)):
+    if any(run.failure for run in read_runs(lists.runs(), project)):
         with contextlib.suppress(UserError):  # DVC is busy, or its files are broken: they stay
             forget_mended(lists, project)  # plain `dvc repro` takes results back from its cache without a word
     made, page = write_leaderboard(lists, project)
     if made.standings:
         console.print(terminal(made.standings, console.width))
     if made.mixed:
-        seeds = f"averaged over cells that were run with different settings: {', '.join(made.mixed)}"
+        seeds = f"averaged over runs that were run with different settings: {', '.join(made.mixed)}"
         warn(console, [f"{seeds}; prn plan lists what is stale, prn benchmark runs it"])
-    for reason, cells in by_reason(made.trouble).items():
-        style = "red" if any(cell.failure for cell in cells) else "dim"
+    for reason, runs in by_reason(made.trouble).items():
+        style = "red" if any(run.failure for run in runs) else "dim"
         console.print(
-            f"{len(cells)} {'cells' if len(cells) > 1 else 'cell'} {reason}",
+            f"{len(runs)} {'runs' if len(runs) > 1 else 'run'} {reason}",
             style=style,
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
-        for cell in cells:
-            console.print(f"  {cell.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
+        for run in runs:
+            console.print(f"  {run.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
     track_if_possible(made, page, tracking_of(project), lambda line: warn(console, [line]))
 
 
-def by_reason(trouble: Iterable[Cell]) -> dict[str, list[Cell]]:
-    """Cells without scores; what they share has often failed for all of them at once, and is said once."""
-    found: dict[str, list[Cell]] = {}
-    for cell in trouble:
-        failure = cell.failure
+def by_reason(trouble: Iterable[BenchmarkRun]) -> dict[str, list[BenchmarkRun]]:
+    """Runs without scores; what they share has often failed for all of them at once, and is said once."""
+    found: dict[str, list[BenchmarkRun]] = {}
+    for run in trouble:
+        failure = run.failure
         reason = f"failed in {failure['stage']}: {' '.join(failure['message'].split())}" if failure else "not run:"
-        found.setdefault(reason, []).append(cell)
+        found.setdefault(reason, []).append(run)
     return found

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from prn_pipeline.commands.registry import ask_projects_registry
-from prn_pipeline.commands.user_errors import speaking_plainly
+from prn_pipeline.commands.user_errors import report_user_errors
 from prn_pipeline.errors import UserError
 
 
 @click.command()
 @click.option("--model", required=True, help="folder of a predictor, or its address: models:/my_roads@champion")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="the .onnx file")
-@speaking_plainly
+@report_user_errors
 def export(model: str, out: Path) -> None:
     """Write base model and refiner as one ONNX file: images in, refined logits out.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prn_pipeline.commands.registry import ask_projects_registry
-from prn_pipeline.commands.user_errors import speaking_plainly
+from prn_pipeline.commands.user_errors import report_user_errors
 
 if TYPE_CHECKING:
     from prn_pipeline.serving.folder_job import FolderRun
@@ -39,7 +39,7 @@ NAMED = 5
     is_flag=True,
     help="do again what has been done, by whatever model; results of images that are gone from this folder go",
 )
-@speaking_plainly
+@report_user_errors
 def refine(
     images: Path,
     model: str,

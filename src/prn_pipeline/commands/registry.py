@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prn_pipeline.commands.terminal import project_root
-from prn_pipeline.commands.user_errors import speaking_plainly
+from prn_pipeline.commands.user_errors import report_user_errors
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", required=False)
-@speaking_plainly
+@report_user_errors
 def models(model: str | None) -> None:
     """Registered models, or MODEL alone: versions, and which of them is champion."""
     import mlflow
@@ -27,7 +27,7 @@ def models(model: str | None) -> None:
     ask_projects_registry()
     names = [registered.name for registered in mlflow.search_registered_models()]
     if not names:
-        click.echo("No model is registered: `kedro run --pipelines promotion` registers a cell's.")
+        click.echo("No model is registered: `kedro run --pipelines promotion` registers a run's.")
         return
     if model is not None and model not in names:
         raise UserError(f"the registry has no model {model}; it has {', '.join(names)}")
@@ -41,7 +41,7 @@ def models(model: str | None) -> None:
 @click.command()
 @click.argument("model")
 @click.option("--to", help="number of a version  [default: the one that the champion has replaced]")
-@speaking_plainly
+@report_user_errors
 def rollback(model: str, to: str | None) -> None:
     """Make an older version of MODEL the champion again; the present one will not be promoted by itself any more."""
     ask_projects_registry()

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell
-from prn_pipeline.commands.user_errors import ending_with_its_code, speaking_plainly
+from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
 from prn_pipeline.processes.exit_codes import EXIT_CODES_HELP
 
 
@@ -18,8 +18,8 @@ from prn_pipeline.processes.exit_codes import EXIT_CODES_HELP
 @data_option
 @click.option("--pull/--no-pull", default=True, show_default=True, help="from DVC's default remote, where one is set")
 @click.option("--push/--no-push", default=True, show_default=True, help="to it, likewise")
-@ending_with_its_code
-@speaking_plainly
+@exit_with_code
+@report_user_errors
 def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
     """Pull data, run what is stale, promote what is better than its champion, push: one command for a scheduler.
 
@@ -42,8 +42,8 @@ def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
 
 
 @click.command()
-@ending_with_its_code
-@speaking_plainly
+@exit_with_code
+@report_user_errors
 def pull() -> None:
     """Data and results from DVC's default remote, where one is set; raw data that was changed here stays as it is."""
     from prn_pipeline.retraining.remote import pull as pull_project
@@ -52,8 +52,8 @@ def pull() -> None:
 
 
 @click.command()
-@ending_with_its_code
-@speaking_plainly
+@exit_with_code
+@report_user_errors
 def push() -> None:
     """Data and results to DVC's default remote, where one is set."""
     from prn_pipeline.retraining.remote import push as push_project

@@ -1,4 +1,4 @@
-"""What the commands of many cells share: the project they are in, their options, and what they say."""
+"""What the commands of many runs share: the project they are in, their options, and what they say."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def project_root() -> Path:
 
 
 def prepare(lists: Lists, data: Path | None, project: Path, console: Console) -> None:
-    """Link the raw data that lies below `data`, and say which cells will fail for want of a name or of raw data."""
+    """Link the raw data that lies below `data`, and say which runs will fail for want of a name or of raw data."""
     from prn_pipeline.sweep.lists import unknown_names
     from prn_pipeline.sweep.raw_data import folders_of, link_raw_data, without_raw_data
 

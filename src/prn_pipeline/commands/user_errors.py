@@ -19,7 +19,7 @@ from kedro.utils import find_kedro_project
 from mlflow.exceptions import MlflowException
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.processes.exit_codes import RetrainingError
+from prn_pipeline.processes.exit_codes import ExitError
 
 #: Errors of the operating system that no program can help, and what can.
 REMEDIES = {
@@ -34,7 +34,7 @@ NO_ANSWER = re.compile(r"API request to (https?://\S+?)/api/\S+ failed with (?:t
 SHOWN = 200
 
 
-def users_mistake(error: BaseException | None) -> UserError | None:
+def as_user_error(error: BaseException | None) -> UserError | None:
     """What a user can mend of an error, or of what it was raised for; None: a defect.
 
     Kedro wraps what a dataset raises. Errors of other libraries count where something was raised from them, and not
@@ -94,7 +94,7 @@ def _of_others(error: BaseException) -> UserError | None:
     return None
 
 
-def speaking_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
+def report_user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a command: a user's mistake becomes `Error: ...` and exit code 1; everything else stays a traceback."""
 
     @functools.wraps(command)
@@ -102,7 +102,7 @@ def speaking_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **kwargs)
         except Exception as error:
-            mistake = users_mistake(error)
+            mistake = as_user_error(error)
             if mistake is None:
                 raise
             raise click.ClickException(str(mistake)) from error
@@ -110,14 +110,14 @@ def speaking_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def ending_with_its_code(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: a RetrainingError becomes `Error: ...` and its exit code."""
+def exit_with_code(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a command: a ExitError becomes `Error: ...` and its exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except RetrainingError as error:
+        except ExitError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
 

@@ -10,7 +10,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from prn_pipeline.configuration.parameters import CELL_NAMES, with_cell
+from prn_pipeline.configuration.parameters import RUN_NAMES, resolve_run
 from prn_pipeline.errors import UserError
 
 
@@ -47,8 +47,8 @@ LOADER_ARGS: dict[str, Any] = {
 NOT_FOLLOWED = ("engine", "checkpoints", "predictor", "promotion")
 
 
-class CellConfigLoader(OmegaConfigLoader):
-    """Adds `cell`, the validated choice of data set, base model and refiner, to the parameters.
+class RunConfigLoader(OmegaConfigLoader):
+    """Adds `run`, the validated choice of data set, base model and refiner, to the parameters.
 
     A stage of DVC takes its parameters from conf/base alone: what DVC does not follow must not change its results.
     """
@@ -57,17 +57,17 @@ class CellConfigLoader(OmegaConfigLoader):
         """Configuration of one kind; parameters are complete and valid.
 
         Raises:
-            UserError: a parameter is wrong, or names another cell than the paths of the catalog do.
+            UserError: a parameter is wrong, or names another run than the paths of the catalog do.
         """
         loaded: dict[str, Any] = super().__getitem__(key)
-        if key != "parameters" or "cell" in loaded:
+        if key != "parameters" or "run" in loaded:
             return loaded
         if "DVC_STAGE" in os.environ:
             loaded = self._followed_by_dvc() | {k: loaded[k] for k in NOT_FOLLOWED if k in loaded}
-        checked = with_cell(loaded, self.runtime_params or {})
+        checked = resolve_run(loaded, self.runtime_params or {})
         named = {**super().__getitem__("globals"), **(self.runtime_params or {})}
-        for name in CELL_NAMES:
-            used = checked["cell"]["names"][name]
+        for name in RUN_NAMES:
+            used = checked["run"]["names"][name]
             if str(named[name]) != str(used):  # as paths have it: a seed of 1.0 is none of 1
                 raise UserError(
                     f"parameter {name} is {used!r}, but the catalog's paths follow {named[name]!r}: write"

@@ -23,8 +23,8 @@ Settings = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-#: What names a cell, in the order of its paths.
-CELL_NAMES = ("dataset", "base_model", "refiner", "seed")
+#: What names a run, in the order of its paths.
+RUN_NAMES = ("dataset", "base_model", "refiner", "seed")
 
 
 class _Strict(BaseModel):
@@ -41,7 +41,7 @@ class LogitCachingParameters(_Strict):
     """Which model makes the maps that PRN learns from."""
 
     protocol: Literal["holdout", "crossfit"]
-    keep: list[Literal["views", "features"]]
+    keep: list[Literal["tta", "features"]]
     batch_size: int = Field(ge=1)
 
 
@@ -98,15 +98,15 @@ class Parameters(_Strict):
     refiners: dict[str, Settings]
 
 
-def with_cell(raw: Settings, told: Settings | None = None) -> Settings:
-    """Check all parameters and add `cell`: the chosen data set, base model and refiner, complete with their defaults.
+def resolve_run(raw: Settings, told: Settings | None = None) -> Settings:
+    """Check all parameters and add `run`: the chosen data set, base model and refiner, complete with their defaults.
 
     Args:
         raw: as loaded from YAML and the command line.
         told: the command line's part of it, whose training blocks go over those of the chosen names.
 
     Returns:
-        `raw` and `cell` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
+        `raw` and `run` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
         may carry a block `training`, which goes over the pipeline's own training block; a data set may say with
         `training_share` that it needs more or fewer epochs than usual.
 
@@ -132,22 +132,22 @@ def with_cell(raw: Settings, told: Settings | None = None) -> Settings:
     )
     base = _validated(
         base_settings_class(base_model),
-        _told(base_model, {"classes": data.maps_an_image, "channels": data.channels}, parameters.base_model),
+        _told(base_model, {"classes": data.maps_per_image, "channels": data.channels}, parameters.base_model),
         f"base_models.{parameters.base_model}",
     )
-    cell = {
-        "names": {name: getattr(parameters, name) for name in CELL_NAMES},
+    run = {
+        "names": {name: getattr(parameters, name) for name in RUN_NAMES},
         "dataset": data.model_dump(mode="json"),
         "base_model": base.model_dump(mode="json"),
         "base_training": _shortened(_complete(TrainingSettings, base_training, "base_training"), data.training_share),
         "refiner": settings.model_dump(mode="json"),
         "prn_training": _shortened(_complete(TrainingSettings, prn_training, "prn_training"), data.training_share),
     }
-    check_processes(cell["prn_training"])
+    check_processes(run["prn_training"])
     check_protocol(parameters.base_model, base.trained_here, parameters.logit_caching.protocol)
     check_patches(parameters.dataset, parameters.pseudo_labelling.patch_size, data.image_size)
-    check_maps(parameters.refiner, settings.multiple, data.image_size, cell["prn_training"]["augmentation"]["crop"])
-    return {**raw, "cell": cell}
+    check_maps(parameters.refiner, settings.multiple, data.image_size, run["prn_training"]["augmentation"]["crop"])
+    return {**raw, "run": run}
 
 
 def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Settings:

@@ -1,4 +1,4 @@
-"""Do a cell's choices fit each other? Said before a base model is trained for hours."""
+"""Do a run's choices fit each other? Said before a base model is trained for hours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prn_pipeline.refinement.settings import settings_class
 from prn_pipeline.segmentation.settings import base_settings_class
 
 #: What only a model can give beside its logits.
-READINGS_OF_A_MODEL = ("views", "features")
+MODEL_INPUTS = ("tta", "features")
 #: Of images in val, for a refiner of one network: some to learn from, some to choose its best epoch by.
 LEAST_GROUPS = 2
 
@@ -55,8 +55,8 @@ def check_processes(training: dict[str, Any]) -> None:
 
 def check_task(checked: dict[str, Any]) -> None:
     """Raise UserError where the base model is not made for the data set's task."""
-    cell = checked["cell"]
-    task, kind, names = cell["dataset"]["task"], cell["base_model"]["kind"], cell["names"]
+    run = checked["run"]
+    task, kind, names = run["dataset"]["task"], run["base_model"]["kind"], run["names"]
     if kind == "few_shot" and task != "few_shot":
         raise UserError(
             f"base model {names['base_model']!r} is shown what to segment (kind few_shot), but the task of data set"
@@ -70,12 +70,12 @@ def check_task(checked: dict[str, Any]) -> None:
 
 
 def check_tiles(checked: dict[str, Any]) -> None:
-    """Raise UserError where images are cut into tiles that a network of the cell cannot take."""
-    cell, tiles = checked["cell"], checked["tiles"]
-    names, size = cell["names"], cell["dataset"]["image_size"]
+    """Raise UserError where images are cut into tiles that a network of the run cannot take."""
+    run, tiles = checked["run"], checked["tiles"]
+    names, size = run["names"], run["dataset"]["image_size"]
     if size <= tiles["size"]:
         return
-    refiner = settings_class(cell["refiner"]).model_validate(cell["refiner"])
+    refiner = settings_class(run["refiner"]).model_validate(run["refiner"])
     for key, side in (("size", tiles["size"]), ("size - overlap", tiles["size"] - tiles["overlap"])):
         if side % refiner.multiple:
             raise UserError(
@@ -83,7 +83,7 @@ def check_tiles(checked: dict[str, Any]) -> None:
                 f" of {size} pixels are cut into tiles whose {key} is {side}: use other `tiles`, or lower its"
                 " region_size and detail_levels"
             )
-    if cell["base_model"]["kind"] == "few_shot":
+    if run["base_model"]["kind"] == "few_shot":
         raise UserError(
             f"few-shot images are not cut into tiles, and image_size is {size}: make it {tiles['size']} at most, or"
             " raise tiles.size"
@@ -92,36 +92,37 @@ def check_tiles(checked: dict[str, Any]) -> None:
 
 def check_kept(checked: dict[str, Any]) -> None:
     """Raise UserError where something is to be kept that the base model does not have."""
-    cell, kept = checked["cell"], checked["logit_caching"]["keep"]
-    base = base_settings_class(cell["base_model"]).model_validate(cell["base_model"])
-    lacking = [name for name in kept if name not in base.offers]
+    run, kept = checked["run"], checked["logit_caching"]["keep"]
+    base = base_settings_class(run["base_model"]).model_validate(run["base_model"])
+    lacking = [name for name in kept if name not in base.available_inputs]
     if lacking and base.kind != "maps":  # of which nothing is kept but the maps themselves
         raise UserError(
-            f"logit_caching.keep is {kept}, but base model {cell['names']['base_model']!r} (kind {base.kind}, maps an"
-            f" image: {base.classes}) has no {' and no '.join(lacking)}: use logit_caching.keep={list(base.offers)}"
+            f"logit_caching.keep is {kept}, but base model {run['names']['base_model']!r} (kind {base.kind}, maps per"
+            f" image: {base.classes}) has no {' and no '.join(lacking)}: use"
+            f" logit_caching.keep={list(base.available_inputs)}"
         )
 
 
-def check_readings(checked: dict[str, Any]) -> None:
+def check_inputs(checked: dict[str, Any]) -> None:
     """Will there be all that the refiner reads?
 
     Args:
-        checked: what `parameters.with_cell` gave.
+        checked: what `parameters.resolve_run` gave.
 
     Raises:
         UserError: the base model has no such thing, or it is not kept.
     """
-    cell, kept = checked["cell"], checked["logit_caching"]["keep"]
-    names = cell["names"]
-    base = base_settings_class(cell["base_model"]).model_validate(cell["base_model"])
-    reads = settings_class(cell["refiner"]).model_validate(cell["refiner"]).arrays
-    wanted = [name for name in reads if name in READINGS_OF_A_MODEL]
+    run, kept = checked["run"], checked["logit_caching"]["keep"]
+    names = run["names"]
+    base = base_settings_class(run["base_model"]).model_validate(run["base_model"])
+    reads = settings_class(run["refiner"]).model_validate(run["refiner"]).arrays
+    wanted = [name for name in reads if name in MODEL_INPUTS]
     for name in wanted:
-        if name not in base.offers:
+        if name not in base.available_inputs:
             raise UserError(
                 f"refiner {names['refiner']!r} reads {name}, which base model {names['base_model']!r} of kind"
                 f" {base.kind} does not have: take a refiner that needs maps only, refiner=prn_maps, or one with other"
-                " `reads`"
+                " `inputs`"
             )
         if name not in kept:
             raise UserError(
@@ -134,18 +135,18 @@ def check_val(checked: dict[str, Any], groups: int) -> None:
     """Raise UserError where val has too few groups for the refiner to learn from some and be judged by others.
 
     Args:
-        checked: what `parameters.with_cell` gave.
+        checked: what `parameters.resolve_run` gave.
         groups: of images in val.
     """
-    cell = checked["cell"]
-    base = base_settings_class(cell["base_model"]).model_validate(cell["base_model"])
+    run = checked["run"]
+    base = base_settings_class(run["base_model"]).model_validate(run["base_model"])
     if checked["logit_caching"]["protocol"] != "holdout" or not base.trained_here:
         return  # maps of other images than val's count too
-    name, least = cell["names"]["refiner"], cell["refiner"].get("members", LEAST_GROUPS)
+    name, least = run["names"]["refiner"], run["refiner"].get("members", LEAST_GROUPS)
     if groups < least:
         raise UserError(
             f"refiner {name!r} learns from some maps of val and is judged by the others: the val split of"
-            f" {cell['names']['dataset']!r} has {groups} group{'s' * (groups != 1)} of images, {least} are needed. Use"
+            f" {run['names']['dataset']!r} has {groups} group{'s' * (groups != 1)} of images, {least} are needed. Use"
             " a larger `split.val` or logit_caching.protocol=crossfit"
-            + (", or lower `members` of the refiner" if "members" in cell["refiner"] and groups > 1 else "")
+            + (", or lower `members` of the refiner" if "members" in run["refiner"] and groups > 1 else "")
         )

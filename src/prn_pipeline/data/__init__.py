@@ -1,4 +1,4 @@
-"""Reading data sets: settings, decoding, pairing, splits, and the manifest of what was found."""
+"""RefinerInput data sets: settings, decoding, pairing, splits, and the manifest of what was found."""
 
 from prn_pipeline.data.batches import read_batches
 from prn_pipeline.data.ingestion import data_identity, inspect

@@ -110,7 +110,9 @@ class DatasetSettings(StrictSettings):
     split: SplitSettings = Field(default=RatioSplit(), description="How train, val and test come about.")
     folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
     training_share: float = Field(
-        default=1.0, gt=0, description="Part of the usual epochs, of base models and refiners, that these data need."
+        default=1.0,
+        gt=0,
+        description="Share of the usual epochs that base models and refiners need on these data.",
     )
     synthetic: SyntheticSettings | None = Field(
         default=None, description="Only for reader `synthetic`; null: its defaults."
@@ -122,7 +124,7 @@ class DatasetSettings(StrictSettings):
         return self.bands.count if self.bands else 3
 
     @property
-    def maps_an_image(self) -> int:
+    def maps_per_image(self) -> int:
         """One of foreground; with several classes one a class, of that class against all others."""
         return len(self.classes) or 1
 

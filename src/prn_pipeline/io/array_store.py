@@ -4,21 +4,21 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from prn_pipeline.data.execution.array_parts import ArrayParts, write_parts
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, write_parts
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.locations import location
 
 
-class ArrayStoreDataset(AbstractDataset[ArrayStream | ArrayParts, ArrayStore]):
-    """Saves an `ArrayStream` batch by batch, or `ArrayParts` by several processes; loads an `ArrayStore`."""
+class ArrayStoreDataset(AbstractDataset[ArrayStream | DeferredArrays, ArrayStore]):
+    """Saves an `ArrayStream` batch by batch, or `DeferredArrays` by several processes; loads an `ArrayStore`."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = location(filepath)
         self.metadata = metadata
 
-    def save(self, data: ArrayStream | ArrayParts) -> None:
+    def save(self, data: ArrayStream | DeferredArrays) -> None:
         """Write the arrays; the old store stays until the new one is complete."""
-        if isinstance(data, ArrayParts):
+        if isinstance(data, DeferredArrays):
             write_parts(self._filepath, data)
         else:
             write_arrays(self._filepath, data)

@@ -10,8 +10,8 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
-from prn_pipeline.data.store.atomic import replacing
-from prn_pipeline.data.store.locations import is_whole, local_copy, location
+from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.data.store.locations import is_complete, local_copy, location
 from prn_pipeline.errors import UserError
 
 In = TypeVar("In")
@@ -26,12 +26,12 @@ class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
         self.metadata = metadata
 
     def _existing(self) -> Path:
-        if not is_whole(self._filepath):
+        if not is_complete(self._filepath):
             raise UserError(f"no file {self._filepath}: run the pipeline that makes it first")
         return self._filepath
 
     def _exists(self) -> bool:
-        return is_whole(self._filepath)
+        return is_complete(self._filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
@@ -42,7 +42,7 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table."""
-        with replacing(self._filepath) as temporary:
+        with atomic_write(self._filepath) as temporary:
             if temporary.suffix == ".csv":
                 data.to_csv(temporary, index=False)
             else:
@@ -76,12 +76,12 @@ class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):
 
     def save(self, data: dict[str, Any]) -> None:
         """Write the object."""
-        with replacing(self._filepath) as temporary:
+        with atomic_write(self._filepath) as temporary:
             temporary.write_text(json.dumps(data, indent=2) + "\n")
 
     def load(self) -> dict[str, Any]:
         """Read the object."""
-        if self._default is not None and not is_whole(self._filepath):
+        if self._default is not None and not is_complete(self._filepath):
             return dict(self._default)
         return dict(json.loads(self._existing().read_text()))
 
@@ -98,7 +98,7 @@ class TextDataset(FileDataset[str, str]):
 
     def save(self, data: str) -> None:
         """Write the text."""
-        with replacing(self._filepath) as temporary:
+        with atomic_write(self._filepath) as temporary:
             temporary.write_text(data, encoding="utf-8")
 
     def load(self) -> str:
@@ -111,7 +111,7 @@ class FiguresDataset(FileDataset[dict[str, bytes], dict[str, bytes]]):
 
     def save(self, data: dict[str, bytes]) -> None:
         """Write all pictures, replacing the folder."""
-        with replacing(self._filepath) as temporary:
+        with atomic_write(self._filepath) as temporary:
             temporary.mkdir()
             for name, picture in data.items():
                 (temporary / f"{name}.png").write_bytes(picture)

@@ -5,8 +5,8 @@ from typing import Any
 from kedro.io import AbstractDataset
 from torch import nn
 
-from prn_pipeline.data.store.atomic import replacing
-from prn_pipeline.data.store.locations import is_whole, location
+from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.data.store.locations import is_complete, location
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.rebuilding import REBUILD
 from prn_pipeline.training.module_files import load_module, save_module
@@ -47,7 +47,7 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
 
     def save(self, data: dict[str, nn.Module]) -> None:
         """Replace the folder by these modules."""
-        with replacing(self._filepath) as temporary:
+        with atomic_write(self._filepath) as temporary:
             temporary.mkdir()
             (temporary / self.NOTE).write_text(
                 f"{len(data)} models: one a fold with protocol crossfit, none with holdout.\n"
@@ -63,7 +63,7 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
         return {file.stem: load_module(file, self._rebuild) for file in sorted(self._filepath.glob("*.safetensors"))}
 
     def _exists(self) -> bool:
-        return is_whole(self._filepath) and (self._filepath / self.NOTE).is_file()
+        return is_complete(self._filepath) and (self._filepath / self.NOTE).is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

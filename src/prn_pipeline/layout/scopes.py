@@ -1,4 +1,4 @@
-"""What cells share: which names a stage's artefacts belong to."""
+"""What runs share: which names a stage's artefacts belong to."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 SCOPES = {
     "dataset": ("dataset",),
     "base": ("dataset", "base_model", "seed"),
-    "cell": ("dataset", "base_model", "refiner", "seed"),
+    "run": ("dataset", "base_model", "refiner", "seed"),
 }
 
-#: Stage -> scope, in the order of a run. Cells that agree in a scope's names share what its stages make.
+#: Stage -> scope, in the order of a run. Runs that agree in a scope's names share what its stages make.
 SCOPE_OF = {
     "ingestion": "dataset",
     "base_training": "base",
     "logit_caching": "base",
     "pseudo_labelling": "base",
-    "prn_training": "cell",
-    "evaluation": "cell",
-    "reporting": "cell",
+    "prn_training": "run",
+    "evaluation": "run",
+    "reporting": "run",
 }
 
 
 def widest_scope(stages: Iterable[str]) -> str:
-    """The scope that all of these stages' artefacts belong to; "cell" for no stage, or one that is not known."""
-    found = [SCOPE_OF.get(stage, "cell") for stage in stages]
-    return max(found, key=list(SCOPES).index, default="cell")
+    """The scope that all of these stages' artefacts belong to; "run" for no stage, or one that is not known."""
+    found = [SCOPE_OF.get(stage, "run") for stage in stages]
+    return max(found, key=list(SCOPES).index, default="run")
 
 
 def stage_address(stage: str, names: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ def describe(
     values = np.column_stack([*of_images, *of_maps, shares]).astype(np.float32)
     levels = np.minimum((before * BINS).astype(np.int64), BINS - 1).reshape(len(base), -1)
     histograms = np.stack([np.bincount(one, minlength=BINS) / one.size for one in levels])
-    return Descriptions(values, histograms.astype(np.float32), _cell_means(change).astype(np.float32))
+    return Descriptions(values, histograms.astype(np.float32), _run_means(change).astype(np.float32))
 
 
 def _seen(images: NDArray[np.uint8 | np.uint16]) -> list[NDArray[np.float64]]:
@@ -69,7 +69,7 @@ def _seen(images: NDArray[np.uint8 | np.uint16]) -> list[NDArray[np.float64]]:
     return [grey.mean((1, 2)), grey.std((1, 2)), steps]
 
 
-def _cell_means(maps: NDArray[np.float32]) -> NDArray[np.float64]:
+def _run_means(maps: NDArray[np.float32]) -> NDArray[np.float64]:
     """(N,C,H,W) -> means of CELLS x CELLS equal shares, (N,C,CELLS,CELLS)."""
     rows, columns = (np.linspace(0, side, CELLS, endpoint=False).astype(np.int64) for side in maps.shape[2:])
     sums = np.add.reduceat(np.add.reduceat(maps.astype(np.float64), rows, axis=2), columns, axis=3)

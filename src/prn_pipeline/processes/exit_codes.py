@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DONE, MISTAKE, CELLS_FAILED, ANOTHER_RUNS, PULL_FAILED, PUSH_FAILED, INTERRUPTED, TERMINATED = (
+DONE, MISTAKE, RUNS_FAILED, ANOTHER_RUNS, PULL_FAILED, PUSH_FAILED, INTERRUPTED, TERMINATED = (
     0,
     1,
     3,
@@ -18,10 +18,10 @@ EXIT_CODES = {
     DONE: "done, or nothing had changed",
     MISTAKE: "a mistake in the project or its configuration, which the last message names",
     2: "a mistake on the command line; nothing was run",
-    CELLS_FAILED: "cells failed, in training or in promotion; all others are done and pushed",
+    RUNS_FAILED: "runs failed, in training or in promotion; all others are done and pushed",
     ANOTHER_RUNS: "another prn retrain or prn benchmark is running in this project; nothing was run",
     PULL_FAILED: "data could not be pulled; nothing was run",
-    PUSH_FAILED: "results could not be pushed, and cells may have failed besides; the next start pushes them",
+    PUSH_FAILED: "results could not be pushed, and runs may have failed besides; the next start pushes them",
     INTERRUPTED: "interrupted by Ctrl-C; the next start continues",
     TERMINATED: "ended by SIGTERM; the next start continues",
 }
@@ -30,7 +30,7 @@ EXIT_CODES = {
 EXIT_CODES_HELP = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
-class RetrainingError(Exception):
+class ExitError(Exception):
     """A retraining ended before its end, by no mistake of its user's.
 
     Args:

@@ -11,7 +11,7 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from prn_pipeline.layout.places import PROJECT_LOCK
-from prn_pipeline.processes.exit_codes import ANOTHER_RUNS, INTERRUPTED, TERMINATED, RetrainingError
+from prn_pipeline.processes.exit_codes import ANOTHER_RUNS, INTERRUPTED, TERMINATED, ExitError
 
 
 class Terminated(KeyboardInterrupt):
@@ -19,11 +19,11 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def only_one(project: Path) -> Iterator[None]:
+def project_lock(project: Path) -> Iterator[None]:
     """Hold the project's lock.
 
     Raises:
-        RetrainingError: another process holds it.
+        ExitError: another process holds it.
     """
     file = project / PROJECT_LOCK
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -31,25 +31,25 @@ def only_one(project: Path) -> Iterator[None]:
         with FileLock(file, timeout=0):
             yield
     except Timeout:
-        raise RetrainingError(
+        raise ExitError(
             f"another prn retrain or prn benchmark is running in {project}: it holds {PROJECT_LOCK}", ANOTHER_RUNS
         ) from None
 
 
 @contextmanager
-def ending_in_order() -> Iterator[None]:
+def graceful_shutdown() -> Iterator[None]:
     """Make of SIGTERM what Ctrl-C is, and of either an exit code of its own.
 
     Raises:
-        RetrainingError: one of them came.
+        ExitError: one of them came.
     """
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except Terminated:
-        raise RetrainingError("ended by SIGTERM: the next start continues", TERMINATED) from None
+        raise ExitError("ended by SIGTERM: the next start continues", TERMINATED) from None
     except KeyboardInterrupt:
-        raise RetrainingError("interrupted: the next start continues", INTERRUPTED) from None
+        raise ExitError("interrupted: the next start continues", INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 

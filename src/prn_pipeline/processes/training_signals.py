@@ -12,7 +12,7 @@ from prn_pipeline.processes.exit_codes import TERMINATED
 
 
 @contextmanager
-def told_to_end() -> Iterator[None]:
+def lightning_shutdown() -> Iterator[None]:
     """Around what a trainer does: Ctrl-C stays KeyboardInterrupt, SIGTERM ends the process with `TERMINATED`.
 
     Lightning makes exit code 1 of Ctrl-C and ignores the next one; its own exception for SIGTERM has no code, and a

@@ -5,7 +5,13 @@ Binarization", WACV 2024.
 """
 
 from prn_pipeline.refinement.baselines.binarization import rankseg_masks, threshold_masks
-from prn_pipeline.refinement.baselines.decision_rules import Decision, FixedThreshold, PatchOracle, RankSeg, turn_signs
+from prn_pipeline.refinement.baselines.decision_rules import (
+    Decision,
+    FixedThreshold,
+    PatchOracle,
+    RankSeg,
+    apply_mask_to_logits,
+)
 from prn_pipeline.refinement.baselines.threshold_tuning import ThresholdTuner, tune_threshold
 from prn_pipeline.refinement.patch_refine_net.folded import fold_for_inference
 from prn_pipeline.refinement.patch_refine_net.fusion import FusionRule, fuse, fuse_logits
@@ -32,6 +38,7 @@ __all__ = [
     "RankSeg",
     "RefinedMaps",
     "ThresholdTuner",
+    "apply_mask_to_logits",
     "fold_for_inference",
     "fuse",
     "fuse_logits",
@@ -44,5 +51,4 @@ __all__ = [
     "threshold_masks",
     "to_published",
     "tune_threshold",
-    "turn_signs",
 ]

@@ -13,7 +13,7 @@ from prn_pipeline.reporting.theme import Theme, ink_on, new_figure
 
 #: Change in points of a row's share beyond which colours do not deepen.
 LARGEST_CHANGE = 10.0
-#: Classes beyond which numbers would not fit into the cells.
+#: Classes beyond which numbers would not fit into the runs.
 MOST_NUMBERS = 16
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from prn_pipeline.reporting.wording import METHOD_LABELS, bracket, fixed, interval, method_label, number
 
 Outcome = Literal["better", "same", "worse", "unknown"]
-GAIN_RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg", "vs_views": "views"}
+GAIN_RIVALS = {"vs_base": "base", "vs_tuned_threshold": "tuned_threshold", "vs_rankseg": "rankseg", "vs_tta": "tta"}
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ def outcome(gain: Mapping[str, Any]) -> Outcome:
     return "worse" if ends[1] < 0 else "same"
 
 
-def headline(cell: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
+def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
     """The sentence at the top of the report.
 
     Args:
-        cell: dataset, base_model, refiner, seed.
+        run: dataset, base_model, refiner, seed.
         scores: The scores JSON; gains as IoU differences, shown as points (hundredths).
 
     Returns:
         Headline such as "PRN 0.712 vs base 0.701: +1.1 points [0.4, 1.9], n=40".
     """
-    refiner = method_label("prn", cell)
+    refiner = method_label("prn", run)
     methods, gains = scores.get("methods", {}), scores.get("gain", {})
     gain = gains.get("vs_base") or {}
     found = outcome(gain)

@@ -14,7 +14,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.map_statistics import MapStatistics
 
 GalleryKind = Literal["best", "median", "worst"]
-CELL_KEYS = ("dataset", "base_model", "refiner", "seed")
+RUN_KEYS = ("dataset", "base_model", "refiner", "seed")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class ReportInputs:
     """Everything one report shows. Empty pieces leave a note in the page instead of a figure.
 
     Attributes:
-        cell: dataset, base_model, refiner, seed.
-        scores: The scores JSON of the cell; a method may carry "iou_micro_ci95": [low, high].
+        run: dataset, base_model, refiner, seed.
+        scores: The scores JSON of the run; a method may carry "iou_micro_ci95": [low, high].
         history: Training stage -> epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds; a row an epoch.
         thresholds: float32 (N, g, g), the optimal threshold of every patch of the pseudo-labels.
         maps: How the test maps err before and after: "base" and "prn", or none.
@@ -88,10 +88,10 @@ class ReportInputs:
         provenance: Commit, data identity, versions, date: label -> text.
 
     Raises:
-        UserError: When the cell lacks one of its four names.
+        UserError: When the run lacks one of its four names.
     """
 
-    cell: Mapping[str, Any]
+    run: Mapping[str, Any]
     scores: Mapping[str, Any]
     history: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     thresholds: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1), np.float32))
@@ -102,11 +102,9 @@ class ReportInputs:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unnamed = [name for name in CELL_KEYS if name not in self.cell]
+        unnamed = [name for name in RUN_KEYS if name not in self.run]
         if unnamed:
-            raise UserError(
-                f"report: cell has {sorted(self.cell)}, expected {list(CELL_KEYS)}; add {', '.join(unnamed)}."
-            )
+            raise UserError(f"report: run has {sorted(self.run)}, expected {list(RUN_KEYS)}; add {', '.join(unnamed)}.")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One cell's report: figures, tables and pictures set into one page that needs nothing else."""
+"""One run's report: figures, tables and pictures set into one page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PictureRow:
 
 
 def render_report(report: ReportInputs) -> Report:
-    """Render the report of one cell.
+    """Render the report of one run.
 
     Args:
         report: What to show; empty pieces are allowed and said to be missing.
@@ -56,7 +56,7 @@ def render_report(report: ReportInputs) -> Report:
     Returns:
         Report: a page of a few MB at most, the same for the same inputs, and its figures as PNG.
     """
-    refiner = method_label("prn", report.cell)
+    refiner = method_label("prn", report.run)
     methods, gains = report.scores.get("methods", {}), report.scores.get("gain", {})
     gain, training = gain_card(gains), training_cards(report.history)
     patches = [card for card in (threshold_card(report.thresholds), bias_card(report.maps, refiner)) if card]
@@ -65,20 +65,20 @@ def render_report(report: ReportInputs) -> Report:
     html = TEMPLATES.get_template("report.html.j2").render(
         light=LIGHT,
         dark=DARK,
-        cell=report.cell,
+        run=report.run,
         refiner=refiner,
         resolution=report.scores.get("resolution"),
-        headline=headline(report.cell, report.scores),
+        headline=headline(report.run, report.scores),
         tiles=tiles(report),
         score_columns=score_tables.score_columns(methods),
-        score_rows=score_tables.score_rows(report.cell, methods),
-        class_columns=score_tables.class_columns(report.cell, methods),
-        class_rows=score_tables.class_rows(report.cell, methods),
+        score_rows=score_tables.score_rows(report.run, methods),
+        class_columns=score_tables.class_columns(report.run, methods),
+        class_rows=score_tables.class_rows(report.run, methods),
         oracle=score_tables.UPPER_BOUND in methods,
         confusion=(mixed := confusion_card(methods, refiner)),
         saliency_columns=(salient := score_tables.saliency_columns(methods)),
-        saliency_rows=score_tables.score_rows(report.cell, methods, salient),
-        gain_rows=tables.gain_rows(report.cell, gains),
+        saliency_rows=score_tables.score_rows(report.run, methods, salient),
+        gain_rows=tables.gain_rows(report.run, gains),
         gain_card=gain,
         training_cards=training,
         patch_cards=patches,

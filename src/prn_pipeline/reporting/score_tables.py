@@ -34,7 +34,7 @@ SALIENCY_LABELS = {
 }
 #: Numbers of a method that are no measure of its masks, or are shown elsewhere.
 NO_COLUMN = {"threshold", "images_worse_pct"}
-METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "views", "prn")
+METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "tta", "prn")
 UPPER_BOUND = "patch_oracle"
 LOWER_IS_BETTER = {"mae"}
 

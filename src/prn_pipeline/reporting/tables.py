@@ -21,7 +21,7 @@ from prn_pipeline.reporting.wording import (
     stage_label,
 )
 
-READINGS: dict[Outcome, str] = {
+INPUT_ORDER: dict[Outcome, str] = {
     "better": "better",
     "same": "inconclusive",
     "worse": "worse",
@@ -51,15 +51,15 @@ class TimingRow:
     memory: str
 
 
-def gain_rows(cell: Mapping[str, Any], gains: Mapping[str, Any]) -> list[GainRow]:
+def gain_rows(run: Mapping[str, Any], gains: Mapping[str, Any]) -> list[GainRow]:
     """A row a rival whose gain was measured, with what its interval allows to say."""
     return [
         GainRow(
-            rival=method_label(method, cell),
+            rival=method_label(method, run),
             gain=fixed(points(gains[key].get("iou_micro")), 1, signed=True),
             interval=bracket(points_interval(gains[key]), 1),
             p=p_value(gains[key].get("p")),
-            reading=READINGS[outcome(gains[key])],
+            reading=INPUT_ORDER[outcome(gains[key])],
             outcome=outcome(gains[key]),
         )
         for key, method in GAIN_RIVALS.items()

@@ -11,7 +11,7 @@ METHOD_LABELS = {
     "base": "Base model",
     "tuned_threshold": "One tuned threshold",
     "rankseg": "RankSEG",
-    "views": "Mean of four views",
+    "tta": "TTA (flips)",
     "patch_oracle": "Patch oracle",
 }
 
@@ -80,10 +80,10 @@ def mebibytes(amount: Any) -> str:
     return f"{value:.0f} MiB" if value < 1000 else f"{value / 1024:.1f} GiB"
 
 
-def method_label(method: str, cell: Mapping[str, Any]) -> str:
+def method_label(method: str, run: Mapping[str, Any]) -> str:
     """What to call a method of the scores; the refiner under test goes by its own name."""
     if method == "prn":
-        refiner = str(cell.get("refiner", "prn"))
+        refiner = str(run.get("refiner", "prn"))
         return "PRN" if refiner == "prn" else refiner
     return METHOD_LABELS.get(method, method.replace("_", " "))
 

@@ -1,4 +1,4 @@
-"""Cells whose newest scores nobody has judged yet, and the promotion pipeline that judges them."""
+"""Runs whose newest scores nobody has judged yet, and the promotion pipeline that judges them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from prn_pipeline.sweep.environment import tool_environment
 
 
 class PromotionError(Exception):
-    """The promotion pipeline of a cell did not come to a judgement; says why."""
+    """The promotion pipeline of a run did not come to a judgement; says why."""
 
 
 def awaits_judgement(names: Mapping[str, Any], project: Path) -> bool:
-    """Whether the cell has scores, and no judgement that is as new: told, as make does, by the files' times."""
-    scores = project / METRICS / f"{scope_path('cell', dict(names))}.json"
+    """Whether the run has scores, and no judgement that is as new: told, as make does, by the files' times."""
+    scores = project / METRICS / f"{scope_path('run', dict(names))}.json"
     judgement = _judgement(names, project)
     return scores.is_file() and not (judgement.is_file() and judgement.stat().st_mtime_ns >= scores.stat().st_mtime_ns)
 
 
 def judge(names: Mapping[str, Any], project: Path) -> bool:
-    """Run the promotion pipeline of one cell.
+    """Run the promotion pipeline of one run.
 
     Args:
-        names: of the cell.
+        names: of the run.
         project: root of the repository; what is said goes to a log beside those of the stages.
 
     Returns:
-        Whether the cell's predictor was promoted; otherwise the champion was kept.
+        Whether the run's predictor was promoted; otherwise the champion was kept.
 
     Raises:
         PromotionError: it was neither.
@@ -57,4 +57,4 @@ def judge(names: Mapping[str, Any], project: Path) -> bool:
 
 
 def _judgement(names: Mapping[str, Any], project: Path) -> Path:
-    return project / REPORTS / scope_path("cell", dict(names)) / PROMOTION
+    return project / REPORTS / scope_path("run", dict(names)) / PROMOTION

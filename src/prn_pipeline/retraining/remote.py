@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.processes.exit_codes import PULL_FAILED, PUSH_FAILED, RetrainingError
+from prn_pipeline.processes.exit_codes import PULL_FAILED, PUSH_FAILED, ExitError
 from prn_pipeline.sweep.environment import tool_environment
 
 
@@ -27,7 +27,7 @@ def pull(project: Path, say: Callable[[str], None]) -> None:
         say: a line for people.
 
     Raises:
-        RetrainingError: the remote cannot be reached, or lacks raw data.
+        ExitError: the remote cannot be reached, or lacks raw data.
         UserError: DVC cannot read the project.
     """
     stages = _stages(project)
@@ -50,7 +50,7 @@ def push(project: Path) -> None:
     """Send what the remote lacks; nothing where no default remote is set.
 
     Raises:
-        RetrainingError: the remote does not take it.
+        ExitError: the remote does not take it.
         UserError: DVC cannot read the project.
     """
     if _stages(project) is not None:
@@ -85,4 +85,4 @@ def _dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _demand(done: subprocess.CompletedProcess[str], what: str, exit_code: int) -> None:
     if done.returncode:
-        raise RetrainingError(f"{what} failed:\n{done.stdout.strip()}", exit_code)
+        raise ExitError(f"{what} failed:\n{done.stdout.strip()}", exit_code)

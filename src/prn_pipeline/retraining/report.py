@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import RETRAIN_REPORT
-from prn_pipeline.processes.exit_codes import DONE, MISTAKE, RetrainingError
+from prn_pipeline.processes.exit_codes import DONE, MISTAKE, ExitError
 
 Outcome = Literal["unchanged", "promoted", "kept", "failed"]
 
@@ -23,17 +23,17 @@ def _now() -> str:
 
 
 @dataclass(frozen=True)
-class CellReport:
-    """What became of one cell.
+class RunReport:
+    """What became of one run.
 
     Attributes:
-        cell: its names.
+        run: its names.
         stages: that were run, in the order of a run.
         outcome: "unchanged" where its scores had been judged before; "kept" is the champion, which it did not beat.
         failure: what went wrong, where something did.
     """
 
-    cell: Mapping[str, Any]
+    run: Mapping[str, Any]
     stages: list[str]
     outcome: Outcome
     failure: str | None = None
@@ -46,7 +46,7 @@ class Report:
     Attributes:
         started: UTC, ISO 8601.
         pid: of the process.
-        cells: those of the benchmark, once they have been run.
+        runs: those of the benchmark, once they have been run.
         exit_code: None while it is running.
         message: what `prn retrain` says last.
         finished: as `started`; None while it is running.
@@ -54,19 +54,19 @@ class Report:
 
     started: str = field(default_factory=_now)
     pid: int = field(default_factory=os.getpid)
-    cells: list[CellReport] = field(default_factory=list)
+    runs: list[RunReport] = field(default_factory=list)
     exit_code: int | None = None
     message: str = "running"
     finished: str | None = None
 
     @property
     def line(self) -> str:
-        """Counts: of cells, of those that were run, and of each outcome but "unchanged"."""
-        run = sum(bool(cell.stages) for cell in self.cells)
+        """Counts: of runs, of those that were run, and of each outcome but "unchanged"."""
+        run = sum(bool(run.stages) for run in self.runs)
         counts = {"retrained": run} | {
-            outcome: sum(cell.outcome == outcome for cell in self.cells) for outcome in ("promoted", "kept", "failed")
+            outcome: sum(run.outcome == outcome for run in self.runs) for outcome in ("promoted", "kept", "failed")
         }
-        return f"{len(self.cells)} cell{'' if len(self.cells) == 1 else 's'}: " + ", ".join(
+        return f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}: " + ", ".join(
             f"{count} {what}" for what, count in counts.items()
         )
 
@@ -84,7 +84,7 @@ def reported(project: Path) -> Iterator[Report]:
         yield report
         if report.exit_code is None:
             report.end(DONE, report.line)
-    except RetrainingError as error:
+    except ExitError as error:
         report.end(error.exit_code, str(error))
         raise
     except Exception as error:
@@ -95,5 +95,5 @@ def reported(project: Path) -> Iterator[Report]:
 
 
 def _write(report: Report, project: Path) -> None:
-    with replacing(project / RETRAIN_REPORT) as temporary:
+    with atomic_write(project / RETRAIN_REPORT) as temporary:
         temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from prn_pipeline.configuration.tracking_server import tracking_of
 from prn_pipeline.layout.scopes import scope_path
-from prn_pipeline.processes.exit_codes import CELLS_FAILED, RetrainingError
-from prn_pipeline.processes.project_lock import ending_in_order, only_one
-from prn_pipeline.reporting.leaderboard import read_cells
+from prn_pipeline.processes.exit_codes import RUNS_FAILED, ExitError
+from prn_pipeline.processes.project_lock import graceful_shutdown, project_lock
+from prn_pipeline.reporting.leaderboard import read_runs
 from prn_pipeline.retraining.judging import PromotionError, awaits_judgement, judge
 from prn_pipeline.retraining.remote import pull, push
-from prn_pipeline.retraining.report import CellReport, Report, reported
+from prn_pipeline.retraining.report import Report, RunReport, reported
 from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
 from prn_pipeline.sweep.lists import Lists, read_lists
 from prn_pipeline.sweep.run import Outcome
@@ -30,7 +30,7 @@ def retrain(
     told: Callable[[Outcome], None],
     say: Callable[[str], None],
 ) -> Report:
-    """Pull data, run the stages that are stale, judge cells whose scores are new, push.
+    """Pull data, run the stages that are stale, judge runs whose scores are new, push.
 
     Args:
         project: root of the repository.
@@ -45,21 +45,21 @@ def retrain(
         What was done; it is in data/08_reporting/retrain.json too.
 
     Raises:
-        RetrainingError: another one is running, this one was told to end, or the remote failed.
+        ExitError: another one is running, this one was told to end, or the remote failed.
         UserError: lists are wrong, or DVC cannot read the project.
     """
-    with only_one(project), reported(project) as report, ending_in_order():
+    with project_lock(project), reported(project) as report, graceful_shutdown():
         if pulls:
             pull(project, say)
         lists = read_lists(project)
         prepare(lists)
         outcomes = run_stale(lists, project, workers, told)
-        report.cells.extend(_judged(lists, project, outcomes, say))
-        if any(cell.outcome == "failed" for cell in report.cells):
-            report.end(CELLS_FAILED, report.line)
+        report.runs.extend(_judged(lists, project, outcomes, say))
+        if any(run.outcome == "failed" for run in report.runs):
+            report.end(RUNS_FAILED, report.line)
         if pushes:
             _push(project, report)
-        if outcomes or any(cell.outcome in ("promoted", "kept") for cell in report.cells):
+        if outcomes or any(run.outcome in ("promoted", "kept") for run in report.runs):
             _show(lists, project, say)
     return report
 
@@ -72,41 +72,41 @@ def _show(lists: Lists, project: Path, say: Callable[[str], None]) -> None:
 
 def _judged(
     lists: Lists, project: Path, outcomes: Sequence[Outcome], say: Callable[[str], None]
-) -> Iterator[CellReport]:
-    """Every cell, after the promotion pipeline has seen those whose scores are new."""
-    for cell in read_cells(lists.cells(), project):
-        stages = _run_for(cell.names, outcomes)
-        if cell.failure is not None:
-            yield CellReport(cell.names, stages, "failed", f"{cell.failure['stage']}: {cell.failure['message']}")
-        elif not awaits_judgement(cell.names, project):
-            yield CellReport(cell.names, stages, "unchanged")
+) -> Iterator[RunReport]:
+    """Every run, after the promotion pipeline has seen those whose scores are new."""
+    for run in read_runs(lists.runs(), project):
+        stages = _run_for(run.names, outcomes)
+        if run.failure is not None:
+            yield RunReport(run.names, stages, "failed", f"{run.failure['stage']}: {run.failure['message']}")
+        elif not awaits_judgement(run.names, project):
+            yield RunReport(run.names, stages, "unchanged")
         else:
-            yield _judge(cell.names, project, stages, say)
+            yield _judge(run.names, project, stages, say)
 
 
-def _judge(names: Mapping[str, Any], project: Path, stages: list[str], say: Callable[[str], None]) -> CellReport:
-    path = scope_path("cell", dict(names))
+def _judge(names: Mapping[str, Any], project: Path, stages: list[str], say: Callable[[str], None]) -> RunReport:
+    path = scope_path("run", dict(names))
     try:
         outcome: Literal["promoted", "kept"] = "promoted" if judge(names, project) else "kept"
     except PromotionError as error:
         say(f"{path}: promotion failed: {error}")
-        return CellReport(names, stages, "failed", f"promotion: {error}")
+        return RunReport(names, stages, "failed", f"promotion: {error}")
     say(f"{path}: {'promoted' if outcome == 'promoted' else 'the champion is kept'}")
-    return CellReport(names, stages, outcome)
+    return RunReport(names, stages, outcome)
 
 
-def _run_for(cell: Mapping[str, Any], outcomes: Sequence[Outcome]) -> list[str]:
-    """Stages that were run, for this cell or for what it shares with others."""
+def _run_for(run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> list[str]:
+    """Stages that were run, for this run or for what it shares with others."""
     return [
         one.stage
         for outcome in outcomes
         for one in outcome.job.stages
-        if one.address in outcome.done and one.names.items() <= cell.items()
+        if one.address in outcome.done and one.names.items() <= run.items()
     ]
 
 
 def _push(project: Path, report: Report) -> None:
     try:
         push(project)
-    except RetrainingError as error:
-        raise RetrainingError(f"{report.line}; {error}", error.exit_code) from None
+    except ExitError as error:
+        raise ExitError(f"{report.line}; {error}", error.exit_code) from None

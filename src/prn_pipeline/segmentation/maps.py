@@ -1,4 +1,4 @@
-"""What a base model says of an image, and what refiners may read of it besides: other views, and its features."""
+"""What a base model says of an image, and what refiners may read of it besides: other tta, and its features."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class BaseMaps(NamedTuple):
 
     Attributes:
         logits: (N,C,H,W), of the image as it is.
-        views: (N,C,2,H,W), mean and standard deviation of the logits over all flips; None where not asked for.
+        tta: (N,C,2,H,W), mean and standard deviation of the logits over all flips; None where not asked for.
         features: (N,C,h,w), the decoder's last map, h at most H / 2; None where not asked for.
     """
 
     logits: Tensor
-    views: Tensor | None
+    tta: Tensor | None
     features: Tensor | None
 
 
@@ -36,14 +36,14 @@ class MapMaker(nn.Module):
 
     Args:
         model: trained, or imported with its weights.
-        views: look at each image four times; three more passes of the model.
+        tta: look at each image four times; three more passes of the model.
         features: keep the decoder's last map, which costs nothing but space.
 
     Raises:
         UserError: features of a model that nobody knows the inside of.
     """
 
-    def __init__(self, model: RunnableModel, views: bool = True, features: bool = True) -> None:
+    def __init__(self, model: RunnableModel, tta: bool = True, features: bool = True) -> None:
         super().__init__()
         if features and not hasattr(model, "with_features"):
             raise UserError(
@@ -51,7 +51,7 @@ class MapMaker(nn.Module):
                 " and a refiner that does not read them"
             )
         self.model = model
-        self._views = views
+        self._uses_tta = tta
         self._features = features
 
     def forward(self, images: Tensor, *shown: Tensor) -> BaseMaps:
@@ -63,9 +63,9 @@ class MapMaker(nn.Module):
         else:
             logits = self.model(images, *shown)
         logits = one_vs_rest(logits.float())
-        return BaseMaps(logits, self._seen_again(images, shown, logits) if self._views else None, features)
+        return BaseMaps(logits, self._tta(images, shown, logits) if self._uses_tta else None, features)
 
-    def _seen_again(self, images: Tensor, shown: tuple[Tensor, ...], logits: Tensor) -> Tensor:
+    def _tta(self, images: Tensor, shown: tuple[Tensor, ...], logits: Tensor) -> Tensor:
         flipped = [one_vs_rest(self.model(images.flip(axes), *shown).float()).flip(axes) for axes in FLIPS[1:]]
         seen = torch.stack([logits, *flipped])
         return torch.stack([seen.mean(0), seen.std(0, correction=0)], dim=2)

@@ -55,9 +55,9 @@ class BaseModelSettings(_TrainedHere):
     )
 
     @property
-    def offers(self) -> tuple[str, ...]:
+    def available_inputs(self) -> tuple[str, ...]:
         """What logit_caching may keep beside the logits."""
-        return ("views", "features") if self.classes == 1 else ("views",)
+        return ("tta", "features") if self.classes == 1 else ("tta",)
 
 
 class Normalisation(_Strict):
@@ -101,9 +101,9 @@ class ModuleSettings(_Described):
     )
 
     @property
-    def offers(self) -> tuple[str, ...]:
+    def available_inputs(self) -> tuple[str, ...]:
         """What logit_caching may keep beside the logits."""
-        return ("views",)
+        return ("tta",)
 
     @property
     def trained_here(self) -> bool:
@@ -138,9 +138,9 @@ class FewShotSettings(_TrainedHere):
     loss: LossName = Field("bce_dice", description="what it is trained on; bce_* is the mean of the two")
 
     @property
-    def offers(self) -> tuple[str, ...]:
+    def available_inputs(self) -> tuple[str, ...]:
         """What logit_caching may keep beside the logits."""
-        return ("views",)
+        return ("tta",)
 
 
 class MapFilesSettings(_Described):
@@ -157,7 +157,7 @@ class MapFilesSettings(_Described):
     )
 
     @property
-    def offers(self) -> tuple[str, ...]:
+    def available_inputs(self) -> tuple[str, ...]:
         """What logit_caching may keep beside the logits."""
         return ()
 

@@ -78,7 +78,7 @@ def encoder_of(name: str, weights: str | None, depth: int, channels: int) -> Any
     import segmentation_models_pytorch as smp
 
     _check_encoder(name)
-    with _said_plainly(f"encoder {name} with weights {weights}", weights):
+    with _library_errors(f"encoder {name} with weights {weights}", weights):
         return smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=weights)
 
 
@@ -96,7 +96,7 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
         f"{settings.architecture} with encoder {settings.encoder}, weights {settings.encoder_weights} and options"
         f" {settings.options}"
     )
-    with _said_plainly(whole, weights):
+    with _library_errors(whole, weights):
         return smp.create_model(
             settings.architecture,
             encoder_name=settings.encoder,
@@ -118,7 +118,7 @@ def _check_encoder(name: str) -> None:
 
 
 @contextmanager
-def _said_plainly(what: str, weights: str | None) -> Iterator[None]:
+def _library_errors(what: str, weights: str | None) -> Iterator[None]:
     """What the library raises on the way to a network, in words."""
     try:
         yield

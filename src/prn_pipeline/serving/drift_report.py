@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.metrics.drift import Distance, distances
 from prn_pipeline.serving.journal import Journal, from_json
@@ -62,5 +62,5 @@ def drift_report(predictor: Predictor, journal: Journal, names: Iterable[str]) -
 def write_report(folder: Path, report: DriftReport) -> None:
     """As `FILE` in the folder of results."""
     content = report._asdict() | {"distances": [distance._asdict() for distance in report.distances]}
-    with replacing(folder / FILE) as temporary:
+    with atomic_write(folder / FILE) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")

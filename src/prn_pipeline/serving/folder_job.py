@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from prn_pipeline.data.readers.map_folder import MapFolder
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.segmentation.map_files import maps_of
@@ -136,7 +136,7 @@ def write_table(out: Path, journal: Journal, names: list[str]) -> None:
     table = pd.DataFrame([{"name": row["name"], **row.get("row", {}), "error": row.get("error", "")} for row in rows])
     table = table[[*(column for column in table if column != "error"), "error"]]  # last, whichever row comes first
     table = table.convert_dtypes()  # whole numbers stay whole beside rows that failed
-    with replacing(out / TABLE) as temporary:
+    with atomic_write(out / TABLE) as temporary:
         table.to_csv(temporary, index=False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.logits import LARGEST_LOGIT
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
@@ -37,7 +37,7 @@ class WholeModel(nn.Module):
         if isinstance(predictor.base, MapFiles):
             raise UserError("this predictor refines maps of another program: there is no model to export")
         self._classes = predictor.classes
-        self.maker = MapMaker(predictor.base, "views" in predictor.refiner.arrays, features=False)
+        self.maker = MapMaker(predictor.base, "tta" in predictor.refiner.arrays, features=False)
         self.refiner = predictor.refiner
         self._trust = predictor.refiner.trust if isinstance(predictor.refiner, FoldEnsemble) else None
 
@@ -50,8 +50,8 @@ class WholeModel(nn.Module):
         """uint8 (N,3,H,W), or float of 0 .. 255 -> float32 (N,C,H,W), foreground above 0, or the largest class."""
         maps = self.maker(images)
         known = {"images": images, "logits": _clamped(maps.logits)}
-        if maps.views is not None:
-            known["views"] = _clamped(maps.views)
+        if maps.tta is not None:
+            known["tta"] = _clamped(maps.tta)
         rows = [as_rows(known[name], name, self._classes) for name in self.refiner.arrays]
         if isinstance(self.refiner, FoldEnsemble) and self._trust is not None:
             refined = self.refiner.trusting(self._trust, *rows)
@@ -81,7 +81,7 @@ def export_onnx(predictor: Predictor, path: Path) -> WholeModel:
     )
     batch, height, width = (torch.export.Dim(name, min=1, max=4096) for name in ("batch", "rows", "columns"))
     free = {0: batch, 2: model.multiple * height, 3: model.multiple * width}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             torch.onnx.export(
                 model,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from prn_pipeline.data.pixel_values import as_colours
 from prn_pipeline.data.sample_format import Pixels
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.metrics.counts import boundaries
 
 #: Colours of an overlay: what stayed foreground, what the refiner added, what it took away.
@@ -37,7 +37,7 @@ def mask_picture(mask: NDArray[np.uint8], classes: int) -> Image.Image:
 
 def write_probabilities(path: Path, probabilities: NDArray[np.float32]) -> None:
     """As `probability_bytes`, under the ending that they ask for."""
-    with replacing(path if probabilities.ndim == 2 else path.with_suffix(".npy")) as temporary:
+    with atomic_write(path if probabilities.ndim == 2 else path.with_suffix(".npy")) as temporary:
         temporary.write_bytes(probability_bytes(probabilities))
 
 
@@ -67,5 +67,5 @@ def write_overlay(path: Path, image: Pixels, mask: NDArray[np.uint8], base: NDAr
 
 
 def _write(path: Path, picture: Image.Image) -> None:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         picture.save(temporary)

@@ -85,12 +85,12 @@ class Predictor:
         if not isinstance(base, BaseModel | ImportedModel | MapFiles):
             raise UserError(f"a {type(base).__name__} cannot be served: it has to be shown labelled images first")
         if "features" in refiner.arrays:
-            raise UserError("a refiner that reads features cannot be served: train one without them in its `reads`")
+            raise UserError("a refiner that reads features cannot be served: train one without them in its `inputs`")
         self.base, self.refiner, self.settings, self.reference = base, refiner, settings, reference
         self._device, self._turn = best_device(), threading.Lock()
         self._maker, self._base_context = None, None
         if not isinstance(base, MapFiles):
-            maker, self._base_context = ready(MapMaker(base, "views" in refiner.arrays, features=False), self._device)
+            maker, self._base_context = ready(MapMaker(base, "tta" in refiner.arrays, features=False), self._device)
             self._maker = Tiled(maker, settings.tiles)
         fast, self._refiner_context = ready(refiner, self._device)
         self._refiner = fast if refiner.settings.sees_whole_maps else Tiled(fast, settings.tiles)
@@ -188,14 +188,14 @@ class Predictor:
             return RefinedLogits(stored_logits(known["logits"]), after)
 
     def _made(self, images: Tensor | None) -> dict[str, Tensor]:
-        """The base model's logits, and views where the refiner reads them."""
+        """The base model's logits, and tta where the refiner reads them."""
         if self._maker is None or self._base_context is None:
             raise UserError("this predictor refines maps of another program and has no model of its own: give it maps")
         if images is None:
             raise UserError("there are neither images nor maps")
         with torch.inference_mode(), self._base_context:
             maps = self._maker(laid_out(images, self._device))
-        made = {"logits": maps.logits} | ({} if maps.views is None else {"views": maps.views})
+        made = {"logits": maps.logits} | ({} if maps.tta is None else {"tta": maps.tta})
         return {name: _as_stored(tensor) for name, tensor in made.items()}
 
     def _stretched(self, batch: Sequence[Item]) -> Iterator[Examined]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from safetensors.numpy import load_file, save_file
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions
 from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
 
 def write_folder(folder: Path, parts: Parts) -> None:
     """Write a predictor; the folder appears whole or not at all."""
-    with replacing(folder) as temporary:
+    with atomic_write(folder) as temporary:
         temporary.mkdir(parents=True)
         for name, module in zip(NETWORKS, parts[:2], strict=True):
             save_module(temporary / f"{name}.safetensors", module, module.settings.model_dump(mode="json"))

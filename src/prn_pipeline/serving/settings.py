@@ -45,5 +45,5 @@ class PredictorSettings(ServingSettings):
     )
     classes: tuple[str, ...] = Field((), description="names of the classes, by id; none of foreground")
     tiles: Tiles = Field(Tiles(), description="that larger images are cut into")
-    made_by: str = Field("", description="the cell that it comes from: data set/base model/refiner/seed")
+    made_by: str = Field("", description="the run that it comes from: data set/base model/refiner/seed")
     learned_from: tuple[str, ...] = Field((), description="sha256 of the images that one of the networks has seen")

@@ -14,8 +14,8 @@ from prn_pipeline.data.store.array_store import shards
 from prn_pipeline.data.store.map_manifest import learning_rows, seen_rows
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.region_detail.class_correction_strength import ClassTrustTuner
-from prn_pipeline.refinement.region_detail.correction_strength import TrustTuner
+from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
+from prn_pipeline.refinement.region_detail.correction_strength import CorrectionTuner
 from prn_pipeline.refinement.region_detail.ensemble import EVERY_MEMBER, FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
@@ -37,7 +37,7 @@ ARRAYS = {"inputs": "logits", "pseudo_labels": "labels", "masks": "masks"}
 COUNTED_PIXELS = 2**22
 
 #: Of the draw that deals maps out to members: one for all seeds, so that these differ by nothing but weights and order.
-PARTS_SEED = 0
+FOLD_SEED = 0
 
 
 def train_ensemble(
@@ -56,12 +56,12 @@ def train_ensemble(
     good, so the others are drawn as often as they are, however few.
     """
     rows = learning_rows(map_manifest)
-    folds = parts_of(samples.manifest.iloc[rows], refiner.members)
-    if "features" in refiner.reads:
+    folds = assign_to_members(samples.manifest.iloc[rows], refiner.members)
+    if "features" in refiner.inputs:
         if (models := map_manifest["model"].nunique()) > 1:
             raise UserError(
                 f"the maps are of {models} models, whose features have nothing in common: refine with features under"
-                " logit_caching.protocol holdout, or leave features out of the refiner's `reads`"
+                " logit_caching.protocol holdout, or leave features out of the refiner's `inputs`"
             )
         # How many there are is the base model's choice.
         channels = samples.store_of("features").shape("features")[1]
@@ -92,7 +92,7 @@ def train_ensemble(
     return trained
 
 
-def parts_of(unseen: pd.DataFrame, members: int) -> np.ndarray:
+def assign_to_members(unseen: pd.DataFrame, members: int) -> np.ndarray:
     """Which part each map belongs to, int64 (n,): whole groups, parts of nearly equal size, none empty.
 
     Of frames of a video each part is one stretch: drawn at random, every frame's neighbours would be learned from, and
@@ -108,7 +108,7 @@ def parts_of(unseen: pd.DataFrame, members: int) -> np.ndarray:
         stretches = np.array_split(list(dict.fromkeys(groups.values())), members)
         of_group = {group: part for part, stretch in enumerate(stretches) for group in stretch}
         return unseen["group"].map(of_group).to_numpy(np.int64)
-    part_of = assign_folds(groups, members, PARTS_SEED)
+    part_of = assign_folds(groups, members, FOLD_SEED)
     return np.array([part_of[sample_id] for sample_id in unseen["sample_id"]], np.int64)
 
 
@@ -116,8 +116,8 @@ def judge(
     ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int, tiles: Tiles
 ) -> None:
     """Each member on the maps that it has left out: how far can all of them be trusted?"""
-    together = samples.maps_an_image
-    tuner = TrustTuner(len(ensemble.members)) if together == 1 else ClassTrustTuner(together)
+    together = samples.maps_per_image
+    tuner = CorrectionTuner(len(ensemble.members)) if together == 1 else ClassCorrectionTuner(together)
     for fold, member in enumerate(ensemble.members):
         for part in shards(rows[folds == fold], together):
             refined = np.concatenate(list(predict_logits(member, samples, part, ensemble.arrays, batch_size, tiles)))

@@ -69,17 +69,17 @@ def cached_maps(
         models: by name.
         batch_size: samples a forward pass.
         tiles: that samples larger than one are cut into.
-        keep: what is kept beside the logits: "views", "features".
+        keep: what is kept beside the logits: "tta", "features".
         wanted: rows of `map_manifest`, all maps of an image or none, int (n,); None: all.
 
     Yields:
-        For B maps: logits float16 (B,S,S); views float16 (B,2,S,S), mean and spread of the logits over flips of the
+        For B maps: logits float16 (B,S,S); tta float16 (B,2,S,S), mean and spread of the logits over flips of the
         image; features float16 (B,C,h,w), h <= S / 2. See `segmentation.maps.BaseMaps`.
     """
     classes = len(map_manifest) // len(samples.manifest)
     names = map_manifest["model"].to_numpy()[::classes]
     arrays = next(iter(models.values())).arrays
-    makers = {name: MapMaker(model, "views" in keep, "features" in keep) for name, model in models.items()}
+    makers = {name: MapMaker(model, "tta" in keep, "features" in keep) for name, model in models.items()}
     for maps_of in shards(np.arange(len(map_manifest)) if wanted is None else wanted, classes):
         rows = maps_of[::classes] // classes
         maps: Batch = {}
@@ -95,8 +95,8 @@ def cached_maps(
 def _stored(maps: BaseMaps) -> Batch:
     """Arrays (images, maps an image, ...)."""
     stored = {"logits": stored_logits(maps.logits)}
-    if maps.views is not None:
-        stored["views"] = stored_logits(maps.views)
+    if maps.tta is not None:
+        stored["tta"] = stored_logits(maps.tta)
     if maps.features is not None:
         largest = torch.finfo(torch.float16).max
         stored["features"] = maps.features.clamp(-largest, largest).half().cpu().numpy()[:, None]

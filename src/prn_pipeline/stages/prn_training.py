@@ -15,7 +15,7 @@ from prn_pipeline.refinement.patch_refine_net.objective import RefinerObjective
 from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.refinement.settings import RefinerSettings
-from prn_pipeline.stages.ensemble_training import ARRAYS, parts_of, train_ensemble
+from prn_pipeline.stages.ensemble_training import ARRAYS, assign_to_members, train_ensemble
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.inference import WHOLE_OR_TILES
@@ -27,7 +27,7 @@ from prn_pipeline.training.tiling import Tiles
 #: The fold that chooses the best epoch of the paper's network; the others are learned from.
 MONITOR_FOLD = 0
 #: Parts that a val split is dealt out to where none of it, or all of it, lies in that fold.
-LEAST_PARTS = 5
+FEWEST_FOLDS = 5
 
 
 def train_refiner(
@@ -55,7 +55,7 @@ def train_refiner(
     Raises:
         UserError: too few maps to learn from and to choose by, or the cache lacks what the refiner reads.
     """
-    _check_readings(samples, refiner)
+    _check_inputs(samples, refiner)
     if isinstance(refiner, PatchRefineNetSettings):
         return _train_network(samples, map_manifest, refiner, settings, seed, checkpoints, listener)
     return train_ensemble(samples, map_manifest, refiner, settings, seed, checkpoints, listener, tiles)
@@ -97,7 +97,7 @@ def monitors(samples: Samples, map_manifest: pd.DataFrame, rows: np.ndarray) -> 
                 f"{len(rows)} maps of unseen images in {groups} group: PRN needs some to learn from and some to choose"
                 " its best epoch by; use a larger val split, or protocol crossfit"
             )
-        monitor = parts_of(unseen, min(LEAST_PARTS, groups)) == MONITOR_FOLD
+        monitor = assign_to_members(unseen, min(FEWEST_FOLDS, groups)) == MONITOR_FOLD
     if not (samples.array("masks", rows[monitor]) != IGNORE).any():
         raise UserError(
             f"no pixel counts in {', '.join(unseen['sample_id'][monitor])}, which the best epoch would be chosen by:"
@@ -106,7 +106,7 @@ def monitors(samples: Samples, map_manifest: pd.DataFrame, rows: np.ndarray) -> 
     return monitor
 
 
-def _check_readings(samples: Samples, refiner: RefinerSettings) -> None:
+def _check_inputs(samples: Samples, refiner: RefinerSettings) -> None:
     if missing := [name for name in refiner.arrays if not samples.holds(name)]:
         raise UserError(
             f"the refiner reads {', '.join(refiner.arrays)}, but {', '.join(missing)} were not kept: add them to"

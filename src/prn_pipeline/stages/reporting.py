@@ -21,7 +21,7 @@ def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> di
     counters = {name: MapStatisticsCounter(patch_size) for name in ("base", "prn")}
     for batch in stream_batches(samples, refined, samples.rows(["test"])):
         for name, maps in (("base", batch.base), ("prn", batch.refined)):
-            decided = foreground(maps, samples.maps_an_image)
+            decided = foreground(maps, samples.maps_per_image)
             for of_image in zip(expit(maps), batch.masks, decided, strict=True):
                 counters[name].add(*of_image)
     return {name: counter.result() for name, counter in counters.items()}
@@ -49,8 +49,8 @@ def gallery(
     shown = []
     for kind, position in choose_gallery(per_image, rows_each):
         facts = per_image.iloc[position]
-        image, number = divmod(int(facts["row"]), samples.maps_an_image)
-        whole = slice(image * samples.maps_an_image, (image + 1) * samples.maps_an_image)
+        image, number = divmod(int(facts["row"]), samples.maps_per_image)
+        whole = slice(image * samples.maps_per_image, (image + 1) * samples.maps_per_image)
         row = rows[whole][number : number + 1]
         base = samples.array("logits", rows[whole]).astype(np.float32)
         after = refined.read("logits", whole).astype(np.float32)

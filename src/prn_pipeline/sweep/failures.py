@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import FAILURE, REPORTS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, scope_path
 
@@ -73,5 +73,5 @@ def _file(project: Path, stage: str, names: Mapping[str, Any]) -> Path:
 
 def _note(file: Path, stage: str, message: str) -> None:
     found = {"stage": stage, "message": message, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         temporary.write_text(json.dumps(found, indent=2) + "\n")

@@ -9,9 +9,9 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import LEADERBOARD
-from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, read_cells
+from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, read_runs
 from prn_pipeline.sweep.lists import Lists
 from prn_pipeline.tracking.mlflow_run import NO_NAME
 from prn_pipeline.tracking.provenance import software
@@ -20,15 +20,15 @@ from prn_pipeline.tracking.provenance import software
 def write_leaderboard(lists: Lists, project: Path) -> tuple[Leaderboard, Path]:
     """Make the leaderboard of what has been run, and write it as HTML, CSV and Markdown; also the page's path."""
     folder = project / LEADERBOARD
-    made = make_leaderboard(read_cells(lists.cells(), project), folder, software(project))
+    made = make_leaderboard(read_runs(lists.runs(), project), folder, software(project))
     for name, text in (("html", made.html), ("csv", made.csv), ("md", made.markdown)):
-        with replacing(folder / f"leaderboard.{name}") as temporary:
+        with atomic_write(folder / f"leaderboard.{name}") as temporary:
             temporary.write_text(text, encoding="utf-8")
     return made, folder / "leaderboard.html"
 
 
 def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]) -> None:
-    """Log it to a run of its own, in the experiment of its cells.
+    """Log it to a run of its own, in the experiment of its runs.
 
     Args:
         made: what `write_leaderboard` made.

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import BENCHMARK_LISTS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, stage_address
@@ -26,7 +26,7 @@ KNOWN = {
 
 
 class Lists(BaseModel):
-    """Every combination of these is a cell."""
+    """Every combination of these is a run."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,12 +48,12 @@ class Lists(BaseModel):
 
     @model_validator(mode="after")
     def _names_stay_apart(self) -> Self:
-        if len({"-".join(map(str, cell.values())) for cell in self.cells()}) < len(list(self.cells())):
-            raise ValueError("two cells have the same name for DVC, which joins names by '-': rename one of them")
+        if len({"-".join(map(str, run.values())) for run in self.runs()}) < len(list(self.runs())):
+            raise ValueError("two runs have the same name for DVC, which joins names by '-': rename one of them")
         return self
 
-    def cells(self) -> Iterator[dict[str, Any]]:
-        """Names of every cell, seeds innermost."""
+    def runs(self) -> Iterator[dict[str, Any]]:
+        """Names of every run, seeds innermost."""
         for dataset, base_model, refiner, seed in itertools.product(
             self.datasets, self.base_models, self.refiners, self.seeds
         ):
@@ -64,8 +64,8 @@ def stage_addresses(lists: Lists) -> dict[str, tuple[str, dict[str, Any]]]:
     """DVC's name of every stage of the benchmark -> (stage, names of its scope), stages in the order of a run."""
     found = {}
     for stage, scope in SCOPE_OF.items():
-        for cell in lists.cells():
-            names = {name: cell[name] for name in SCOPES[scope]}
+        for run in lists.runs():
+            names = {name: run[name] for name in SCOPES[scope]}
             found[stage_address(stage, names)] = stage, names
     return found
 
@@ -96,13 +96,13 @@ def use_lists(project: Path, file: Path) -> Lists:
         UserError: they are no lists; the project's stay as they are.
     """
     lists = read_lists(Path(), file.resolve())
-    with replacing(project / BENCHMARK_LISTS) as temporary:
+    with atomic_write(project / BENCHMARK_LISTS) as temporary:
         temporary.write_text(file.read_text())
     return lists
 
 
 def unknown_names(lists: Lists, project: Path) -> list[str]:
-    """A line for each name that no parameters file knows; cells with it would fail."""
+    """A line for each name that no parameters file knows; runs with it would fail."""
     lines = []
     for key, (kind, file) in KNOWN.items():
         known = set(named_blocks(project, file))

@@ -132,11 +132,11 @@ def _reason(changes: Iterable[Any], waiting: bool) -> str:
 
 
 def _recorded(lists: Lists, project: Path) -> Iterator[tuple[str, tuple[str, dict[str, Any], float]]]:
-    """Address -> (stage, names, seconds) of every stage that has a record on this machine, of any cell."""
+    """Address -> (stage, names, seconds) of every stage that has a record on this machine, of any run."""
     root = project / REPORTS
     for file in root.glob(f"**/{STAGE_COSTS}"):
         parts = file.parent.relative_to(root).parts
-        scope = {1: "dataset", 3: "base", 4: "cell"}.get(len(parts))
+        scope = {1: "dataset", 3: "base", 4: "run"}.get(len(parts))
         if scope is None or (scope != "dataset" and not re.fullmatch(r"seed-\d+", parts[-1])):
             continue  # somebody's copy
         names = {

@@ -1,4 +1,4 @@
-"""A plan for people: a row a stage and group of cells, and what it all adds up to."""
+"""A plan for people: a row a stage and group of runs, and what it all adds up to."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MIB = 2**20
 
 
 def plan_table(stages: Sequence[PlannedStage]) -> Table:
-    """A row a stage: estimates from other cells' records are marked with a tilde."""
+    """A row a stage: estimates from other runs' records are marked with a tilde."""
     table = Table("stage", box=None, header_style="dim", pad_edge=False)
-    for name in ("cell", "why"):
+    for name in ("run", "why"):
         table.add_column(name, overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("disk", justify="right", no_wrap=True)
@@ -30,11 +30,11 @@ def plan_table(stages: Sequence[PlannedStage]) -> Table:
 
 def totals(stages: Sequence[PlannedStage]) -> str:
     """How much there is to do, and how much of it nobody knows."""
-    cells = len({tuple(one.names.values()) for one in stages if "refiner" in one.names})
+    runs = len({tuple(one.names.values()) for one in stages if "refiner" in one.names})
     time = sum(one.seconds or 0.0 for one in stages)
     disk = sum(one.bytes or 0 for one in stages)
     unknown = sum(one.seconds is None for one in stages)
-    count = f"{len(stages)} stage{'' if len(stages) == 1 else 's'} of {cells} cell{'' if cells == 1 else 's'}"
+    count = f"{len(stages)} stage{'' if len(stages) == 1 else 's'} of {runs} run{'' if runs == 1 else 's'}"
     if unknown == len(stages):
         return f"{count}; how long they take is not known: nothing like them has run on this machine."
     nameless = sum(one.bytes is None for one in stages)

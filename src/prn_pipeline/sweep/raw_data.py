@@ -16,7 +16,7 @@ def folders_of(datasets: Iterable[str], project: Path) -> dict[str, str]:
 
 
 def without_raw_data(datasets: Iterable[str], project: Path, root: Path | None = None) -> list[str]:
-    """A line for each data set that DVC cannot find; its cells would fail.
+    """A line for each data set that DVC cannot find; its runs would fail.
 
     Args:
         datasets: names.

@@ -1,4 +1,4 @@
-"""Run what is stale of a benchmark through DVC, several base models at a time; a failure stops no other cell."""
+"""Run what is stale of a benchmark through DVC, several base models at a time; a failure stops no other run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from prn_pipeline.sweep.plan import PlannedStage
 
 @dataclass(frozen=True)
 class Job:
-    """Stages to run one after the other: the ingestion of a data set, or a base model with all of its cells.
+    """Stages to run one after the other: the ingestion of a data set, or a base model with all of its runs.
 
     DVC locks what a stage reads and writes, and a whole pipeline all that it is built on: jobs run stage by stage, so
     that those of one data set can run at the same time.
@@ -47,11 +47,11 @@ class Outcome:
 
 
 def jobs_of(planned: Sequence[PlannedStage]) -> tuple[list[Job], list[Job]]:
-    """Jobs that make data sets, and those that can run at the same time after them; in the order of the cells."""
+    """Jobs that make data sets, and those that can run at the same time after them; in the order of the runs."""
     order = list(SCOPE_OF)
     ingestion = [Job(str(one.names["dataset"]), (one,)) for one in planned if SCOPE_OF[one.stage] == "dataset"]
     groups: dict[str, list[PlannedStage]] = {}
-    for one in sorted(planned, key=lambda one: one.stage != order[-1]):  # every cell has the last stage
+    for one in sorted(planned, key=lambda one: one.stage != order[-1]):  # every run has the last stage
         if SCOPE_OF[one.stage] != "dataset":
             groups.setdefault("-".join(str(one.names[name]) for name in SCOPES["base"]), []).append(one)
 
@@ -130,6 +130,6 @@ def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str],
 
 
 def _waits_for(one: PlannedStage, job: Job, failed: Sequence[str]) -> bool:
-    """Whether a stage comes after one that has failed: what it is built on, or an earlier stage of its cell."""
+    """Whether a stage comes after one that has failed: what it is built on, or an earlier stage of its run."""
     broken = [other.names for other in job.stages if other.address in failed]
     return any(all(one.names.get(name) == value for name, value in names.items()) for names in broken)

@@ -1,4 +1,4 @@
-"""All that is stale of the benchmark: data sets one by one, then the base models and cells that are built on them."""
+"""All that is stale of the benchmark: data sets one by one, then the base models and runs that are built on them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def run_stale(lists: Lists, project: Path, workers: int, told: Callable[[Outcome
         UserError: DVC cannot read the project.
     """
     planned = forget_mended(lists, project)
-    data_sets, cells = jobs_of(planned)
+    data_sets, runs = jobs_of(planned)
     outcomes = list(run_jobs(data_sets, project, 1, told))
     broken = {outcome.job.name for outcome in outcomes if outcome.failed}
-    cells = [job for job in cells if job.stages[0].names["dataset"] not in broken]
-    return outcomes + list(run_jobs(cells, project, workers, told))
+    runs = [job for job in runs if job.stages[0].names["dataset"] not in broken]
+    return outcomes + list(run_jobs(runs, project, workers, told))
 
 
 def forget_mended(lists: Lists, project: Path) -> list[PlannedStage]:

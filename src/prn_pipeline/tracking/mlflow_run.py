@@ -1,6 +1,6 @@
-"""MLflow's view of a cell: one run, found again by every stage of it, with a child run a training.
+"""MLflow's view of a run: one run, found again by every stage of it, with a child run a training.
 
-Stages that cells share, in processes of their own, have runs of their own: one a data set, one a base model.
+Stages that runs share, in processes of their own, have runs of their own: one a data set, one a base model.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ for _chatty in (mlflow, kedro_mlflow):  # importing them sets INFO, which tells 
 logger = logging.getLogger(__name__)
 
 
-class CellRun:
-    """The MLflow run of one cell, or of what cells share.
+class MlflowRun:
+    """The MLflow run of one run, or of what runs share.
 
     Stages may run in processes of their own (DVC). They share a run when names, git commit and parameters are the same.
 
     Args:
-        parameters: validated, with `cell`.
+        parameters: validated, with `run`.
         project: root of the repository.
-        scope: of `scopes.SCOPES`: "cell", or what the stages of this process are shared by.
+        scope: of `scopes.SCOPES`: "run", or what the stages of this process are shared by.
     """
 
-    def __init__(self, parameters: dict[str, Any], project: Path, scope: str = "cell") -> None:
+    def __init__(self, parameters: dict[str, Any], project: Path, scope: str = "run") -> None:
         self._project = project
         self._scope = scope
-        names = {name: parameters["cell"]["names"][name] for name in SCOPES[scope]}
+        names = {name: parameters["run"]["names"][name] for name in SCOPES[scope]}
         self.name = scope_path(scope, names)
         self._names = names
-        libraries = ("datasets", "base_models", "refiners")  # `cell` has what was chosen from them
+        libraries = ("datasets", "base_models", "refiners")  # `run` has what was chosen from them
         used = {name: value for name, value in parameters.items() if name not in libraries}
         settings = json.dumps(used, sort_keys=True)
         self._key = {
@@ -80,7 +80,7 @@ class CellRun:
             mlflow.set_tags(self._tags)
 
     def start_child(self, name: str) -> None:
-        """A nested run for one training, with the cell's tags."""
+        """A nested run for one training, with the run's tags."""
         if mlflow.active_run() is not None:
             self._child = mlflow.start_run(
                 run_name=name, nested=True, tags={**self._tags, "role": "training", "stage": name}
@@ -144,7 +144,7 @@ class CellRun:
     def _is_below(self, path: str) -> bool:
         """Whether an artefact is of this run's scope, or of one that it builds on."""
         above = [scope_path(scope, self._names) for scope in list(SCOPES)[: list(SCOPES).index(self._scope) + 1]]
-        places = (str(Path(path).parent), str(Path(path).with_suffix("")))  # scores are named after their cell
+        places = (str(Path(path).parent), str(Path(path).with_suffix("")))  # scores are named after their run
         return any(place.endswith(f"/{one}") for place in places for one in above)
 
 

@@ -13,7 +13,7 @@ LIBRARIES = ("prn_pipeline", "torch", "segmentation-models-pytorch", "lightning"
 
 
 def provenance(data_identity: str) -> dict[str, str]:
-    """Label -> text, for the report of a cell."""
+    """Label -> text, for the report of a run."""
     return {"data identity": data_identity, **software()}
 
 
@@ -23,11 +23,11 @@ def software(project: Path | None = None) -> dict[str, str]:
     return {"git commit": git_commit(project), "libraries": libraries, "python": platform.python_version()}
 
 
-def settings_digests(cell: Mapping[str, Any], patch_size: int, resolution: str) -> dict[str, str]:
-    """By which cells know each other: equal where settings are, of whatever seed.
+def settings_digests(run: Mapping[str, Any], patch_size: int, resolution: str) -> dict[str, str]:
+    """By which runs know each other: equal where settings are, of whatever seed.
 
     Args:
-        cell: the parameters of a cell, complete with defaults.
+        run: the parameters of a run, complete with defaults.
         patch_size: of pseudo-labels and of the patch oracle.
         resolution: that masks are compared at.
 
@@ -35,8 +35,8 @@ def settings_digests(cell: Mapping[str, Any], patch_size: int, resolution: str) 
         `base_model` for all that a base model and its scores come from, `refiner` for what a refiner adds.
     """
     parts = {
-        "base_model": [cell["dataset"], cell["base_model"], cell["base_training"], patch_size, resolution],
-        "refiner": [cell["refiner"], cell["prn_training"]],
+        "base_model": [run["dataset"], run["base_model"], run["base_training"], patch_size, resolution],
+        "refiner": [run["refiner"], run["prn_training"]],
     }
     return {
         part: hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:12] for part, of in parts.items()

@@ -27,7 +27,7 @@ def catalog_entry(stage: str) -> str:
 
 
 class StageCostHooks:
-    """Keeps the catalog entries `dataset_costs`, `base_costs` and `cell_costs` up to date.
+    """Keeps the catalog entries `dataset_costs`, `base_costs` and `run_costs` up to date.
 
     A stage's time goes from its first node's start to its last output saved, because streams are computed while they
     are saved. Its memory is the largest resident size of this process meanwhile.

@@ -27,16 +27,16 @@ class Untrained:
 
 
 def validated_metrics(
-    task: SegmentationTask, batches: DataLoader[dict[str, torch.Tensor]], placement: dict[str, Any]
+    task: SegmentationTask, batches: DataLoader[dict[str, torch.Tensor]], topology: dict[str, Any]
 ) -> dict[str, float]:
-    """Validation metrics of the network as it is; `placement` is told to Lightning's trainer."""
+    """Validation metrics of the network as it is; `topology` is told to Lightning's trainer."""
     quiet: dict[str, Any] = {
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "enable_checkpointing": False,
     }
-    metrics = pl.Trainer(**placement, **quiet).validate(task, batches, verbose=False)[0]
+    metrics = pl.Trainer(**topology, **quiet).validate(task, batches, verbose=False)[0]
     return {name: float(value) for name, value in metrics.items()}
 
 

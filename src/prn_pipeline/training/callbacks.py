@@ -61,7 +61,7 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
-class Draws(Callback):
+class RngStateCallback(Callback):
     """Keeps what torch's processor would draw next: a continued training draws what it would have drawn.
 
     For a training in one process; of several each draws in its own way, and the checkpoint is of the first.
@@ -76,7 +76,7 @@ class Draws(Callback):
         torch.set_rng_state(state_dict["torch"])
 
 
-class ReturnToBest(Callback):
+class RestoreBestOnPlateau(Callback):
     """The paper's plateau rule: after `patience` epochs without gain, best weights back and rate / 1.1."""
 
     def __init__(self, checkpoint: ModelCheckpoint, monitor: str, patience: int) -> None:

@@ -40,7 +40,7 @@ def checkpoint_folder(root: Path, samples: Samples, name: str, seed: int, *setti
 
 
 @contextmanager
-def alone_in(checkpoints: Path) -> Iterator[None]:
+def checkpoint_lock(checkpoints: Path) -> Iterator[None]:
     """Wait until no other process of this machine does the training of this folder: its end removes the folder."""
     key = hashlib.sha256(str(checkpoints.absolute()).encode()).hexdigest()[:16]
     lock = FileLock(Path(tempfile.gettempdir()) / f"prn-{key}.lock", mode=0o666)  # others may come

@@ -17,11 +17,11 @@ import psutil
 import torch.distributed as dist
 from safetensors.torch import save_file
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.job import Training
 from prn_pipeline.training.loop import train_here
-from prn_pipeline.training.placement import Placement
+from prn_pipeline.training.process_topology import ProcessTopology
 from prn_pipeline.training.processes import EPOCHS, FAILURE, HISTORY, JOB, PARENT, WEIGHTS
 
 #: Seconds between two looks whether the process that started all this is still there.
@@ -50,12 +50,12 @@ def _train(training: Training, folder: Path, rank: int) -> None:
         with (folder / EPOCHS).open("a") as file:
             file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
 
-    trained = train_here(training, tell, Placement.of_torchrun(training.settings))
+    trained = train_here(training, tell, ProcessTopology.of_torchrun(training.settings))
     if rank == 0:
         weights = {name: tensor.contiguous().clone() for name, tensor in trained.network.state_dict().items()}
-        with replacing(folder / WEIGHTS) as temporary:
+        with atomic_write(folder / WEIGHTS) as temporary:
             save_file(weights, temporary)
-        with replacing(folder / HISTORY) as temporary:
+        with atomic_write(folder / HISTORY) as temporary:
             trained.history.to_csv(temporary, index=False)
 
 

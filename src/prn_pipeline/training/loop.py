@@ -18,17 +18,17 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import nn
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.processes.training_signals import told_to_end
+from prn_pipeline.processes.training_signals import lightning_shutdown
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_best, last_checkpoint, validated_metrics
-from prn_pipeline.training.callbacks import Draws, EpochListener, History, ReturnToBest
-from prn_pipeline.training.checkpoints import alone_in
+from prn_pipeline.training.callbacks import EpochListener, History, RestoreBestOnPlateau, RngStateCallback
+from prn_pipeline.training.checkpoints import checkpoint_lock
+from prn_pipeline.training.distributed_batches import SharedTask, share_batch_norms, shared_loader
 from prn_pipeline.training.job import Trained, Training
-from prn_pipeline.training.placement import Placement
+from prn_pipeline.training.process_topology import ProcessTopology
 from prn_pipeline.training.processes import train_by_processes
 from prn_pipeline.training.samples import TrainingSet, loader
 from prn_pipeline.training.settings import TrainingSettings
-from prn_pipeline.training.shares import SharedTask, share_batch_norms, shared_loader
 from prn_pipeline.training.task import Objective, SegmentationTask
 
 logger = logging.getLogger(__name__)
@@ -72,28 +72,28 @@ def fit(
         UserError: the loss became NaN or infinite; a process was killed.
     """
     training = Training(build, objective, train, val, settings, seed, checkpoints, name)
-    with nullcontext() if settings.nodes > 1 else alone_in(checkpoints):  # nodes do one training, and meet in it
+    with nullcontext() if settings.nodes > 1 else checkpoint_lock(checkpoints):  # nodes do one training, and meet in it
         _check(checkpoints / LAST)
         if settings.processes * settings.nodes > 1:
             trained = train_by_processes(training, listener)
         else:
-            trained = train_here(training, listener, Placement.alone(settings))
+            trained = train_here(training, listener, ProcessTopology.alone(settings))
         shutil.rmtree(checkpoints, ignore_errors=True)
     return trained
 
 
-def train_here(training: Training, listener: EpochListener | None, placement: Placement) -> Trained:
+def train_here(training: Training, listener: EpochListener | None, topology: ProcessTopology) -> Trained:
     """`fit` in this process: alone, or as one of several, of which the first has the result."""
     val, settings, seed = training.val, training.settings, training.seed
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     pl.seed_everything(seed, workers=True, verbose=False)
-    if placement.device.type == "cpu":
+    if topology.device.type == "cpu":
         keep_freed_memory()
-    batches = shared_loader if placement.shared else loader
+    batches = shared_loader if topology.shared else loader
     network = training.build()
-    if placement.shared:
-        task: SegmentationTask = SharedTask(share_batch_norms(network, placement.device), training.objective, settings)
+    if topology.shared:
+        task: SegmentationTask = SharedTask(share_batch_norms(network, topology.device), training.objective, settings)
     else:
         task = SegmentationTask(network, training.objective, settings)
     val_batches = None if val is None else batches(val, settings, False)
@@ -102,24 +102,26 @@ def train_here(training: Training, listener: EpochListener | None, placement: Pl
     untrained = None
     if settings.keep_untrained and val_batches is not None:
         weights = copy.deepcopy(task.network.state_dict())
-        with told_to_end():
-            untrained = Untrained(weights, validated_metrics(task, val_batches, placement.trainer(settings)))
+        with lightning_shutdown():
+            untrained = Untrained(weights, validated_metrics(task, val_batches, topology.trainer(settings)))
     # Whatever was drawn to build and validate the network; each process augments in its own way.
-    pl.seed_everything(seed + placement.rank, workers=True, verbose=False)
+    pl.seed_everything(seed + topology.rank, workers=True, verbose=False)
     last = training.checkpoints / LAST
     trainer = pl.Trainer(
-        **placement.trainer(settings),
+        **topology.trainer(settings),
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_clip or None,
         deterministic="warn",
-        callbacks=_callbacks(settings, best, [history] if placement.shared else [history, Draws()], val is not None),
+        callbacks=_callbacks(
+            settings, best, [history] if topology.shared else [history, RngStateCallback()], val is not None
+        ),
         logger=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
         num_sanity_val_steps=0,
         log_every_n_steps=1,
     )
-    with warnings.catch_warnings(), told_to_end():
+    with warnings.catch_warnings(), lightning_shutdown():
         warnings.filterwarnings("ignore", module="lightning")  # advice on worker counts, which are a setting here
         trainer.fit(
             task,
@@ -147,7 +149,7 @@ def _callbacks(
         mode = "max" if settings.monitor == "val_iou_micro" else "min"
         callbacks.append(EarlyStopping(settings.monitor, patience=settings.early_stop_patience, mode=mode))
     if settings.schedule == "plateau" and validated:
-        callbacks.append(ReturnToBest(best, settings.monitor, settings.plateau_patience))
+        callbacks.append(RestoreBestOnPlateau(best, settings.monitor, settings.plateau_patience))
     if sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(leave=False))
     return [*callbacks, best, last_checkpoint(Path(best.dirpath or "."))] if validated else [*callbacks, best]

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.locations import local_copy
 from prn_pipeline.errors import UserError
 
@@ -21,7 +21,7 @@ def save_module(path: Path, module: nn.Module, settings: dict[str, Any]) -> None
     """Write `path` (safetensors) and its neighbour `.json`, which names the weights it belongs to."""
     # cloned: layers that share their weights would be refused
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(weights, temporary)
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     described = {
@@ -30,7 +30,7 @@ def save_module(path: Path, module: nn.Module, settings: dict[str, Any]) -> None
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "weights_sha256": digest,
     }
-    with replacing(path.with_suffix(".json")) as temporary:
+    with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
 
 

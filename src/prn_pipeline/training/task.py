@@ -71,7 +71,10 @@ class SegmentationTask(pl.LightningModule):
         else:
             kind = torch.optim.AdamW if s.optimizer == "adamw" else torch.optim.Adam
             optimizer = kind(parameters, s.learning_rate, weight_decay=s.weight_decay, foreach=True)
-        if s.schedule in ("constant", "plateau"):  # a plateau is lowered by loop.ReturnToBest, not by a scheduler
+        if s.schedule in (
+            "constant",
+            "plateau",
+        ):  # a plateau is lowered by loop.RestoreBestOnPlateau, not by a scheduler
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler: torch.optim.lr_scheduler.LRScheduler

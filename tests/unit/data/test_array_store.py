@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 
@@ -90,14 +90,14 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     file.write_text("old")
 
     def breaking() -> None:
-        with replacing(file) as temporary:
+        with atomic_write(file) as temporary:
             temporary.write_text("half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         breaking()
     assert file.read_text() == "old"
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         temporary.write_text("new")
     assert file.read_text() == "new"
     assert list(tmp_path.iterdir()) == [file]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from prn_pipeline.data.store.atomic import ABANDONED, replacing
+from prn_pipeline.data.store.atomic import ABANDONED, atomic_write
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from prn_pipeline.data.store.atomic import replacing
-with replacing(Path(sys.argv[1])) as temporary:
+from prn_pipeline.data.store.atomic import atomic_write
+with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.mkdir()
     (temporary / "half").write_text("written")
     os._exit(9)
@@ -22,7 +22,7 @@ with replacing(Path(sys.argv[1])) as temporary:
 
 
 def make(folder: Path) -> None:
-    with replacing(folder) as temporary:
+    with atomic_write(folder) as temporary:
         temporary.mkdir()
         (temporary / "whole").touch()
 

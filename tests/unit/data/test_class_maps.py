@@ -32,7 +32,7 @@ def maps(tmp_path: Path) -> Samples:
 
 def test_a_row_is_of_one_sample_and_one_class(maps: Samples) -> None:
     assert isinstance(maps, ClassMaps)
-    assert maps.maps_an_image == 3
+    assert maps.maps_per_image == 3
     assert maps.manifest["sample_id"].tolist() == [name for name in "abcde" for _ in range(3)]
     assert maps.manifest["class_id"].tolist() == [0, 1, 2] * 5
     assert maps.rows(["val"]).tolist() == [3, 4, 5, 9, 10, 11]

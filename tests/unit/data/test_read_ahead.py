@@ -1,4 +1,4 @@
-"""Reading ahead changes nothing but the time."""
+"""RefinerInput ahead changes nothing but the time."""
 
 import threading
 from collections.abc import Iterator

@@ -51,7 +51,7 @@ def test_a_thumbnail_has_mean_zero_and_length_one_at_any_size(shape: tuple[int, 
     assert np.linalg.norm(found) == pytest.approx(1, abs=1e-4)
 
 
-def test_cells_are_means(drive: list[np.ndarray]) -> None:
+def test_runs_are_means(drive: list[np.ndarray]) -> None:
     means = drive[0][..., 0].astype(float).reshape(16, 4, 16, 4).mean((1, 3)).ravel()
     means -= means.mean()
     np.testing.assert_allclose(thumbnail(drive[0]), means / np.linalg.norm(means), atol=1e-5)

@@ -17,7 +17,7 @@ import zarr
 from kedro.io import DatasetError
 from upath import UPath
 
-from prn_pipeline.data.execution.array_parts import made_by
+from prn_pipeline.data.execution.deferred_arrays import made_by
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
 from prn_pipeline.data.store.locations import location

@@ -58,7 +58,7 @@ def test_an_empty_registry_says_how_to_fill_it(registry: MlflowClient) -> None:
 def test_models_are_listed_all_or_one(registry: MlflowClient) -> None:
     two_models(registry)
     rows = [line.split("│")[1:5] for line in said("models")[1].splitlines() if "unet" in line]
-    assert [[cell.strip() for cell in row] for row in rows] == [
+    assert [[run.strip() for run in row] for row in rows] == [
         ["cells", "1", "", "cells/unet/prn/seed-0"],
         ["roads", "2", "champion", "roads/unet/prn/seed-0"],
         ["roads", "1", "", "roads/unet/prn/seed-0"],

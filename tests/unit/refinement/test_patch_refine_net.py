@@ -123,7 +123,7 @@ def test_channels_last_gives_the_same_outputs() -> None:
 
 
 def test_settings_rebuild_the_model() -> None:
-    model = PatchRefineNet(width=5, grid=8, in_channels=2, residual=True, head_kernel=1, released_slip=True)
+    model = PatchRefineNet(width=5, grid=8, in_channels=2, residual=True, head_kernel=1, upstream_bug=True)
     twin = PatchRefineNet(**model.settings)
     twin.load_state_dict(model.state_dict())
     assert twin.settings == model.settings
@@ -136,7 +136,7 @@ def test_settings_rebuild_the_model() -> None:
         ({"width": 0}, r"width=0"),
         ({"in_channels": 0}, r"in_channels=0"),
         ({"head_kernel": 5}, r"head_kernel=5"),
-        ({"grid": 4, "released_slip": True}, r"released_slip=True goes with grid=8"),
+        ({"grid": 4, "upstream_bug": True}, r"upstream_bug=True goes with grid=8"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict, message: str) -> None:

@@ -17,7 +17,7 @@ VARIANTS = [
     {"grid": 2, "shared_norm": False},
     {"grid": 1, "residual": True, "in_channels": 4},
     {"grid": 4, "residual": True, "shrink": 2, "shared_norm": False},
-    {"grid": 8, "released_slip": True},
+    {"grid": 8, "upstream_bug": True},
 ]
 
 

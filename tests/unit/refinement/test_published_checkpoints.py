@@ -13,7 +13,7 @@ from prn_pipeline.refinement import PatchRefineNet, load_published, to_published
 @pytest.fixture
 def model() -> PatchRefineNet:
     torch.manual_seed(0)
-    return PatchRefineNet(width=4, grid=8, released_slip=True).eval()
+    return PatchRefineNet(width=4, grid=8, upstream_bug=True).eval()
 
 
 def assert_equal_models(found: PatchRefineNet, expected: PatchRefineNet) -> None:
@@ -51,7 +51,7 @@ def test_a_pytorch_file_is_read_plain_nested_or_from_data_parallel(
 def test_the_released_p4_is_the_same_file_with_another_grid(model: PatchRefineNet, tmp_path: Path) -> None:
     save_file(to_published(model), tmp_path / "p4.safetensors")
     loaded = load_published(tmp_path / "p4.safetensors", grid=4)
-    assert loaded.settings == model.settings | {"grid": 4, "released_slip": False}
+    assert loaded.settings == model.settings | {"grid": 4, "upstream_bug": False}
 
 
 def test_missing_unexpected_and_misshapen_names_are_all_listed(model: PatchRefineNet, tmp_path: Path) -> None:

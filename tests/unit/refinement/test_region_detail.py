@@ -17,17 +17,17 @@ def settings(**changes: object) -> RegionDetailSettings:
 def readings(net: RegionDetailNet, side: int = 32) -> list[Tensor]:
     known = {
         "logits": torch.randn(2, 1, side, side),
-        "views": torch.randn(2, 2, side, side).abs(),
+        "tta": torch.randn(2, 2, side, side).abs(),
         "features": torch.randn(2, 6, side // 4, side // 4),
         "images": torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8),
     }
     return [known[name] for name in net.arrays]
 
 
-ALL = ["images", "features", "views"]
+ALL = ["images", "features", "tta"]
 
 
-@pytest.mark.parametrize("changes", [{}, {"detail_width": 0}, {"region_size": 0}, {"reads": ["images", "features"]}])
+@pytest.mark.parametrize("changes", [{}, {"detail_width": 0}, {"region_size": 0}, {"inputs": ["images", "features"]}])
 def test_untrained_it_is_the_base_model(changes: dict[str, object]) -> None:
     net = RegionDetailNet(settings(feature_channels=6, **changes)).eval()
     maps = readings(net)
@@ -35,15 +35,15 @@ def test_untrained_it_is_the_base_model(changes: dict[str, object]) -> None:
 
 
 def test_untrained_with_views_it_is_their_mean() -> None:
-    net = RegionDetailNet(settings(reads=ALL, feature_channels=6)).eval()
-    assert net.arrays == ("logits", "views", "features", "images"), "one order, whatever the settings say"
+    net = RegionDetailNet(settings(inputs=ALL, feature_channels=6)).eval()
+    assert net.arrays == ("logits", "tta", "features", "images"), "one order, whatever the settings say"
     maps = readings(net)
     assert torch.equal(net(*maps), maps[1][:, :1])
 
 
 def test_both_branches_learn() -> None:
     torch.manual_seed(0)
-    net = RegionDetailNet(settings(reads=ALL, feature_channels=6))
+    net = RegionDetailNet(settings(inputs=ALL, feature_channels=6))
     maps = readings(net)
     target = (torch.rand(2, 1, 32, 32) > 0.5).float()
     optimizer = torch.optim.Adam(net.parameters(), 0.01)
@@ -87,14 +87,14 @@ def test_the_detail_is_added_to_what_regions_have_corrected() -> None:
 
 
 def test_settings_that_mean_the_same_are_written_the_same() -> None:
-    one, other = (settings(reads=reads) for reads in (["images", "views", "images"], ["views", "images"]))
+    one, other = (settings(inputs=inputs) for inputs in (["images", "tta", "images"], ["tta", "images"]))
     assert one == other
-    assert one.model_dump(mode="json")["reads"] == ["views", "images"]
+    assert one.model_dump(mode="json")["inputs"] == ["tta", "images"]
 
 
 @pytest.mark.parametrize(("region", "levels", "side"), [(24, 4, 48), (8, 2, 40), (0, 3, 24), (12, 1, 36)])
 def test_sides_that_are_multiples_fit_whatever_features_there_are(region: int, levels: int, side: int) -> None:
-    net = RegionDetailNet(settings(region_size=region, detail_levels=levels, reads=["features"], feature_channels=6))
+    net = RegionDetailNet(settings(region_size=region, detail_levels=levels, inputs=["features"], feature_channels=6))
     assert side % net.settings.multiple == 0
     for height, width in ((side // 2, side), (3, 5), (side // 4, side // 4)):
         base = torch.randn(2, 1, side, 2 * side)
@@ -102,7 +102,7 @@ def test_sides_that_are_multiples_fit_whatever_features_there_are(region: int, l
 
 
 def test_wrong_sizes_and_missing_readings_are_explained() -> None:
-    net = RegionDetailNet(settings(reads=["images"]))
+    net = RegionDetailNet(settings(inputs=["images"]))
     with pytest.raises(UserError, match="reads logits, images, in this order, but was given 1"):
         net(torch.zeros(1, 1, 32, 32))
     with pytest.raises(UserError, match="multiples of 8"):

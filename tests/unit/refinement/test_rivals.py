@@ -20,11 +20,11 @@ from prn_pipeline.refinement import (
     PatchOracle,
     RankSeg,
     ThresholdTuner,
+    apply_mask_to_logits,
     patch_pseudo_labels,
     rankseg_masks,
     threshold_masks,
     tune_threshold,
-    turn_signs,
 )
 from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
@@ -163,7 +163,7 @@ def test_a_threshold_decides_as_scipy_does_for_every_logit_that_can_be_stored() 
 @pytest.mark.parametrize("foreground", [0, 1])
 def test_turned_signs_say_what_the_mask_says_and_survive_float16(foreground: int) -> None:
     logits = torch.from_numpy(FINITE)
-    turned = turn_signs(logits, torch.full(logits.shape, foreground))
+    turned = apply_mask_to_logits(logits, torch.full(logits.shape, foreground))
     assert turned.dtype == torch.float32
     assert ((turned > 0) == bool(foreground)).all()
     assert ((turned.half() > 0) == bool(foreground)).all()
@@ -174,8 +174,8 @@ def test_turned_signs_say_what_the_mask_says_and_survive_float16(foreground: int
 
 def test_logits_too_small_for_float16_keep_their_side_when_stored() -> None:
     logits = torch.tensor([1e-9, -1e-9, 1e-45])
-    assert (turn_signs(logits, torch.ones(3)).half() > 0).all()
-    assert not (turn_signs(logits, torch.zeros(3)).half() > 0).any()
+    assert (apply_mask_to_logits(logits, torch.ones(3)).half() > 0).all()
+    assert not (apply_mask_to_logits(logits, torch.zeros(3)).half() > 0).any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])

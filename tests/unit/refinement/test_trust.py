@@ -11,14 +11,14 @@ from prn_pipeline.refinement.region_detail.correction_strength import (
     CANDIDATES,
     LEAST_GAIN,
     SHIFTS,
-    Judgement,
-    Trust,
-    TrustTuner,
+    Correction,
+    CorrectionTuner,
+    Selection,
 )
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
-Part = tuple[list[torch.Tensor], torch.Tensor]
+Stage = tuple[list[torch.Tensor], torch.Tensor]
 SMALL = RegionDetailSettings(network="region_detail", detail_width=4, detail_levels=2, region_size=8, members=3)
 
 
@@ -47,14 +47,14 @@ def test_fully_trusted_it_is_the_mean_of_its_members() -> None:
 
 
 @pytest.mark.parametrize("trust", CANDIDATES)
-def test_trust_decides_between_base_start_and_correction(trust: Trust) -> None:
-    ensemble = shaken(reads=("views",))
-    base, views = torch.randn(2, 1, 16, 16), torch.randn(2, 2, 16, 16)
+def test_trust_decides_between_base_start_and_correction(trust: Correction) -> None:
+    ensemble = shaken(inputs=("tta",))
+    base, tta = torch.randn(2, 1, 16, 16), torch.randn(2, 2, 16, 16)
     with torch.no_grad():
-        refined = ensemble(base, views)
-        ensemble.accept(Judgement(trust, 0.5, 0.6))
-        found = ensemble(base, views)
-    start = views[:, :1]
+        refined = ensemble(base, tta)
+        ensemble.accept(Selection(trust, 0.5, 0.6))
+        found = ensemble(base, tta)
+    start = tta[:, :1]
     expected = start + trust.strength * (refined - start) if trust.start else base
     torch.testing.assert_close(found, expected)
     assert trust.start or torch.equal(found, base), "to the last bit"
@@ -62,8 +62,8 @@ def test_trust_decides_between_base_start_and_correction(trust: Trust) -> None:
     assert ensemble.out_of_fold_iou.tolist() == pytest.approx([0.5, 0.6])
 
 
-@pytest.mark.parametrize("trust", [Trust(0.0, 0.0, -0.5), Trust(1.0, 0.5, 1.25)])
-def test_a_shift_is_added_in_the_end(trust: Trust) -> None:
+@pytest.mark.parametrize("trust", [Correction(0.0, 0.0, -0.5), Correction(1.0, 0.5, 1.25)])
+def test_a_shift_is_added_in_the_end(trust: Correction) -> None:
     base, start, refined = (torch.randn(1, 1, 4, 4) for _ in range(3))
     without = trust._replace(shift=0.0).blend(base, start, refined)
     torch.testing.assert_close(trust.blend(base, start, refined), without + trust.shift)
@@ -72,12 +72,12 @@ def test_a_shift_is_added_in_the_end(trust: Trust) -> None:
 
 def test_trust_is_stored_with_the_weights() -> None:
     ensemble, other = shaken(), FoldEnsemble(SMALL)
-    ensemble.accept(Judgement(Trust(1.0, 0.25, -0.125), 0.1, 0.2))
+    ensemble.accept(Selection(Correction(1.0, 0.25, -0.125), 0.1, 0.2))
     other.load_state_dict(ensemble.state_dict())
-    assert other.trust == Trust(1.0, 0.25, -0.125)
+    assert other.trust == Correction(1.0, 0.25, -0.125)
 
 
-def plain_iou(parts: list[Part], trust: Trust) -> float:
+def plain_iou(parts: list[Stage], trust: Correction) -> float:
     """iou_micro under a choice, pixel by pixel."""
     intersection = union = 0
     for (base, start, refined), masks in parts:
@@ -89,13 +89,13 @@ def plain_iou(parts: list[Part], trust: Trust) -> float:
     return intersection / max(union, 1)
 
 
-def best_shift(parts: list[Part], trust: Trust) -> float:
+def best_shift(parts: list[Stage], trust: Correction) -> float:
     """The shift nearest to none among the best of a plain search."""
     shifts = sorted(map(float, SHIFTS), key=lambda shift: (abs(shift), shift))
     return max(shifts, key=lambda shift: plain_iou(parts, trust._replace(shift=shift)))
 
 
-def noise(generator: torch.Generator, bias: float = 0.0) -> Part:
+def noise(generator: torch.Generator, bias: float = 0.0) -> Stage:
     maps = [torch.randn(2, 1, 8, 8, generator=generator) + bias for _ in range(3)]
     masks = torch.randint(0, 3, (2, 8, 8), generator=generator, dtype=torch.uint8)
     masks[masks == 2] = 255
@@ -105,7 +105,7 @@ def noise(generator: torch.Generator, bias: float = 0.0) -> Part:
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 2**31), st.integers(1, 3))
 def test_the_choice_is_the_best_of_a_plain_search(seed: int, batches: int) -> None:
-    generator, tuner = torch.Generator().manual_seed(seed), TrustTuner()
+    generator, tuner = torch.Generator().manual_seed(seed), CorrectionTuner()
     parts = [noise(generator) for _ in range(batches)]
     for maps, masks in parts:
         tuner.update(*maps, masks)
@@ -119,7 +119,7 @@ def test_the_choice_is_the_best_of_a_plain_search(seed: int, batches: int) -> No
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 2**31), st.floats(-3, 3))
 def test_a_shift_is_what_folds_find_for_each_other(seed: int, bias: float) -> None:
-    generator, tuner = torch.Generator().manual_seed(seed), TrustTuner(folds=3)
+    generator, tuner = torch.Generator().manual_seed(seed), CorrectionTuner(folds=3)
     folds = [[noise(generator, bias)] for _ in range(3)]
     for fold, parts in enumerate(folds):
         for maps, masks in parts:
@@ -148,19 +148,19 @@ def test_a_shift_is_what_folds_find_for_each_other(seed: int, bias: float) -> No
 def test_a_map_that_is_too_low_everywhere_is_lifted() -> None:
     truth = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.5
     low = truth * 2.0 - 3.0  # -1 where it should be above 0, -3 elsewhere
-    tuner = TrustTuner(folds=3)
+    tuner = CorrectionTuner(folds=3)
     for fold in range(3):
         rows = slice(2 * fold, 2 * fold + 2)
         tuner.update(low[rows], low[rows], low[rows], truth[rows, 0].to(torch.uint8), fold)
     judgement = tuner.best()
     assert (judgement.base_iou, judgement.refined_iou) == (0.0, 1.0)
-    assert judgement.trust == Trust(0.0, 0.0, 1.125)
+    assert judgement.trust == Correction(0.0, 0.0, 1.125)
 
 
 def test_what_gains_nothing_is_not_trusted() -> None:
-    tuner = TrustTuner()
+    tuner = CorrectionTuner()
     base = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, None]
     tuner.update(base, base, -base, (base[:, 0] > 0).to(torch.uint8))
-    assert tuner.best() == Judgement(Trust(0.0, 0.0), 1.0, 1.0)
+    assert tuner.best() == Selection(Correction(0.0, 0.0), 1.0, 1.0)
     with pytest.raises(UserError, match="nothing to choose by"):
-        TrustTuner().best()
+        CorrectionTuner().best()

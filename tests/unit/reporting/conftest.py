@@ -1,4 +1,4 @@
-"""A small but complete cell to report on."""
+"""A small but complete run to report on."""
 
 import dataclasses
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def scores(gain: float, ci95: list[float] | None) -> dict[str, Any]:
         },
         "gain": {
             "vs_base": {"iou_micro": gain, "ci95": ci95, "p": 0.0004},
-            "vs_tuned": {"iou_micro": 0.0089, "ci95": [0.001, 0.0171], "p": 0.021},
+            "vs_tuned_threshold": {"iou_micro": 0.0089, "ci95": [0.001, 0.0171], "p": 0.021},
             "vs_rankseg": {"iou_micro": 0.0127, "ci95": [0.004, 0.02], "p": None},
             "images_worse_pct": 22.5,
         },
@@ -99,7 +99,7 @@ def full_inputs() -> ReportInputs:
     rng = np.random.default_rng(3)
     base = rng.random(40)
     return ReportInputs(
-        cell=CELL,
+        run=CELL,
         scores=scores(0.0112, [0.0041, 0.0189]),
         history={"base_training": history(6), "prn_training": history(1)},
         thresholds=(rng.integers(1, 21, (12, 4, 4)) * 0.05).astype(np.float32),

@@ -12,13 +12,13 @@ from rich.console import Console
 from scipy.stats import rankdata
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.reporting.leaderboard import make_leaderboard, read_cells, terminal
+from prn_pipeline.reporting.leaderboard import make_leaderboard, read_runs, terminal
 from prn_pipeline.reporting.leaderboard.formats import WIDE, rounded
 from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.page import mean_gain
 from prn_pipeline.reporting.leaderboard.ranks import comparable_scores, critical_difference, rank_methods
 from prn_pipeline.reporting.leaderboard.standings import Standing, over_seeds, standings
-from tests.unit.reporting.leaderboard_cells import benchmark, failed, scores
+from tests.unit.reporting.leaderboard_runs import benchmark, failed, scores
 
 FOLDER = Path("/project/data/08_reporting/leaderboard")
 
@@ -34,7 +34,7 @@ def test_a_refiner_is_the_mean_over_its_seeds_against_the_best_rival_of_its_base
         "base",
         "tuned_threshold",
         "rankseg",
-        "views",
+        "tta",
         "prn",
         "bias_field",
         "patch_oracle",
@@ -42,10 +42,10 @@ def test_a_refiner_is_the_mean_over_its_seeds_against_the_best_rival_of_its_base
     assert prn.seeds == (0, 1)
     assert prn.iou.mean == pytest.approx(0.655)
     assert prn.gain.mean == pytest.approx(0.055)
-    assert (prn.best_rival, prn.rival_gain.mean) == ("views", pytest.approx(0.035))
+    assert (prn.best_rival, prn.rival_gain.mean) == ("tta", pytest.approx(0.035))
     assert prn.images_worse == 25
     assert (prn.parameters, prn.gflop, prn.milliseconds) == (1_500_000, 4 + 3 * 6, 60 + 3 * 50)
-    assert standing(found, "views").gain.mean == pytest.approx(0.02)
+    assert standing(found, "tta").gain.mean == pytest.approx(0.02)
 
 
 def test_the_interval_is_as_wide_as_that_of_images_and_seeds_together() -> None:
@@ -61,44 +61,44 @@ def test_the_interval_is_as_wide_as_that_of_images_and_seeds_together() -> None:
 
 
 def test_scores_without_costs_or_rivals_gains_leave_dashes() -> None:
-    (cell,) = benchmark(("drive",), ("fpn",), ("prn",), (0,))
-    bare = json.loads(json.dumps(cell.scores))
+    (run,) = benchmark(("drive",), ("fpn",), ("prn",), (0,))
+    bare = json.loads(json.dumps(run.scores))
     del bare["cost"]
     for method in bare["methods"].values():
         del method["vs_base"], method["images_worse_pct"]
-    found = standings([type(cell)(cell.names, scores=bare)])
+    found = standings([type(run)(run.names, scores=bare)])
     assert math.isnan(standing(found, "prn").milliseconds)
     assert standing(found, "prn").gain.mean == pytest.approx(0.05)
-    assert math.isnan(standing(found, "views").gain.mean)
+    assert math.isnan(standing(found, "tta").gain.mean)
 
 
 def test_seeds_that_were_run_with_different_settings_are_said_to_be() -> None:
-    cells = benchmark(("drive", "roads"), ("fpn",))
-    assert mixed_settings(cells) == []  # scores of before, that do not say
-    for cell in cells:
-        cell.scores["settings"] = {"base_model": "a", "refiner": cell.names["refiner"]}  # type: ignore[index]
-    assert make_leaderboard(cells, FOLDER, {}).mixed == []
-    cells[1].scores["settings"]["refiner"] = "changed"  # type: ignore[index]
-    cells[-1].scores["settings"]["base_model"] = "changed"  # type: ignore[index]
-    made = make_leaderboard(cells, FOLDER, {})
+    runs = benchmark(("drive", "roads"), ("fpn",))
+    assert mixed_settings(runs) == []  # scores of before, that do not say
+    for run in runs:
+        run.scores["settings"] = {"base_model": "a", "refiner": run.names["refiner"]}  # type: ignore[index]
+    assert make_leaderboard(runs, FOLDER, {}).mixed == []
+    runs[1].scores["settings"]["refiner"] = "changed"  # type: ignore[index]
+    runs[-1].scores["settings"]["base_model"] = "changed"  # type: ignore[index]
+    made = make_leaderboard(runs, FOLDER, {})
     assert made.mixed == ["drive/fpn/prn", "roads/fpn"]
     assert "run with different settings: drive/fpn/prn, roads/fpn." in made.html
 
 
 def test_a_seed_without_a_method_does_not_hide_the_others() -> None:
-    cells = benchmark(("drive",), ("fpn",), ("prn",))
-    del cells[1].scores["methods"]["views"]  # type: ignore[index,union-attr]
-    found = standings(cells)
-    assert standing(found, "views").seeds == (0,)
+    runs = benchmark(("drive",), ("fpn",), ("prn",))
+    del runs[1].scores["methods"]["tta"]  # type: ignore[index,union-attr]
+    found = standings(runs)
+    assert standing(found, "tta").seeds == (0,)
     assert standing(found, "prn").seeds == (0, 1)
 
 
 def test_the_headline_compares_refiners_on_the_same_pairs() -> None:
-    cells = [cell for cell in benchmark() if cell.names["refiner"] == "prn" or cell.names["dataset"] == "drive"]
-    for cell in cells:
-        if cell.names["refiner"] == "bias_field":
-            cell.scores["gain"]["vs_base"]["iou_micro"] = 0.3  # type: ignore[index]
-    assert "prn gains +5.5 points" in make_leaderboard(cells, FOLDER, {}).html
+    runs = [run for run in benchmark() if run.names["refiner"] == "prn" or run.names["dataset"] == "drive"]
+    for run in runs:
+        if run.names["refiner"] == "bias_field":
+            run.scores["gain"]["vs_base"]["iou_micro"] = 0.3  # type: ignore[index]
+    assert "prn gains +5.5 points" in make_leaderboard(runs, FOLDER, {}).html
 
 
 def test_ranks_are_those_of_every_data_set_averaged() -> None:
@@ -163,16 +163,16 @@ def test_only_the_same_seeds_of_the_same_base_models_are_compared() -> None:
 
 
 def test_who_was_left_out_of_the_ranking_is_named() -> None:
-    cells = [cell for cell in benchmark() if cell.names["refiner"] == "prn" or cell.names["dataset"] == "drive"]
-    html = make_leaderboard(cells, FOLDER, {}).html
+    runs = [run for run in benchmark() if run.names["refiner"] == "prn" or run.names["dataset"] == "drive"]
+    html = make_leaderboard(runs, FOLDER, {}).html
     assert "Left out, for not having been run with the same data sets, base models and seeds: bias_field." in html
     assert "Left out" not in make_leaderboard(benchmark(), FOLDER, {}).html
 
 
 def test_the_headline_names_no_winner_of_a_ranking_without_its_refiner() -> None:
     lacking = [("drive", "prn"), ("roads", "bias_field")]
-    cells = [cell for cell in benchmark() if (cell.names["dataset"], cell.names["refiner"]) not in lacking]
-    html = make_leaderboard(cells, FOLDER, {}).html
+    runs = [run for run in benchmark() if (run.names["dataset"], run.names["refiner"]) not in lacking]
+    html = make_leaderboard(runs, FOLDER, {}).html
     assert "prn gains +5.5 points over the base model, averaged over 4 pairs of data set and base model.<" in html
 
 
@@ -184,41 +184,41 @@ def test_the_mean_gain_is_no_surer_for_more_base_models_on_the_same_images() -> 
     assert mean_gain(one, "prn").high - mean_gain(one, "prn").mean == pytest.approx(half / 3**0.5), "three data sets"
 
 
-def test_a_rival_that_only_some_refiners_cells_have_is_shown() -> None:
-    """The bank of methods has grown, and not all cells have been evaluated again."""
-    cells = benchmark(("drive",), ("fpn",), seeds=(0,))
-    del cells[-1].scores["methods"]["views"]  # type: ignore[index,union-attr]
-    assert standing(standings(cells), "views").seeds == (0,)
+def test_a_rival_that_only_some_refiners_runs_have_is_shown() -> None:
+    """The bank of methods has grown, and not all runs have been evaluated again."""
+    runs = benchmark(("drive",), ("fpn",), seeds=(0,))
+    del runs[-1].scores["methods"]["tta"]  # type: ignore[index,union-attr]
+    assert standing(standings(runs), "tta").seeds == (0,)
 
 
 @pytest.mark.parametrize(("gain", "outcome"), [(0.05, "better"), (0.001, "same"), (-0.05, "worse")])
 def test_the_headlines_frame_speaks_of_the_headlines_refiner(gain: float, outcome: str) -> None:
-    cells = benchmark(refiners=("prn",), seeds=(0,))
-    for number, cell in enumerate(cells):
+    runs = benchmark(refiners=("prn",), seeds=(0,))
+    for number, run in enumerate(runs):
         found = 0.03 if number == 0 and gain < 0 else gain
-        cell.scores["gain"]["vs_base"] |= {"iou_micro": found, "ci95": [found - 0.01, found + 0.01]}  # type: ignore[index]
-    assert f'class="card finding {outcome}"' in make_leaderboard(cells, FOLDER, {}).html
+        run.scores["gain"]["vs_base"] |= {"iou_micro": found, "ci95": [found - 0.01, found + 0.01]}  # type: ignore[index]
+    assert f'class="card finding {outcome}"' in make_leaderboard(runs, FOLDER, {}).html
 
 
 def test_the_page_links_reports_relatively_and_names_every_method_and_failure() -> None:
-    cells = benchmark()
-    cells[3] = failed(cells[3], "weights <b>are</b> not finite")
-    made = make_leaderboard(cells, FOLDER, {"git commit": "abc"})
+    runs = benchmark()
+    runs[3] = failed(runs[3], "weights <b>are</b> not finite")
+    made = make_leaderboard(runs, FOLDER, {"git commit": "abc"})
     assert "prn gains +5.5 points over the base model, averaged over 6 pairs" in made.html
     assert 'href="../drive/fpn/prn/seed-0/report.html"' in made.html
     assert "weights &lt;b&gt;are&lt;/b&gt; not finite" in made.html
     assert "drive/fpn/bias_field/seed-1" in made.html
     assert not re.findall(r'(?:src|href)="(?!data:|#|\.\./)[^"]*"', made.html), "nothing comes from elsewhere"
     assert all(re.search(r'alt="[^"]+"', image) for image in re.findall(r"<img[^>]*>", made.html))
-    assert {cell.state for cell in made.trouble} == {"failed"}
+    assert {run.state for run in made.trouble} == {"failed"}
 
 
 def test_a_benchmark_of_which_nothing_has_run_says_so() -> None:
-    cells = [type(cell)(cell.names) for cell in benchmark()]
-    made = make_leaderboard(cells, FOLDER, {})
-    assert "No cell has been run yet." in made.html
-    assert f"{len(cells)} not run" in made.html
-    assert len(made.trouble) == len(cells)
+    runs = [type(run)(run.names) for run in benchmark()]
+    made = make_leaderboard(runs, FOLDER, {})
+    assert "No run has been run yet." in made.html
+    assert f"{len(runs)} not run" in made.html
+    assert len(made.trouble) == len(runs)
 
 
 def test_csv_and_markdown_hold_a_row_a_standing() -> None:
@@ -250,20 +250,20 @@ def test_large_numbers_are_rounded(count: float, text: str) -> None:
     assert rounded(count) == text
 
 
-def test_cells_are_read_with_their_scores_failures_and_reports(tmp_path: Path) -> None:
+def test_runs_are_read_with_their_scores_failures_and_reports(tmp_path: Path) -> None:
     names = [{"dataset": "a", "base_model": "b", "refiner": refiner, "seed": 0} for refiner in ("prn", "other")]
     (tmp_path / "metrics/a/b/prn").mkdir(parents=True)
     (tmp_path / "metrics/a/b/prn/seed-0.json").write_text(json.dumps(scores(0.1)))
     reports = tmp_path / "data/08_reporting"
     (reports / "a/b/prn/seed-0").mkdir(parents=True)
     (reports / "a/b/prn/seed-0/report.html").write_text("")
-    done, missing = read_cells(names, tmp_path)
+    done, missing = read_runs(names, tmp_path)
     assert (done.state, missing.state) == ("done", "missing")
     assert done.path == "a/b/prn/seed-0"
     assert done.report == reports / "a/b/prn/seed-0/report.html"
     (reports / "a/b/seed-0").mkdir()
     (reports / "a/b/seed-0/failure.json").write_text('{"stage": "base_training", "message": "no memory"}')
-    assert {cell.state for cell in read_cells(names, tmp_path)} == {"failed"}, "what they are built on has failed"
+    assert {run.state for run in read_runs(names, tmp_path)} == {"failed"}, "what they are built on has failed"
     (tmp_path / "metrics/a/b/prn/seed-0.json").write_text("{")
     with pytest.raises(UserError, match=r"seed-0\.json is not JSON"):
-        read_cells(names, tmp_path)
+        read_runs(names, tmp_path)

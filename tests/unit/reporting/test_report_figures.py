@@ -137,7 +137,10 @@ def test_gain_histogram_holds_every_image_once_and_is_centred_on_zero() -> None:
 
 
 def test_gain_intervals_span_what_was_measured() -> None:
-    gains = {"vs_base": {"iou_micro": 0.011, "ci95": [0.004, 0.019]}, "vs_tuned": {"iou_micro": 0.01, "ci95": None}}
+    gains = {
+        "vs_base": {"iou_micro": 0.011, "ci95": [0.004, 0.019]},
+        "vs_tuned_threshold": {"iou_micro": 0.01, "ci95": None},
+    }
     lines = [line.get_xdata() for line in gain_intervals(gains, LIGHT).axes[0].lines]
     assert [list(np.round(line, 6)) for line in lines[1:]] == [[0.4, 1.9], [1.1]]
 

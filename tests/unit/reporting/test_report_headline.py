@@ -49,7 +49,7 @@ def test_without_scores_the_sentence_says_so() -> None:
 
 def test_a_rival_that_costs_nothing_and_does_as_well_is_named(make_scores: Scores) -> None:
     scores = make_scores(0.0112, [0.0041, 0.0189])
-    scores["gain"]["vs_tuned"] = {"iou_micro": 0.001, "ci95": [-0.004, 0.006], "p": 0.7}
+    scores["gain"]["vs_tuned_threshold"] = {"iou_micro": 0.001, "ci95": [-0.004, 0.006], "p": 0.7}
     scores["gain"]["vs_rankseg"] = {"iou_micro": -0.02, "ci95": [-0.03, -0.01], "p": 0.0}
     reading = headline(CELL, scores).reading
     assert "One tuned threshold, which needs no training, cannot be told apart from PRN" in reading

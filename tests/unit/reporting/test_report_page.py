@@ -157,7 +157,7 @@ def test_missing_numbers_leave_dashes_not_errors(changed: Callable[..., ReportIn
     assert not re.search(r"\bnan\b|>None<", report.html)
 
 
-def test_cell_without_its_names_is_refused() -> None:
+def test_run_without_its_names_is_refused() -> None:
     with pytest.raises(UserError, match=r"add base_model, refiner, seed"):
         ReportInputs({"dataset": "d"}, {})
 
@@ -178,6 +178,6 @@ def test_page_of_pure_noise_stays_below_six_megabytes(
 )
 def test_the_page_says_how_much_of_the_correction_is_used(guard: dict[str, float] | None, shown: str) -> None:
     inputs = ReportInputs(
-        cell=dict.fromkeys(("dataset", "base_model", "refiner", "seed"), "x"), scores={"guard": guard} if guard else {}
+        run=dict.fromkeys(("dataset", "base_model", "refiner", "seed"), "x"), scores={"guard": guard} if guard else {}
     )
     assert tiles(inputs).get("of the correction used, as left-out maps advise", "") == shown

@@ -28,16 +28,16 @@ def test_views_are_mean_and_spread_over_flips(model: BaseModel, images: Tensor) 
         maps = MapMaker(model)(images)
         seen = np.stack([model(images.flip(axes)).flip(axes)[:, 0].numpy() for axes in FLIPS])
     assert len(seen) == 4
-    assert maps.views is not None
-    np.testing.assert_allclose(maps.views[:, 0, 0], seen.mean(0), atol=1e-5)
-    np.testing.assert_allclose(maps.views[:, 0, 1], seen.std(0), atol=1e-5)
+    assert maps.tta is not None
+    np.testing.assert_allclose(maps.tta[:, 0, 0], seen.mean(0), atol=1e-5)
+    np.testing.assert_allclose(maps.tta[:, 0, 1], seen.std(0), atol=1e-5)
 
 
 def test_the_logits_are_those_of_the_image_as_it_is(model: BaseModel, images: Tensor) -> None:
     with torch.no_grad():
-        maps = MapMaker(model, views=False, features=False)(images)
+        maps = MapMaker(model, tta=False, features=False)(images)
         assert torch.equal(maps.logits, model(images))
-    assert maps.views is None
+    assert maps.tta is None
     assert maps.features is None
 
 
@@ -55,7 +55,7 @@ def test_every_architecture_gives_features_of_at_most_half_the_resolution(archit
     settings = BaseModelSettings.model_validate({"architecture": architecture, "encoder": encoder})
     model = BaseModel(settings).eval()
     with torch.no_grad():
-        maps = MapMaker(model, views=False)(torch.zeros(1, 3, 128, 128, dtype=torch.uint8))
+        maps = MapMaker(model, tta=False)(torch.zeros(1, 3, 128, 128, dtype=torch.uint8))
     assert maps.features is not None
     assert maps.features.shape[-1] <= 64
     assert 128 % maps.features.shape[-1] == 0
@@ -75,6 +75,6 @@ def test_a_model_that_knows_no_direction_and_no_place_has_views_like_its_logits(
             return batch.float().mean(1, keepdim=True) / 100
 
     maps = MapMaker(Brightness())(images)  # type: ignore[arg-type]
-    assert maps.views is not None
-    torch.testing.assert_close(maps.views[:, :, 0], maps.logits)
-    assert maps.views[:, :, 1].max() < 1e-3
+    assert maps.tta is not None
+    torch.testing.assert_close(maps.tta[:, :, 0], maps.logits)
+    assert maps.tta[:, :, 1].max() < 1e-3

@@ -77,10 +77,10 @@ def test_views_turn_the_query_and_not_what_is_shown() -> None:
     model = FewShotModel(SETTINGS).eval()
     images, shown, masks = episode(1)
     with torch.no_grad():
-        maps = MapMaker(model, views=True, features=False)(images, shown, masks)
+        maps = MapMaker(model, tta=True, features=False)(images, shown, masks)
         flipped = model(images.flip(-1), shown, masks).flip(-1)
-    assert maps.views is not None
-    assert maps.views.shape == (2, 1, 2, 64, 64)
+    assert maps.tta is not None
+    assert maps.tta.shape == (2, 1, 2, 64, 64)
     assert not torch.allclose(flipped, maps.logits, atol=1e-3)
 
 

@@ -89,9 +89,9 @@ def test_a_smaller_map_is_drawn_up_to_the_image() -> None:
 
 def test_it_has_views_and_no_features_and_can_be_trained() -> None:
     model = ImportedModel(settings())
-    maps = MapMaker(model, views=True, features=False)(IMAGES)
-    assert maps.views is not None
-    assert torch.allclose(maps.views[:, :, 0], maps.logits, atol=1e-4)
+    maps = MapMaker(model, tta=True, features=False)(IMAGES)
+    assert maps.tta is not None
+    assert torch.allclose(maps.tta[:, :, 0], maps.logits, atol=1e-4)
     with pytest.raises(UserError, match="features"):
         MapMaker(model, features=True)
     loss, _ = MaskObjective("bce_dice")(model, {"inputs": IMAGES, "masks": (IMAGES[:, 0] > 99).to(torch.uint8)})
@@ -170,6 +170,6 @@ def test_weights_that_are_not_its_own_or_not_safe_are_refused(tmp_path: Path) ->
 def test_settings_of_every_kind_are_read_by_their_kind() -> None:
     assert read_base_settings({"architecture": "Unet", "encoder": "resnet18"}).kind == "smp"
     assert isinstance(build_base_model(read_base_settings(settings().model_dump())), ImportedModel)
-    assert not read_base_settings({"kind": "maps"}).offers
+    assert not read_base_settings({"kind": "maps"}).available_inputs
     with pytest.raises(UserError, match="kind 'onnx' of a base model is unknown; there are smp, module"):
         read_base_settings({"kind": "onnx"})

@@ -14,10 +14,10 @@ from prn_pipeline.training.tiling import Tiles
 SMALL = {"network": "region_detail", "members": 2, "detail_width": 4, "detail_levels": 2, "region_width": 4}
 
 
-def random_refiner(reads: tuple[str, ...] = ("views", "images"), seed: int = 0) -> FoldEnsemble:
+def random_refiner(inputs: tuple[str, ...] = ("tta", "images"), seed: int = 0) -> FoldEnsemble:
     """Random, but not idle: what starts at zero is filled."""
     torch.manual_seed(seed)
-    refiner = FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "reads": reads})).eval()
+    refiner = FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "inputs": inputs})).eval()
     for parameter in refiner.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)
@@ -33,10 +33,10 @@ def random_predictor(classes: int = 1, tile: int = 64, seed: int = 0) -> Predict
     return Predictor(base, refiner, PredictorSettings(image_size=64, classes=names, tiles=Tiles(size=tile, overlap=32)))
 
 
-def map_predictor(reads: tuple[str, ...] = ()) -> Predictor:
+def map_predictor(inputs: tuple[str, ...] = ()) -> Predictor:
     """A refiner of somebody else's maps."""
     base = build_base_model(MapFilesSettings(kind="maps"))
-    return Predictor(base, random_refiner(reads), PredictorSettings(image_size=64))  # type: ignore[arg-type]
+    return Predictor(base, random_refiner(inputs), PredictorSettings(image_size=64))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def test_the_papers_network_is_served_too_and_features_are_not() -> None:
     base = random_predictor().base
     paper = Refiner(PatchRefineNetSettings(width=8, grid=2)).eval()
     assert Predictor(base, paper, PredictorSettings(image_size=64)).predict(IMAGES[0])[0].mask.shape == (64, 64)
-    reading = RegionDetailSettings(network="region_detail", reads=("features",), feature_channels=16)
+    reading = RegionDetailSettings(network="region_detail", inputs=("features",), feature_channels=16)
     with pytest.raises(UserError, match="reads features"):
         Predictor(base, FoldEnsemble(reading), PredictorSettings(image_size=64))
 
@@ -119,11 +119,11 @@ def test_maps_of_another_program_are_refined_with_and_without_images() -> None:
     assert (first.mask == second.mask).all(), "it reads no images"
     with pytest.raises(UserError, match="refines maps of another program and has no model of its own"):
         alone.predict(IMAGES[1])
-    seeing = map_predictor(reads=("images",))
+    seeing = map_predictor(inputs=("images",))
     assert next(seeing.examine([items[1]])).predicted.mask.shape == (50, 90)
     with pytest.raises(UserError, match="the refiner reads logits and images, and there are no images"):
         next(seeing.examine([items[0]]))
-    with pytest.raises(UserError, match="there are no views"):
+    with pytest.raises(UserError, match="there are no tta"):
         next(random_predictor().examine([items[1]]))
 
 

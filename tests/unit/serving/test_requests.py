@@ -80,7 +80,7 @@ def test_maps_are_refined_where_they_come_from_another_program() -> None:
     with pytest.raises(UserError, match="expected map"):
         answer(map_predictor(), pd.DataFrame({"image": [as_npy(maps)]}))
     with pytest.raises(UserError, match="expected image"):
-        answer(map_predictor(reads=("images",)), pd.DataFrame({"map": [as_npy(maps)]}))
+        answer(map_predictor(inputs=("images",)), pd.DataFrame({"map": [as_npy(maps)]}))
 
 
 GOOD = encoded(np.zeros((8, 8, 3), np.uint8))

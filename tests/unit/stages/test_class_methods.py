@@ -10,14 +10,14 @@ from scipy.special import expit, softmax
 
 from prn_pipeline.metrics import COLUMNS, count_image, mean_iou, scores
 from prn_pipeline.metrics.confusion import confusion
-from prn_pipeline.refinement.region_detail.class_correction_strength import ClassTrustTuner
+from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
 from prn_pipeline.reporting.score_tables import class_rows
 from prn_pipeline.segmentation.maps import normalised, one_vs_rest
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.stages.evaluation.class_methods import class_predictions
 from prn_pipeline.stages.evaluation.map_pairs import MapBatch
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
-from prn_pipeline.stages.evaluation.task_measures import measures_of
+from prn_pipeline.stages.evaluation.task_metrics import task_metrics
 from prn_pipeline.training.task import overlaps
 
 C = 4
@@ -88,7 +88,7 @@ def test_iou_micro_is_the_mean_over_classes() -> None:
 
 
 def test_scores_of_classes_and_confusion() -> None:
-    task = measures_of("multiclass", list("abcd"))
+    task = task_metrics("multiclass", list("abcd"))
     said = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
     task[0].update(said, MASKS.reshape(-1, 16, 16))
     found: dict[str, Any] = task[0].scores(100, 0)["base"]
@@ -132,7 +132,7 @@ def test_a_refiner_is_trusted_as_far_as_the_mean_iou_over_classes_rises() -> Non
     base = torch.from_numpy(against_the_rest(SOFTMAX_LOGITS).reshape(-1, 1, 16, 16))
     masks = torch.from_numpy(MASKS.reshape(-1, 16, 16))
     right = torch.where(masks == 1, 9.0, -9.0).unsqueeze(1)
-    good, bad = ClassTrustTuner(C), ClassTrustTuner(C)
+    good, bad = ClassCorrectionTuner(C), ClassCorrectionTuner(C)
     good.update(base, base, right, masks)
     bad.update(base, base, -right, masks)
     found = good.best()
@@ -165,7 +165,7 @@ def test_a_stray_pixel_of_an_absent_class_does_not_veto_a_better_refiner() -> No
     base[:, 3] = -9
     refined = torch.where(truth == 1, 9.0, -9.0)
     refined[0, 3, 0, 0] = 99
-    tuner = ClassTrustTuner(C)
+    tuner = ClassCorrectionTuner(C)
     flat = [maps.reshape(-1, 1, 16, 16).float() for maps in (base, base, refined)]
     tuner.update(*flat, truth.reshape(-1, 16, 16))
     assert tuner.best().trust.strength > 0
@@ -174,7 +174,7 @@ def test_a_stray_pixel_of_an_absent_class_does_not_veto_a_better_refiner() -> No
 def test_a_class_that_no_test_image_has_has_no_scores() -> None:
     masks = np.where(np.arange(C)[None, :, None, None] == 3, np.where(MASKS == 255, 255, 0), MASKS).astype(np.uint8)
     masks[:, 0] |= (MASKS[:, 3] == 1).astype(np.uint8)
-    (task,) = measures_of("multiclass", list("abcd"))
+    (task,) = task_metrics("multiclass", list("abcd"))
     task.update(class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C), masks.reshape(-1, 16, 16))
     found: dict[str, Any] = task.scores(100, 0)["prn"]["classes"]
     assert found["d"] == {}

@@ -14,9 +14,9 @@ import pytest
 import torch
 from distributed import LocalCluster
 
-from prn_pipeline.data.execution.array_parts import ArrayParts, made_by, write_parts
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by, write_parts
 from prn_pipeline.data.execution.engine import open_engine
-from prn_pipeline.data.execution.settings import LOCAL, EngineSettings, Part
+from prn_pipeline.data.execution.settings import LOCAL, EngineSettings, RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, Batch, write_arrays
 from prn_pipeline.data.store.class_maps import CLASSES, map_samples
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
@@ -26,7 +26,7 @@ from prn_pipeline.refinement.settings import read_settings
 from prn_pipeline.segmentation import BaseModelSettings, build_base_model
 from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
 from prn_pipeline.stages.evaluation.scoring import score_methods
-from prn_pipeline.stages.evaluation.task_measures import measures_of
+from prn_pipeline.stages.evaluation.task_metrics import task_metrics
 from prn_pipeline.stages.logit_caching import assign_models, cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
@@ -68,7 +68,7 @@ def contents(store: Path) -> dict[str, bytes]:
     return {str(file.relative_to(store)): file.read_bytes() for file in store.rglob("*") if file.is_file()}
 
 
-def written(folder: Path, arrays: ArrayStream | ArrayParts) -> Path:
+def written(folder: Path, arrays: ArrayStream | DeferredArrays) -> Path:
     store = folder / ("plain.zarr" if isinstance(arrays, ArrayStream) else "parts.zarr")
     write_arrays(store, arrays) if isinstance(arrays, ArrayStream) else write_parts(store, arrays)
     return store
@@ -96,7 +96,7 @@ def test_maps_labels_and_scores_are_the_same_to_the_last_bit(
         assert contents(plain) == contents(parts), name
         return ArrayStore(parts)
 
-    keep = ["views"] if classes == 1 else []
+    keep = ["tta"] if classes == 1 else []
     cached = both("maps", partial(cached_maps, samples, maps, {"base": base}, 4, keep, Tiles()), len(maps), classes)
     stores = map_samples(samples.manifest, {**samples.stores, "logits": cached})
     both("labels", partial(pseudo_label_batches, stores, maps, 8, 20), len(maps), 1)
@@ -105,7 +105,7 @@ def test_maps_labels_and_scores_are_the_same_to_the_last_bit(
     refined = both("refined", partial(refined_maps, stores, rows, refiner, 4, Tiles()), len(rows), classes)
 
     def evaluated(settings: EngineSettings) -> tuple[list[float], pd.DataFrame, dict[str, Any]]:
-        besides = measures_of("saliency" if classes == 1 else "multiclass", ["a", "b", "c"][:classes])
+        besides = task_metrics("saliency" if classes == 1 else "multiclass", ["a", "b", "c"][:classes])
         with open_engine(settings) as engine:
             thresholds = tune_thresholds(stores, maps, engine)
             measured = measure(stores, refined, rows, thresholds, 8, None, besides, engine)
@@ -165,7 +165,7 @@ def test_what_a_part_raises_is_raised_here(tmp_path: Path, workers: EngineSettin
     assert not list(tmp_path.iterdir())
 
 
-def slow_first(part: Part) -> tuple[Part, int]:
+def slow_first(part: RowRange) -> tuple[RowRange, int]:
     time.sleep(0.3 if part[0] == 0 else 0)
     return part, os.getpid()
 
@@ -182,9 +182,9 @@ def test_workers_of_this_machine_need_no_address_and_answer_in_order() -> None:
 
 
 def test_few_parts_are_under_way_at_a_time(workers: EngineSettings) -> None:
-    taken: list[Part] = []
+    taken: list[RowRange] = []
 
-    def counted() -> Iterator[Part]:
+    def counted() -> Iterator[RowRange]:
         for part in ((row, row + 1) for row in range(100)):
             taken.append(part)
             yield part
@@ -197,7 +197,7 @@ def test_few_parts_are_under_way_at_a_time(workers: EngineSettings) -> None:
 
 
 def test_an_address_where_nobody_answers_is_one_error() -> None:
-    settings = EngineSettings(kind="dask", address="tcp://127.0.0.1:9", patience=1)
+    settings = EngineSettings(kind="dask", address="tcp://127.0.0.1:9", worker_timeout=1)
     with (
         pytest.raises(UserError, match=r"no Dask scheduler at engine.address = tcp://127.0.0.1:9"),
         open_engine(settings),
@@ -207,8 +207,8 @@ def test_an_address_where_nobody_answers_is_one_error() -> None:
 
 def test_a_scheduler_without_workers_is_one_error() -> None:
     with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
-        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, patience=1)
-        later = settings.model_copy(update={"patience": 30})
+        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, worker_timeout=1)
+        later = settings.model_copy(update={"worker_timeout": 30})
         with pytest.raises(UserError, match="has no worker"), open_engine(settings):
             pass
         cluster.scale(1)
@@ -217,9 +217,9 @@ def test_a_scheduler_without_workers_is_one_error() -> None:
         with open_engine(settings) as engine:
             answers = engine.run(_sleep, [(1, 2)])
             cluster.scale(0)
-            with pytest.raises(UserError, match="no worker is left"):
+            with pytest.raises(UserError, match="no worker has answered"):
                 next(answers)
 
 
-def _sleep(part: Part) -> None:
+def _sleep(part: RowRange) -> None:
     time.sleep(8)

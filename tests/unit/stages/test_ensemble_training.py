@@ -11,11 +11,11 @@ from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_a
 from prn_pipeline.data.store.map_manifest import learning_rows, seen_rows
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.region_detail.correction_strength import Trust
+from prn_pipeline.refinement.region_detail.correction_strength import Correction
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
-from prn_pipeline.stages.ensemble_training import parts_of
+from prn_pipeline.stages.ensemble_training import assign_to_members
 from prn_pipeline.stages.logit_caching import assign_models
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.checkpoints import checkpoint_folder
@@ -51,7 +51,7 @@ def test_a_member_learns_nothing_from_the_fold_it_leaves_out(bright_squares: Sam
     masks = bright_squares.array("masks", np.arange(24))
     spoiled = masks.copy()
     unseen = learning_rows(assign_models(bright_squares.manifest, "holdout", {}))
-    out = unseen[parts_of(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
+    out = unseen[assign_to_members(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
     assert out.size == 2
     spoiled[out] = 1 - spoiled[out]
     honest, fooled = (
@@ -83,7 +83,7 @@ def test_a_refiner_that_cannot_gain_leaves_the_base_model_as_it_is(bright_square
     perfect = (8.0 * masks - 4.0).astype(np.float16)
     samples = stored(bright_squares, tmp_path / "s", logits=perfect)
     ensemble = trained(samples, SMALL, tmp_path / "c")
-    assert ensemble.trust == Trust(0.0, 0.0)
+    assert ensemble.trust == Correction(0.0, 0.0)
     rows = samples.rows(["test"])
     found = np.concatenate(list(predict_logits(ensemble, samples, rows, ensemble.arrays, 4)))
     assert (found == perfect[rows]).all()
@@ -92,9 +92,9 @@ def test_a_refiner_that_cannot_gain_leaves_the_base_model_as_it_is(bright_square
 def test_features_of_any_number_and_resolution_are_read(bright_squares: Samples, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(24, 5, 16, 16)).astype(np.float16)
-    views = np.stack([bright_squares.array("logits", np.arange(24))] * 2, axis=1)
-    samples = stored(bright_squares, tmp_path / "s", features=features, views=views)
-    refiner = SMALL.model_copy(update={"reads": ("views", "features")})
+    tta = np.stack([bright_squares.array("logits", np.arange(24))] * 2, axis=1)
+    samples = stored(bright_squares, tmp_path / "s", features=features, tta=tta)
+    refiner = SMALL.model_copy(update={"inputs": ("tta", "features")})
     ensemble = trained(samples, refiner, tmp_path / "c")
     assert ensemble.settings.feature_channels == 5
     assert FoldEnsemble(RegionDetailSettings.model_validate(ensemble.settings.model_dump(mode="json")))
@@ -103,7 +103,7 @@ def test_features_of_any_number_and_resolution_are_read(bright_squares: Samples,
 def test_features_of_several_models_are_refused(bright_squares: Samples, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     samples = stored(bright_squares, tmp_path / "s", features=rng.normal(size=(24, 5, 16, 16)).astype(np.float16))
-    refiner = SMALL.model_copy(update={"reads": ("features",)})
+    refiner = SMALL.model_copy(update={"inputs": ("features",)})
     maps = assign_models(samples.manifest, "holdout", {})
     maps.loc[0, "model"] = "fold-0"
     with pytest.raises(UserError, match="maps are of 2 models, whose features have nothing in common"):
@@ -112,25 +112,25 @@ def test_features_of_several_models_are_refused(bright_squares: Samples, tmp_pat
 
 def test_what_was_not_kept_is_named(bright_squares: Samples, tmp_path: Path) -> None:
     samples = stored(bright_squares, tmp_path / "s")
-    refiner = SMALL.model_copy(update={"reads": ("features", "images")})
+    refiner = SMALL.model_copy(update={"inputs": ("features", "images")})
     with pytest.raises(UserError, match=r"features were not kept: add them to logit_caching.keep"):
         trained(samples, refiner, tmp_path / "c")
 
 
 def test_members_leave_out_whole_groups_and_there_must_be_one_for_each(bright_squares: Samples) -> None:
     unseen = bright_squares.manifest.iloc[:8].assign(group=["a", "a", "b", "c", "c", "d", "e", "f"])
-    parts = pd.Series(parts_of(unseen, 3), index=unseen["group"])
+    parts = pd.Series(assign_to_members(unseen, 3), index=unseen["group"])
     assert parts.groupby(level=0).nunique().max() == 1
     assert set(parts) == {0, 1, 2}
     with pytest.raises(UserError, match="8 maps of unseen images in 2 groups cannot be dealt out to 3 members"):
-        parts_of(unseen.assign(group=["a", "b"] * 4), 3)
+        assign_to_members(unseen.assign(group=["a", "b"] * 4), 3)
 
 
 def test_of_frames_of_a_video_a_member_leaves_out_one_stretch(bright_squares: Samples) -> None:
     frames = bright_squares.manifest.iloc[:8].assign(video=True)
-    parts = parts_of(frames, 3)
+    parts = assign_to_members(frames, 3)
     assert parts.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
-    assert parts_of(frames.assign(video=False), 3).tolist() != parts.tolist()
+    assert assign_to_members(frames.assign(video=False), 3).tolist() != parts.tolist()
 
 
 def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> None:

@@ -24,7 +24,7 @@ from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
 from prn_pipeline.stages.evaluation.methods import METHODS, predictions
 from prn_pipeline.stages.evaluation.native_resolution import native_resolution
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
-from prn_pipeline.stages.evaluation.task_measures import measures_of
+from prn_pipeline.stages.evaluation.task_metrics import task_metrics
 from prn_pipeline.stages.logit_caching import assign_models
 from prn_pipeline.stages.prn_training import monitors, train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
@@ -32,7 +32,7 @@ from prn_pipeline.stages.reporting import choose_gallery, foreground, gallery, m
 from prn_pipeline.training.settings import TrainingSettings
 
 #: The squares were seen once only.
-WITHOUT_VIEWS = tuple(name for name in METHODS if name != "views")
+WITHOUT_VIEWS = tuple(name for name in METHODS if name != "tta")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_tuned_threshold_is_the_best_of_a_plain_search_on_val(
 
 def test_a_saliency_task_measures_maps_besides(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    besides = measures_of("saliency")
+    besides = task_metrics("saliency")
     measured = measure(bright_squares, refined, rows, [0.5], 16, besides=besides)
     methods = score_methods(measured, 200, 0, besides)["methods"]
     masks = bright_squares.array("masks", rows)
@@ -101,7 +101,7 @@ def test_a_saliency_task_measures_maps_besides(bright_squares: Samples, refined:
     assert methods["base"]["s_measure"] == pytest.approx(np.mean(alone))
     assert methods["prn"]["saliency_vs_base"]["f_weighted"]["ci95"][0] > 0
     assert methods["base"]["saliency_vs_base"]["f_weighted"]["gain"] == 0
-    assert measures_of("binary") == []
+    assert task_metrics("binary") == []
 
 
 def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:
@@ -301,12 +301,10 @@ def test_the_mean_of_views_is_measured_where_views_were_kept(
 ) -> None:
     everything = np.arange(len(bright_squares.manifest))
     logits, masks = bright_squares.array("logits", everything), bright_squares.array("masks", everything)
-    views = np.stack([2.0 * masks - 1, logits], axis=1).astype(np.float16)
-    write_arrays(
-        tmp_path / "v.zarr", ArrayStream([{"views": views}], {IDENTITY: bright_squares.manifest.attrs[IDENTITY]})
-    )
-    samples = Samples(bright_squares.manifest, bright_squares.stores | {"views": ArrayStore(tmp_path / "v.zarr")})
+    tta = np.stack([2.0 * masks - 1, logits], axis=1).astype(np.float16)
+    write_arrays(tmp_path / "v.zarr", ArrayStream([{"tta": tta}], {IDENTITY: bright_squares.manifest.attrs[IDENTITY]}))
+    samples = Samples(bright_squares.manifest, bright_squares.stores | {"tta": ArrayStore(tmp_path / "v.zarr")})
     scored = score_methods(measure(samples, refined, samples.rows(["test"]), [0.5], 16), resamples=100, seed=0)
     assert tuple(scored["methods"]) == METHODS
-    assert scored["methods"]["views"]["iou_micro"] == 1.0, "their mean is the truth here"
-    assert scored["gain"]["vs_views"]["iou_micro"] < 0
+    assert scored["methods"]["tta"]["iou_micro"] == 1.0, "their mean is the truth here"
+    assert scored["gain"]["vs_tta"]["iou_micro"] < 0

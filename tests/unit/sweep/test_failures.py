@@ -33,7 +33,7 @@ def test_a_failure_is_noted_and_forgotten_after_a_success(stage: Path) -> None:
     assert not (stage / CELL).exists()
 
 
-def test_what_cells_share_is_noted_once(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_runs_share_is_noted_once(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_STAGE", "dvc.yaml:base_training@drive-unet-0")
     fail({"dataset": "drive", "base_model": "unet", "seed": 0})
     assert (stage / "data/08_reporting/drive/unet/seed-0/failure.json").is_file()

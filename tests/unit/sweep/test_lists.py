@@ -18,11 +18,11 @@ def project(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_every_combination_is_a_cell(tmp_path: Path) -> None:
+def test_every_combination_is_a_run(tmp_path: Path) -> None:
     lists = read_lists(project(tmp_path, GOOD))
-    cells = list(lists.cells())
-    assert len(cells) == 2 * 1 * 2 * 2
-    assert cells[0] == {"dataset": "a", "base_model": "unet", "refiner": "prn", "seed": 0}
+    runs = list(lists.runs())
+    assert len(runs) == 2 * 1 * 2 * 2
+    assert runs[0] == {"dataset": "a", "base_model": "unet", "refiner": "prn", "seed": 0}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_every_combination_is_a_cell(tmp_path: Path) -> None:
         (GOOD.replace("[a, b]", "[a/b]"), "datasets: Value error, 'a/b': a name has letters, digits"),
         (GOOD.replace("[a, b]", "[a, roads.v2]"), "datasets: Value error, 'roads.v2': a name has letters, digits"),
         (GOOD.replace("[a, b]", "[a, 'b;c']"), "datasets: Value error, 'b;c': a name has letters, digits"),
-        (GOOD.replace("[a, b]", "[a, a-b]").replace("[unet]", "[b-c, c]"), "two cells have the same name for DVC"),
+        (GOOD.replace("[a, b]", "[a, a-b]").replace("[unet]", "[b-c, c]"), "two runs have the same name for DVC"),
         (GOOD + "gpus: 2\n", "gpus: Extra inputs are not permitted"),
         ("datasets: [a\n", "is not YAML"),
         ("", "four lists"),

@@ -15,8 +15,8 @@ def planned(seconds: float | None) -> PlannedStage:
 @pytest.mark.parametrize(
     ("seconds", "parts"),
     [
-        ([None], ["1 stage of 1 cell;", "not known"]),
-        ([60.0, 30.0], ["2 stages of 1 cell, about 1 min 30 s", "4 MiB"]),
+        ([None], ["1 stage of 1 run;", "not known"]),
+        ([60.0, 30.0], ["2 stages of 1 run, about 1 min 30 s", "4 MiB"]),
         ([60.0, None], ["about 1 min 00 s", "1 of them without an estimate"]),
     ],
 )

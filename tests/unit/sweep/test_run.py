@@ -39,38 +39,38 @@ def told(folder: Path) -> list[str]:
     return [line.split()[0] for line in (folder / "told").read_text().splitlines()]
 
 
-def test_a_job_is_a_base_model_with_all_its_cells_shared_stages_first() -> None:
-    data_sets, cells = jobs_of(planned())
+def test_a_job_is_a_base_model_with_all_its_runs_shared_stages_first() -> None:
+    data_sets, runs = jobs_of(planned())
     assert [job.name for job in data_sets] == ["a", "b"]
-    assert [job.name for job in cells] == ["a-unet-0", "b-unet-0"]
-    assert [one.address for one in cells[0].stages] == [
+    assert [job.name for job in runs] == ["a-unet-0", "b-unet-0"]
+    assert [one.address for one in runs[0].stages] == [
         *(f"{stage}@a-unet-0" for stage in ("base_training", "logit_caching", "pseudo_labelling")),
         *(f"{stage}@a-unet-other-0" for stage in ("prn_training", "evaluation", "reporting")),
         *(f"{stage}@a-unet-prn-0" for stage in ("prn_training", "evaluation", "reporting")),
     ]
 
 
-def test_jobs_keep_the_order_of_the_cells_whatever_is_stale() -> None:
+def test_jobs_keep_the_order_of_the_runs_whatever_is_stale() -> None:
     late = [one for one in planned() if one.stage != "base_training" or one.names["dataset"] == "b"]
     assert [job.name for job in jobs_of(late)[1]] == ["a-unet-0", "b-unet-0"]
 
 
 def test_every_stage_runs_once_with_its_share_of_the_cores(dvc: Path) -> None:
-    _, cells = jobs_of(planned())
-    outcomes = list(run_jobs(cells, dvc, workers=2))
+    _, runs = jobs_of(planned())
+    outcomes = list(run_jobs(runs, dvc, workers=2))
     assert [outcome.job.name for outcome in outcomes] == ["a-unet-0", "b-unet-0"]
-    assert sorted(told(dvc)) == sorted(one.address for job in cells for one in job.stages)
+    assert sorted(told(dvc)) == sorted(one.address for job in runs for one in job.stages)
     assert all(
         line.split()[1] == str(max(1, (os.cpu_count() or 1) // 2)) for line in (dvc / "told").read_text().splitlines()
     )
     assert "ran evaluation@a-unet-prn-0" in outcomes[0].log.read_text()
 
 
-def test_a_failed_refiner_stops_its_own_cell_only(dvc: Path) -> None:
+def test_a_failed_refiner_stops_its_own_run_only(dvc: Path) -> None:
     (dvc / "broken").write_text("prn_training@a-unet-other-0\n")
-    _, cells = jobs_of(planned())
+    _, runs = jobs_of(planned())
     heard = []
-    (outcome, other) = run_jobs(cells, dvc, workers=1, told=heard.append)
+    (outcome, other) = run_jobs(runs, dvc, workers=1, told=heard.append)
     assert outcome.failed == ["prn_training@a-unet-other-0"]
     assert "failed to reproduce" in outcome.log.read_text()
     assert not other.failed

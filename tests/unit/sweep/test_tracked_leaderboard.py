@@ -7,17 +7,17 @@ import pytest
 
 from prn_pipeline.reporting.leaderboard import make_leaderboard
 from prn_pipeline.sweep.leaderboard import track_if_possible, track_leaderboard
-from tests.unit.reporting.leaderboard_cells import benchmark
+from tests.unit.reporting.leaderboard_runs import benchmark
 
 
 def test_names_that_mlflow_refuses_are_spelt_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    cells = benchmark(seeds=(0,))
-    for cell in cells:
-        cell.names["refiner"] = cell.names["refiner"].replace("bias_field", "prn+crf")  # type: ignore[index]
+    runs = benchmark(seeds=(0,))
+    for run in runs:
+        run.names["refiner"] = run.names["refiner"].replace("bias_field", "prn+crf")  # type: ignore[index]
     page = tmp_path / "page" / "leaderboard.html"
     page.parent.mkdir()
-    made = make_leaderboard(cells, tmp_path, {})
+    made = make_leaderboard(runs, tmp_path, {})
     page.write_text(made.html)
     track_leaderboard(made, page, {"uri": f"sqlite:///{tmp_path}/mlflow.db", "experiment": "named"})
     (run,) = mlflow.search_runs(experiment_names=["named"], output_format="list")

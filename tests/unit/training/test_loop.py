@@ -15,7 +15,7 @@ from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.objective import MaskObjective
-from prn_pipeline.training.checkpoints import alone_in
+from prn_pipeline.training.checkpoints import checkpoint_lock
 from prn_pipeline.training.loop import Trained, fit
 from prn_pipeline.training.precision import autocast, best_device, lightning_precision, multiplies_bf16
 from prn_pipeline.training.samples import StoredSamples
@@ -135,10 +135,10 @@ def test_two_runs_of_one_training_do_it_one_after_the_other(tmp_path: Path, capl
     order = []
 
     def second() -> None:
-        with alone_in(tmp_path / "c"):
+        with checkpoint_lock(tmp_path / "c"):
             order.append("second")
 
-    with alone_in(tmp_path / "c"):
+    with checkpoint_lock(tmp_path / "c"):
         waiting = threading.Thread(target=second)
         waiting.start()
         waiting.join(0.3)
@@ -146,7 +146,7 @@ def test_two_runs_of_one_training_do_it_one_after_the_other(tmp_path: Path, capl
     waiting.join(10)
     assert order == ["first", "second"]
     assert "another run is doing this training" in caplog.text
-    with alone_in(tmp_path / "other"):
+    with checkpoint_lock(tmp_path / "other"):
         pass
 
 

@@ -14,13 +14,13 @@ import cloudpickle
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 
-from prn_pipeline.data.execution.settings import EngineSettings, Part, Result, whole_shards
+from prn_pipeline.data.execution.settings import EngineSettings, Result, RowRange, whole_shards
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 #: Parts a worker that are submitted and not yet handed on: one that is worked on, others that wait.
-PARTS_A_WORKER = 3
+RANGES_PER_WORKER = 3
 #: Seconds between two looks whether any worker is left.
 LOOK_AGAIN = 2.0
 GIB = 2**30
@@ -42,11 +42,11 @@ class DaskEngine:
         self._client = client
         self._settings = settings
 
-    def parts(self, rows: int, together: int = 1) -> list[Part]:
+    def parts(self, rows: int, together: int = 1) -> list[RowRange]:
         """See `Engine`."""
         return whole_shards(rows, together, self._settings.shards)
 
-    def run(self, work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+    def run(self, work: Callable[[RowRange], Result], parts: Iterable[RowRange]) -> Iterator[Result]:
         """See `Engine`.
 
         Raises:
@@ -54,11 +54,11 @@ class DaskEngine:
         """
         # A task and not scattered data: when the worker that holds it dies, the scheduler makes it again.
         shared = self._client.submit(cloudpickle.loads, cloudpickle.dumps(work), pure=False)
-        submitted: list[tuple[Part, Future]] = []
+        submitted: list[tuple[RowRange, Future]] = []
         coming = iter(parts)
         try:
             while True:
-                room = PARTS_A_WORKER * max(1, len(self._client.nthreads())) - len(submitted)
+                room = RANGES_PER_WORKER * max(1, len(self._client.nthreads())) - len(submitted)
                 for part in itertools.islice(coming, max(0, room)):
                     submitted.append((part, self._client.submit(_done, shared, part, pure=False)))
                 if not submitted:
@@ -80,18 +80,18 @@ class DaskEngine:
                     deserted = None
                     continue
                 deserted = deserted or time.monotonic()
-                if time.monotonic() - deserted > self._settings.patience:
+                if time.monotonic() - deserted > self._settings.worker_timeout:
                     raise UserError(
-                        f"no worker is left at {self._client.scheduler.address} for {self._settings.patience:.0f} s:"
-                        " start some (`dask worker ADDRESS`) and run again"
+                        f"no worker has answered at {self._client.scheduler.address} for"
+                        f" {self._settings.worker_timeout:.0f} s: start some (`dask worker ADDRESS`) and run again"
                     ) from None
 
 
-def _done(work: Callable[[Part], Result], part: Part) -> Result:
+def _done(work: Callable[[RowRange], Result], part: RowRange) -> Result:
     return work(part)
 
 
-def _result(future: Future, part: Part) -> Any:
+def _result(future: Future, part: RowRange) -> Any:
     try:
         return future.result()
     except KilledWorker as error:
@@ -111,7 +111,7 @@ def dask_engine(settings: EngineSettings) -> Iterator[DaskEngine]:
     """Workers of a scheduler that runs somewhere, or some on this machine that end with the context."""
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": f"{GIB}B"}):
         if settings.address is not None:
-            with _client_of(settings.address, settings.patience) as client:
+            with _client_of(settings.address, settings.worker_timeout) as client:
                 yield DaskEngine(client, settings)
             return
         limit = "auto" if settings.memory is None else int(settings.memory * GIB)
@@ -131,9 +131,9 @@ def dask_engine(settings: EngineSettings) -> Iterator[DaskEngine]:
 
 
 @contextmanager
-def _client_of(address: str, patience: float) -> Iterator[Client]:
+def _client_of(address: str, worker_timeout: float) -> Iterator[Client]:
     try:
-        client = Client(address, timeout=patience)
+        client = Client(address, timeout=worker_timeout)
     except (OSError, TimeoutError, ValueError) as error:
         raise UserError(
             f"no Dask scheduler at engine.address = {address} ({error}): start one with `dask scheduler`, or set the"
@@ -141,10 +141,10 @@ def _client_of(address: str, patience: float) -> Iterator[Client]:
         ) from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=patience)
+            client.wait_for_workers(1, timeout=worker_timeout)
         except TimeoutError as error:
             raise UserError(
-                f"the Dask scheduler at {address} has no worker after {patience:.0f} s: start some with"
+                f"the Dask scheduler at {address} has no worker after {worker_timeout:.0f} s: start some with"
                 f" `dask worker {address} --nthreads 1`"
             ) from error
         logger.info("%d Dask workers at %s", len(client.nthreads()), address)

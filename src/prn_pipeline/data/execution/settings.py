@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 #: Rows from the first to before the second.
-Part = tuple[int, int]
+RowRange = tuple[int, int]
 
 
 class EngineSettings(BaseModel):
@@ -31,7 +31,7 @@ class EngineSettings(BaseModel):
         None, gt=0, description="GiB that a started process may use; null: its share of the machine"
     )
     shards: int = Field(4, ge=1, description="shards of a store that one task makes, or reads")
-    patience: float = Field(60, gt=0, description="seconds to wait for a worker where there is none")
+    worker_timeout: float = Field(60, gt=0, description="seconds to wait for a worker where there is none")
 
     @model_validator(mode="after")
     def _only_dask_has_an_address(self) -> EngineSettings:
@@ -43,7 +43,7 @@ class EngineSettings(BaseModel):
 class Engine(Protocol):
     """Does one thing to many parts."""
 
-    def parts(self, rows: int, together: int = 1) -> list[Part]:
+    def parts(self, rows: int, together: int = 1) -> list[RowRange]:
         """Rows 0 .. `rows` in parts; none tears apart what a plain run computes at once, nor a shard of a store.
 
         Args:
@@ -52,7 +52,7 @@ class Engine(Protocol):
         """
         ...
 
-    def run(self, work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+    def run(self, work: Callable[[RowRange], Result], parts: Iterable[RowRange]) -> Iterator[Result]:
         """Results of `work`, in the order of the parts.
 
         Args:
@@ -65,11 +65,11 @@ class Engine(Protocol):
 class LocalEngine:
     """This process; all rows are one part."""
 
-    def parts(self, rows: int, together: int = 1) -> list[Part]:
+    def parts(self, rows: int, together: int = 1) -> list[RowRange]:
         """See `Engine`."""
         return [(0, rows)]
 
-    def run(self, work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+    def run(self, work: Callable[[RowRange], Result], parts: Iterable[RowRange]) -> Iterator[Result]:
         """See `Engine`."""
         return map(work, parts)
 
@@ -77,7 +77,7 @@ class LocalEngine:
 LOCAL = LocalEngine()
 
 
-def whole_shards(rows: int, together: int, shards: int) -> list[Part]:
+def whole_shards(rows: int, together: int, shards: int) -> list[RowRange]:
     """Parts of about `shards` shards, for processes that know nothing of one another.
 
     A part ends where a shard of the store ends, so that nobody else writes to that shard, and where a plain run would

@@ -50,7 +50,7 @@ def splits_from_lists(
 
 
 def splits_from_column(folder: Path, split: ColumnSplit, known: Mapping[str, str]) -> dict[str, str]:
-    """{sample_id: split} from a column of a table; rows with an empty cell are left out.
+    """{sample_id: split} from a column of a table; rows with an empty run are left out.
 
     Raises:
         UserError: as `splits_from_lists`, or the column says something else than train, val and test.
@@ -122,10 +122,10 @@ def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -
             "right ones with `id` and `column`."
         )
     found: dict[str, str] = {}
-    for sample_id, cell in zip(_known_ids(list(table[id_column]), known, file), table[column], strict=True):
-        if found.setdefault(sample_id, cell.strip()) != cell.strip():
+    for sample_id, run in zip(_known_ids(list(table[id_column]), known, file), table[column], strict=True):
+        if found.setdefault(sample_id, run.strip()) != run.strip():
             raise UserError(
-                f"{file}: sample {sample_id} stands there twice, as '{found[sample_id]}' and as '{cell.strip()}'. "
+                f"{file}: sample {sample_id} stands there twice, as '{found[sample_id]}' and as '{run.strip()}'. "
                 "Keep one row."
             )
     return found

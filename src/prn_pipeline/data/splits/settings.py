@@ -107,7 +107,7 @@ class ColumnSplit(_GivenSplit):
     method: Literal["column"] = Field(description="Read the splits from a column of a CSV file.")
     file: RelativePath = Field(description="CSV file below the data set's folder (a .tsv file is split at tabs).")
     id: str = Field(default="sample_id", description="Column that holds the sample ids (or image file names).")
-    column: str = Field(default="split", description="Column that holds the split; an empty cell leaves it out.")
+    column: str = Field(default="split", description="Column that holds the split; an empty run leaves it out.")
     train: str = Field(default="train", description="What the column says for train.")
     val: str = Field(default="val", description="What the column says for val.")
     test: str = Field(default="test", description="What the column says for test.")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.locations import described_last, is_remote, zarr_store
 from prn_pipeline.errors import UserError
 
@@ -140,7 +140,7 @@ def new_store(path: Path, attributes: dict[str, Any]) -> Iterator[Path]:
         with described_last(path, attributes):
             yield path
         return
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         zarr.create_group(temporary, attributes=attributes)
         yield temporary
 

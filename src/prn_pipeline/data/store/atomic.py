@@ -24,7 +24,7 @@ ABANDONED = 24 * 3600
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` when the block ends well, remove it otherwise.
 
     Works for a file and for a folder; the block creates whichever it wants under the temporary name. The temporary
@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix in FOLDERS and path.parent.is_dir():
         _remove_abandoned(path)
-    temporary = _beside(path, os.getpid(), "partial")
+    temporary = _temporary_path(path, os.getpid(), "partial")
     _remove(temporary)
     try:
         yield temporary
@@ -52,14 +52,14 @@ def _swap(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
         return
     # A folder that is not empty cannot be renamed over: move the old one aside for the instant between two renames.
-    retired = _beside(path, os.getpid(), "retired")
+    retired = _temporary_path(path, os.getpid(), "retired")
     _remove(retired)
     os.replace(path, retired)
     os.replace(temporary, path)
     _remove(retired)
 
 
-def _beside(path: Path, process: int | str, state: str) -> Path:
+def _temporary_path(path: Path, process: int | str, state: str) -> Path:
     """Name for what a process of this machine is making; on a shared disk other machines have others."""
     return path.with_name(f".{path.stem}.{crc32(platform.node().encode()):08x}-{process}.{state}{path.suffix}")
 
@@ -67,7 +67,7 @@ def _beside(path: Path, process: int | str, state: str) -> Path:
 def _remove_abandoned(path: Path) -> None:
     """What killed processes have left behind, as far as it can be removed."""
     names = {
-        re.compile(re.escape(_beside(path, "PROCESS", state).name).replace("PROCESS", r"(\d+)"))
+        re.compile(re.escape(_temporary_path(path, "PROCESS", state).name).replace("PROCESS", r"(\d+)"))
         for state in ("partial", "retired")
     }
     for left in path.parent.iterdir():

@@ -18,7 +18,7 @@ CLASSES = "classes"
 
 @dataclass(frozen=True)
 class ClassMaps(Samples):
-    """Rows of maps: row i is of sample i // C and of class i % C, C = `maps_an_image`.
+    """Rows of maps: row i is of sample i // C and of class i % C, C = `maps_per_image`.
 
     Whatever works on binary samples works on these: a mask says where the row's class is, an image is that of its
     sample, and stores of maps have a row each. Nothing is copied but what is asked for.
@@ -26,14 +26,14 @@ class ClassMaps(Samples):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number = self.maps_an_image
+        number = self.maps_per_image
         repeated = self.manifest.loc[self.manifest.index.repeat(number)].reset_index(drop=True)
         repeated["class_id"] = np.tile(np.arange(number), len(self.manifest))
         repeated.attrs = dict(self.manifest.attrs)
         object.__setattr__(self, "manifest", repeated)
 
     @property
-    def maps_an_image(self) -> int:
+    def maps_per_image(self) -> int:
         """How many classes there are."""
         return int(self.stores["samples"].attributes[CLASSES])
 
@@ -42,11 +42,11 @@ class ClassMaps(Samples):
         store = self.store_of(name)
         if len(store) == len(self.manifest):
             return store.read(name, rows)
-        images, places = np.unique(np.asarray(rows, np.int64) // self.maps_an_image, return_inverse=True)
+        images, places = np.unique(np.asarray(rows, np.int64) // self.maps_per_image, return_inverse=True)
         found = store.read(name, images)[places]
         if name != "masks":
             return found
-        ids = (np.asarray(rows) % self.maps_an_image)[:, None, None]
+        ids = (np.asarray(rows) % self.maps_per_image)[:, None, None]
         return np.where(found == IGNORE, np.uint8(IGNORE), (found == ids).astype(np.uint8))
 
 

@@ -68,7 +68,7 @@ def is_remote(path: Path) -> bool:
     return not isinstance(path, Path)
 
 
-def is_whole(path: Path) -> bool:
+def is_complete(path: Path) -> bool:
     """Whether there is a file, or a folder that was written to its end; array stores have `zarr.json` for that."""
     return path.is_file() or (path / MARKER).is_file() if is_remote(path) else path.exists()
 
@@ -87,7 +87,7 @@ def local_copy(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def uploading(path: Path) -> Iterator[Path]:
-    """`atomic.replacing` for a bucket: gives a local path, whose file or folder replaces what is at `path`."""
+    """`atomic.atomic_write` for a bucket: gives a local path, whose file or folder replaces what is at `path`."""
     with TemporaryDirectory() as folder:
         made = Path(folder) / path.name
         yield made

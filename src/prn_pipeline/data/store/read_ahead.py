@@ -1,4 +1,4 @@
-"""Reading the next batch while this one is computed."""
+"""RefinerInput the next batch while this one is computed."""
 
 from __future__ import annotations
 

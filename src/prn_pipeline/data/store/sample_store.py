@@ -33,7 +33,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         identity = self.manifest.attrs.get(IDENTITY)
-        fitting = {len(self.manifest), len(self.manifest) * self.maps_an_image}
+        fitting = {len(self.manifest), len(self.manifest) * self.maps_per_image}
         for role, store in self.stores.items():
             if len(store) not in fitting or store.attributes.get(IDENTITY) != identity:
                 raise UserError(
@@ -42,7 +42,7 @@ class Samples:
                 )
 
     @property
-    def maps_an_image(self) -> int:
+    def maps_per_image(self) -> int:
         """So many neighbouring rows belong to one image."""
         return 1
 
@@ -65,7 +65,7 @@ class Samples:
 
     def batches(self, names: Sequence[str], rows: np.ndarray) -> Iterator[list[np.ndarray]]:
         """The arrays `names` of `rows`, a shard at a time; the next is read while the caller works on this one."""
-        parts = shards(rows, self.maps_an_image)
+        parts = shards(rows, self.maps_per_image)
         return read_ahead([self.array(name, part) for name in names] for part in parts)
 
     def holds(self, name: str) -> bool:

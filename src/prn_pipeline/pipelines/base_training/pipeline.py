@@ -7,8 +7,8 @@ from prn_pipeline.pipelines.base_training.nodes import train_base, train_folds
 _INPUTS = [
     "samples",
     "manifest",
-    "params:cell.base_model",
-    "params:cell.base_training",
+    "params:run.base_model",
+    "params:run.base_training",
     "params:seed",
     "params:checkpoints",
 ]

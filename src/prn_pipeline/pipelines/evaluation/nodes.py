@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prn_pipeline.data.episodes import CATEGORY, episode_samples
-from prn_pipeline.data.execution.array_parts import ArrayParts, made_by
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.settings import DatasetSettings
@@ -24,7 +24,7 @@ from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune
 from prn_pipeline.stages.evaluation.model_costs import model_costs
 from prn_pipeline.stages.evaluation.native_resolution import native_resolution
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
-from prn_pipeline.stages.evaluation.task_measures import measures_of
+from prn_pipeline.stages.evaluation.task_metrics import task_metrics
 from prn_pipeline.tracking.provenance import settings_digests
 from prn_pipeline.tracking.stage_costs import Costs
 from prn_pipeline.training.tiling import Tiles
@@ -38,13 +38,13 @@ def refine_test_maps(
     settings: dict[str, Any],
     tiles: dict[str, int],
     engine: dict[str, Any],
-) -> ArrayStream | ArrayParts:
+) -> ArrayStream | DeferredArrays:
     """PRN's logits of the test samples, in order of the manifest."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     rows = stores.rows(["test"])
     make = partial(refined_maps, stores, rows, refiner, settings["batch_size"], Tiles(**tiles))
     attributes = {IDENTITY: manifest.attrs[IDENTITY]}
-    return made_by(read_engine(engine), make, len(rows), attributes, stores.maps_an_image)
+    return made_by(read_engine(engine), make, len(rows), attributes, stores.maps_per_image)
 
 
 def describe_learning_maps(
@@ -73,8 +73,8 @@ def evaluate(
     refiner: Refiner | FoldEnsemble,
     dataset_costs: Costs,
     base_costs: Costs,
-    cell_costs: Costs,
-    cell: dict[str, Any],
+    run_costs: Costs,
+    run: dict[str, Any],
     data_root: str,
     patch_size: int,
     settings: dict[str, Any],
@@ -85,22 +85,22 @@ def evaluate(
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     resize = None
     if settings["resolution"] == "native":
-        described = DatasetSettings.model_validate(cell["dataset"])
-        resize = native_resolution(cell["names"]["dataset"], described, Path(data_root), stores.manifest)
+        described = DatasetSettings.model_validate(run["dataset"])
+        resize = native_resolution(run["names"]["dataset"], described, Path(data_root), stores.manifest)
     rows: np.ndarray = stores.rows(["test"])
     categories = stores.manifest[CATEGORY].to_numpy()[rows] if CATEGORY in stores.manifest else ()
-    besides = measures_of(cell["dataset"]["task"], cell["dataset"]["classes"], categories)
+    besides = task_metrics(run["dataset"]["task"], run["dataset"]["classes"], categories)
     with open_engine(read_engine(engine)) as workers:
         thresholds = tune_thresholds(stores, map_manifest, workers)
         measured = measure(stores, refined, rows, thresholds, patch_size, resize, besides, workers)
-    scored = score_methods(measured, settings["resamples"], cell["names"]["seed"], besides)
+    scored = score_methods(measured, settings["resamples"], run["names"]["seed"], besides)
     scored["methods"]["tuned_threshold"]["threshold"] = thresholds[0] if len(thresholds) == 1 else thresholds
-    costs = dataset_costs | base_costs | cell_costs
+    costs = dataset_costs | base_costs | run_costs
     so_far = costs.get("evaluation", {"seconds": 0.0, "memory_mib": 0.0})
     spent = so_far["seconds"] + time.perf_counter() - start
     costs["evaluation"] = {"seconds": round(spent, 2), "memory_mib": so_far["memory_mib"]}
-    scores = {**cell["names"], "resolution": settings["resolution"], **scored}
-    scores["settings"] = settings_digests(cell, patch_size, settings["resolution"])
+    scores = {**run["names"], "resolution": settings["resolution"], **scored}
+    scores["settings"] = settings_digests(run, patch_size, settings["resolution"])
     if isinstance(refiner, FoldEnsemble):
         scores["guard"] = refiner.guard
     known = None if isinstance(base_model, MapFiles) else base_model

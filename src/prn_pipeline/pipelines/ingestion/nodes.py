@@ -26,5 +26,5 @@ def ingest(dataset: str, settings: dict[str, Any], data_root: str) -> tuple[Arra
     )
     attributes = {IDENTITY: manifest.attrs[IDENTITY]}
     if chosen.classes:
-        attributes[CLASSES] = chosen.maps_an_image
+        attributes[CLASSES] = chosen.maps_per_image
     return ArrayStream(batches, attributes), manifest

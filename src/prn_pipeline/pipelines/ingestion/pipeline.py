@@ -11,7 +11,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
         [
             node(
                 ingest,
-                inputs=["params:dataset", "params:cell.dataset", "params:ingestion.data_root"],
+                inputs=["params:dataset", "params:run.dataset", "params:ingestion.data_root"],
                 outputs=["samples", "manifest"],
                 name="ingest",
             )

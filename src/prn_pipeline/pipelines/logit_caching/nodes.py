@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.data.episodes import SUPPORT, episode_samples
-from prn_pipeline.data.execution.array_parts import ArrayParts, made_by
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.store.class_maps import map_samples
@@ -27,18 +27,18 @@ def cache_logits(
     base_model: AnyBaseModel,
     fold_models: dict[str, RunnableModel],
     settings: dict[str, Any],
-    cell: dict[str, Any],
+    run: dict[str, Any],
     data_root: str,
     tiles: dict[str, int],
     engine: dict[str, Any],
-) -> tuple[ArrayStream | ArrayParts, pd.DataFrame]:
+) -> tuple[ArrayStream | DeferredArrays, pd.DataFrame]:
     """The maps of every sample, and which model made them."""
     attributes = {IDENTITY: manifest.attrs[IDENTITY], "protocol": settings["protocol"]}
     stores = Samples(manifest, {"samples": samples})
     maps = map_samples(manifest, {"samples": samples}).manifest
     if isinstance(base_model, MapFiles):
-        name = cell["names"]["dataset"]
-        folder = folder_of_maps(base_model.settings, name, cell["dataset"]["folder"], Path(data_root))
+        name = run["names"]["dataset"]
+        folder = folder_of_maps(base_model.settings, name, run["dataset"]["folder"], Path(data_root))
         map_manifest = assign_maps(maps, folder, base_model.settings.seen)
         digest = folder.digest(map_manifest.loc[map_manifest["model"] != NO_MAP, "sample_id"])
         attributes["models"] = {EXTERNAL: digest}

@@ -17,7 +17,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "base_model",
                     "fold_models",
                     "params:logit_caching",
-                    "params:cell",
+                    "params:run",
                     "params:ingestion.data_root",
                     "params:tiles",
                     "params:engine",

@@ -1,4 +1,4 @@
-"""Pack the cell's networks into a predictor, and let it challenge the champion."""
+"""Pack the run's networks into a predictor, and let it challenge the champion."""
 
 import logging
 from pathlib import Path
@@ -30,7 +30,7 @@ def pack_predictor(
     refiner: Refiner | FoldEnsemble,
     descriptions: ArrayStore,
     manifest: pd.DataFrame,
-    cell: dict[str, Any],
+    run: dict[str, Any],
     settings: dict[str, Any],
     tiles: dict[str, int],
 ) -> Predictor:
@@ -38,11 +38,11 @@ def pack_predictor(
     seen = manifest.loc[manifest["split"] != "test", "sha256"]
     described = PredictorSettings.model_validate(
         {
-            "image_size": cell["dataset"]["image_size"],
-            "bands": cell["dataset"]["bands"],
-            "classes": cell["dataset"]["classes"],
+            "image_size": run["dataset"]["image_size"],
+            "bands": run["dataset"]["bands"],
+            "classes": run["dataset"]["classes"],
             "tiles": tiles,
-            "made_by": scope_path("cell", cell["names"]),
+            "made_by": scope_path("run", run["names"]),
             "learned_from": tuple(sorted(seen)),
             **settings,
         }
@@ -52,10 +52,10 @@ def pack_predictor(
 
 
 def challenge_champion(
-    predictor: Predictor, manifest: pd.DataFrame, cell: dict[str, Any], data_root: str, settings: dict[str, Any]
+    predictor: Predictor, manifest: pd.DataFrame, run: dict[str, Any], data_root: str, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Compare the predictor with the registry's champion on the test images; the better one is champion then."""
-    name, described = cell["names"]["dataset"], DatasetSettings.model_validate(cell["dataset"])
+    name, described = run["names"]["dataset"], DatasetSettings.model_validate(run["dataset"])
     maps = None
     if isinstance(predictor.base, MapFiles):
         maps = folder_of_maps(predictor.base.settings, name, described.folder, Path(data_root))

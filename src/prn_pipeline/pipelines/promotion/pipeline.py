@@ -1,4 +1,4 @@
-"""promotion: a cell's networks to the registry's champion, if they are better."""
+"""promotion: a run's networks to the registry's champion, if they are better."""
 
 from kedro.pipeline import Pipeline, node, pipeline
 
@@ -16,7 +16,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "refiner",
                     "descriptions",
                     "manifest",
-                    "params:cell",
+                    "params:run",
                     "params:predictor",
                     "params:tiles",
                 ],
@@ -25,7 +25,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
             ),
             node(
                 challenge_champion,
-                inputs=["predictor", "manifest", "params:cell", "params:ingestion.data_root", "params:promotion"],
+                inputs=["predictor", "manifest", "params:run", "params:ingestion.data_root", "params:promotion"],
                 outputs="promotion",
                 name="challenge_champion",
             ),

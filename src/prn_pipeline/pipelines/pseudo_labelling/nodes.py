@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from prn_pipeline.data.execution.array_parts import ArrayParts, made_by
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.store.class_maps import map_samples
@@ -20,7 +20,7 @@ def make_pseudo_labels(
     map_manifest: pd.DataFrame,
     settings: dict[str, Any],
     engine: dict[str, Any],
-) -> ArrayStream | ArrayParts:
+) -> ArrayStream | DeferredArrays:
     """Pseudo-labels of the maps that PRN may learn from."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     make = partial(pseudo_label_batches, stores, map_manifest, settings["patch_size"], settings["levels"])

@@ -24,7 +24,7 @@ def build_report(
     per_image: pd.DataFrame,
     base_history: pd.DataFrame,
     prn_history: pd.DataFrame,
-    cell: dict[str, Any],
+    run: dict[str, Any],
     pseudo_labelling: dict[str, Any],
     settings: dict[str, Any],
 ) -> tuple[str, dict[str, bytes]]:
@@ -32,14 +32,14 @@ def build_report(
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     report = render_report(
         ReportInputs(
-            cell=cell["names"],
+            run=run["names"],
             scores=scores,
             history={"base_training": base_history, "prn_training": prn_history},
             thresholds=pseudo_labels.read("thresholds", learning_rows(map_manifest)),
             maps=map_statistics(stores, refined, pseudo_labelling["patch_size"]),
             per_image=per_image,
-            gallery=gallery(stores, refined, per_image, settings["gallery_rows"], cell["dataset"]["classes"]),
-            parameters={key: value for key, value in cell.items() if key != "names"}
+            gallery=gallery(stores, refined, per_image, settings["gallery_rows"], run["dataset"]["classes"]),
+            parameters={key: value for key, value in run.items() if key != "names"}
             | {"pseudo_labelling": pseudo_labelling},
             provenance=provenance(manifest.attrs[IDENTITY]),
         )

@@ -22,7 +22,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "per_image",
                     "base_history",
                     "prn_history",
-                    "params:cell",
+                    "params:run",
                     "params:pseudo_labelling",
                     "params:reporting",
                 ],

@@ -22,7 +22,7 @@ from prn_pipeline.refinement.pseudo_labels.labels import patch_pseudo_labels
 LEAST_FOREGROUND = torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps
 
 
-def turn_signs(logits: Tensor, masks: Tensor) -> Tensor:
+def apply_mask_to_logits(logits: Tensor, masks: Tensor) -> Tensor:
     """Logits that say what the masks say, as sure as before: unchanged where both agree, else of the other sign.
 
     Args:
@@ -38,7 +38,7 @@ def turn_signs(logits: Tensor, masks: Tensor) -> Tensor:
 
 
 class Decision(nn.Module):
-    """A rule that turns maps into masks and has no probabilities of its own: `turn_signs` makes logits of its masks."""
+    """A rule that gives masks and no probabilities: `apply_mask_to_logits` turns the masks into logits."""
 
 
 class FixedThreshold(Decision):
@@ -61,7 +61,7 @@ class FixedThreshold(Decision):
 
     def forward(self, base_logits: Tensor) -> Tensor:
         """Base logits float (N,1,H,W) -> float32 (N,1,H,W), above 0 exactly where probability > threshold."""
-        return turn_signs(base_logits, threshold_masks(base_logits.float().sigmoid(), self.threshold))
+        return apply_mask_to_logits(base_logits, threshold_masks(base_logits.float().sigmoid(), self.threshold))
 
 
 class RankSeg(Decision):
@@ -83,7 +83,7 @@ class RankSeg(Decision):
     def forward(self, base_logits: Tensor) -> Tensor:
         """Base logits float (N,1,H,W) -> float32 (N,1,H,W), above 0 exactly where RankSEG's masks are foreground."""
         masks = rankseg_masks(base_logits[:, 0].float().sigmoid(), self.metric)
-        return turn_signs(base_logits, masks[:, None])
+        return apply_mask_to_logits(base_logits, masks[:, None])
 
 
 class PatchOracle(Decision):
@@ -110,4 +110,4 @@ class PatchOracle(Decision):
             UserError: see `patch_pseudo_labels`.
         """
         found = patch_pseudo_labels(base_logits[:, 0].float().sigmoid(), masks, self.patch_size, self.levels)
-        return turn_signs(base_logits, (found.labels == 1)[:, None])
+        return apply_mask_to_logits(base_logits, (found.labels == 1)[:, None])

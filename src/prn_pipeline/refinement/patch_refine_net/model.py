@@ -14,7 +14,12 @@ from torch.nn import functional as F
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.blocks import DecoderStep, PyramidPooling, R2Block
-from prn_pipeline.refinement.patch_refine_net.cells import RELEASED_GRID, as_released, join_cells, split_into_cells
+from prn_pipeline.refinement.patch_refine_net.grid_cells import (
+    RELEASED_GRID,
+    join_cells,
+    split_into_cells,
+    with_upstream_bug,
+)
 
 GRIDS = (0, 1, 2, 4, 8, 16)
 SHRINKS = (1, 2, 4)
@@ -75,8 +80,8 @@ class PatchRefineNet(nn.Module):
         shared_norm: the recurrent passes share their batch norm, as in the paper; False trains to better eval results
             (see `blocks.RecurrentUnit`).
         head_kernel: size of the last convolution; None takes the released models' choice, 1 for grid=0, else 3.
-        released_slip: repeat the released P64's mix-up of one row of cells (`cells.as_released`), which its published
-            weights need; only with grid=8. Leave it off for anything newly trained.
+        upstream_bug: repeat the released P64's mix-up of one row of grid cells, which its published weights need (see
+            `grid_cells.with_upstream_bug`); only with grid=8. Leave it off for anything newly trained.
 
     Raises:
         UserError: a setting outside these ranges.
@@ -92,14 +97,14 @@ class PatchRefineNet(nn.Module):
         shrink: int = 1,
         shared_norm: bool = True,
         head_kernel: int | None = None,
-        released_slip: bool = False,
+        upstream_bug: bool = False,
     ) -> None:
         super().__init__()
         head_kernel = (3 if grid else 1) if head_kernel is None else head_kernel
-        _check_settings(width, grid, in_channels, shrink, head_kernel, released_slip)
+        _check_settings(width, grid, in_channels, shrink, head_kernel, upstream_bug)
         self.width, self.grid, self.in_channels = width, grid, in_channels
         self.residual, self.shrink, self.shared_norm = residual, shrink, shared_norm
-        self.head_kernel, self.released_slip = head_kernel, released_slip
+        self.head_kernel, self.upstream_bug = head_kernel, upstream_bug
         widths = [width, 2 * width, 4 * width, 8 * width]
         channels = (in_channels + residual) * shrink**2
         self.encoder = nn.ModuleList(
@@ -116,7 +121,7 @@ class PatchRefineNet(nn.Module):
     @property
     def settings(self) -> dict[str, int | bool]:
         """The constructor's arguments: `PatchRefineNet(**settings)` has the same architecture."""
-        names = ("width", "grid", "in_channels", "residual", "shrink", "shared_norm", "head_kernel", "released_slip")
+        names = ("width", "grid", "in_channels", "residual", "shrink", "shared_norm", "head_kernel", "upstream_bug")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -157,8 +162,8 @@ class PatchRefineNet(nn.Module):
         local_logits = None
         if self.local_branch is not None:
             cells = [split_into_cells(feature, self.grid) for feature in features]
-            if self.released_slip:
-                cells[1] = as_released(cells[1])
+            if self.upstream_bug:
+                cells[1] = with_upstream_bug(cells[1])
             joined = join_cells(self.local_branch(cells), self.grid)
             local_logits = F.pixel_shuffle(joined, self.shrink)[..., :height, :width]
         if self.residual:
@@ -168,9 +173,7 @@ class PatchRefineNet(nn.Module):
         return RefinedMaps(global_logits, local_logits)
 
 
-def _check_settings(
-    width: int, grid: int, in_channels: int, shrink: int, head_kernel: int, released_slip: bool
-) -> None:
+def _check_settings(width: int, grid: int, in_channels: int, shrink: int, head_kernel: int, upstream_bug: bool) -> None:
     if grid not in GRIDS:
         raise UserError(f"grid={grid!r} is not one of {GRIDS}; 8 is the paper's P64, 0 leaves the local branch out")
     if width < 1 or in_channels < 1:
@@ -179,7 +182,5 @@ def _check_settings(
         raise UserError(f"shrink={shrink!r} is not one of {SHRINKS}; 1 is the paper's")
     if head_kernel not in (1, 3):
         raise UserError(f"head_kernel={head_kernel!r} is neither 1 nor 3; leave it out to take the released choice")
-    if released_slip and grid != RELEASED_GRID:
-        raise UserError(
-            f"released_slip=True goes with grid={RELEASED_GRID}, found grid={grid}; leave released_slip out"
-        )
+    if upstream_bug and grid != RELEASED_GRID:
+        raise UserError(f"upstream_bug=True goes with grid={RELEASED_GRID}, found grid={grid}; leave upstream_bug out")

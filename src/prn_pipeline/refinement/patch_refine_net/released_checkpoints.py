@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.patch_refine_net.cells import RELEASED_GRID
+from prn_pipeline.refinement.patch_refine_net.grid_cells import RELEASED_GRID
 from prn_pipeline.refinement.patch_refine_net.model import PatchRefineNet
 
 # Ours -> released, in this order. Stages count from 1 at full resolution there, and decoder steps from 3 down to 1.
@@ -56,7 +56,7 @@ def load_published(path: str | Path, grid: int | None = None) -> PatchRefineNet:
             branch and 0 (P0) where it has none; pass 4 for the released P4.
 
     Returns:
-        The model in eval mode, on the CPU, in float32; P64 with `released_slip`, without which it is another network.
+        The model in eval mode, on the CPU, in float32; P64 with `upstream_bug`, without which it is another network.
 
     Raises:
         UserError: no such file, not a readable checkpoint, or names or shapes that do not make a PatchRefineNet.
@@ -68,9 +68,9 @@ def load_published(path: str | Path, grid: int | None = None) -> PatchRefineNet:
     first, head = (released.get(n) for n in ("encoding.RRCNN1.Conv_1x1.weight", "out_global.0.weight"))
     slip = grid == RELEASED_GRID
     if first is not None and head is not None and first.ndim == 4 and head.ndim == 4:
-        model = PatchRefineNet(first.shape[0], grid, first.shape[1], head_kernel=head.shape[-1], released_slip=slip)
+        model = PatchRefineNet(first.shape[0], grid, first.shape[1], head_kernel=head.shape[-1], upstream_bug=slip)
     else:
-        model = PatchRefineNet(grid=grid, released_slip=slip)
+        model = PatchRefineNet(grid=grid, upstream_bug=slip)
     ours = model.state_dict()
     names = {published_name(name): name for name in ours}
     problems = _differences({new: ours[old] for new, old in names.items()}, released)

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.region_detail.correction_strength import CANDIDATES, Judgement
+from prn_pipeline.refinement.region_detail.correction_strength import CANDIDATES, Selection
 
 
-class ClassTrustTuner:
+class ClassCorrectionTuner:
     """The choice with the best mean IoU over classes: `update` for every batch, then `best`.
 
-    As `trust_tuning.TrustTuner`, but of maps of which C belong to one image. A shift of all logits would change
+    As `trust_tuning.CorrectionTuner`, but of maps of which C belong to one image. A shift of all logits would change
     nothing: the order of classes stays.
 
     Args:
@@ -43,7 +43,7 @@ class ClassTrustTuner:
             pairs = (truth * classes + said)[valid]
             self._confusion[number] += torch.bincount(pairs, minlength=classes**2).view(classes, classes).numpy()
 
-    def best(self) -> Judgement:
+    def best(self) -> Selection:
         """The best candidate; of equally good ones the first, which trusts least.
 
         Raises:
@@ -53,7 +53,7 @@ class ClassTrustTuner:
             raise UserError("no map was counted, so there is nothing to choose by; update the tuner first")
         found = [_mean_iou(confusion) for confusion in self._confusion]
         winner = int(np.argmax(found))
-        return Judgement(CANDIDATES[winner], found[0], found[winner])
+        return Selection(CANDIDATES[winner], found[0], found[winner])
 
 
 def _mean_iou(confusion: np.ndarray) -> float:

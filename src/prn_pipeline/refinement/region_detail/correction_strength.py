@@ -20,7 +20,7 @@ NO_SHIFT = 40
 LEAST_GAIN = 0.002
 
 
-class Trust(NamedTuple):
+class Correction(NamedTuple):
     """What is made of base logits, starting logits and refined logits.
 
     Attributes:
@@ -45,18 +45,18 @@ class Trust(NamedTuple):
 
 
 #: Without their shifts. The untouched base model first: it wins a draw.
-CANDIDATES = (Trust(0.0, 0.0), *(Trust(1.0, strength) for strength in STRENGTHS))
+CANDIDATES = (Correction(0.0, 0.0), *(Correction(1.0, strength) for strength in STRENGTHS))
 
 
-class Judgement(NamedTuple):
+class Selection(NamedTuple):
     """The choice, and the iou_micro of the base model and of the refiner under it, on the same maps."""
 
-    trust: Trust
+    trust: Correction
     base_iou: float
     refined_iou: float
 
 
-class TrustTuner:
+class CorrectionTuner:
     """The choice with the best `iou_micro` over a set of maps: `update` for every batch, then `best`.
 
     The guard of the method: where nothing gains, the base model stays as it is. A shift of all logits (which is a
@@ -89,7 +89,7 @@ class TrustTuner:
             found = torch.bincount(above + truth * (len(SHIFTS) + 1), minlength=2 * (len(SHIFTS) + 1))
             self._counts[fold, number] += found.view(2, -1).numpy()
 
-    def best(self) -> Judgement:
+    def best(self) -> Selection:
         """The best candidate; of equally good ones the first, which trusts least.
 
         Raises:
@@ -104,7 +104,7 @@ class TrustTuner:
         found = [self._judged(intersection[:, number], union[:, number]) for number in range(len(CANDIDATES))]
         winner = int(np.argmax([iou for _, iou in found]))
         trust = CANDIDATES[winner]._replace(shift=float(SHIFTS[found[winner][0]]))
-        return Judgement(trust, float(_iou(intersection[:, 0], union[:, 0])[NO_SHIFT]), found[winner][1])
+        return Selection(trust, float(_iou(intersection[:, 0], union[:, 0])[NO_SHIFT]), found[winner][1])
 
     @staticmethod
     def _judged(intersection: np.ndarray, union: np.ndarray) -> tuple[int, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prn_pipeline.refinement.region_detail.correction_strength import Judgement, Trust
+from prn_pipeline.refinement.region_detail.correction_strength import Correction, Selection
 from prn_pipeline.refinement.region_detail.inputs import starting_logits
 from prn_pipeline.refinement.region_detail.model import CorrectedMaps, RegionDetailNet
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
@@ -31,7 +31,7 @@ class FoldEnsemble(nn.Module):
         super().__init__()
         self.settings = settings
         self.members = nn.ModuleList(RegionDetailNet(settings) for _ in range(settings.members))
-        self.register_buffer("trusted", torch.tensor(Trust(1.0, 1.0)))
+        self.register_buffer("trusted", torch.tensor(Correction(1.0, 1.0)))
         self.register_buffer("out_of_fold_iou", torch.full((2,), torch.nan))  # base model, refined
 
     @property
@@ -43,7 +43,7 @@ class FoldEnsemble(nn.Module):
         """Base logits (N,1,H,W) and the readings of `RegionDetailNet.forward` -> refined logits (N,1,H,W)."""
         return self.trusting(self.trust, base_logits, *readings)
 
-    def trusting(self, trust: Trust, base_logits: Tensor, *readings: Tensor) -> Tensor:
+    def trusting(self, trust: Correction, base_logits: Tensor, *readings: Tensor) -> Tensor:
         """`forward` as if the members were trusted so far."""
         base, start = base_logits.float(), self.start(base_logits, *readings)
         if not trust.strength:
@@ -56,18 +56,18 @@ class FoldEnsemble(nn.Module):
         return starting_logits(base_logits, dict(zip(self.arrays[1:], readings, strict=True)))
 
     @property
-    def trust(self) -> Trust:
+    def trust(self) -> Correction:
         """How far the members are trusted."""
-        return Trust(*self.trusted.tolist())
+        return Correction(*self.trusted.tolist())
 
     @property
     def guard(self) -> dict[str, float]:
-        """What was decided out of fold: start, strength and shift (see `Trust`), and iou_micro before and after."""
+        """The selection made out of fold: start, strength, shift (see `Correction`), and iou_micro before and after."""
         before, after = self.out_of_fold_iou.tolist()
         return {**self.trust._asdict(), "out_of_fold_base": before, "out_of_fold_refined": after}
 
-    def accept(self, judgement: Judgement) -> None:
-        """Trust the members so far from now on, and remember what that is worth out of fold."""
+    def accept(self, judgement: Selection) -> None:
+        """Correction the members so far from now on, and remember what that is worth out of fold."""
         self.trusted.copy_(torch.tensor(judgement.trust))
         self.out_of_fold_iou.copy_(torch.tensor([judgement.base_iou, judgement.refined_iou]))
 

@@ -10,24 +10,24 @@ from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
 
-Reading = Literal["views", "features", "images"]
+RefinerInput = Literal["tta", "features", "images"]
 
 #: The order of a refiner's arguments, whatever the order in its settings.
-READINGS: tuple[Reading, ...] = ("views", "features", "images")
+INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "features", "images")
 
 #: Brings logits near the size of probabilities, so that no input drowns the others.
 LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
 
-#: Maps that the full resolution gives: logit and probability of the base model; mean and spread of the views.
-CHANNELS: dict[str, int] = {"logits": 2, "views": 2}
+#: Maps that the full resolution gives: logit and probability of the base model; mean and spread of the tta.
+CHANNELS: dict[str, int] = {"logits": 2, "tta": 2}
 
 
-def in_order(reads: tuple[Reading, ...]) -> tuple[Reading, ...]:
-    """The same readings, each once, in the order of `READINGS`: settings that mean the same are the same."""
-    return tuple(name for name in READINGS if name in reads)
+def in_order(reads: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:
+    """The same readings, each once, in the order of `INPUT_ORDER`: settings that mean the same are the same."""
+    return tuple(name for name in INPUT_ORDER if name in reads)
 
 
-def channels_of(reads: tuple[Reading, ...], image_channels: int) -> int:
+def channels_of(reads: tuple[RefinerInput, ...], image_channels: int) -> int:
     """How many channels `pixel_inputs` gives."""
     known = CHANNELS | {"images": image_channels, "features": 0}
     return known["logits"] + sum(known[name] for name in reads)
@@ -38,14 +38,14 @@ def pixel_inputs(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
 
     Args:
         base_logits: float (N,1,H,W).
-        readings: views (N,2,H,W): mean and spread of logits; images (N,C,H,W) for `pixel_values`; where they are read.
+        readings: tta (N,2,H,W): mean and spread of logits; images (N,C,H,W) for `pixel_values`; where they are read.
 
     Returns:
         float32 (N,C,H,W), C as `channels_of` says.
     """
     inputs = [base_logits / LOGIT_SCALE, base_logits.sigmoid()]
-    if "views" in readings:
-        mean, spread = readings["views"].float().split(1, dim=1)
+    if "tta" in readings:
+        mean, spread = readings["tta"].float().split(1, dim=1)
         inputs += [mean / LOGIT_SCALE, spread / SPREAD_SCALE]
     if "images" in readings:
         inputs.append(pixel_values(readings["images"]) / 255 - 0.5)
@@ -53,8 +53,8 @@ def pixel_inputs(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
 
 
 def starting_logits(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
-    """What a correction is added to, float32 (N,1,H,W): the mean of views where they are read, else the base logits."""
-    return readings["views"][:, :1].float() if "views" in readings else base_logits.float()
+    """What a correction is added to, float32 (N,1,H,W): the TTA mean where they are read, else the base logits."""
+    return readings["tta"][:, :1].float() if "tta" in readings else base_logits.float()
 
 
 def resized_to(features: Tensor, size: tuple[int, int]) -> Tensor:

@@ -40,8 +40,8 @@ class RegionDetailNet(nn.Module):
     def __init__(self, settings: RegionDetailSettings) -> None:
         super().__init__()
         self.settings = settings
-        features = (settings.feature_channels or 0) if "features" in settings.reads else 0
-        pixels = channels_of(settings.reads, settings.image_channels)
+        features = (settings.feature_channels or 0) if "features" in settings.inputs else 0
+        pixels = channels_of(settings.inputs, settings.image_channels)
         # Features of a network have any size; running statistics bring them to one.
         self.feature_norm = nn.BatchNorm2d(features, affine=False) if features else None
         self.region = RegionBranch(pixels + features, settings.region_width) if settings.region_size else None
@@ -65,7 +65,7 @@ class RegionDetailNet(nn.Module):
 
         Args:
             base_logits: float (N,1,H,W); H and W are multiples of `settings.multiple`.
-            readings: in the order of `arrays`: views (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255.
+            readings: in the order of `arrays`: tta (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255.
 
         Raises:
             UserError: another number of readings, or a size that does not fit.
@@ -96,7 +96,7 @@ class RegionDetailNet(nn.Module):
         if readings != len(self.arrays) - 1:
             raise UserError(
                 f"this refiner reads {', '.join(self.arrays)}, in this order, but was given {1 + readings} of them:"
-                " pass each, or train a refiner with other `reads`"
+                " pass each, or train a refiner with other `inputs`"
             )
         if any(side % self.settings.multiple for side in base_logits.shape[-2:]):
             raise UserError(

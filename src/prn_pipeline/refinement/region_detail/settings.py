@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from prn_pipeline.refinement.region_detail.inputs import Reading, in_order
+from prn_pipeline.refinement.region_detail.inputs import RefinerInput, in_order
 
 
 class RegionDetailSettings(BaseModel):
@@ -14,8 +14,8 @@ class RegionDetailSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: Literal["region_detail"]
-    reads: Annotated[tuple[Reading, ...], AfterValidator(in_order)] = Field(
-        (), description="beside the logits: views, features, images"
+    inputs: Annotated[tuple[RefinerInput, ...], AfterValidator(in_order)] = Field(
+        (), description="beside the logits: tta, features, images"
     )
     region_size: int = Field(16, ge=0, description="pixels a side of a region with a shift and a scale; 0: no regions")
     region_width: int = Field(32, ge=4, description="channels of the region branch")
@@ -34,7 +34,7 @@ class RegionDetailSettings(BaseModel):
     @property
     def arrays(self) -> tuple[str, ...]:
         """Names of the stored arrays that the refiner reads, the base logits first."""
-        return ("logits", *self.reads)
+        return ("logits", *self.inputs)
 
     @property
     def multiple(self) -> int:

@@ -1,7 +1,7 @@
-"""All cells of a benchmark in one table, and who is ahead."""
+"""All runs of a benchmark in one table, and who is ahead."""
 
-from prn_pipeline.reporting.leaderboard.cells import Cell, read_cells
 from prn_pipeline.reporting.leaderboard.formats import terminal
 from prn_pipeline.reporting.leaderboard.page import Leaderboard, make_leaderboard
+from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun, read_runs
 
-__all__ = ["Cell", "Leaderboard", "make_leaderboard", "read_cells", "terminal"]
+__all__ = ["BenchmarkRun", "Leaderboard", "make_leaderboard", "read_runs", "terminal"]

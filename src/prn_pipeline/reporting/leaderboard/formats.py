@@ -20,7 +20,7 @@ COLUMNS = {
     "seeds": "that were run: with one the intervals know nothing of chance in training",
     "IoU": "iou_micro, mean over seeds ± half of its 95 % interval over images, and over seeds where there are several",
     "vs base": "gain over the base model in points of iou_micro",
-    "vs best rival": "a refiner's gain over the best of tuned threshold, RankSEG and views",
+    "vs best rival": "a refiner's gain over the best of tuned threshold, RankSEG and tta",
     "worse %": "share of test images whose IoU is below the base model's",
     "parameters": "of the base model, and of what a refiner adds to it",
     "GFLOP": "an image, likewise; more passes of the base model included",
@@ -67,7 +67,7 @@ def frame(standings: Sequence[Standing]) -> pd.DataFrame:
     )
 
 
-def cells(one: Standing) -> list[str]:
+def runs(one: Standing) -> list[str]:
     """A standing's numbers as text, in the order of `COLUMNS`."""
     return [
         str(len(one.seeds)),
@@ -106,7 +106,7 @@ def markdown(standings: Sequence[Standing]) -> str:
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * 3 + "---:|" * len(COLUMNS)]
     for one in standings:
         name = f"**{label(one.method)}**" if one.kind == "refiner" else label(one.method)
-        lines.append(f"| {' | '.join([f'`{one.dataset}`', f'`{one.base_model}`', name, *cells(one)])} |")
+        lines.append(f"| {' | '.join([f'`{one.dataset}`', f'`{one.base_model}`', name, *runs(one)])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -133,7 +133,7 @@ def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
         best = max(scores[dataset], key=scores[dataset].__getitem__, default=None)
         for one in of_group:
             style = "green" if one.method == best else "dim italic" if one.kind == "bound" else ""
-            values = cells(one)
+            values = runs(one)
             table.add_row(label(one.method), *(values[number] for number in shown), style=style)
         parts += [Text.assemble((dataset, "bold"), f"  {base_model}", (f"  {of_group[0].images} images", "dim")), table]
     return Group(*parts)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from prn_pipeline.reporting.cards import Card, draw_card
-from prn_pipeline.reporting.leaderboard.cells import Cell
 from prn_pipeline.reporting.leaderboard.figure_ranks import rank_diagram
-from prn_pipeline.reporting.leaderboard.formats import COLUMNS, cells, frame, label, markdown
+from prn_pipeline.reporting.leaderboard.formats import COLUMNS, frame, label, markdown, runs
 from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.ranks import Ranking, comparable_scores, rank_methods
+from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
 from prn_pipeline.reporting.leaderboard.standings import Estimate, Standing, standings
 from prn_pipeline.reporting.report import TEMPLATES
 from prn_pipeline.reporting.theme import DARK, LIGHT
@@ -29,8 +29,8 @@ class Leaderboard:
     """A finished leaderboard: texts of its files, and what they were made from.
 
     Attributes:
-        trouble: cells without scores.
-        mixed: what was averaged over cells of different settings; see `mixed_settings`.
+        trouble: runs without scores.
+        mixed: what was averaged over runs of different settings; see `mixed_settings`.
     """
 
     html: str
@@ -38,33 +38,33 @@ class Leaderboard:
     markdown: str
     standings: Sequence[Standing]
     ranking: Ranking
-    trouble: Sequence[Cell]
+    trouble: Sequence[BenchmarkRun]
     mixed: Sequence[str]
 
 
-def make_leaderboard(cells_of_it: Sequence[Cell], folder: Path, provenance: Mapping[str, str]) -> Leaderboard:
+def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Mapping[str, str]) -> Leaderboard:
     """Compare all methods of a benchmark.
 
     Args:
-        cells_of_it: done, failed and missing ones.
+        runs: done, failed and missing ones.
         folder: that the page will lie in; reports are linked from there.
         provenance: commit, versions, date: label -> text.
     """
-    found = standings(cells_of_it)
+    found = standings(runs)
     ranking = rank_methods(
         *comparable_scores([(s.dataset, s.base_model, s.method, s.iou_of_seed) for s in found if s.kind != "bound"])
     )
     refiners = {one.method for one in found if one.kind == "refiner"}
-    trouble = [cell for cell in cells_of_it if cell.state != "done"]
-    mixed = mixed_settings(cells_of_it)
+    trouble = [run for run in runs if run.state != "done"]
+    mixed = mixed_settings(runs)
     html = TEMPLATES.get_template("leaderboard.html.j2").render(
         light=LIGHT,
         dark=DARK,
         headline=headline(found, ranking),
         outcome=_outcome(found),
-        tiles=tiles(cells_of_it, found),
-        failed=[cell for cell in trouble if cell.failure],
-        missing_cells=[cell for cell in trouble if not cell.failure],
+        tiles=tiles(runs, found),
+        failed=[run for run in trouble if run.failure],
+        missing_runs=[run for run in trouble if not run.failure],
         mixed=mixed,
         rank_card=rank_card(ranking, refiners),
         rank_note=rank_note(ranking),
@@ -82,7 +82,7 @@ def headline(found: Sequence[Standing], ranking: Ranking) -> str:
     """The finding in one sentence."""
     best = best_refiner(found)
     if best is None:
-        return "No cell has been run yet."
+        return "No run has been run yet."
     gain = fixed(100 * mean_gain(found, best).mean, 1, signed=True)
     groups = sum(one.method == best for one in found)
     finding = (
@@ -119,16 +119,16 @@ def mean_gain(found: Sequence[Standing], method: str) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
-def tiles(cells_of_it: Sequence[Cell], found: Sequence[Standing]) -> dict[str, str]:
+def tiles(runs: Sequence[BenchmarkRun], found: Sequence[Standing]) -> dict[str, str]:
     """The numbers beside the headline: label -> value."""
-    states = [cell.state for cell in cells_of_it]
+    states = [run.state for run in runs]
     counted = {
-        "cells with scores": f"{states.count('done')} of {len(states)}",
+        "runs with scores": f"{states.count('done')} of {len(states)}",
         "data sets": str(len({one.dataset for one in found})),
         "base models": str(len({one.base_model for one in found})),
         "seeds": str(max((len(one.seeds) for one in found), default=0)),
     }
-    return counted | ({"cells failed": str(states.count("failed"))} if "failed" in states else {})
+    return counted | ({"runs failed": str(states.count("failed"))} if "failed" in states else {})
 
 
 def rank_card(ranking: Ranking, refiners: set[str]) -> Card | None:
@@ -183,9 +183,9 @@ def _row(one: Standing, folder: Path) -> dict[str, object]:
     return {
         "standing": one,
         "label": label(one.method),
-        "cells": [
+        "runs": [
             {"text": text, "sort": "" if math.isnan(value) else repr(float(value))}
-            for text, value in zip(cells(one), sort, strict=True)
+            for text, value in zip(runs(one), sort, strict=True)
         ],
         "reports": reports,
     }

@@ -11,13 +11,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy.stats import norm, t
 
-from prn_pipeline.reporting.leaderboard.cells import Cell
+from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
 
 Kind = Literal["rival", "refiner", "bound"]
 Scores = Mapping[str, Any]
 
 #: Methods that need no training; they are the same in every refiner's scores.
-RIVALS = ("base", "tuned_threshold", "rankseg", "views")
+RIVALS = ("base", "tuned_threshold", "rankseg", "tta")
 #: Sees the truth: shown, never ranked.
 BOUND = "patch_oracle"
 #: Under this name a refiner is in its own scores.
@@ -56,7 +56,7 @@ class Standing:
         parameters: of what is added to the base model; NaN if not known.
         gflop: an image, for what is added, further passes of the base model included; NaN if not known.
         milliseconds: an image, likewise.
-        reports: of the cells, by seed.
+        reports: of the runs, by seed.
     """
 
     dataset: str
@@ -81,44 +81,44 @@ class Standing:
         return tuple(self.iou_of_seed)
 
 
-def standings(cells: Sequence[Cell]) -> list[Standing]:
-    """A standing for each rival, refiner and bound of every data set and base model, in the order of the cells."""
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        if cell.state == "done":
-            groups.setdefault((cell.names["dataset"], cell.names["base_model"]), []).append(cell)
+def standings(runs: Sequence[BenchmarkRun]) -> list[Standing]:
+    """A standing for each rival, refiner and bound of every data set and base model, in the order of the runs."""
+    groups: dict[tuple[str, str], list[BenchmarkRun]] = {}
+    for run in runs:
+        if run.state == "done":
+            groups.setdefault((run.names["dataset"], run.names["base_model"]), []).append(run)
     return [standing for of_group in groups.values() for standing in _of_group(of_group)]
 
 
-def _of_group(cells: Sequence[Cell]) -> list[Standing]:
-    known = {name for cell in cells for name in cell.scores["methods"]}  # type: ignore[index]
-    found = [_standing(name, "rival", name, _with(name, cells)) for name in RIVALS if name in known]
+def _of_group(runs: Sequence[BenchmarkRun]) -> list[Standing]:
+    known = {name for run in runs for name in run.scores["methods"]}  # type: ignore[index]
+    found = [_standing(name, "rival", name, _with(name, runs)) for name in RIVALS if name in known]
     best = max(found[1:], key=lambda standing: standing.iou.mean, default=None)
-    for refiner in dict.fromkeys(cell.names["refiner"] for cell in cells):
-        own = [cell for cell in cells if cell.names["refiner"] == refiner]
+    for refiner in dict.fromkeys(run.names["refiner"] for run in runs):
+        own = [run for run in runs if run.names["refiner"] == refiner]
         found.append(_standing(refiner, "refiner", REFINER, own, best.method if best else ""))
     if BOUND in known:
-        found.append(_standing(BOUND, "bound", BOUND, _with(BOUND, cells)))
+        found.append(_standing(BOUND, "bound", BOUND, _with(BOUND, runs)))
     return found
 
 
-def _with(method: str, cells: Iterable[Cell]) -> list[Cell]:
-    """A cell a seed whose scores have a method: it is the same in all cells of a seed, but older ones may lack it."""
-    having = (cell for cell in cells if cell.scores is not None and method in cell.scores["methods"])
-    return list({cell.names["seed"]: cell for cell in having}.values())
+def _with(method: str, runs: Iterable[BenchmarkRun]) -> list[BenchmarkRun]:
+    """A run a seed whose scores have a method: it is the same in all runs of a seed, but older ones may lack it."""
+    having = (run for run in runs if run.scores is not None and method in run.scores["methods"])
+    return list({run.names["seed"]: run for run in having}.values())
 
 
-def _standing(name: str, kind: Kind, method: str, cells: Sequence[Cell], best_rival: str = "") -> Standing:
-    scores: list[Scores] = [cell.scores for cell in cells if cell.scores is not None]
+def _standing(name: str, kind: Kind, method: str, runs: Sequence[BenchmarkRun], best_rival: str = "") -> Standing:
+    scores: list[Scores] = [run.scores for run in runs if run.scores is not None]
     found = [one["methods"][method] for one in scores]
     gains = [one["gain"]["vs_base"] for one in scores] if kind == "refiner" else [one.get("vs_base") for one in found]
     compared = method != "base"
     return Standing(
-        dataset=cells[0].names["dataset"],
-        base_model=cells[0].names["base_model"],
+        dataset=runs[0].names["dataset"],
+        base_model=runs[0].names["base_model"],
         method=name,
         kind=kind,
-        iou_of_seed={cell.names["seed"]: one["iou_micro"] for cell, one in zip(cells, found, strict=True)},
+        iou_of_seed={run.names["seed"]: one["iou_micro"] for run, one in zip(runs, found, strict=True)},
         images=int(scores[0]["n_test"]),
         iou=over_seeds([(one["iou_micro"], one["iou_micro_ci95"]) for one in found]),
         gain=over_seeds([(gain["iou_micro"], gain["ci95"]) for gain in gains if gain]) if compared else UNKNOWN,
@@ -126,7 +126,7 @@ def _standing(name: str, kind: Kind, method: str, cells: Sequence[Cell], best_ri
         best_rival=best_rival,
         images_worse=_mean([one.get("images_worse_pct") for one in found]) if compared else math.nan,
         **(_added_cost(scores) if kind == "refiner" else {} if compared else _base_cost(scores)),
-        reports={cell.names["seed"]: cell.report for cell in cells if cell.report} if kind == "refiner" else None,
+        reports={run.names["seed"]: run.report for run in runs if run.report} if kind == "refiner" else None,
     )
 
 
@@ -149,13 +149,13 @@ def over_seeds(values: Sequence[tuple[float, Sequence[float]]]) -> Estimate:
 
 
 def _against(rival: str, scores: Sequence[Scores]) -> list[tuple[float, Sequence[float]]]:
-    keys = {"tuned_threshold": "vs_tuned"}
+    keys = {"tuned_threshold": "vs_tuned_threshold"}
     gains = [one["gain"].get(keys.get(rival, f"vs_{rival}")) for one in scores]
     return [(gain["iou_micro"], gain["ci95"]) for gain in gains if gain]
 
 
 def _added_cost(scores: Sequence[Scores]) -> dict[str, float]:
-    """What a refiner adds to its base model: itself, and more passes of the base model where it reads views."""
+    """What a refiner adds to its base model: itself, and more passes of the base model where it reads tta."""
     costs = [one["cost"] for one in scores if "cost" in one]
     if not costs:
         return {}

@@ -37,8 +37,8 @@ def class_predictions(maps: MapBatch, thresholds: Sequence[float]) -> dict[str, 
         "tuned_threshold": Prediction(_chosen(base - _logits(thresholds)), None),
         "rankseg": Prediction(_masks(rankseg_classes(torch.from_numpy(normalised(base))).numpy(), classes), None),
     }
-    if maps.views is not None:
-        said["views"] = _softmaxed(_by_image(maps.views, classes))
+    if maps.tta is not None:
+        said["tta"] = _softmaxed(_by_image(maps.tta, classes))
     return {**said, "prn": _softmaxed(_by_image(maps.refined, classes))}
 
 

@@ -19,7 +19,7 @@ from prn_pipeline.training.tiling import Tiles
 
 def reference_rows(samples: Samples, map_manifest: pd.DataFrame, images: int) -> np.ndarray:
     """Rows of the maps that PRN learns from; of more than `images` images, so many at even steps. int64, ascending."""
-    of_images = learning_rows(map_manifest).reshape(-1, samples.maps_an_image)
+    of_images = learning_rows(map_manifest).reshape(-1, samples.maps_per_image)
     chosen = np.linspace(0, len(of_images) - 1, min(images, len(of_images))).astype(np.int64)
     return of_images[chosen].ravel()
 
@@ -36,7 +36,7 @@ def described_maps(
         batch_size: maps a forward pass.
         tiles: that maps larger than one are cut into.
     """
-    classes = samples.maps_an_image
+    classes = samples.maps_per_image
     refined = predict_logits(refiner, samples, rows, refiner.arrays, batch_size, tiles)
     for part in shards(rows, classes):
         base, images = samples.array("logits", part), samples.array("images", part[::classes])

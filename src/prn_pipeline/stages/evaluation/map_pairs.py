@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prn_pipeline.data.execution.settings import Part
+from prn_pipeline.data.execution.settings import RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.sample_store import Samples
 
@@ -19,13 +19,13 @@ PIXELS_AT_ONCE = 2**18
 class MapPair:
     """One test image: logits of the base model and of PRN (H,W) float32, and the mask (H,W) uint8 0, 1, 255.
 
-    `views` are the mean logits of the base model over other views of the image, where they were kept.
+    `tta` are the mean logits of the base model over other tta of the image, where they were kept.
     """
 
     base: np.ndarray
     refined: np.ndarray
     mask: np.ndarray
-    views: np.ndarray | None = None
+    tta: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class MapBatch:
     base: np.ndarray
     refined: np.ndarray
     masks: np.ndarray
-    views: np.ndarray | None = None
+    tta: np.ndarray | None = None
 
 
 #: Brings the maps and the mask of a manifest row to the resolution that is measured.
@@ -47,12 +47,12 @@ def stream_batches(
     refined: ArrayStore,
     rows: np.ndarray,
     resize: Resize | None = None,
-    part: Part | None = None,
+    part: RowRange | None = None,
 ) -> Iterator[MapBatch]:
     """Test maps in order of the manifest, a shard in memory at a time; row i of `refined` belongs to `rows[i]`.
 
     Args:
-        samples: with arrays logits and masks, and views where they were kept.
+        samples: with arrays logits and masks, and tta where they were kept.
         refined: PRN's logits of the test rows.
         rows: rows of the test samples, int (n,).
         resize: to another resolution, a map at a time; a batch is then the maps of one image.
@@ -61,13 +61,13 @@ def stream_batches(
     Yields:
         Batches of about `PIXELS_AT_ONCE` pixels, at least one image.
     """
-    names = ["logits", "masks", *(["views"] if samples.holds("views") else [])]
-    together = samples.maps_an_image
+    names = ["logits", "masks", *(["tta"] if samples.holds("tta") else [])]
+    together = samples.maps_per_image
     places = np.arange(*(part or (0, len(rows))))
     rows = rows[places]
     refined_shards = (refined.read("logits", some) for some in shards(places, together))
     stored = zip(shards(rows, together), samples.batches(names, rows), refined_shards, strict=True)
-    for shown, (base, masks, *views), after in stored:
+    for shown, (base, masks, *tta), after in stored:
         size = together if resize else max(1, PIXELS_AT_ONCE // masks[0].size // together) * together
         for first in range(0, len(shown), size):
             some = slice(first, first + size)
@@ -75,16 +75,16 @@ def stream_batches(
                 base[some].astype(np.float32),
                 after[some].astype(np.float32),
                 masks[some],
-                views[0][some, 0].astype(np.float32) if views else None,
+                tta[0][some, 0].astype(np.float32) if tta else None,
             )
             yield _resized(batch, shown[some], resize) if resize else batch
 
 
 def _resized(batch: MapBatch, rows: np.ndarray, resize: Resize) -> MapBatch:
     """The maps of one image at the resolution that `resize` gives."""
-    views = [None] * len(rows) if batch.views is None else list(batch.views)
-    given = zip(rows.tolist(), batch.base, batch.refined, batch.masks, views, strict=True)
+    tta = [None] * len(rows) if batch.tta is None else list(batch.tta)
+    given = zip(rows.tolist(), batch.base, batch.refined, batch.masks, tta, strict=True)
     pairs = [resize(row, MapPair(base, refined, mask, seen)) for row, base, refined, mask, seen in given]
-    seen = [pair.views for pair in pairs if pair.views is not None]
+    seen = [pair.tta for pair in pairs if pair.tta is not None]
     base, refined, masks = (np.stack([getattr(pair, name) for pair in pairs]) for name in ("base", "refined", "mask"))
     return MapBatch(base, refined, masks, np.stack(seen) if seen else None)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.execution.settings import LOCAL, Engine, Part
+from prn_pipeline.data.execution.settings import LOCAL, Engine, RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, Batch
 from prn_pipeline.data.store.logits import probabilities_of
 from prn_pipeline.data.store.map_manifest import learning_rows
@@ -22,7 +22,7 @@ from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.stages.evaluation.class_methods import class_predictions
 from prn_pipeline.stages.evaluation.map_pairs import Resize, stream_batches
 from prn_pipeline.stages.evaluation.methods import Prediction, predictions
-from prn_pipeline.stages.evaluation.task_measures import TaskMeasures
+from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.tiling import Tiles
 
@@ -37,7 +37,7 @@ def refined_maps(
 
 def tune_thresholds(samples: Samples, map_manifest: pd.DataFrame, engine: Engine = LOCAL) -> list[float]:
     """For each map of an image the threshold with the best iou_micro on maps that PRN learns from (never on test)."""
-    rows, together = learning_rows(map_manifest), samples.maps_an_image
+    rows, together = learning_rows(map_manifest), samples.maps_per_image
     tuners = [ThresholdTuner() for _ in range(together)]
     for counted in engine.run(partial(_tuned, samples, rows), engine.parts(len(rows), together)):
         for tuner, part in zip(tuners, counted, strict=True):
@@ -45,8 +45,8 @@ def tune_thresholds(samples: Samples, map_manifest: pd.DataFrame, engine: Engine
     return [tuner.best() for tuner in tuners]
 
 
-def _tuned(samples: Samples, rows: np.ndarray, part: Part) -> list[ThresholdTuner]:
-    together = samples.maps_an_image
+def _tuned(samples: Samples, rows: np.ndarray, part: RowRange) -> list[ThresholdTuner]:
+    together = samples.maps_per_image
     tuners = [ThresholdTuner() for _ in range(together)]
     for logits, masks in samples.batches(("logits", "masks"), rows[slice(*part)]):
         for number, tuner in enumerate(tuners):
@@ -61,13 +61,13 @@ def measure(
     thresholds: Sequence[float],
     patch_size: int,
     resize: Resize | None = None,
-    besides: Sequence[TaskMeasures] = (),
+    besides: Sequence[TaskMetrics] = (),
     engine: Engine = LOCAL,
 ) -> pd.DataFrame:
     """Counts of every method on every test map.
 
     Args:
-        samples: with arrays logits and masks, and views where they were kept.
+        samples: with arrays logits and masks, and tta where they were kept.
         refined: PRN's logits of the test rows.
         rows: rows of the test maps, int (n,).
         thresholds: tuned on val, one a map of an image.
@@ -79,13 +79,13 @@ def measure(
 
     Returns:
         One row a map and method: row (of the test maps), sample_id, group, class_id where there are classes, method,
-        the columns of `metrics.COLUMNS`, mae. The mean absolute error is of the probabilities of base, views and prn,
+        the columns of `metrics.COLUMNS`, mae. The mean absolute error is of the probabilities of base, tta and prn,
         and of the masks of methods that give masks only.
     """
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
     work = partial(_measured, samples, refined, rows, thresholds, grid, resize, besides)
     counted = []
-    for measured in engine.run(work, engine.parts(len(rows), samples.maps_an_image)):
+    for measured in engine.run(work, engine.parts(len(rows), samples.maps_per_image)):
         for measures, part in zip(besides, measured.besides, strict=True):
             measures.add(part)
         counted.append((measured.counts, measured.errors))
@@ -105,7 +105,7 @@ class _Measured(NamedTuple):
     methods: list[str]
     counts: np.ndarray
     errors: np.ndarray
-    besides: Sequence[TaskMeasures]
+    besides: Sequence[TaskMetrics]
 
 
 def _measured(
@@ -115,8 +115,8 @@ def _measured(
     thresholds: Sequence[float],
     grid: int,
     resize: Resize | None,
-    besides: Sequence[TaskMeasures],
-    part: Part,
+    besides: Sequence[TaskMetrics],
+    part: RowRange,
 ) -> _Measured:
     """What is counted of one part; `besides` has seen nothing yet, and stays so."""
     besides = copy.deepcopy(besides)

@@ -68,7 +68,7 @@ def model_costs(
         samples: with these arrays, and those of the base model.
 
     Returns:
-        As JSON {"base": ModelCost or None, "refiner": ModelCost and "base_passes"}: a refiner that reads views
+        As JSON {"base": ModelCost or None, "refiner": ModelCost and "base_passes"}: a refiner that reads tta
         pays for so many more passes of the base model.
     """
     side = samples.store_of("images").shape("images")[1]
@@ -80,12 +80,12 @@ def model_costs(
         return [tensor[..., : _share(tensor, shown, side), : _share(tensor, shown, side)] for tensor in whole]
 
     corners = (side / shown) ** 2
-    passes = len(FLIPS) - 1 if "views" in arrays else 0
+    passes = len(FLIPS) - 1 if "tta" in arrays else 0
     return {
         "base": _rounded(model_cost(base_model, stored(base_model.arrays)), corners)
         if base_model is not None
         else None,
-        "refiner": _rounded(model_cost(refiner, stored(arrays)), corners * samples.maps_an_image)
+        "refiner": _rounded(model_cost(refiner, stored(arrays)), corners * samples.maps_per_image)
         | {"base_passes": passes},
     }
 

@@ -10,12 +10,12 @@ import pandas as pd
 
 from prn_pipeline.metrics import COLUMNS, Groups, independent, interval, iou, mean_iou, paired_gain, scores
 from prn_pipeline.stages.evaluation.methods import METHODS
-from prn_pipeline.stages.evaluation.task_measures import TaskMeasures
+from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 
 #: Columns that add up to the true pixels: found and missed.
 TRUTH = [COLUMNS.index("true_positives"), COLUMNS.index("false_negatives")]
 #: Whom PRN is compared with, by key of the JSON.
-RIVALS = {"vs_base": "base", "vs_tuned": "tuned_threshold", "vs_rankseg": "rankseg", "vs_views": "views"}
+RIVALS = {"vs_base": "base", "vs_tuned_threshold": "tuned_threshold", "vs_rankseg": "rankseg", "vs_tta": "tta"}
 
 
 def present(measured: pd.DataFrame) -> list[str]:
@@ -34,11 +34,11 @@ def groups_of(measured: pd.DataFrame, method: str) -> Groups:
     if "group" not in measured:
         return None
     groups = measured.loc[measured["method"] == method, "group"].to_numpy()
-    return groups.reshape(-1, _maps_an_image(measured))[:, 0]
+    return groups.reshape(-1, _maps_per_image(measured))[:, 0]
 
 
 def score_methods(
-    measured: pd.DataFrame, resamples: int, seed: int, besides: Sequence[TaskMeasures] = ()
+    measured: pd.DataFrame, resamples: int, seed: int, besides: Sequence[TaskMetrics] = ()
 ) -> dict[str, Any]:
     """Scores of every method with intervals, and PRN's paired gains.
 
@@ -99,8 +99,8 @@ def per_image(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_image(measured: pd.DataFrame, counts: np.ndarray) -> np.ndarray:
-    return counts.reshape(-1, _maps_an_image(measured), len(COLUMNS))
+    return counts.reshape(-1, _maps_per_image(measured), len(COLUMNS))
 
 
-def _maps_an_image(measured: pd.DataFrame) -> int:
+def _maps_per_image(measured: pd.DataFrame) -> int:
     return int(measured["class_id"].max()) + 1 if "class_id" in measured else 1

@@ -17,7 +17,7 @@ from prn_pipeline.metrics.scores import there
 from prn_pipeline.stages.evaluation.methods import Prediction
 
 
-class TaskMeasures(Protocol):
+class TaskMetrics(Protocol):
     """Sees what every method says of every test image, a batch at a time."""
 
     def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
@@ -40,18 +40,18 @@ class SaliencyTask:
         self._measures: dict[str, list[SaliencyMeasures]] = defaultdict(list)
 
     def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
-        """See `TaskMeasures`."""
+        """See `TaskMetrics`."""
         for method, prediction in said.items():
             maps = prediction.masks if prediction.probabilities is None else prediction.probabilities
             self._measures[method] += [saliency_measures(one, mask) for one, mask in zip(maps, masks, strict=True)]
 
     def add(self, other: SaliencyTask) -> None:
-        """See `TaskMeasures`."""
+        """See `TaskMetrics`."""
         for method, measures in other._measures.items():
             self._measures[method] += measures
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMeasures`."""
+        """See `TaskMetrics`."""
         tables = {method: saliency_table(measures) for method, measures in self._measures.items()}
         return {
             method: saliency_scores(table, tables["base"], resamples, seed, groups) for method, table in tables.items()
@@ -71,7 +71,7 @@ class ClassesTask:
         self._confusion: dict[str, np.ndarray] = {}
 
     def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
-        """See `TaskMeasures`; the maps of an image are together."""
+        """See `TaskMetrics`; the maps of an image are together."""
         truth = self._by_image(masks == 1)
         for method, prediction in said.items():
             predicted = self._by_image(prediction.masks)
@@ -79,13 +79,13 @@ class ClassesTask:
             self._counts[method].append(self._by_image(TruthCounter(masks).count(prediction.masks)))
 
     def add(self, other: ClassesTask) -> None:
-        """See `TaskMeasures`."""
+        """See `TaskMetrics`."""
         for method, counts in other._counts.items():
             self._confusion[method] = self._confusion.get(method, 0) + other._confusion[method]
             self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMeasures`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes.
+        """See `TaskMetrics`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes.
 
         A class that no test image has is there with nothing: {}.
         """
@@ -126,18 +126,18 @@ class FewShotTask:
         self._counts: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
-        """See `TaskMeasures`."""
+        """See `TaskMetrics`."""
         counter = TruthCounter(masks)
         for method, prediction in said.items():
             self._counts[method].append(counter.count(prediction.masks))
 
     def add(self, other: FewShotTask) -> None:
-        """See `TaskMeasures`."""
+        """See `TaskMetrics`."""
         for method, counts in other._counts.items():
             self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMeasures` and `metrics.few_shot`: intervals are over what a score is the mean of."""
+        """See `TaskMetrics` and `metrics.few_shot`: intervals are over what a score is the mean of."""
         counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
         return {
             method: few_shot_scores(of_method, counts["base"], self._categories, resamples, seed)
@@ -145,7 +145,7 @@ class FewShotTask:
         }
 
 
-def measures_of(task: str, classes: Sequence[str] = (), categories: Sequence[str] = ()) -> list[TaskMeasures]:
+def task_metrics(task: str, classes: Sequence[str] = (), categories: Sequence[str] = ()) -> list[TaskMetrics]:
     """What is measured beside the usual for a task of `datasets.<name>.task`.
 
     Args:

@@ -1,4 +1,4 @@
-"""One cell, from nothing to a report."""
+"""One run, from nothing to a report."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from prn_pipeline.commands.user_errors import users_mistake
+from prn_pipeline.commands.user_errors import as_user_error
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.scopes import SCOPE_OF
@@ -38,7 +38,7 @@ def test_every_artefact_is_there_and_keeps_its_contract(finished: Path) -> None:
         },
         f"04_feature/{BASE}/logits.zarr": {
             "logits": ((18, 64, 64), "float16"),
-            "views": ((18, 2, 64, 64), "float16"),
+            "tta": ((18, 2, 64, 64), "float16"),
             "features": ((18, 16, 32, 32), "float16"),
         },
         f"05_model_input/{BASE}/pseudo_labels.zarr": {
@@ -82,11 +82,11 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         "seconds",
         "memory_mib",
     ]
-    assert list(scores["methods"]) == ["base", "tuned_threshold", "rankseg", "views", "prn", "patch_oracle"]
+    assert list(scores["methods"]) == ["base", "tuned_threshold", "rankseg", "tta", "prn", "patch_oracle"]
     measures = {"iou_micro", "iou_macro", "dice", "precision", "recall", "boundary_iou", "mae", "iou_micro_ci95"}
     for method in scores["methods"].values():
         assert measures <= set(method)
-    assert set(scores["gain"]) == {"vs_base", "vs_tuned", "vs_rankseg", "vs_views", "images_worse_pct"}
+    assert set(scores["gain"]) == {"vs_base", "vs_tuned_threshold", "vs_rankseg", "vs_tta", "images_worse_pct"}
     stages = {"ingestion", "base_training", "logit_caching", "pseudo_labelling", "prn_training", "evaluation"}
     assert set(scores["seconds"]) == set(scores["memory_mib"]) == stages
     assert all(mib > 50 for mib in scores["memory_mib"].values())
@@ -129,27 +129,27 @@ def test_the_report_is_one_file_with_everything_in_it(finished: Path) -> None:
     assert len(list((finished / f"data/08_reporting/{CELL}/figures").glob("*.png"))) >= 7
 
 
-def test_mlflow_has_one_run_for_the_cell_and_a_child_for_each_training(finished: Path) -> None:
+def test_mlflow_has_one_run_for_the_run_and_a_child_for_each_training(finished: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("prn_pipeline")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
-    (cell,) = [run for run in runs if run.data.tags.get("role") == "cell"]
+    (run,) = [run for run in runs if run.data.tags.get("role") == "run"]
     children = {run.data.tags["stage"]: run for run in runs if run.data.tags.get("role") == "training"}
     assert set(children) == {"train_base", "train_prn"}, "holdout trains no fold models"
-    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {cell.info.run_id}
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {run.info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert cell.data.tags["dataset"] == "synthetic_roads"
-    assert len(cell.data.tags["git_commit"]) == 40
-    assert cell.data.tags["data_identity"].endswith("-64")
-    assert cell.data.params["cell.refiner.detail_width"] == "4"
-    assert cell.data.metrics["methods.prn.iou_micro"] == pytest.approx(
+    assert run.data.tags["dataset"] == "synthetic_roads"
+    assert len(run.data.tags["git_commit"]) == 40
+    assert run.data.tags["data_identity"].endswith("-64")
+    assert run.data.params["run.refiner.detail_width"] == "4"
+    assert run.data.metrics["methods.prn.iou_micro"] == pytest.approx(
         scores_of(finished)["methods"]["prn"]["iou_micro"]
     )
-    assert "gain.vs_base.ci95.0" in cell.data.metrics
+    assert "gain.vs_base.ci95.0" in run.data.metrics
     epochs = client.get_metric_history(children["train_prn"].info.run_id, "val_iou_micro")
     assert [metric.step for metric in epochs] == [1, 2]
-    artefacts = {item.path for item in client.list_artifacts(cell.info.run_id)}
+    artefacts = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert {"report.html", "scores.json", "data.json", "figures"} <= artefacts
 
 
@@ -170,14 +170,14 @@ def test_stages_alone_join_the_run_of_what_they_are_shared_by(project: Path) -> 
     assert {role: run.info.run_name for role, run in parents.items()} == {
         "dataset": "synthetic_roads",
         "base": BASE,
-        "cell": CELL,
+        "run": CELL,
     }
     trainings = {
         run.data.tags["stage"]: run.data.tags["mlflow.parentRunId"] for run in runs if run not in parents.values()
     }
-    assert trainings == {"train_base": parents["base"].info.run_id, "train_prn": parents["cell"].info.run_id}
+    assert trainings == {"train_base": parents["base"].info.run_id, "train_prn": parents["run"].info.run_id}
     assert "refiner" not in parents["base"].data.tags
-    assert {run.data.tags["data_identity"] for run in parents.values()} == {parents["cell"].data.tags["data_identity"]}
+    assert {run.data.tags["data_identity"] for run in parents.values()} == {parents["run"].data.tags["data_identity"]}
 
 
 def test_crossfit_learns_from_maps_of_models_that_have_not_seen_the_image(project: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_val_split_that_no_refiner_can_learn_from_is_refused_before_the_base_m
 def test_a_stage_that_lacks_its_input_says_which_pipeline_makes_it(project: Path) -> None:
     with pytest.raises(Exception, match="samples") as caught:
         run_pipelines(project, ["prn_training"])
-    mistake = users_mistake(caught.value)
+    mistake = as_user_error(caught.value)
     assert "samples.zarr: run the pipeline" in str(mistake)
 
 

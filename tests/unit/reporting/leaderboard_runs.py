@@ -1,4 +1,4 @@
-"""Made-up cells for tests of the leaderboard."""
+"""Made-up runs for tests of the leaderboard."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from prn_pipeline.reporting.leaderboard.cells import Cell
+from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
 
 
 def scores(refiner_gain: float, base: float = 0.6, width: float = 0.02, cost: bool = True) -> dict[str, Any]:
-    """Scores JSON in which the tuned threshold is one point above the base model and the views two."""
-    iou = {"base": base, "tuned_threshold": base + 0.01, "rankseg": base - 0.01, "views": base + 0.02}
+    """Scores JSON in which the tuned threshold is one point above the base model and the tta two."""
+    iou = {"base": base, "tuned_threshold": base + 0.01, "rankseg": base - 0.01, "tta": base + 0.02}
     iou |= {"prn": base + refiner_gain, "patch_oracle": base + 0.2}
 
     def gain(value: float) -> dict[str, Any]:
@@ -31,9 +31,9 @@ def scores(refiner_gain: float, base: float = 0.6, width: float = 0.02, cost: bo
         },
         "gain": {
             "vs_base": gain(iou["prn"] - base),
-            "vs_tuned": gain(iou["prn"] - iou["tuned_threshold"]),
+            "vs_tuned_threshold": gain(iou["prn"] - iou["tuned_threshold"]),
             "vs_rankseg": gain(iou["prn"] - iou["rankseg"]),
-            "vs_views": gain(iou["prn"] - iou["views"]),
+            "vs_tta": gain(iou["prn"] - iou["tta"]),
             "images_worse_pct": 25.0,
         },
     }
@@ -49,10 +49,10 @@ def benchmark(
     base_models: tuple[str, ...] = ("fpn", "unet"),
     refiners: tuple[str, ...] = ("prn", "bias_field"),
     seeds: tuple[int, ...] = (0, 1),
-) -> list[Cell]:
-    """All cells done: prn gains five points, and one more a seed; bias_field half a point."""
+) -> list[BenchmarkRun]:
+    """All runs done: prn gains five points, and one more a seed; bias_field half a point."""
     return [
-        Cell(
+        BenchmarkRun(
             {"dataset": dataset, "base_model": base_model, "refiner": refiner, "seed": seed},
             scores={"prn": scores(0.05 + 0.01 * seed), "bias_field": scores(0.005)}[refiner],
             report=Path(f"/project/data/08_reporting/{dataset}/{base_model}/{refiner}/seed-{seed}/report.html"),
@@ -61,6 +61,6 @@ def benchmark(
     ]
 
 
-def failed(cell: Cell, message: str) -> Cell:
-    """The same cell, which has failed since."""
-    return dataclasses.replace(cell, failure={"stage": "prn_training", "message": message, "at": "2026-01-01T00:00:00"})
+def failed(run: BenchmarkRun, message: str) -> BenchmarkRun:
+    """The same run, which has failed since."""
+    return dataclasses.replace(run, failure={"stage": "prn_training", "message": message, "at": "2026-01-01T00:00:00"})

@@ -12,16 +12,16 @@ import numpy as np
 import zarr
 
 from prn_pipeline.data.execution.engine import open_engine
-from prn_pipeline.data.execution.settings import EngineSettings, Part
+from prn_pipeline.data.execution.settings import EngineSettings, RowRange
 from prn_pipeline.data.store.array_store import ArrayStream, Batch, create_array, in_shards, new_store
 from prn_pipeline.data.store.locations import is_remote, zarr_store
 
 #: Row numbers, ascending and without gaps -> those rows, in batches.
-Maker = Callable[[np.ndarray], Iterable[Batch]]
+ArrayFactory = Callable[[np.ndarray], Iterable[Batch]]
 
 
 @dataclass(frozen=True)
-class ArrayParts:
+class DeferredArrays:
     """Arrays on their way to disk, part by part; `ArrayStream` is the same for one process.
 
     Attributes:
@@ -32,7 +32,7 @@ class ArrayParts:
         attributes: JSON-serialisable facts, stored with the arrays.
     """
 
-    make: Maker
+    make: ArrayFactory
     rows: int
     engine: EngineSettings
     together: int = 1
@@ -40,15 +40,15 @@ class ArrayParts:
 
 
 def made_by(
-    engine: EngineSettings, make: Maker, rows: int, attributes: dict[str, Any], together: int = 1
-) -> ArrayStream | ArrayParts:
+    engine: EngineSettings, make: ArrayFactory, rows: int, attributes: dict[str, Any], together: int = 1
+) -> ArrayStream | DeferredArrays:
     """Arrays of `rows` rows, to be made while they are stored."""
     if engine.kind == "local":
         return ArrayStream(make(np.arange(rows)), attributes)
-    return ArrayParts(make, rows, engine, together, attributes)
+    return DeferredArrays(make, rows, engine, together, attributes)
 
 
-def write_parts(path: Path, arrays: ArrayParts) -> None:
+def write_parts(path: Path, arrays: DeferredArrays) -> None:
     """Write all parts to `path`, replacing what is there only when all of them have been written.
 
     A task makes whole shards and writes them: no two write one, and one that is done again writes the same bytes.
@@ -68,12 +68,12 @@ def write_parts(path: Path, arrays: ArrayParts) -> None:
                 left_behind.unlink()
 
 
-def _first(make: Maker, part: Part) -> Batch:
+def _first(make: ArrayFactory, part: RowRange) -> Batch:
     """Arrays without a row, which tell shape and dtype of one."""
     return {name: values[:0] for name, values in next(iter(make(np.arange(*part)))).items()}
 
 
-def _write_part(make: Maker, place: Path, part: Part) -> None:
+def _write_part(make: ArrayFactory, place: Path, part: RowRange) -> None:
     arrays: dict[str, zarr.Array] = {}
     row = part[0]
     for batch in in_shards(make(np.arange(*part))):

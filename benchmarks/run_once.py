@@ -14,14 +14,14 @@ METRICS = Path("metrics")
 PAGE = Path("docs/results.md")
 DATA = Path("data")
 LOGS = DATA / "08_reporting" / "benchmark"
-SHARED = tuple(stage for stage, scope in SCOPE_OF.items() if scope != "cell")
-OWN = tuple(stage for stage, scope in SCOPE_OF.items() if scope == "cell")
+SHARED = tuple(stage for stage, scope in SCOPE_OF.items() if scope != "run")
+OWN = tuple(stage for stage, scope in SCOPE_OF.items() if scope == "run")
 
 
 def scores_file(dataset: str, base_model: str, refiner: str, seed: int) -> Path:
-    """Where the evaluation of a cell writes its scores."""
+    """Where the evaluation of a run writes its scores."""
     names = {"dataset": dataset, "base_model": base_model, "refiner": refiner, "seed": seed}
-    return METRICS / f"{scope_path('cell', names)}.json"
+    return METRICS / f"{scope_path('run', names)}.json"
 
 
 def maps_folder(dataset: str, base_model: str, seed: int) -> Path:
@@ -37,7 +37,7 @@ def kedro(
     refiner: str | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> bool:
-    """Run pipelines of one cell with `extra` parameters, their output in a log of their own; whether all went well."""
+    """Run pipelines of one run with `extra` parameters, their output in a log of their own; whether all went well."""
     names: dict[str, Any] = {"dataset": dataset, "base_model": base_model, "seed": seed} | (
         {"refiner": refiner} if refiner else {}
     )

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.moved_worlds`: a frozen base model where the world has moved: refined, or itself trained on.
+"""`python -m benchmarks.domain_shift`: a frozen base model where the world has moved: refined, or itself trained on.
 
 For each world of `worlds.WORLDS`: the base model learns from the old one, its last weights are frozen; refiners learn
 from the labelled images of the new one; fine-tuning trains the base model itself on the same images, once for as many
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.cell_runs import METRICS, OWN, PAGE, SHARED, kedro, maps_folder, scores_file
+from benchmarks.domain_shift_page import TRAINING, write_page
 from benchmarks.fine_tuning import fine_tune
-from benchmarks.moved_page import TRAINING, write_page
+from benchmarks.run_once import METRICS, OWN, PAGE, SHARED, kedro, maps_folder, scores_file
 from benchmarks.worlds import WORLDS, make_world
-from prn_pipeline.data.store.atomic import replacing
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 
 BASE_MODEL = "unet_resnet18_small"
@@ -56,13 +56,13 @@ def run_world(name: str, seed: int, root: Path) -> None:
             named = {"dataset": name, "base_model": BASE_MODEL, "refiner": method, "seed": seed, "steps": steps}
             found = named | tuned.scores | {"learning_rate": tuned.learning_rate}
             found["seconds"] = {TRAINING[-1]: round(tuned.seconds, 2)}
-            with replacing(target) as temporary:
+            with atomic_write(target) as temporary:
                 temporary.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.moved_worlds", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.domain_shift", description=__doc__)
     parser.add_argument("--page-only", action="store_true", help="run nothing: make docs/results.md from the scores")
     options = parser.parse_args(arguments)
     root = Path(os.environ.pop("PRN_DATA_ROOT", RAW))

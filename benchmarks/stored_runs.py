@@ -1,4 +1,4 @@
-"""What the pipelines have left on disk, for measurements that go beyond a cell."""
+"""What the pipelines have left on disk, for measurements that go beyond a run."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from prn_pipeline.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
-class Placement:
+class ProcessTopology:
     """Alone by default.
 
     Attributes:
@@ -30,12 +30,12 @@ class Placement:
     nodes: int = 1
 
     @classmethod
-    def alone(cls, settings: TrainingSettings) -> Placement:
+    def alone(cls, settings: TrainingSettings) -> ProcessTopology:
         """The only process."""
         return cls(best_device(settings.accelerator))
 
     @classmethod
-    def of_torchrun(cls, settings: TrainingSettings) -> Placement:
+    def of_torchrun(cls, settings: TrainingSettings) -> ProcessTopology:
         """As torchrun's variables say."""
         device = best_device(settings.accelerator)
         local = int(os.environ["LOCAL_RANK"])

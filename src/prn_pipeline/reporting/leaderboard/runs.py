@@ -1,4 +1,4 @@
-"""The cells of a benchmark: which there should be, and what is known of each."""
+"""The runs of a benchmark: which there should be, and what is known of each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ State = Literal["done", "failed", "missing"]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell of a benchmark.
+class BenchmarkRun:
+    """One run of a benchmark.
 
     Attributes:
         names: dataset, base_model, refiner, seed.
@@ -38,37 +38,37 @@ class Cell:
 
     @property
     def path(self) -> str:
-        """Folders of the cell: `drive/unet_resnet18/prn/seed-0`."""
-        return scope_path("cell", dict(self.names))
+        """Folders of the run: `drive/unet_resnet18/prn/seed-0`."""
+        return scope_path("run", dict(self.names))
 
 
-def read_cells(names: Iterable[Mapping[str, Any]], project: Path) -> list[Cell]:
-    """Cells with what the project has of them.
+def read_runs(names: Iterable[Mapping[str, Any]], project: Path) -> list[BenchmarkRun]:
+    """Runs with what the project has of them.
 
     Args:
-        names: of each cell: dataset, base_model, refiner, seed.
+        names: of each run: dataset, base_model, refiner, seed.
         project: with `metrics/` and `data/08_reporting/`.
 
     Raises:
         UserError: a scores file is not JSON.
     """
-    reports, cells = project / REPORTS, []
+    reports, runs = project / REPORTS, []
     for one in names:
-        path = scope_path("cell", dict(one))
+        path = scope_path("run", dict(one))
         report = reports / path / REPORT
-        cells.append(
-            Cell(
+        runs.append(
+            BenchmarkRun(
                 one,
                 scores=_json(project / METRICS / f"{path}.json"),
                 failure=_failure(reports, one),
                 report=report if report.is_file() else None,
             )
         )
-    return cells
+    return runs
 
 
 def _failure(reporting: Path, names: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Of the cell, or of what it is built on."""
+    """Of the run, or of what it is built on."""
     found = (_json(reporting / scope_path(scope, dict(names)) / FAILURE) for scope in SCOPES)
     return next((failure for failure in found if failure is not None), None)
 
