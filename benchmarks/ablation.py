@@ -23,7 +23,7 @@ from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.settings import TrainingSettings
 
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
-FOUND = Path("metrics/ablation.json")
+FOUND = Path("benchmarks/results/ablation.json")
 #: What is varied: `prn` with a sixth of its steps, since seven times three trainings have to end some time.
 WHOLE = "prn_quick"
 RUNS = (

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.results_page import MAIN, METRICS, PAGE, REPEATED, read_lists, read_runs, replace_between
+from benchmarks.results_page import MAIN, PAGE, REPEATED, RESULTS, read_lists, read_runs, replace_between
 from benchmarks.stored_runs import all_names, named_settings
 from prn_pipeline.refinement.building import build_refiner
 from prn_pipeline.refinement.settings import read_settings
@@ -29,7 +29,7 @@ def readings(arrays: tuple[str, ...]) -> list[Tensor]:
 
 def gain(refiner: str, lists: list[dict[str, Any]]) -> str:
     """Mean points over the base model and number of runs: of this kind of machine, else of the other."""
-    for folder, where in ((METRICS, ""), (REPEATED, " on a GPU")):
+    for folder, where in ((RESULTS, ""), (REPEATED, " on a GPU")):
         gains = [
             100 * run["gain"]["vs_base"]["iou_micro"] for run in read_runs(folder, lists) if run["refiner"] == refiner
         ]

@@ -18,7 +18,7 @@ import yaml
 
 from benchmarks.domain_shift_page import TRAINING, write_page
 from benchmarks.fine_tuning import fine_tune
-from benchmarks.run_once import METRICS, OWN, PAGE, SHARED, kedro, maps_folder, scores_file
+from benchmarks.run_once import OWN, PAGE, RESULTS, SHARED, kedro, maps_folder, scores_file
 from benchmarks.worlds import WORLDS, make_world
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     run_world(name, seed, root)
         except UserError as error:
             sys.exit(str(error))
-    write_page(PAGE, METRICS, (*REFINERS, *budgets()), BASE_MODEL, SEEDS)
+    write_page(PAGE, RESULTS, (*REFINERS, *budgets()), BASE_MODEL, SEEDS)
     print(PAGE)
 
 

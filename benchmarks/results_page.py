@@ -17,9 +17,9 @@ import yaml
 
 Scores = dict[str, Any]
 
-PAGE, METRICS = Path("docs/results.md"), Path("metrics")
+PAGE, RESULTS = Path("docs/results.md"), Path("benchmarks/results")
 #: The same runs on another kind of machine.
-REPEATED = METRICS / "h200"
+REPEATED = RESULTS / "h200"
 LONGER = Path("benchmarks/lists/longer_training.yml")
 UNTUNED = Path("benchmarks/lists/untuned.yml")
 #: The runs that goals are of, and those that stand beside them.
@@ -33,11 +33,11 @@ MAIN = "prn"
 KEYS = ("datasets", "base_models", "refiners", "seeds")
 #: Mark on the page -> where its scores are, of which list of runs, and the refiner that it is about.
 SECTIONS = {
-    "runs": (METRICS, LISTS[0], MAIN),
-    "untuned": (METRICS, UNTUNED, MAIN),
+    "runs": (RESULTS, LISTS[0], MAIN),
+    "untuned": (RESULTS, UNTUNED, MAIN),
     "repeated": (REPEATED, LISTS[0], MAIN),
     "longer": (REPEATED, LONGER, MAIN),
-    "paper": (METRICS, LISTS[1], "prn_paper"),
+    "paper": (RESULTS, LISTS[1], "prn_paper"),
 }
 
 

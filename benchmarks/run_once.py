@@ -10,7 +10,7 @@ from typing import Any
 
 from prn_pipeline.layout.scopes import SCOPE_OF, scope_path
 
-METRICS = Path("metrics")
+RESULTS = Path("benchmarks/results")
 PAGE = Path("docs/results.md")
 DATA = Path("data")
 LOGS = DATA / "08_reporting" / "benchmark"
@@ -21,7 +21,7 @@ OWN = tuple(stage for stage, scope in SCOPE_OF.items() if scope == "run")
 def scores_file(dataset: str, base_model: str, refiner: str, seed: int) -> Path:
     """Where the evaluation of a run writes its scores."""
     names = {"dataset": dataset, "base_model": base_model, "refiner": refiner, "seed": seed}
-    return METRICS / f"{scope_path('run', names)}.json"
+    return RESULTS / f"{scope_path('run', names)}.json"
 
 
 def maps_folder(dataset: str, base_model: str, seed: int) -> Path:

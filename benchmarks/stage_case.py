@@ -62,7 +62,7 @@ def evaluation(folder: Path) -> None:
     thresholds = tune_thresholds(samples, maps)
     patch_size = conf("pseudo_labelling")["patch_size"]
     measured = measure(samples, refined, samples.rows(["test"]), thresholds, patch_size)
-    score_methods(measured, conf("evaluation")["resamples"], seed=0)
+    score_methods(measured, thresholds, conf("evaluation")["resamples"], seed=0)
     per_image(measured)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.results_page import LISTS, METRICS, PAGE, REPEATED, Scores, read_runs, replace_between
+from benchmarks.results_page import LISTS, PAGE, REPEATED, RESULTS, Scores, read_runs, replace_between
 from prn_pipeline.metrics.bootstrap import bounds, draws
 
 CLASSES, FEW_SHOT = Path("benchmarks/lists/classes.yml"), Path("benchmarks/lists/few_shot.yml")
@@ -110,7 +110,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Put the three parts into the page."""
-    of_list = {file: read_runs(METRICS, [yaml.safe_load(file.read_text())]) for file in (CLASSES, FEW_SHOT)}
+    of_list = {file: read_runs(RESULTS, [yaml.safe_load(file.read_text())]) for file in (CLASSES, FEW_SHOT)}
     binary = read_runs(REPEATED, [yaml.safe_load(LISTS[0].read_text())])
     refined = [run for run in binary if run["refiner"] == "prn"]
     for mark, text in (

@@ -18,7 +18,7 @@ from prn_pipeline.refinement import FixedThreshold
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 
 BEGIN, END = "<!-- transfer: begin -->", "<!-- transfer: end -->"
-FOUND = Path("metrics/transfer.json")
+FOUND = Path("benchmarks/results/transfer.json")
 REFINERS = ("prn", "prn_maps")
 SEED, RESAMPLES = 0, 2000
 

@@ -60,7 +60,9 @@ def promotion(run: dict) -> str:
     """Let the run's predictor become champion if it is better, where its scores are newer than their judgement."""
     path = "{dataset}/{base_model}/{refiner}/seed-{seed}".format(**run)
     judgement, scores = quote(f"data/08_reporting/{path}/promotion.json"), quote(f"metrics/{path}.json")
-    command = "DVC_STAGE=promotion kedro run --pipelines promotion"  # which reads the raw data that its stages have read
+    command = (
+        "DVC_STAGE=promotion kedro run --pipelines promotion"  # which reads the raw data that its stages have read
+    )
     names = quote(",".join(f"{name}={value}" for name, value in run.items()))
     return f"test {judgement} -nt {scores} && exit {SKIPPED}; {command} --params {names}"
 
@@ -93,7 +95,7 @@ def prn_retrain() -> None:
         raise AirflowFailException("a task has failed; the other runs are done and pushed")
 
     every_run, pushed = one_run.expand(names=runs()), push()
-    pull() >> every_cell >> pushed
+    pull() >> every_run >> pushed
     [every_run, pushed] >> failed()  # Airflow asks a run's last tasks alone how it ended
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
@@ -17,6 +18,11 @@ from prn_pipeline.errors import UserError
 CATEGORY = "category"
 #: Column of the manifest of maps: ids of the images that a map was made with, separated by tabs.
 SUPPORT = "support"
+
+
+def categories_of(manifest: pd.DataFrame, rows: np.ndarray) -> list[str]:
+    """Category of each row of a manifest; none where the data set has no categories."""
+    return list(manifest[CATEGORY].to_numpy()[rows]) if CATEGORY in manifest else []
 
 
 def draw_episodes(ids: Sequence[str], categories: Sequence[str], shots: int, seed: int) -> np.ndarray:

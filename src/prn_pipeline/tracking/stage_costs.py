@@ -26,6 +26,14 @@ def catalog_entry(stage: str) -> str:
     return f"{SCOPE_OF[stage]}_costs"
 
 
+def spent_so_far(costs: Costs) -> dict[str, dict[str, float]]:
+    """Seconds and MiB of each stage before reporting, by the keys of the scores JSON: seconds, memory_mib."""
+    return {
+        amount: {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}
+        for amount in ("seconds", "memory_mib")
+    }
+
+
 class StageCostHooks:
     """Keeps the catalog entries `dataset_costs`, `base_costs` and `run_costs` up to date.
 

@@ -1,14 +1,13 @@
 """Refine the test maps and measure every method on them."""
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from prn_pipeline.data.episodes import CATEGORY, episode_samples
+from prn_pipeline.comparison.method import TunedMap
+from prn_pipeline.data.episodes import categories_of, episode_samples
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import read_engine
@@ -23,10 +22,10 @@ from prn_pipeline.stages.evaluation.map_descriptions import described_maps, refe
 from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
 from prn_pipeline.stages.evaluation.model_costs import model_costs
 from prn_pipeline.stages.evaluation.native_resolution import native_resolution
-from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
-from prn_pipeline.stages.evaluation.task_metrics import task_metrics
+from prn_pipeline.stages.evaluation.scoring import SCHEMA, per_image, score_methods
+from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics, task_metrics
 from prn_pipeline.tracking.provenance import settings_digests
-from prn_pipeline.tracking.stage_costs import Costs
+from prn_pipeline.tracking.stage_costs import Costs, spent_so_far
 from prn_pipeline.training.tiling import Tiles
 
 
@@ -63,50 +62,70 @@ def describe_learning_maps(
     return ArrayStream(described, {IDENTITY: manifest.attrs[IDENTITY]})
 
 
-def evaluate(
+def measure_methods(
     samples: ArrayStore,
     manifest: pd.DataFrame,
     logits: ArrayStore,
     map_manifest: pd.DataFrame,
     refined: ArrayStore,
-    base_model: AnyBaseModel,
-    refiner: Refiner | FoldEnsemble,
-    dataset_costs: Costs,
-    base_costs: Costs,
-    run_costs: Costs,
     run: dict[str, Any],
     data_root: str,
     patch_size: int,
     settings: dict[str, Any],
     engine: dict[str, Any],
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """The scores JSON and the IoU of every test image."""
-    start = time.perf_counter()
+) -> tuple[pd.DataFrame, list[TaskMetrics], dict[TunedMap, list[float]]]:
+    """Counts of every method on every test map, what the task measures beside them, and the thresholds tuned on val."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
+    described = DatasetSettings.model_validate(run["dataset"])
     resize = None
     if settings["resolution"] == "native":
-        described = DatasetSettings.model_validate(run["dataset"])
         resize = native_resolution(run["names"]["dataset"], described, Path(data_root), stores.manifest)
-    rows: np.ndarray = stores.rows(["test"])
-    categories = stores.manifest[CATEGORY].to_numpy()[rows] if CATEGORY in stores.manifest else ()
-    besides = task_metrics(run["dataset"]["task"], run["dataset"]["classes"], categories)
+    rows = stores.rows(["test"])
+    metrics = task_metrics(described.task, described.classes, categories_of(stores.manifest, rows))
     with open_engine(read_engine(engine)) as workers:
         thresholds = tune_thresholds(stores, map_manifest, workers)
-        measured = measure(stores, refined, rows, thresholds, patch_size, resize, besides, workers)
-    scored = score_methods(measured, settings["resamples"], run["names"]["seed"], besides)
-    scored["methods"]["tuned_threshold"]["threshold"] = thresholds[0] if len(thresholds) == 1 else thresholds
-    costs = dataset_costs | base_costs | run_costs
-    so_far = costs.get("evaluation", {"seconds": 0.0, "memory_mib": 0.0})
-    spent = so_far["seconds"] + time.perf_counter() - start
-    costs["evaluation"] = {"seconds": round(spent, 2), "memory_mib": so_far["memory_mib"]}
-    scores = {**run["names"], "resolution": settings["resolution"], **scored}
-    scores["settings"] = settings_digests(run, patch_size, settings["resolution"])
-    if isinstance(refiner, FoldEnsemble):
-        scores["guard"] = refiner.guard
+        measured = measure(stores, refined, rows, thresholds, patch_size, resize, metrics, workers)
+    return measured, metrics, thresholds
+
+
+def measure_costs(
+    samples: ArrayStore,
+    manifest: pd.DataFrame,
+    logits: ArrayStore,
+    base_model: AnyBaseModel,
+    refiner: Refiner | FoldEnsemble,
+) -> dict[str, Any]:
+    """Parameters, arithmetic and time of both networks."""
+    stores = map_samples(manifest, {"samples": samples, "logits": logits})
     known = None if isinstance(base_model, MapFiles) else base_model
     if isinstance(known, FewShotModel):
         stores = episode_samples(stores, known.settings.shots, known.settings.episodes_seed)
-    scores["cost"] = model_costs(known, refiner, refiner.arrays, stores)
-    for amount in ("seconds", "memory_mib"):
-        scores[amount] = {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}
+    return model_costs(known, refiner, refiner.arrays, stores)
+
+
+def score(
+    measured: pd.DataFrame,
+    task_metrics: list[TaskMetrics],
+    thresholds: dict[TunedMap, list[float]],
+    model_costs: dict[str, Any],
+    refiner: Refiner | FoldEnsemble,
+    dataset_costs: Costs,
+    base_costs: Costs,
+    run_costs: Costs,
+    run: dict[str, Any],
+    patch_size: int,
+    settings: dict[str, Any],
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """The scores JSON and the IoU of every test image."""
+    scored = score_methods(measured, thresholds, settings["resamples"], run["names"]["seed"], task_metrics)
+    scores = {
+        "schema": SCHEMA,
+        **run["names"],
+        "resolution": settings["resolution"],
+        **scored,
+        "settings": settings_digests(run, patch_size, settings["resolution"]),
+        **({"guard": refiner.guard} if refiner.guard else {}),
+        "cost": model_costs,
+        **spent_so_far(dataset_costs | base_costs | run_costs),
+    }
     return scores, per_image(measured)

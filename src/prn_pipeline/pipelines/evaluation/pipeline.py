@@ -2,11 +2,17 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from prn_pipeline.pipelines.evaluation.nodes import describe_learning_maps, evaluate, refine_test_maps
+from prn_pipeline.pipelines.evaluation.nodes import (
+    describe_learning_maps,
+    measure_costs,
+    measure_methods,
+    refine_test_maps,
+    score,
+)
 
 
 def create_pipeline(**kwargs: object) -> Pipeline:
-    """Refine and describe, then measure."""
+    """Refine and describe, measure methods and costs, score."""
     return pipeline(
         [
             node(
@@ -38,26 +44,45 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                 name="describe_learning_maps",
             ),
             node(
-                evaluate,
+                measure_methods,
                 inputs=[
                     "samples",
                     "manifest",
                     "logits",
                     "map_manifest",
                     "refined",
-                    "base_model",
-                    "refiner",
-                    "dataset_costs",
-                    "base_costs",
-                    "run_costs",
                     "params:run",
                     "params:ingestion.data_root",
                     "params:pseudo_labelling.patch_size",
                     "params:evaluation",
                     "params:engine",
                 ],
+                outputs=["measured", "task_metrics", "thresholds"],
+                name="measure_methods",
+            ),
+            node(
+                measure_costs,
+                inputs=["samples", "manifest", "logits", "base_model", "refiner"],
+                outputs="model_costs",
+                name="measure_costs",
+            ),
+            node(
+                score,
+                inputs=[
+                    "measured",
+                    "task_metrics",
+                    "thresholds",
+                    "model_costs",
+                    "refiner",
+                    "dataset_costs",
+                    "base_costs",
+                    "run_costs",
+                    "params:run",
+                    "params:pseudo_labelling.patch_size",
+                    "params:evaluation",
+                ],
                 outputs=["scores", "per_image"],
-                name="evaluate",
+                name="score",
             ),
         ]
     )

@@ -39,6 +39,10 @@ class Refiner(nn.Module):
         """Names of the stored arrays to give to `forward`, in order: ("logits",) or ("logits", "images")."""
         return self.settings.arrays
 
+    @property
+    def guard(self) -> None:
+        """Nothing: the network always corrects."""
+
     def for_inference(self, dtype: torch.dtype) -> Refiner:
         """A copy that gives the same maps sooner, computed in `dtype`; it cannot be trained or saved."""
         faster = copy.deepcopy(self).eval()

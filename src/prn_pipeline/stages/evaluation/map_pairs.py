@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prn_pipeline.comparison.method import MapBatch
 from prn_pipeline.data.execution.settings import RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.sample_store import Samples
@@ -19,22 +20,12 @@ PIXELS_AT_ONCE = 2**18
 class MapPair:
     """One test image: logits of the base model and of PRN (H,W) float32, and the mask (H,W) uint8 0, 1, 255.
 
-    `tta` are the mean logits of the base model over other tta of the image, where they were kept.
+    `tta` holds the mean logits of the base model over flips of the image, where they were kept.
     """
 
     base: np.ndarray
     refined: np.ndarray
     mask: np.ndarray
-    tta: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class MapBatch:
-    """Maps of one size, as in `MapPair`: logits (N,H,W) float32 and masks (N,H,W) uint8; whole images."""
-
-    base: np.ndarray
-    refined: np.ndarray
-    masks: np.ndarray
     tta: np.ndarray | None = None
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from prn_pipeline.comparison import table
+from prn_pipeline.comparison.method import Prediction, Tuned, TunedMap
 from prn_pipeline.data.execution.settings import LOCAL, Engine, RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, Batch
 from prn_pipeline.data.store.logits import probabilities_of
@@ -19,9 +21,7 @@ from prn_pipeline.metrics import COLUMNS, TruthCounter
 from prn_pipeline.refinement import ThresholdTuner
 from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
-from prn_pipeline.stages.evaluation.class_methods import class_predictions
 from prn_pipeline.stages.evaluation.map_pairs import Resize, stream_batches
-from prn_pipeline.stages.evaluation.methods import Prediction, predictions
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.tiling import Tiles
@@ -35,22 +35,36 @@ def refined_maps(
     return ({"logits": logits} for logits in maps)
 
 
-def tune_thresholds(samples: Samples, map_manifest: pd.DataFrame, engine: Engine = LOCAL) -> list[float]:
-    """For each map of an image the threshold with the best iou_micro on maps that PRN learns from (never on test)."""
+def tune_thresholds(
+    samples: Samples, map_manifest: pd.DataFrame, engine: Engine = LOCAL
+) -> dict[TunedMap, list[float]]:
+    """The thresholds with the best iou_micro on maps that a refiner may learn from (never on test).
+
+    Returns:
+        For each map of the base model that was kept, one threshold per map of an image.
+    """
     rows, together = learning_rows(map_manifest), samples.maps_per_image
-    tuners = [ThresholdTuner() for _ in range(together)]
+    tuners = _tuners(samples)
     for counted in engine.run(partial(_tuned, samples, rows), engine.parts(len(rows), together)):
-        for tuner, part in zip(tuners, counted, strict=True):
-            tuner.add(part)
-    return [tuner.best() for tuner in tuners]
+        for name, of_map in counted.items():
+            for tuner, part in zip(tuners[name], of_map, strict=True):
+                tuner.add(part)
+    return {name: [tuner.best() for tuner in of_map] for name, of_map in tuners.items()}
 
 
-def _tuned(samples: Samples, rows: np.ndarray, part: RowRange) -> list[ThresholdTuner]:
-    together = samples.maps_per_image
-    tuners = [ThresholdTuner() for _ in range(together)]
-    for logits, masks in samples.batches(("logits", "masks"), rows[slice(*part)]):
-        for number, tuner in enumerate(tuners):
-            tuner.update(probabilities_of(logits[number::together]), masks[number::together])
+def _tuners(samples: Samples) -> dict[TunedMap, list[ThresholdTuner]]:
+    tuned: list[TunedMap] = ["base", "tta"] if samples.holds("tta") else ["base"]
+    return {name: [ThresholdTuner() for _ in range(samples.maps_per_image)] for name in tuned}
+
+
+def _tuned(samples: Samples, rows: np.ndarray, part: RowRange) -> dict[TunedMap, list[ThresholdTuner]]:
+    tuners, together = _tuners(samples), samples.maps_per_image
+    names = ("logits", "masks", "tta") if "tta" in tuners else ("logits", "masks")
+    for logits, masks, *tta in samples.batches(names, rows[slice(*part)]):
+        maps = {"base": logits} | ({"tta": tta[0][:, 0]} if tta else {})
+        for name, of_map in tuners.items():
+            for number, tuner in enumerate(of_map):
+                tuner.update(probabilities_of(maps[name][number::together]), masks[number::together])
     return tuners
 
 
@@ -58,10 +72,10 @@ def measure(
     samples: Samples,
     refined: ArrayStore,
     rows: np.ndarray,
-    thresholds: Sequence[float],
+    thresholds: Mapping[TunedMap, Sequence[float]],
     patch_size: int,
     resize: Resize | None = None,
-    besides: Sequence[TaskMetrics] = (),
+    task_metrics: Sequence[TaskMetrics] = (),
     engine: Engine = LOCAL,
 ) -> pd.DataFrame:
     """Counts of every method on every test map.
@@ -70,24 +84,24 @@ def measure(
         samples: with arrays logits and masks, and tta where they were kept.
         refined: PRN's logits of the test rows.
         rows: rows of the test maps, int (n,).
-        thresholds: tuned on val, one a map of an image.
+        thresholds: of `tune_thresholds`.
         patch_size: of the oracle, in pixels at model resolution. At native resolution its squares are the same share of
             the longer side, so that an oblong image has fewer of them than its stretched sample.
         resize: to native resolution; None measures at model resolution, as the paper does.
-        besides: what the task measures beside the counts; sees every batch.
+        task_metrics: what the task measures beside the counts; they see every batch.
         engine: who does it.
 
     Returns:
         One row a map and method: row (of the test maps), sample_id, group, class_id where there are classes, method,
-        the columns of `metrics.COLUMNS`, mae. The mean absolute error is of the probabilities of base, tta and prn,
-        and of the masks of methods that give masks only.
+        the columns of `metrics.COLUMNS`, mae. The mean absolute error is of probabilities, and of the masks of
+        methods that give masks only.
     """
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
-    work = partial(_measured, samples, refined, rows, thresholds, grid, resize, besides)
+    work = partial(_measured, samples, refined, rows, thresholds, grid, resize, task_metrics)
     counted = []
     for measured in engine.run(work, engine.parts(len(rows), samples.maps_per_image)):
-        for measures, part in zip(besides, measured.besides, strict=True):
-            measures.add(part)
+        for metric, part in zip(task_metrics, measured.task_metrics, strict=True):
+            metric.add(part)
         counted.append((measured.counts, measured.errors))
         methods = measured.methods
     counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
@@ -105,42 +119,40 @@ class _Measured(NamedTuple):
     methods: list[str]
     counts: np.ndarray
     errors: np.ndarray
-    besides: Sequence[TaskMetrics]
+    task_metrics: Sequence[TaskMetrics]
 
 
 def _measured(
     samples: Samples,
     refined: ArrayStore,
     rows: np.ndarray,
-    thresholds: Sequence[float],
+    thresholds: Mapping[TunedMap, Sequence[float]],
     grid: int,
     resize: Resize | None,
-    besides: Sequence[TaskMetrics],
+    task_metrics: Sequence[TaskMetrics],
     part: RowRange,
 ) -> _Measured:
-    """What is counted of one part; `besides` has seen nothing yet, and stays so."""
-    besides = copy.deepcopy(besides)
+    """What is counted of one range of rows; `task_metrics` have seen nothing yet, and stay so."""
+    task_metrics = copy.deepcopy(task_metrics)
     counted, methods = [], []
     for maps in stream_batches(samples, refined, rows, resize, part):
-        if len(thresholds) == 1:
-            said = predictions(maps, thresholds[0], patch_size=-(-max(maps.masks.shape[1:]) // grid))
-        else:
-            said = class_predictions(maps, thresholds)
-        methods = list(said)
-        counted.append(count_methods(said, maps.masks))
-        for measures in besides:
-            measures.update(said, maps.masks)
+        tuned = Tuned(thresholds, patch_size=-(-max(maps.masks.shape[1:]) // grid))
+        predictions = table.predictions(maps, tuned, samples.maps_per_image)
+        methods = list(predictions)
+        counted.append(count_methods(predictions, maps.masks))
+        for metric in task_metrics:
+            metric.update(predictions, maps.masks)
     counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
-    return _Measured(methods, counts, errors, besides)
+    return _Measured(methods, counts, errors, task_metrics)
 
 
-def count_methods(said: Mapping[str, Prediction], masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def count_methods(predictions: Mapping[str, Prediction], masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Counts int64 (N, methods, 6) and mean absolute errors float64 (N, methods) of a batch."""
     counter = TruthCounter(masks)
-    counts = [counter.count(prediction.masks) for prediction in said.values()]
+    counts = [counter.count(prediction.masks) for prediction in predictions.values()]
     errors = [
-        _mean_absolute_errors(prediction, counter, of_it)
-        for prediction, of_it in zip(said.values(), counts, strict=True)
+        _mean_absolute_errors(prediction, counter, counted)
+        for prediction, counted in zip(predictions.values(), counts, strict=True)
     ]
     return np.stack(counts, axis=1), np.stack(errors, axis=1)
 

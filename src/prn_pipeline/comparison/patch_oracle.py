@@ -1,0 +1,19 @@
+"""The best that one threshold per patch could do, chosen with the truth in hand: a bound, not a competitor.
+
+There is none for several classes: thresholds that are each best for one class do not give one class per pixel.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from prn_pipeline.comparison.method import ComparisonMethod, MapBatch, Prediction, Tuned
+from prn_pipeline.refinement.baselines.decision_rules import PatchOracle
+
+
+def _predict(maps: MapBatch, tuned: Tuned) -> Prediction:
+    base, masks = torch.from_numpy(maps.base)[:, None], torch.from_numpy(maps.masks)
+    return Prediction(PatchOracle(tuned.patch_size)(base, masks)[:, 0].numpy() > 0, None)
+
+
+PATCH_ORACLE = ComparisonMethod("patch_oracle", "Patch oracle", "oracle", "bound", _predict)
