@@ -17,8 +17,9 @@ import yaml
 
 from benchmarks.results_page import PAGE, replace_between
 from benchmarks.stored_runs import CONF, named_settings, open_map_manifest, open_samples
+from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
-from prn_pipeline.refinement.settings import read_settings
+from prn_pipeline.refinement.registry import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.settings import TrainingSettings
 
@@ -50,17 +51,16 @@ def measure(dataset: str, base_model: str, changes: dict[str, Any], training: di
     block, own_training = named_settings("refiners", WHOLE)
     common = yaml.safe_load((CONF / "parameters_prn_training.yml").read_text())["prn_training"]
     with tempfile.TemporaryDirectory() as checkpoints:
-        network = train_refiner(
-            open_samples(dataset, base_model, SEED),
-            open_map_manifest(dataset, base_model, SEED),
-            read_settings(block | changes),
-            TrainingSettings.model_validate(common | own_training | training),
-            SEED,
-            Path(checkpoints),
-        ).network
+        maps = LearningMaps(
+            open_samples(dataset, base_model, SEED), open_map_manifest(dataset, base_model, SEED)
+        )
+        plan = FittingPlan(
+            TrainingSettings.model_validate(common | own_training | training), SEED, Path(checkpoints)
+        )
+        network = train_refiner(maps, read_settings(block | changes), plan).network
     assert isinstance(network, FoldEnsemble)
     base, refined = network.out_of_fold_iou.tolist()
-    return {"base": base, "refined": refined, "trust": list(network.trust)}
+    return {"base": base, "refined": refined, "correction": list(network.correction)}
 
 
 def section(found: dict[str, dict[str, dict[str, Any]]]) -> str:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from benchmarks.results_page import MAIN, PAGE, REPEATED, RESULTS, read_lists, read_runs, replace_between
 from benchmarks.stored_runs import all_names, named_settings
-from prn_pipeline.refinement.building import build_refiner
-from prn_pipeline.refinement.settings import read_settings
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.refinement.registry import build_refiner, read_settings
 from prn_pipeline.segmentation.maps import FLIPS
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.stages.evaluation.model_costs import model_cost
 
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"

@@ -20,11 +20,11 @@ from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by,
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.data.store.array_store import write_arrays
-from prn_pipeline.refinement.building import build_refiner
-from prn_pipeline.refinement.settings import read_settings
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.refinement.registry import build_refiner, read_settings
+from prn_pipeline.segmentation.network_source import cached_maps
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
-from prn_pipeline.stages.logit_caching import cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 

@@ -19,12 +19,12 @@ import yaml
 from benchmarks.machine import use_cores
 from benchmarks.stage_inputs import open_stores
 from prn_pipeline.data.store.array_store import ArrayStream, write_arrays
-from prn_pipeline.refinement.building import build_refiner
-from prn_pipeline.refinement.settings import read_settings
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.refinement.registry import build_refiner, read_settings
+from prn_pipeline.segmentation.network_source import cached_maps
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
-from prn_pipeline.stages.logit_caching import cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.inference import predict_logits
 

@@ -44,13 +44,13 @@ def open_map_manifest(dataset: str, base_model: str, seed: int) -> pd.DataFrame:
 def open_base(dataset: str, base_model: str, seed: int) -> nn.Module:
     """A trained base model."""
     path = DATA / "06_models" / dataset / base_model / f"seed-{seed}" / "base.safetensors"
-    return ModuleDataset(filepath=str(path), kind="base_model").load()
+    return ModuleDataset(filepath=str(path), rebuild="prn_pipeline.segmentation.registry:rebuild_base_model").load()
 
 
 def open_refiner(dataset: str, base_model: str, refiner: str, seed: int) -> nn.Module:
     """A trained refiner."""
     path = DATA / "06_models" / dataset / base_model / refiner / f"seed-{seed}" / "refiner.safetensors"
-    return ModuleDataset(filepath=str(path), kind="refiner").load()
+    return ModuleDataset(filepath=str(path), rebuild="prn_pipeline.refinement.registry:rebuild_refiner").load()
 
 
 def all_names(kind: str) -> list[str]:

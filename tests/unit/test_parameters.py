@@ -9,7 +9,7 @@ import pytest
 from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.configuration.config_loader import RunConfigLoader
-from prn_pipeline.configuration.parameters import resolve_run
+from prn_pipeline.configuration.resolved_run import resolve_run
 from prn_pipeline.configuration.run_checks import check_val
 from prn_pipeline.errors import UserError
 
@@ -122,7 +122,7 @@ def test_a_near_miss_is_suggested() -> None:
         ({"prn_training": {"epoch": 3}}, r"prn_training.epoch = 3: no such parameter; did you mean 'epochs'"),
         (
             {"datasets": {"mine": {"split": {"val": 0.3}}}, "dataset": "mine"},
-            r"datasets.mine.split = \{'val': 0.3\}: says with no 'method' of what kind it is",
+            r"datasets.mine.split = \{'val': 0.3\}: its key 'method' is missing",
         ),
         ({"prn_training": {"epochs": "many"}}, r"prn_training.epochs = 'many': .*integer"),
         ({"base_training": {"augmentation": {"flip": True}}}, r"augmentation.flip = True.*did you mean 'flips'"),

@@ -10,7 +10,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from prn_pipeline.configuration.parameters import RUN_NAMES, resolve_run
+from prn_pipeline.configuration.parameters import RUN_NAMES
+from prn_pipeline.configuration.resolved_run import resolve_run
 from prn_pipeline.errors import UserError
 
 

@@ -68,6 +68,16 @@ def check_categories(sizes: dict[str, int], shots: int) -> None:
         )
 
 
+def support_ids(samples: Samples) -> list[str]:
+    """Ids of the support of each row, separated by tabs.
+
+    Args:
+        samples: of `episode_samples`.
+    """
+    assert isinstance(samples, EpisodeSamples)
+    return samples.support_ids
+
+
 def episode_samples(samples: Samples, shots: int, seed: int) -> EpisodeSamples:
     """Samples, each with its support; see `draw_episodes`."""
     ids, categories = (samples.manifest[name].tolist() for name in ("sample_id", CATEGORY))

@@ -1,5 +1,6 @@
 """Trained modules in the catalog: safetensors and json, no pickle."""
 
+import pkgutil
 from typing import Any
 
 from kedro.io import AbstractDataset
@@ -8,16 +9,18 @@ from torch import nn
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.locations import is_complete, location
 from prn_pipeline.errors import UserError
-from prn_pipeline.serving.rebuilding import REBUILD
 from prn_pipeline.training.module_files import load_module, save_module
 
 
 class ModuleDataset(AbstractDataset[nn.Module, nn.Module]):
-    """One module: `filepath` (.safetensors) and its .json. `kind` is a key of `REBUILD`."""
+    """One module: `filepath` (.safetensors) and its .json.
 
-    def __init__(self, *, filepath: str, kind: str, metadata: dict[str, Any] | None = None) -> None:
+    `rebuild` names the function that makes the module from its settings: `package.module:function`.
+    """
+
+    def __init__(self, *, filepath: str, rebuild: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = location(filepath)
-        self._rebuild = REBUILD[kind]
+        self._rebuild = pkgutil.resolve_name(rebuild)
         self.metadata = metadata
 
     def save(self, data: nn.Module) -> None:
@@ -40,9 +43,9 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
 
     NOTE = "README.txt"
 
-    def __init__(self, *, filepath: str, kind: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, filepath: str, rebuild: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = location(filepath)
-        self._rebuild = REBUILD[kind]
+        self._rebuild = pkgutil.resolve_name(rebuild)
         self.metadata = metadata
 
     def save(self, data: dict[str, nn.Module]) -> None:

@@ -7,16 +7,24 @@ decoder. What the decoder sees of the query besides has few channels, so that it
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from prn_pipeline.data.episodes import CATEGORY, SUPPORT, draw_episodes, episode_samples, support_ids
 from prn_pipeline.data.pixel_values import pixel_values
+from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.normalisation import statistics
+from prn_pipeline.segmentation.protocol import CacheRequest, MapCache
 from prn_pipeline.segmentation.settings import FewShotSettings
 from prn_pipeline.segmentation.smp_model import check_stride, encoder_of
+
+if TYPE_CHECKING:
+    from prn_pipeline.training.samples import StoredSamples, TrainingSet
 
 #: Stages of the encoder that are compared, of stride 8 and 16; the decoder begins at the first.
 COMPARED = (3, 4)
@@ -26,7 +34,7 @@ FINER = 2
 LIKENESSES = 3
 
 
-class FewShotModel(nn.Module):
+class FewShotModel(NetworkSource):
     """RGB images and a few labelled ones to foreground logits.
 
     Args:
@@ -81,6 +89,24 @@ class FewShotModel(nn.Module):
         finer = F.interpolate(decoded, size=fine.shape[-2:], mode="bilinear")
         return F.interpolate(self.head(torch.cat([finer, fine], dim=1)).float(), size=size, mode="bilinear")
 
+    def prepared(self, samples: Samples) -> Samples:
+        """Samples with a support set for each, drawn once for all (`data.episodes`)."""
+        return episode_samples(samples, self.settings.shots, self.settings.episodes_seed)
+
+    def training_set(self, stored: StoredSamples, manifest: pd.DataFrame, fixed: bool) -> TrainingSet:
+        """Episodes: every query with others of its category."""
+        from prn_pipeline.training.episodes import Episodes
+
+        ids, categories = manifest["sample_id"].tolist(), manifest[CATEGORY].to_numpy()
+        drawn = draw_episodes(ids, categories.tolist(), self.settings.shots, self.settings.episodes_seed)
+        return Episodes(stored, categories, self.settings.shots, drawn if fixed else None)
+
+    def map_cache(self, samples: Samples, maps: pd.DataFrame, request: CacheRequest) -> MapCache:
+        """See `protocol.MapSource`; the manifest also names the support of each map."""
+        cache = super().map_cache(samples, maps, request)
+        cache.manifest[SUPPORT] = support_ids(self.prepared(samples))
+        return cache
+
     def check_size(self, size: int) -> None:
         """Raise UserError, with sizes that fit, when samples of side `size` do not fit the network."""
         check_stride(f"encoder {self.settings.encoder}", 2 ** max(COMPARED), size)
@@ -127,3 +153,17 @@ def _block(in_channels: int, out_channels: int) -> nn.Sequential:
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
+
+
+class FewShotKind:
+    """See `protocol.MapSourceKind`."""
+
+    name = "few_shot"
+    settings = FewShotSettings
+
+    def build(self, settings: FewShotSettings, pretrained: bool) -> FewShotModel:
+        """The network that settings describe."""
+        return FewShotModel(settings, pretrained)
+
+
+FEW_SHOT = FewShotKind()

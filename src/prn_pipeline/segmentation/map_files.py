@@ -1,54 +1,80 @@
-"""Maps that another program wrote, in place of a base model's own."""
+"""`kind: maps`: maps that another program wrote, one file per image, and no network."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from functools import partial
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+import pandas as pd
 from torch import Tensor
 
 from prn_pipeline.data.readers.listing import require_dataset_folder
 from prn_pipeline.data.readers.map_folder import MapFolder
-from prn_pipeline.segmentation.maps import one_vs_rest
+from prn_pipeline.data.store.map_manifest import NO_MAP
+from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.map_import import EXTERNAL, assign_maps, imported_maps
+from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
 from prn_pipeline.segmentation.settings import MapFilesSettings
 
 
-def folder_of_maps(described: MapFilesSettings, dataset: str, folder: str | None, data_root: Path) -> MapFolder:
-    """The maps that a base model of kind maps stands for.
+class MapFiles:
+    """A folder of maps; see `protocol.MapSource`. It has no weights and cannot be run on other images."""
 
-    Args:
-        described: the base model.
-        dataset: name of the data set.
-        folder: of the data set, below `data_root`; None: its name.
-        data_root: folder of the data sets.
+    arrays: tuple[str, ...] = ()
+    runnable = None
 
-    Raises:
-        UserError: there are none.
-    """
-    place = require_dataset_folder(dataset, data_root, folder or dataset)
-    return MapFolder(place, described.folder, described.name, described.values)
+    def __init__(self, settings: MapFilesSettings) -> None:
+        self.settings = settings
+
+    def check_size(self, size: int) -> None:
+        """Maps are brought to any size."""
+
+    def prepared(self, samples: Samples) -> Samples:
+        """The samples themselves."""
+        return samples
+
+    def map_cache(self, samples: Samples, maps: pd.DataFrame, request: CacheRequest) -> MapCache:
+        """See `protocol.MapSource`."""
+        folder = self.map_folder(request.place)
+        manifest = assign_maps(maps, folder, self.settings.seen)
+        digest = folder.digest(manifest.loc[manifest["model"] != NO_MAP, "sample_id"])
+        return MapCache(manifest, {EXTERNAL: digest}, partial(imported_maps, samples, manifest, folder))
+
+    def map_folder(self, place: DatasetPlace) -> MapFolder:
+        """The folder of maps.
+
+        Raises:
+            UserError: there is none, or it holds no map.
+        """
+        described = self.settings
+        below = require_dataset_folder(place.name, place.data_root, place.folder or place.name)
+        return MapFolder(below, described.folder, described.name, described.values)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """No weights."""
+        return {}
+
+    def load_state_dict(self, weights: Mapping[str, Tensor]) -> None:
+        """Nothing to load."""
+
+    def parameters(self) -> Iterable[Tensor]:
+        """No parameters."""
+        return ()
+
+    def eval(self) -> MapFiles:
+        """Itself, as modules do."""
+        return self
 
 
-def maps_of(folder: MapFolder, sample_id: str, native: tuple[int, int], classes: int) -> Tensor:
-    """The maps of one image, as they are stored: logits (C,h,w), each of a class against the others.
+class MapFilesKind:
+    """See `protocol.MapSourceKind`."""
 
-    Raises:
-        UserError: see `MapFolder.logits`.
-    """
-    return as_maps(folder.logits(sample_id, native, classes), classes, folder.holds_logits)
+    name = "maps"
+    settings = MapFilesSettings
+
+    def build(self, settings: MapFilesSettings, pretrained: bool) -> MapFiles:
+        """The folder of maps that settings describe."""
+        return MapFiles(settings)
 
 
-def as_maps(logits: NDArray[np.float32], classes: int, of_softmax: bool) -> Tensor:
-    """Decoded logits (h,w) or (C,h,w) -> (C,h,w), each of a class against the others.
-
-    Args:
-        logits: as `map_decoding.decode_map` gives them.
-        classes: C.
-        of_softmax: with several classes they are logits of a softmax, and not yet of a class against the others.
-    """
-    maps = torch.from_numpy(logits)
-    if classes > 1 and of_softmax:
-        maps = one_vs_rest(maps[None])[0]
-    return maps.reshape(classes, *maps.shape[-2:])
+MAP_FILES = MapFilesKind()

@@ -11,7 +11,6 @@ from scipy.special import expit
 from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.building import RunnableModel
 
 #: Axes along which the image is flipped for each view: not at all, left-right, top-bottom, both.
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
@@ -43,7 +42,7 @@ class MapMaker(nn.Module):
         UserError: features of a model that nobody knows the inside of.
     """
 
-    def __init__(self, model: RunnableModel, tta: bool = True, features: bool = True) -> None:
+    def __init__(self, model: nn.Module, tta: bool = True, features: bool = True) -> None:
         super().__init__()
         if features and not hasattr(model, "with_features"):
             raise UserError(

@@ -5,7 +5,6 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prn_pipeline.data.splits.settings import RelativePath
-from prn_pipeline.errors import UserError
 
 #: What may be learned from.
 LearntSplit = Literal["train", "val"]
@@ -24,6 +23,20 @@ class _Described(_Strict):
 
     classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
     channels: int = Field(3, ge=1, description="of an image; the data set says how many")
+
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a network that can be run on images."""
+        return True
+
+    @property
+    def needs_support(self) -> bool:
+        """Whether the network must be given labelled images of what to segment."""
+        return False
+
+    def suits(self, task: str) -> bool:
+        """Whether it can make maps for a task of `datasets.<name>.task`."""
+        return task != "few_shot"
 
 
 class _TrainedHere(_Described):
@@ -142,6 +155,15 @@ class FewShotSettings(_TrainedHere):
         """What logit_caching may keep beside the logits."""
         return ("tta",)
 
+    @property
+    def needs_support(self) -> bool:
+        """Whether the network must be given labelled images of what to segment."""
+        return True
+
+    def suits(self, task: str) -> bool:
+        """Whether it can make maps for a task of `datasets.<name>.task`."""
+        return task == "few_shot"
+
 
 class MapFilesSettings(_Described):
     """No model at all: maps that another program wrote, a file a sample."""
@@ -166,28 +188,11 @@ class MapFilesSettings(_Described):
         """Whether base_training has anything to train."""
         return False
 
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a network that can be run on images."""
+        return False
 
-AnyBaseModelSettings = BaseModelSettings | ModuleSettings | FewShotSettings | MapFilesSettings
-KINDS: dict[str, type[AnyBaseModelSettings]] = {
-    "smp": BaseModelSettings,
-    "module": ModuleSettings,
-    "few_shot": FewShotSettings,
-    "maps": MapFilesSettings,
-}
-
-
-def base_settings_class(values: dict[str, Any]) -> type[AnyBaseModelSettings]:
-    """Which settings `values` are, by their `kind`.
-
-    Raises:
-        UserError: there is no such kind.
-    """
-    kind = values.get("kind", "smp")
-    if kind not in KINDS:
-        raise UserError(f"kind {kind!r} of a base model is unknown; there are {', '.join(KINDS)}")
-    return KINDS[kind]
-
-
-def read_base_settings(values: dict[str, Any]) -> AnyBaseModelSettings:
-    """Settings from their dict, e.g. of a trained base model's JSON."""
-    return base_settings_class(values).model_validate(values)
+    def suits(self, task: str) -> bool:
+        """Whether it can make maps for a task of `datasets.<name>.task`: another program's maps may be of any."""
+        return True

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.normalisation import statistics
 from prn_pipeline.segmentation.settings import BaseModelSettings
 
 
-class BaseModel(nn.Module):
+class BaseModel(NetworkSource):
     """RGB images to logits: one map of foreground, or one a class.
 
     Args:
@@ -27,9 +28,6 @@ class BaseModel(nn.Module):
 
     mean: Tensor
     std: Tensor
-
-    #: Arrays that `forward` takes, in order.
-    arrays = ("images",)
 
     def __init__(self, settings: BaseModelSettings, pretrained: bool = True) -> None:
         super().__init__()
@@ -136,3 +134,17 @@ def architecture_names() -> list[str]:
     import segmentation_models_pytorch as smp
 
     return [architecture.__name__ for architecture in smp.MODEL_ARCHITECTURES_MAPPING.values()]
+
+
+class SmpKind:
+    """See `protocol.MapSourceKind`."""
+
+    name = "smp"
+    settings = BaseModelSettings
+
+    def build(self, settings: BaseModelSettings, pretrained: bool) -> BaseModel:
+        """The network that settings describe."""
+        return BaseModel(settings, pretrained)
+
+
+SMP = SmpKind()

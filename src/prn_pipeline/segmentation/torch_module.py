@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.weights import load_weights
+from prn_pipeline.training.inference import WHOLE_OR_TILES
 
 #: A probability is kept so far from 0 and 1 that its logit stays finite in float32.
 SMALLEST_PROBABILITY = 1e-7
 
 
-class ImportedModel(nn.Module):
+class ImportedModel(NetworkSource):
     """RGB images to logits, one map of foreground or one a class, by a module that somebody else wrote.
 
     Args:
@@ -31,9 +33,6 @@ class ImportedModel(nn.Module):
 
     mean: Tensor
     std: Tensor
-
-    #: Arrays that `forward` takes, in order.
-    arrays = ("images",)
 
     def __init__(self, settings: ModuleSettings, pretrained: bool = True) -> None:
         super().__init__()
@@ -59,7 +58,8 @@ class ImportedModel(nn.Module):
             return self._foreground(self.network(values), images)
 
     def check_size(self, size: int) -> None:
-        """Raise UserError when samples of side `size` do not fit the module."""
+        """Raise UserError where samples of side `size`, or the tiles they are cut into, do not fit the module."""
+        size = min(size, WHOLE_OR_TILES.size)  # a forward pass is run on it
         training = self.training
         device = self.mean.device
         try:
@@ -159,3 +159,17 @@ def _built(settings: ModuleSettings) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise UserError(f"{settings.target} gives a {type(network).__name__}, expected a torch.nn.Module")
     return network
+
+
+class TorchModuleKind:
+    """See `protocol.MapSourceKind`."""
+
+    name = "module"
+    settings = ModuleSettings
+
+    def build(self, settings: ModuleSettings, pretrained: bool) -> ImportedModel:
+        """The imported module that settings describe."""
+        return ImportedModel(settings, pretrained)
+
+
+TORCH_MODULE = TorchModuleKind()

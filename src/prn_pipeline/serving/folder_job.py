@@ -14,7 +14,7 @@ from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import names_of
-from prn_pipeline.segmentation.map_files import maps_of
+from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
 from prn_pipeline.serving.pictures import write_mask, write_overlay, write_probabilities
@@ -147,7 +147,7 @@ def _opened(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item
     if name not in job.maps:
         raise UserError(f"{path}: there is no map of it at {job.maps.place}, which has {job.maps.examples}")
     height, width = image.shape[:2]
-    return Item(image, maps_of(job.maps, name, (height, width), predictor.classes).numpy())
+    return Item(image, read_maps(job.maps, name, (height, width), predictor.classes).numpy())
 
 
 def _write(predictor: Predictor, job: FolderJob, name: str, item: Item, examined: Examined) -> None:

@@ -14,7 +14,7 @@ from prn_pipeline.data.readers.records import Reader
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics import TruthCounter
-from prn_pipeline.segmentation.map_files import maps_of
+from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.serving.predictor import Item, Predictor
 
 
@@ -53,7 +53,7 @@ class TestImages:
             image = self.reader.image(records[name]) if name in records else None
             if image is None or image.shape[:2] != native:
                 raise UserError(f"sample {name} is not what was ingested: run the pipeline ingestion again")
-            logits = None if self.maps is None else maps_of(self.maps, name, native, classes).numpy()
+            logits = None if self.maps is None else read_maps(self.maps, name, native, classes).numpy()
             yield Item(image, logits), self.reader.mask(records[name])
 
 

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.logits import LARGEST_LOGIT
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
-from prn_pipeline.segmentation import MapFiles
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.serving.predictor import Predictor, as_rows
 from prn_pipeline.training.tiling import GRID
@@ -34,12 +32,12 @@ class WholeModel(nn.Module):
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
-        if isinstance(predictor.base, MapFiles):
+        network = predictor.base.runnable
+        if network is None:
             raise UserError("this predictor refines maps of another program: there is no model to export")
         self._classes = predictor.classes
-        self.maker = MapMaker(predictor.base, "tta" in predictor.refiner.arrays, features=False)
+        self.maker = MapMaker(network, "tta" in predictor.refiner.arrays, features=False)
         self.refiner = predictor.refiner
-        self._trust = predictor.refiner.trust if isinstance(predictor.refiner, FoldEnsemble) else None
 
     @property
     def multiple(self) -> int:
@@ -53,11 +51,7 @@ class WholeModel(nn.Module):
         if maps.tta is not None:
             known["tta"] = _clamped(maps.tta)
         rows = [as_rows(known[name], name, self._classes) for name in self.refiner.arrays]
-        if isinstance(self.refiner, FoldEnsemble) and self._trust is not None:
-            refined = self.refiner.trusting(self._trust, *rows)
-        else:
-            refined = self.refiner(*rows)
-        return _clamped(refined).unflatten(0, (-1, self._classes))[:, :, 0]
+        return _clamped(self.refiner(*rows)).unflatten(0, (-1, self._classes))[:, :, 0]
 
 
 def export_onnx(predictor: Predictor, path: Path) -> WholeModel:

@@ -22,11 +22,12 @@ from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions, describe
-from prn_pipeline.segmentation import BaseModel, ImportedModel, MapFiles
+from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.maps import MapMaker
+from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.serving.places import folder_of
 from prn_pipeline.serving.predicted import Examined, Predicted, decided
-from prn_pipeline.serving.saved import Parts, ServedBase, ServedRefiner, read_folder, write_folder
+from prn_pipeline.serving.saved import PredictorComponents, read_folder, write_folder
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.serving.sources import Source, open_images
 from prn_pipeline.training.channels import channels_first
@@ -66,7 +67,7 @@ class Predictor:
     """A base model and its refiner. Several threads may share one: they take turns.
 
     Args:
-        base: trained; or `MapFiles` where maps come from another program.
+        base: trained, or maps of another program.
         refiner: trained on its maps.
         settings: how images come to them.
         reference: what images and maps looked like in training; None: nothing can be said of drift.
@@ -77,27 +78,29 @@ class Predictor:
 
     def __init__(
         self,
-        base: ServedBase,
-        refiner: ServedRefiner,
+        base: MapSource,
+        refiner: Refiner,
         settings: PredictorSettings,
         reference: Descriptions | None = None,
     ) -> None:
-        if not isinstance(base, BaseModel | ImportedModel | MapFiles):
-            raise UserError(f"a {type(base).__name__} cannot be served: it has to be shown labelled images first")
+        if base.settings.needs_support:
+            raise UserError(f"a {type(base).__name__} cannot be served: it needs labelled images of what to segment")
         if "features" in refiner.arrays:
             raise UserError("a refiner that reads features cannot be served: train one without them in its `inputs`")
         self.base, self.refiner, self.settings, self.reference = base, refiner, settings, reference
         self._device, self._turn = best_device(), threading.Lock()
         self._maker, self._base_context = None, None
-        if not isinstance(base, MapFiles):
-            maker, self._base_context = ready(MapMaker(base, "tta" in refiner.arrays, features=False), self._device)
+        if base.runnable is not None:
+            maker, self._base_context = ready(
+                MapMaker(base.runnable, "tta" in refiner.arrays, features=False), self._device
+            )
             self._maker = Tiled(maker, settings.tiles)
         fast, self._refiner_context = ready(refiner, self._device)
         self._refiner = fast if refiner.settings.sees_whole_maps else Tiled(fast, settings.tiles)
 
     def save(self, folder: Path) -> None:
         """Write networks (safetensors and json) and settings into a folder, which appears whole or not at all."""
-        write_folder(folder, Parts(self.base, self.refiner, self.settings, self.reference))
+        write_folder(folder, PredictorComponents(self.base, self.refiner, self.settings, self.reference))
 
     @classmethod
     def load(cls, place: str | Path) -> Predictor:

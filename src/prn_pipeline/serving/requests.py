@@ -18,8 +18,8 @@ from PIL import Image
 from prn_pipeline.data.readers.map_decoding import decode_map
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import MapFiles, MapFilesSettings
-from prn_pipeline.segmentation.map_files import as_maps
+from prn_pipeline.segmentation.map_import import as_maps
+from prn_pipeline.segmentation.settings import MapFilesSettings
 from prn_pipeline.serving.pictures import mask_picture, probability_bytes
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.settings import RequestLimits
@@ -32,7 +32,7 @@ MAGIC = {b"\x93NUMPY": ".npy", b"II*\x00": ".tif", b"MM\x00*": ".tif", b"II+\x00
 
 def columns_of(predictor: Predictor) -> dict[str, bool]:
     """Name of each column of a request -> whether it must be there."""
-    if not isinstance(predictor.base, MapFiles):
+    if predictor.base.runnable is not None:
         return {IMAGE: True}
     return {MAP: True, IMAGE: "images" in predictor.refiner.arrays}
 
@@ -84,7 +84,7 @@ def _items(predictor: Predictor, table: pd.DataFrame) -> Iterator[Item]:
         try:
             image = _image(predictor, row[IMAGE]) if IMAGE in row and _given(row[IMAGE]) else None
             logits = None
-            if isinstance(predictor.base, MapFiles):
+            if predictor.base.runnable is None:
                 logits = _maps(predictor, predictor.base.settings, row[MAP])
         except UserError as error:
             raise UserError(f"row {place}: {error}") from None

@@ -11,15 +11,12 @@ from safetensors.numpy import load_file, save_file
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
-from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
-from prn_pipeline.segmentation import BaseModel, ImportedModel, MapFiles
-from prn_pipeline.serving.rebuilding import REBUILD
+from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.refinement.registry import rebuild_refiner
+from prn_pipeline.segmentation.protocol import MapSource
+from prn_pipeline.segmentation.registry import rebuild_base_model
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.training.module_files import load_module, save_module
-
-ServedBase = BaseModel | ImportedModel | MapFiles
-ServedRefiner = Refiner | FoldEnsemble
 
 NETWORKS = ("base", "refiner")
 SETTINGS = "predictor.json"
@@ -29,28 +26,29 @@ REFERENCE = "reference.safetensors"
 FILES = (*(f"{name}.safetensors" for name in NETWORKS), SETTINGS)
 
 
-class Parts(NamedTuple):
+class PredictorComponents(NamedTuple):
     """What a predictor is made of."""
 
-    base: ServedBase
-    refiner: ServedRefiner
+    base: MapSource
+    refiner: Refiner
     settings: PredictorSettings
     reference: Descriptions | None
 
 
-def write_folder(folder: Path, parts: Parts) -> None:
+def write_folder(folder: Path, components: PredictorComponents) -> None:
     """Write a predictor; the folder appears whole or not at all."""
     with atomic_write(folder) as temporary:
         temporary.mkdir(parents=True)
-        for name, module in zip(NETWORKS, parts[:2], strict=True):
-            save_module(temporary / f"{name}.safetensors", module, module.settings.model_dump(mode="json"))
-        described = json.dumps(parts.settings.model_dump(mode="json"), indent=2) + "\n"
+        base, refiner = components.base, components.refiner
+        save_module(temporary / "base.safetensors", base, base.settings.model_dump(mode="json"))
+        save_module(temporary / "refiner.safetensors", refiner, refiner.settings.model_dump(mode="json"))
+        described = json.dumps(components.settings.model_dump(mode="json"), indent=2) + "\n"
         (temporary / SETTINGS).write_text(described)
-        if parts.reference is not None:
-            save_file(parts.reference._asdict(), temporary / REFERENCE)
+        if components.reference is not None:
+            save_file(components.reference._asdict(), temporary / REFERENCE)
 
 
-def read_folder(place: Path) -> Parts:
+def read_folder(place: Path) -> PredictorComponents:
     """Read what `write_folder` wrote.
 
     Raises:
@@ -67,8 +65,6 @@ def read_folder(place: Path) -> Parts:
         raise UserError(
             f"{place}: {SETTINGS} or {REFERENCE} cannot be read ({error}): save the predictor again"
         ) from error
-    base = load_module(place / "base.safetensors", REBUILD["base_model"])
-    refiner = load_module(place / "refiner.safetensors", REBUILD["refiner"])
-    assert isinstance(base, BaseModel | ImportedModel | MapFiles)
-    assert isinstance(refiner, Refiner | FoldEnsemble)
-    return Parts(base, refiner, settings, reference)
+    base = load_module(place / "base.safetensors", rebuild_base_model)
+    refiner = load_module(place / "refiner.safetensors", rebuild_refiner)
+    return PredictorComponents(base, refiner, settings, reference)

@@ -29,7 +29,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """Result of a training.
 
     Attributes:

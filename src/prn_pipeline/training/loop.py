@@ -24,7 +24,7 @@ from prn_pipeline.training.best_weights import Untrained, best_checkpoint, keep_
 from prn_pipeline.training.callbacks import EpochListener, History, RestoreBestOnPlateau, RngStateCallback
 from prn_pipeline.training.checkpoints import checkpoint_lock
 from prn_pipeline.training.distributed_batches import SharedTask, share_batch_norms, shared_loader
-from prn_pipeline.training.job import Trained, Training
+from prn_pipeline.training.job import TrainingResult, Training
 from prn_pipeline.training.process_topology import ProcessTopology
 from prn_pipeline.training.processes import train_by_processes
 from prn_pipeline.training.samples import TrainingSet, loader
@@ -49,7 +49,7 @@ def fit(
     checkpoints: Path,
     name: str = "training",
     listener: EpochListener | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Train a network; an interrupted call is continued by the next one with the same `checkpoints`.
 
     Args:
@@ -82,7 +82,7 @@ def fit(
     return trained
 
 
-def train_here(training: Training, listener: EpochListener | None, topology: ProcessTopology) -> Trained:
+def train_here(training: Training, listener: EpochListener | None, topology: ProcessTopology) -> TrainingResult:
     """`fit` in this process: alone, or as one of several, of which the first has the result."""
     val, settings, seed = training.val, training.settings, training.seed
     for chatty in CHATTY:
@@ -138,7 +138,7 @@ def train_here(training: Training, listener: EpochListener | None, topology: Pro
         raise UserError(
             f"{training.name}: weights are not finite after training: lower learning_rate or set precision: fp32"
         )
-    return Trained(task.network.cpu().eval(), pd.DataFrame(history.rows))
+    return TrainingResult(task.network.cpu().eval(), pd.DataFrame(history.rows))
 
 
 def _callbacks(

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor
 
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.locations import local_copy
 from prn_pipeline.errors import UserError
 
 
-def save_module(path: Path, module: nn.Module, settings: dict[str, Any]) -> None:
+class StoredModule(Protocol):
+    """What is stored: a `torch.nn.Module`, or anything else with weights (or none) by name."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights by name."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Tensor], /) -> Any:
+        """Take weights over."""
+        ...
+
+    def parameters(self) -> Iterable[Tensor]:
+        """Weights that are trained."""
+        ...
+
+    def eval(self) -> Any:
+        """Itself, ready for inference."""
+        ...
+
+
+Stored = TypeVar("Stored", bound=StoredModule)
+
+
+def save_module(path: Path, module: StoredModule, settings: dict[str, Any]) -> None:
     """Write `path` (safetensors) and its neighbour `.json`, which names the weights it belongs to."""
     # cloned: layers that share their weights would be refused
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
@@ -34,7 +56,7 @@ def save_module(path: Path, module: nn.Module, settings: dict[str, Any]) -> None
         temporary.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
 
 
-def weights_digest(module: nn.Module) -> str:
+def weights_digest(module: StoredModule) -> str:
     """sha256 over names and values of the weights: which model it is."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
@@ -43,7 +65,7 @@ def weights_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def load_module(path: Path, rebuild: Callable[[dict[str, Any]], nn.Module]) -> nn.Module:
+def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stored:
     """Read what `save_module` wrote.
 
     Args:
@@ -63,7 +85,7 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], nn.Module]) -> n
     try:
         described = json.loads(description.read_text())
         with local_copy(path) as file:
-            weights: dict[str, torch.Tensor] = load_file(file)
+            weights: dict[str, Tensor] = load_file(file)
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except Exception as error:
         raise UserError(f"{path} or its .json cannot be read ({error}): delete both and train again") from error
@@ -71,4 +93,5 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], nn.Module]) -> n
         raise UserError(f"{path} are not the weights that {description} describes: train again, or restore both files")
     module = rebuild(described["settings"])
     module.load_state_dict(weights)
-    return module.eval()
+    module.eval()
+    return module

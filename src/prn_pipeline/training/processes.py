@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.training.callbacks import EpochListener, epoch_line
-from prn_pipeline.training.job import Trained, Training
+from prn_pipeline.training.job import TrainingResult, Training
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ KILLED = re.compile(r"exitcode\s*: -9\b")
 LOOK_AGAIN, GRACE, SHOWN = 0.5, 20, 30
 
 
-def train_by_processes(training: Training, listener: EpochListener | None) -> Trained:
+def train_by_processes(training: Training, listener: EpochListener | None) -> TrainingResult:
     """Start the processes, tell of their epochs, take over their weights.
 
     Raises:
@@ -68,7 +68,7 @@ def train_by_processes(training: Training, listener: EpochListener | None) -> Tr
     network.load_state_dict(load_file(folder / WEIGHTS))
     history = pd.read_csv(folder / HISTORY)
     shutil.rmtree(folder)
-    return Trained(network.eval(), history)
+    return TrainingResult(network.eval(), history)
 
 
 def _command(training: Training, folder: Path) -> list[str]:

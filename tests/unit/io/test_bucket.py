@@ -31,15 +31,15 @@ from prn_pipeline.io import (
     TableDataset,
     TextDataset,
 )
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
 ROWS = SHARD_ROWS + 9
 MAPS = np.random.default_rng(0).random((ROWS, 6, 5)).astype(np.float16)
 
 
-def refiner() -> Refiner:
-    return Refiner(PatchRefineNetSettings(width=4, grid=2, residual=True)).eval()
+def refiner() -> PaperRefiner:
+    return PaperRefiner(PatchRefineNetSettings(width=4, grid=2, residual=True)).eval()
 
 
 def objects(url: str) -> dict[str, bytes]:
@@ -79,10 +79,10 @@ def test_a_table_keeps_its_identity(bucket: str) -> None:
 
 def test_modules_come_back(bucket: str) -> None:
     module, logits = refiner(), torch.randn(1, 1, 32, 32)
-    one = ModuleDataset(filepath=f"{bucket}/refiner.safetensors", kind="refiner")
+    one = ModuleDataset(filepath=f"{bucket}/refiner.safetensors", rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
     one.save(module)
     assert torch.equal(one.load()(logits), module(logits))
-    folder = ModuleFolderDataset(filepath=f"{bucket}/folds", kind="refiner")
+    folder = ModuleFolderDataset(filepath=f"{bucket}/folds", rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
     with pytest.raises(DatasetError, match="run the pipeline base_training"):
         folder.load()
     folder.save({"fold-0": module, "fold-1": module})

@@ -19,12 +19,12 @@ from prn_pipeline.io import (
     TableDataset,
     TextDataset,
 )
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
 
-def refiner() -> Refiner:
-    return Refiner(PatchRefineNetSettings(width=4, grid=2, residual=True)).eval()
+def refiner() -> PaperRefiner:
+    return PaperRefiner(PatchRefineNetSettings(width=4, grid=2, residual=True)).eval()
 
 
 def test_tables_keep_their_columns_and_parquet_its_attributes(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_json_default_stands_for_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_modules_come_back_in_eval_mode(tmp_path: Path) -> None:
-    dataset = ModuleDataset(filepath=str(tmp_path / "refiner.safetensors"), kind="refiner")
+    dataset = ModuleDataset(filepath=str(tmp_path / "refiner.safetensors"), rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
     module, logits = refiner(), torch.randn(1, 1, 32, 32)
     dataset.save(module)
     loaded = dataset.load()
@@ -76,7 +76,7 @@ def test_modules_come_back_in_eval_mode(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_modules_may_be_empty_and_drops_old_ones(tmp_path: Path) -> None:
-    dataset = ModuleFolderDataset(filepath=str(tmp_path / "folds"), kind="refiner")
+    dataset = ModuleFolderDataset(filepath=str(tmp_path / "folds"), rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
     dataset.save({"fold-0": refiner(), "fold-1": refiner()})
     assert sorted(dataset.load()) == ["fold-0", "fold-1"]
     dataset.save({})

@@ -14,7 +14,7 @@ def settings(**changes: object) -> RegionDetailSettings:
     return RegionDetailSettings.model_validate(values | changes)
 
 
-def readings(net: RegionDetailNet, side: int = 32) -> list[Tensor]:
+def inputs_of(net: RegionDetailNet, side: int = 32) -> list[Tensor]:
     known = {
         "logits": torch.randn(2, 1, side, side),
         "tta": torch.randn(2, 2, side, side).abs(),
@@ -30,26 +30,26 @@ ALL = ["images", "features", "tta"]
 @pytest.mark.parametrize("changes", [{}, {"detail_width": 0}, {"region_size": 0}, {"inputs": ["images", "features"]}])
 def test_untrained_it_is_the_base_model(changes: dict[str, object]) -> None:
     net = RegionDetailNet(settings(feature_channels=6, **changes)).eval()
-    maps = readings(net)
-    assert torch.equal(net(*maps), maps[0])
+    maps = inputs_of(net)
+    assert torch.equal(net(*maps).final, maps[0])
 
 
-def test_untrained_with_views_it_is_their_mean() -> None:
+def test_untrained_with_tta_it_is_the_tta_mean() -> None:
     net = RegionDetailNet(settings(inputs=ALL, feature_channels=6)).eval()
     assert net.arrays == ("logits", "tta", "features", "images"), "one order, whatever the settings say"
-    maps = readings(net)
-    assert torch.equal(net(*maps), maps[1][:, :1])
+    maps = inputs_of(net)
+    assert torch.equal(net(*maps).final, maps[1][:, :1])
 
 
 def test_both_branches_learn() -> None:
     torch.manual_seed(0)
     net = RegionDetailNet(settings(inputs=ALL, feature_channels=6))
-    maps = readings(net)
+    maps = inputs_of(net)
     target = (torch.rand(2, 1, 32, 32) > 0.5).float()
     optimizer = torch.optim.Adam(net.parameters(), 0.01)
     losses = []
     for _ in range(40):
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(*maps), target)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(*maps).final, target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -63,7 +63,7 @@ def test_a_region_is_given_a_shift_and_a_scale_and_nothing_else() -> None:
     net = RegionDetailNet(settings(detail_width=0)).eval()
     torch.nn.init.normal_(net.region[-1].weight)  # type: ignore[index, union-attr, arg-type]
     base = torch.randn(1, 1, 32, 32)
-    refined = net(base)
+    refined = net(base).final
     pixels = torch.cat([base / 5, base.sigmoid()], 1)
     shift, log_scale = net.region_field(pixels, None)
     torch.testing.assert_close(refined, base * log_scale.exp() + shift)
@@ -78,12 +78,11 @@ def test_the_detail_is_added_to_what_regions_have_corrected() -> None:
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     base = torch.randn(1, 1, 32, 32)
-    corrected = net.branches(base)
-    assert torch.equal(net(base), corrected.final)
+    corrected = net(base)
     pixels = torch.cat([base / 5, base.sigmoid()], 1)
     torch.testing.assert_close(corrected.final - corrected.by_region, net.detail(pixels))  # type: ignore[misc]
     without = RegionDetailNet(settings(detail_width=0)).eval()
-    assert torch.equal(*without.branches(base))
+    assert torch.equal(*without(base))
 
 
 def test_settings_that_mean_the_same_are_written_the_same() -> None:
@@ -98,10 +97,10 @@ def test_sides_that_are_multiples_fit_whatever_features_there_are(region: int, l
     assert side % net.settings.multiple == 0
     for height, width in ((side // 2, side), (3, 5), (side // 4, side // 4)):
         base = torch.randn(2, 1, side, 2 * side)
-        assert net.eval()(base, torch.randn(2, 6, height, width)).shape == base.shape
+        assert net.eval()(base, torch.randn(2, 6, height, width)).final.shape == base.shape
 
 
-def test_wrong_sizes_and_missing_readings_are_explained() -> None:
+def test_wrong_sizes_and_missing_inputs_are_explained() -> None:
     net = RegionDetailNet(settings(inputs=["images"]))
     with pytest.raises(UserError, match="reads logits, images, in this order, but was given 1"):
         net(torch.zeros(1, 1, 32, 32))

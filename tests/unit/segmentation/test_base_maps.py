@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings
 from prn_pipeline.segmentation.maps import FLIPS, MapMaker, at_half_resolution
-from prn_pipeline.segmentation.smp_model import architecture_names
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel, architecture_names
 
 SMALL = {"architecture": "Unet", "encoder": "resnet18", "options": {"decoder_channels": [16, 8, 8, 8, 8]}}
 

@@ -6,8 +6,9 @@ import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings, architecture_names
 from prn_pipeline.segmentation.objective import MaskObjective
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel, architecture_names
 
 LIGHT = {"DPT": ("tu-vit_tiny_patch16_224", {"dynamic_img_size": True})}
 

@@ -16,7 +16,8 @@ from safetensors.torch import save
 
 PROGRAM = """
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
 try:
     model = BaseModel(BaseModelSettings(architecture="Unet", encoder="resnet18", encoder_weights="imagenet"))
     print("first weights", model.network.encoder.conv1.weight.double().sum().item())

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import FewShotModel, FewShotSettings
-from prn_pipeline.segmentation.few_shot import _likenesses
+from prn_pipeline.segmentation.few_shot import FewShotModel, _likenesses
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.segmentation.objective import MaskObjective
+from prn_pipeline.segmentation.settings import FewShotSettings
 
 SETTINGS = FewShotSettings(kind="few_shot", encoder="tu-mobilenetv3_small_050", width=16)
 

@@ -7,7 +7,9 @@ from torch import nn
 
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings, MapFilesSettings, build_base_model
+from prn_pipeline.segmentation.registry import build_base_model
+from prn_pipeline.segmentation.settings import BaseModelSettings, MapFilesSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.training.tiling import Tiles
 

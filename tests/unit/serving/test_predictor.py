@@ -10,11 +10,12 @@ from PIL import Image
 import prn_pipeline
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.predictor import Item
 from tests.unit.serving.conftest import map_predictor, random_predictor
@@ -103,7 +104,7 @@ def test_files_that_are_missing_or_do_not_belong_together_are_refused(tmp_path: 
 
 def test_the_papers_network_is_served_too_and_features_are_not() -> None:
     base = random_predictor().base
-    paper = Refiner(PatchRefineNetSettings(width=8, grid=2)).eval()
+    paper = PaperRefiner(PatchRefineNetSettings(width=8, grid=2)).eval()
     assert Predictor(base, paper, PredictorSettings(image_size=64)).predict(IMAGES[0])[0].mask.shape == (64, 64)
     reading = RegionDetailSettings(network="region_detail", inputs=("features",), feature_channels=16)
     with pytest.raises(UserError, match="reads features"):

@@ -13,7 +13,8 @@ from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
-from prn_pipeline.segmentation import BaseModel, BaseModelSettings
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.requests import answer
 from prn_pipeline.serving.settings import RequestLimits

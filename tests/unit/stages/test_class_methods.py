@@ -1,4 +1,4 @@
-"""Several classes: which one each pixel gets, how that is counted, and whom to trust."""
+"""Several classes: which one each pixel gets, how that is counted, and how strongly to correct."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ import pytest
 import torch
 from scipy.special import expit, softmax
 
+from prn_pipeline.comparison import table
+from prn_pipeline.comparison.method import MapBatch, Prediction, Tuned
 from prn_pipeline.metrics import COLUMNS, count_image, mean_iou, scores
 from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
 from prn_pipeline.reporting.score_tables import class_rows
 from prn_pipeline.segmentation.maps import normalised, one_vs_rest
 from prn_pipeline.segmentation.objective import MaskObjective
-from prn_pipeline.stages.evaluation.class_methods import class_predictions
-from prn_pipeline.stages.evaluation.map_pairs import MapBatch
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
 from prn_pipeline.training.task import overlaps
@@ -36,6 +36,10 @@ def batch(logits: np.ndarray) -> MapBatch:
     return MapBatch(rows, -rows, MASKS.reshape(-1, 16, 16), None)
 
 
+def class_predictions(maps: MapBatch, thresholds: list[float]) -> dict[str, Prediction]:
+    return table.predictions(maps, Tuned({"base": thresholds}, patch_size=16), classes=C)
+
+
 def test_the_sigmoid_of_one_against_the_rest_is_the_softmax() -> None:
     assert expit(against_the_rest(SOFTMAX_LOGITS)) == pytest.approx(softmax(SOFTMAX_LOGITS, 1), abs=1e-6)
     sure = np.array([60.0, 0.0, -60.0, 1.0], np.float32).reshape(1, C, 1, 1)
@@ -49,53 +53,55 @@ def test_probabilities_of_the_base_model_come_back() -> None:
 
 
 def test_each_pixel_gets_one_class_from_every_method() -> None:
-    said = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
-    assert list(said) == ["base", "tuned_threshold", "rankseg", "prn"]
-    for name, prediction in said.items():
+    predicted = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
+    assert list(predicted) == ["base", "tuned_threshold", "rankseg", "refined"]
+    for name, prediction in predicted.items():
         assert (prediction.masks.reshape(-1, C, 16, 16).sum(1) == 1).all(), name
     highest = SOFTMAX_LOGITS.argmax(1)
-    assert (said["base"].masks.reshape(-1, C, 16, 16).argmax(1) == highest).all()
-    assert (said["tuned_threshold"].masks == said["base"].masks).all()  # one threshold for all changes nothing
-    assert said["base"].probabilities is not None
-    assert said["base"].probabilities.reshape(-1, C, 16, 16).sum(1) == pytest.approx(1)
+    assert (predicted["base"].masks.reshape(-1, C, 16, 16).argmax(1) == highest).all()
+    assert (predicted["tuned_threshold"].masks == predicted["base"].masks).all(), "one threshold for all"
+    assert predicted["base"].probabilities is not None
+    assert predicted["base"].probabilities.reshape(-1, C, 16, 16).sum(1) == pytest.approx(1)
     eager = class_predictions(batch(SOFTMAX_LOGITS), [0.5, 0.5, 0.5, 1e-6])["tuned_threshold"]
     never = class_predictions(batch(SOFTMAX_LOGITS), [0.0, 0.5, 0.5, 0.5])["tuned_threshold"]
     assert never.masks.reshape(-1, C, 16, 16).any((0, 2, 3)).sum() > 1, "a threshold of 0 leaves room for others"
     assert eager.masks.reshape(-1, C, 16, 16)[:, 3].mean() > 0.8
 
 
-def plain_miou(said: np.ndarray, truth: np.ndarray) -> float:
+def plain_miou(predicted: np.ndarray, truth: np.ndarray) -> float:
     valid = truth != 255
     ious = []
     for one in range(C):
-        a, b = (said == one) & valid, (truth == one) & valid
+        a, b = (predicted == one) & valid, (truth == one) & valid
         if (a | b).any():
             ious.append((a & b).sum() / (a | b).sum())
     return float(np.mean(ious))
 
 
 def test_iou_micro_is_the_mean_over_classes() -> None:
-    said = SOFTMAX_LOGITS.argmax(1)
+    predicted = SOFTMAX_LOGITS.argmax(1)
     counts = np.array(
-        [[count_image(said[i] == one, mask) for one, mask in enumerate(MASKS[i])] for i in range(len(said))]
+        [[count_image(predicted[i] == one, mask) for one, mask in enumerate(MASKS[i])] for i in range(len(predicted))]
     )
     found = scores(counts, np.zeros((3, C)))
-    assert found["iou_micro"] == pytest.approx(plain_miou(said, TRUTH))
-    assert found["iou_macro"] == pytest.approx(np.mean([plain_miou(s, t) for s, t in zip(said, TRUTH, strict=True)]))
-    assert found["pixel_accuracy"] == pytest.approx((said == TRUTH)[TRUTH != 255].mean())
-    absent = np.where(np.arange(C)[:, None] == 2, 0, counts)  # nobody speaks of class 2: it does not count
+    assert found["iou_micro"] == pytest.approx(plain_miou(predicted, TRUTH))
+    assert found["iou_macro"] == pytest.approx(
+        np.mean([plain_miou(s, t) for s, t in zip(predicted, TRUTH, strict=True)])
+    )
+    assert found["pixel_accuracy"] == pytest.approx((predicted == TRUTH)[TRUTH != 255].mean())
+    absent = np.where(np.arange(C)[:, None] == 2, 0, counts)  # class 2 is neither there nor predicted: it is left out
     assert mean_iou(absent.sum(0)) == pytest.approx(np.mean([mean_iou(counts.sum(0)[[k]]) for k in (0, 1, 3)]))
 
 
 def test_scores_of_classes_and_confusion() -> None:
     task = task_metrics("multiclass", list("abcd"))
-    said = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
-    task[0].update(said, MASKS.reshape(-1, 16, 16))
+    predicted = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
+    task[0].update(predicted, MASKS.reshape(-1, 16, 16))
     found: dict[str, Any] = task[0].scores(100, 0)["base"]
     matrix = np.array(found["confusion"])
-    predicted = SOFTMAX_LOGITS.argmax(1)
+    highest = SOFTMAX_LOGITS.argmax(1)
     assert matrix.sum() == (TRUTH != 255).sum()
-    assert matrix[1, 2] == ((TRUTH == 1) & (predicted == 2)).sum()
+    assert matrix[1, 2] == ((TRUTH == 1) & (highest == 2)).sum()
     for number, name in enumerate("abcd"):
         union = matrix[number].sum() + matrix[:, number].sum() - matrix[number, number]
         assert found["classes"][name]["iou"] == pytest.approx(matrix[number, number] / union)
@@ -103,19 +109,19 @@ def test_scores_of_classes_and_confusion() -> None:
 
 
 def test_a_table_of_counts_becomes_scores_of_images_and_rows_of_classes() -> None:
-    said = {"base": SOFTMAX_LOGITS.argmax(1), "prn": np.where(TRUTH == 255, 0, TRUTH)}
+    predicted = {"base": SOFTMAX_LOGITS.argmax(1), "refined": np.where(TRUTH == 255, 0, TRUTH)}
     rows = [
         {"row": i * C + k, "sample_id": f"s{i}", "class_id": k, "method": method, "mae": 0.0}
         | dict(zip(COLUMNS, count_image(ids[i] == k, MASKS[i, k]), strict=True))
         for i in range(3)
         for k in range(C)
-        for method, ids in said.items()
+        for method, ids in predicted.items()
     ]
     measured = pd.DataFrame(rows)
-    scored = score_methods(measured, 100, 0)
+    scored = score_methods(measured, {"base": [0.5] * C}, 100, 0)
     assert scored["n_test"] == 3
-    assert scored["methods"]["prn"]["iou_micro"] == 1
-    assert scored["gain"]["vs_base"]["iou_micro"] == pytest.approx(1 - plain_miou(said["base"], TRUTH))
+    assert scored["methods"]["refined"]["iou_micro"] == 1
+    assert scored["gain"]["vs_base"]["iou_micro"] == pytest.approx(1 - plain_miou(predicted["base"], TRUTH))
     assert scored["gain"]["images_worse_pct"] == 0
     assert set(per_image(measured)["row"]) == set(range(3 * C))
 
@@ -123,12 +129,12 @@ def test_a_table_of_counts_becomes_scores_of_images_and_rows_of_classes() -> Non
 def test_confusion_counts_only_where_there_is_a_class() -> None:
     truth = np.zeros((1, 2, 1, 3), bool)
     truth[0, 0, 0, 0] = truth[0, 1, 0, 1] = True  # the third pixel has none
-    said = np.zeros_like(truth)
-    said[0, 1] = True
-    assert confusion(truth, said).tolist() == [[0, 1], [0, 1]]
+    predicted = np.zeros_like(truth)
+    predicted[0, 1] = True
+    assert confusion(truth, predicted).tolist() == [[0, 1], [0, 1]]
 
 
-def test_a_refiner_is_trusted_as_far_as_the_mean_iou_over_classes_rises() -> None:
+def test_the_correction_is_as_strong_as_the_mean_iou_over_classes_rises() -> None:
     base = torch.from_numpy(against_the_rest(SOFTMAX_LOGITS).reshape(-1, 1, 16, 16))
     masks = torch.from_numpy(MASKS.reshape(-1, 16, 16))
     right = torch.where(masks == 1, 9.0, -9.0).unsqueeze(1)
@@ -138,8 +144,8 @@ def test_a_refiner_is_trusted_as_far_as_the_mean_iou_over_classes_rises() -> Non
     found = good.best()
     assert found.base_iou == pytest.approx(plain_miou(SOFTMAX_LOGITS.argmax(1), TRUTH))
     assert found.refined_iou == 1
-    assert found.trust.strength > 0
-    assert bad.best().trust.changes_nothing
+    assert found.correction.strength > 0
+    assert bad.best().correction.changes_nothing
 
 
 @pytest.mark.parametrize("loss", ["bce", "dice", "bce_dice", "jaccard", "bce_jaccard", "focal", "lovasz", "tversky"])
@@ -168,7 +174,7 @@ def test_a_stray_pixel_of_an_absent_class_does_not_veto_a_better_refiner() -> No
     tuner = ClassCorrectionTuner(C)
     flat = [maps.reshape(-1, 1, 16, 16).float() for maps in (base, base, refined)]
     tuner.update(*flat, truth.reshape(-1, 16, 16))
-    assert tuner.best().trust.strength > 0
+    assert tuner.best().correction.strength > 0
 
 
 def test_a_class_that_no_test_image_has_has_no_scores() -> None:
@@ -176,17 +182,17 @@ def test_a_class_that_no_test_image_has_has_no_scores() -> None:
     masks[:, 0] |= (MASKS[:, 3] == 1).astype(np.uint8)
     (task,) = task_metrics("multiclass", list("abcd"))
     task.update(class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C), masks.reshape(-1, 16, 16))
-    found: dict[str, Any] = task.scores(100, 0)["prn"]["classes"]
+    found: dict[str, Any] = task.scores(100, 0)["refined"]["classes"]
     assert found["d"] == {}
     assert found["a"]["iou"] > 0
-    methods = {name: {"classes": found} for name in ("base", "prn")}
+    methods = {name: {"classes": found} for name in ("base", "refined")}
     assert [row.label for row in class_rows({"refiner": "prn"}, methods)] == ["a", "b", "c"]
 
 
 def test_overlaps_of_validation_are_of_each_class() -> None:
     found = overlaps(torch.from_numpy(SOFTMAX_LOGITS), torch.from_numpy(TRUTH))
-    said = SOFTMAX_LOGITS.argmax(1)
+    predicted = SOFTMAX_LOGITS.argmax(1)
     for one in range(C):
-        assert found[0, one] == ((said == one) & (one == TRUTH)).sum()
+        assert found[0, one] == ((predicted == one) & (one == TRUTH)).sum()
         assert found[2, one] == (one == TRUTH).sum()
-    assert (found[0] / found[1]).mean() == pytest.approx(plain_miou(said, TRUTH))
+    assert (found[0] / found[1]).mean() == pytest.approx(plain_miou(predicted, TRUTH))

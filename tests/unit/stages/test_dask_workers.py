@@ -21,13 +21,14 @@ from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, Batch, 
 from prn_pipeline.data.store.class_maps import CLASSES, map_samples
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.building import build_refiner
-from prn_pipeline.refinement.settings import read_settings
-from prn_pipeline.segmentation import BaseModelSettings, build_base_model
+from prn_pipeline.refinement.registry import build_refiner, read_settings
+from prn_pipeline.segmentation.map_assignment import assign_models
+from prn_pipeline.segmentation.network_source import cached_maps
+from prn_pipeline.segmentation.registry import build_base_model
+from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
 from prn_pipeline.stages.evaluation.scoring import score_methods
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
-from prn_pipeline.stages.logit_caching import assign_models, cached_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 

@@ -1,4 +1,4 @@
-"""An ensemble over stored maps: what each member learns from, and what is decided by what it left out."""
+"""An ensemble over stored maps: what each member learns from, and what is selected on the maps it leaves out."""
 
 from pathlib import Path
 
@@ -11,12 +11,13 @@ from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_a
 from prn_pipeline.data.store.map_manifest import learning_rows, seen_rows
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.fold_assignment import assign_map_folds
+from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.correction_strength import Correction
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
-from prn_pipeline.stages.ensemble_training import assign_to_members
-from prn_pipeline.stages.logit_caching import assign_models
+from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.inference import predict_logits
@@ -41,7 +42,7 @@ def stored(squares: Samples, folder: Path, **arrays: np.ndarray) -> Samples:
 
 def trained(samples: Samples, refiner: RegionDetailSettings, folder: Path) -> FoldEnsemble:
     maps = assign_models(samples.manifest, "holdout", {})
-    network = train_refiner(samples, maps, refiner, BRIEF, 0, folder).network
+    network = train_refiner(LearningMaps(samples, maps), refiner, FittingPlan(BRIEF, 0, folder)).network
     assert isinstance(network, FoldEnsemble)
     return network
 
@@ -51,16 +52,16 @@ def test_a_member_learns_nothing_from_the_fold_it_leaves_out(bright_squares: Sam
     masks = bright_squares.array("masks", np.arange(24))
     spoiled = masks.copy()
     unseen = learning_rows(assign_models(bright_squares.manifest, "holdout", {}))
-    out = unseen[assign_to_members(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
+    out = unseen[assign_map_folds(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
     assert out.size == 2
     spoiled[out] = 1 - spoiled[out]
-    honest, fooled = (
+    unspoiled, spoiled_too = (
         trained(stored(bright_squares, tmp_path / name, masks=truth, labels=truth), SMALL, tmp_path / f"{name}-c")
-        for name, truth in (("honest", masks), ("spoiled", spoiled))
+        for name, truth in (("unspoiled", masks), ("spoiled", spoiled))
     )
     same = [
         all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-        for one, other in zip(honest.members, fooled.members, strict=True)
+        for one, other in zip(unspoiled.members, spoiled_too.members, strict=True)
     ]
     assert same == [False, True, False]
 
@@ -69,7 +70,7 @@ def test_it_undoes_a_bias_by_place(bright_squares: Samples, tmp_path: Path) -> N
     samples = stored(bright_squares, tmp_path / "s")
     ensemble = trained(samples, SMALL, tmp_path / "c")
     base_iou, refined_iou = ensemble.out_of_fold_iou.tolist()
-    assert ensemble.trust.start == 1
+    assert ensemble.correction.start == 1
     assert refined_iou > base_iou + 0.02
     rows = samples.rows(["test"])
     found = np.concatenate(list(predict_logits(ensemble, samples, rows, ensemble.arrays, 4))) > 0
@@ -83,7 +84,7 @@ def test_a_refiner_that_cannot_gain_leaves_the_base_model_as_it_is(bright_square
     perfect = (8.0 * masks - 4.0).astype(np.float16)
     samples = stored(bright_squares, tmp_path / "s", logits=perfect)
     ensemble = trained(samples, SMALL, tmp_path / "c")
-    assert ensemble.trust == Correction(0.0, 0.0)
+    assert ensemble.correction == Correction(0.0, 0.0)
     rows = samples.rows(["test"])
     found = np.concatenate(list(predict_logits(ensemble, samples, rows, ensemble.arrays, 4)))
     assert (found == perfect[rows]).all()
@@ -106,8 +107,8 @@ def test_features_of_several_models_are_refused(bright_squares: Samples, tmp_pat
     refiner = SMALL.model_copy(update={"inputs": ("features",)})
     maps = assign_models(samples.manifest, "holdout", {})
     maps.loc[0, "model"] = "fold-0"
-    with pytest.raises(UserError, match="maps are of 2 models, whose features have nothing in common"):
-        train_refiner(samples, maps, refiner, BRIEF, 0, tmp_path / "c")
+    with pytest.raises(UserError, match="maps are from 2 models, whose features have nothing in common"):
+        train_refiner(LearningMaps(samples, maps), refiner, FittingPlan(BRIEF, 0, tmp_path / "c"))
 
 
 def test_what_was_not_kept_is_named(bright_squares: Samples, tmp_path: Path) -> None:
@@ -119,18 +120,18 @@ def test_what_was_not_kept_is_named(bright_squares: Samples, tmp_path: Path) -> 
 
 def test_members_leave_out_whole_groups_and_there_must_be_one_for_each(bright_squares: Samples) -> None:
     unseen = bright_squares.manifest.iloc[:8].assign(group=["a", "a", "b", "c", "c", "d", "e", "f"])
-    parts = pd.Series(assign_to_members(unseen, 3), index=unseen["group"])
+    parts = pd.Series(assign_map_folds(unseen, 3), index=unseen["group"])
     assert parts.groupby(level=0).nunique().max() == 1
     assert set(parts) == {0, 1, 2}
-    with pytest.raises(UserError, match="8 maps of unseen images in 2 groups cannot be dealt out to 3 members"):
-        assign_to_members(unseen.assign(group=["a", "b"] * 4), 3)
+    with pytest.raises(UserError, match="8 maps of unseen images in 2 groups cannot be split into 3 folds"):
+        assign_map_folds(unseen.assign(group=["a", "b"] * 4), 3)
 
 
 def test_of_frames_of_a_video_a_member_leaves_out_one_stretch(bright_squares: Samples) -> None:
     frames = bright_squares.manifest.iloc[:8].assign(video=True)
-    parts = assign_to_members(frames, 3)
+    parts = assign_map_folds(frames, 3)
     assert parts.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
-    assert assign_to_members(frames.assign(video=False), 3).tolist() != parts.tolist()
+    assert assign_map_folds(frames.assign(video=False), 3).tolist() != parts.tolist()
 
 
 def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> None:
@@ -139,10 +140,11 @@ def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> Non
     assert not set(seen_rows(maps)) & set(learning_rows(maps))
 
 
-def test_a_batch_that_nobody_may_learn_from_changes_nothing() -> None:
-    network = FoldEnsemble(RegionDetailSettings(network="region_detail", members=2)).train()
+def test_a_batch_that_no_member_may_learn_from_changes_nothing() -> None:
+    settings = RegionDetailSettings(network="region_detail", members=2)
+    network = FoldEnsemble(settings).train()
     maps, labels = torch.randn(2, 1, 64, 64), torch.zeros(2, 64, 64, dtype=torch.uint8)
-    loss, _ = EnsembleObjective()(
+    loss, _ = EnsembleObjective(settings)(
         network, {"inputs": maps, "pseudo_labels": labels, "masks": labels, "folds": torch.tensor([0, 1])}
     )
     loss.backward()
@@ -150,7 +152,7 @@ def test_a_batch_that_nobody_may_learn_from_changes_nothing() -> None:
     assert all(parameter.grad is None or not parameter.grad.any() for parameter in network.parameters())
 
 
-def test_checkpoints_are_not_continued_when_samples_are_dealt_out_anew(bright_squares: Samples, tmp_path: Path) -> None:
+def test_checkpoints_are_not_continued_under_other_folds(bright_squares: Samples, tmp_path: Path) -> None:
     settings = TrainingSettings()
     manifest = bright_squares.manifest
     other = manifest.assign(fold=manifest["fold"].where(manifest["fold"] < 1, 3 - manifest["fold"]))

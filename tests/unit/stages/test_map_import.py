@@ -13,7 +13,7 @@ from prn_pipeline.data.store.class_maps import CLASSES, map_samples
 from prn_pipeline.data.store.map_manifest import NO_MAP, learning_rows, seen_rows
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.stages.map_import import assign_maps, imported_maps
+from prn_pipeline.segmentation.map_import import assign_maps, imported_maps
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 
 

@@ -9,9 +9,10 @@ import torch
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
-from prn_pipeline.stages.logit_caching import assign_models
+from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
+from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.settings import TrainingSettings
@@ -34,9 +35,9 @@ def test_a_refiner_learns_from_image_and_map_and_predicts_from_both(labelled: Sa
         {"epochs": 2, "batch_size": 2, "precision": "fp32", "augmentation": {"flips": True, "brightness": 0.2}}
     )
     maps = assign_models(labelled.manifest, "holdout", {})
-    trained = train_refiner(labelled, maps, WITH_IMAGE, settings, 0, tmp_path / "c")
+    trained = train_refiner(LearningMaps(labelled, maps), WITH_IMAGE, FittingPlan(settings, 0, tmp_path / "c"))
     refiner = trained.network
-    assert isinstance(refiner, Refiner)
+    assert isinstance(refiner, PaperRefiner)
     assert np.isfinite(trained.history["train_loss"]).all()
     rows = labelled.rows(["test"])
     found = np.concatenate(list(predict_logits(refiner, labelled, rows, refiner.arrays, batch_size=4)))
@@ -51,13 +52,13 @@ def test_a_refiner_learns_from_image_and_map_and_predicts_from_both(labelled: Sa
 
 
 def test_a_refiner_names_the_arrays_that_it_reads() -> None:
-    assert Refiner(WITH_IMAGE).arrays == ("logits", "images")
-    assert Refiner(PatchRefineNetSettings(width=4)).arrays == ("logits",)
+    assert PaperRefiner(WITH_IMAGE).arrays == ("logits", "images")
+    assert PaperRefiner(PatchRefineNetSettings(width=4)).arrays == ("logits",)
 
 
 @pytest.mark.parametrize(("image", "message"), [(True, "was given no images"), (False, "was given images")])
 def test_images_missing_or_not_wanted_are_an_error(image: bool, message: str) -> None:
-    refiner = Refiner(PatchRefineNetSettings(width=4, grid=0, image=image))
-    images = None if image else torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    refiner = PaperRefiner(PatchRefineNetSettings(width=4, grid=0, image=image))
+    images = [] if image else [torch.zeros(1, 3, 16, 16, dtype=torch.uint8)]
     with pytest.raises(UserError, match=message):
-        refiner(torch.zeros(1, 1, 16, 16), images)
+        refiner(torch.zeros(1, 1, 16, 16), *images)

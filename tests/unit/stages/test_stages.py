@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from scipy.special import expit
 
+from prn_pipeline.comparison import table
+from prn_pipeline.comparison.method import MapBatch, Tuned
 from prn_pipeline.data.resizing import stretch
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
@@ -18,21 +20,23 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.metrics import COLUMNS, count_image
 from prn_pipeline.metrics.saliency import saliency_measures
 from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
+from prn_pipeline.refinement.patch_refine_net.fitting import monitor_rows
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
-from prn_pipeline.stages.evaluation.map_pairs import MapBatch, MapPair
+from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
+from prn_pipeline.segmentation.map_assignment import assign_models
+from prn_pipeline.stages.evaluation.map_pairs import MapPair
 from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
-from prn_pipeline.stages.evaluation.methods import METHODS, predictions
 from prn_pipeline.stages.evaluation.native_resolution import native_resolution
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
-from prn_pipeline.stages.logit_caching import assign_models
-from prn_pipeline.stages.prn_training import monitors, train_refiner
+from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.reporting import choose_gallery, foreground, gallery, map_statistics
 from prn_pipeline.training.settings import TrainingSettings
 
-#: The squares were seen once only.
-WITHOUT_VIEWS = tuple(name for name in METHODS if name != "tta")
+#: Of the squares no TTA was kept.
+WITHOUT_TTA = [name for name in table.names() if not name.startswith("tta")]
+HALF = {"base": [0.5]}
 
 
 @pytest.fixture
@@ -86,31 +90,31 @@ def test_the_tuned_threshold_is_the_best_of_a_plain_search_on_val(
         predicted = probabilities > threshold
         return float((predicted & truth).sum() / (predicted | truth).sum())
 
-    (found,) = tune_thresholds(bright_squares, holdout)
+    (found,) = tune_thresholds(bright_squares, holdout)["base"]
     assert iou(found) == pytest.approx(max(iou(k / 1000) for k in range(1000)), abs=1e-9)
 
 
-def test_a_saliency_task_measures_maps_besides(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_a_saliency_task_scores_continuous_maps_too(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    besides = task_metrics("saliency")
-    measured = measure(bright_squares, refined, rows, [0.5], 16, besides=besides)
-    methods = score_methods(measured, 200, 0, besides)["methods"]
+    metrics = task_metrics("saliency")
+    measured = measure(bright_squares, refined, rows, HALF, 16, task_metrics=metrics)
+    methods = score_methods(measured, HALF, 200, 0, metrics)["methods"]
     masks = bright_squares.array("masks", rows)
     probabilities = expit(bright_squares.array("logits", rows).astype(np.float32))
     alone = [saliency_measures(one, mask).s_measure for one, mask in zip(probabilities, masks, strict=True)]
     assert methods["base"]["s_measure"] == pytest.approx(np.mean(alone))
-    assert methods["prn"]["saliency_vs_base"]["f_weighted"]["ci95"][0] > 0
+    assert methods["refined"]["saliency_vs_base"]["f_weighted"]["ci95"][0] > 0
     assert methods["base"]["saliency_vs_base"]["f_weighted"]["gain"] == 0
     assert task_metrics("binary") == []
 
 
 def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, thresholds=[0.5], patch_size=16)
-    assert len(measured) == len(rows) * len(WITHOUT_VIEWS)
-    scored = score_methods(measured, resamples=300, seed=0)
+    measured = measure(bright_squares, refined, rows, HALF, patch_size=16)
+    assert len(measured) == len(rows) * len(WITHOUT_TTA)
+    scored = score_methods(measured, HALF, resamples=300, seed=0)
     assert scored["methods"]["tuned_threshold"]["iou_micro"] == scored["methods"]["base"]["iou_micro"]
-    assert scored["methods"]["prn"]["iou_micro"] > scored["methods"]["base"]["iou_micro"] + 0.02
+    assert scored["methods"]["refined"]["iou_micro"] > scored["methods"]["base"]["iou_micro"] + 0.02
     assert scored["gain"]["vs_base"]["ci95"][0] > 0
     assert scored["gain"]["images_worse_pct"] == 0
     table = per_image(measured)
@@ -124,23 +128,23 @@ def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, r
 def test_scores_say_where_images_look_like_frames(bright_squares: Samples, refined: ArrayStore) -> None:
     for video in (True, False):
         samples = dataclasses.replace(bright_squares, manifest=bright_squares.manifest.assign(video=video))
-        measured = measure(samples, refined, samples.rows(["test"]), [0.5], patch_size=16)
-        assert score_methods(measured, resamples=100, seed=0)["video"] is video
+        measured = measure(samples, refined, samples.rows(["test"]), HALF, patch_size=16)
+        assert score_methods(measured, HALF, resamples=100, seed=0)["video"] is video
 
 
 def test_frames_of_one_video_are_one_unit_of_the_intervals(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     manifest = bright_squares.manifest.assign(group=[f"video {i // 8}" for i in range(len(bright_squares.manifest))])
     of_videos = dataclasses.replace(bright_squares, manifest=manifest)
-    alone, together = (
-        score_methods(measure(one, refined, rows, [0.5], patch_size=16), resamples=300, seed=0)
+    alone, grouped = (
+        score_methods(measure(one, refined, rows, HALF, patch_size=16), HALF, resamples=300, seed=0)
         for one in (bright_squares, of_videos)
     )
     assert (alone["n_independent"], alone["n_test"]) == (len(rows), len(rows))
-    assert together["n_independent"] == manifest.iloc[rows]["group"].nunique() < together["n_test"]
-    for name in ("base", "prn"):
-        assert together["methods"][name]["iou_micro"] == alone["methods"][name]["iou_micro"]
-        assert together["methods"][name]["iou_micro_ci95"] != alone["methods"][name]["iou_micro_ci95"]
+    assert grouped["n_independent"] == manifest.iloc[rows]["group"].nunique() < grouped["n_test"]
+    for name in ("base", "refined"):
+        assert grouped["methods"][name]["iou_micro"] == alone["methods"][name]["iou_micro"]
+        assert grouped["methods"][name]["iou_micro_ci95"] != alone["methods"][name]["iou_micro_ci95"]
 
 
 def test_foreground_of_several_classes_is_where_a_class_is_above_the_others() -> None:
@@ -160,7 +164,7 @@ def test_patch_bias_shows_where_the_map_is_too_high_and_too_low(bright_squares: 
 
 def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    table = per_image(measure(bright_squares, refined, rows, [0.5], 16))
+    table = per_image(measure(bright_squares, refined, rows, HALF, 16))
     shown = gallery(bright_squares, refined, table, rows_each=2)
     assert [row.kind for row in shown] == ["best", "best", "median", "median", "worst", "worst"]
     assert len({row.sample_id for row in shown}) == 6
@@ -169,37 +173,38 @@ def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: Arra
     assert gains[choose_gallery(table, 1)[0][1]] == gains.max()
 
 
-def test_methods_say_what_plain_arithmetic_says(bright_squares: Samples) -> None:
+def test_methods_predict_what_plain_arithmetic_gives(bright_squares: Samples) -> None:
     rows = bright_squares.rows(["test"])
     base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
-    said = predictions(MapBatch(base, -base, masks), threshold=0.3, patch_size=16)
-    assert tuple(said) == WITHOUT_VIEWS
+    predicted = table.predictions(MapBatch(base, -base, masks), Tuned({"base": [0.3]}, patch_size=16))
+    assert list(predicted) == WITHOUT_TTA
     probabilities = expit(base)
     expected = {
         "base": base > 0,
         "tuned_threshold": probabilities > np.float32(0.3),
         "rankseg": rankseg_masks(probabilities) == 1,
-        "prn": base < 0,
+        "refined": base < 0,
         "patch_oracle": patch_pseudo_labels(probabilities, masks, 16).labels == 1,
     }
     for name, mask in expected.items():
-        assert (said[name].masks == mask).all(), name
-    graded = {name for name, prediction in said.items() if prediction.probabilities is not None}
-    assert graded == {"base", "prn"}
-    assert (said["prn"].probabilities == expit(-base)).all()
+        assert (predicted[name].masks == mask).all(), name
+    graded = {name for name, prediction in predicted.items() if prediction.probabilities is not None}
+    assert graded == {"base", "refined"}
+    assert (predicted["refined"].probabilities == expit(-base)).all()
 
 
 def test_a_measured_image_is_counted_as_it_is_alone(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, thresholds=[0.4], patch_size=16)
+    measured = measure(bright_squares, refined, rows, {"base": [0.4]}, patch_size=16)
     base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
-    said = predictions(MapBatch(base, refined.read("logits", slice(None)).astype(np.float32), masks), 0.4, 16)
-    for method in WITHOUT_VIEWS:
+    after = refined.read("logits", slice(None)).astype(np.float32)
+    predicted = table.predictions(MapBatch(base, after, masks), Tuned({"base": [0.4]}, 16))
+    for method in WITHOUT_TTA:
         found = measured[measured["method"] == method]
         assert list(found["sample_id"]) == list(bright_squares.manifest["sample_id"].iloc[rows])
-        counted = [count_image(p, m) for p, m in zip(said[method].masks, masks, strict=True)]
+        counted = [count_image(p, m) for p, m in zip(predicted[method].masks, masks, strict=True)]
         assert (found[list(COLUMNS)].to_numpy() == counted).all(), method
-        maps = said[method].masks if said[method].probabilities is None else said[method].probabilities
+        maps = predicted[method].masks if predicted[method].probabilities is None else predicted[method].probabilities
         assert np.allclose(found["mae"], np.abs(maps - (masks == 1).astype(np.float64)).mean((1, 2)), atol=1e-6), method
 
 
@@ -209,7 +214,7 @@ def test_images_of_other_sizes_are_measured_one_by_one(bright_squares: Samples, 
         return MapPair(stretch(pair.base, shape), stretch(pair.refined, shape), np.full(shape, row % 2, np.uint8))
 
     rows = bright_squares.rows(["test"])
-    base = measure(bright_squares, refined, rows, [0.5], 16, resize).query("method == 'base'")
+    base = measure(bright_squares, refined, rows, HALF, 16, resize).query("method == 'base'")
     assert (base[list(COLUMNS[:4])].sum(axis=1) == [(64 + row) * 70 for row in rows]).all()
     assert (base["true_positives"] + base["false_negatives"] == [(row % 2) * (64 + row) * 70 for row in rows]).all()
 
@@ -221,7 +226,7 @@ def test_ignored_pixels_and_empty_masks_do_not_disturb(tmp_path: Path) -> None:
     manifest = pd.DataFrame({"sample_id": ["ignored", "half"], "split": "test", "fold": -1})
     write_arrays(tmp_path / "s.zarr", ArrayStream([{"logits": logits, "masks": masks}]))
     store = ArrayStore(tmp_path / "s.zarr")
-    measured = measure(Samples(manifest, {"samples": store}), store, np.arange(2), [0.5], 16).set_index("sample_id")
+    measured = measure(Samples(manifest, {"samples": store}), store, np.arange(2), HALF, 16).set_index("sample_id")
     assert (measured.loc["ignored", [*COLUMNS, "mae"]] == 0).all(axis=None)
     half = measured.loc["half"].set_index("method")
     assert (half[list(COLUMNS[:4])].sum(axis=1) == 512).all()
@@ -235,21 +240,25 @@ def test_prn_needs_maps_to_learn_from_and_maps_to_choose_by(
 ) -> None:
     one_group = Samples(bright_squares.manifest.assign(group="a video"), bright_squares.stores)
     with pytest.raises(UserError, match="6 maps of unseen images in 1 group: PRN needs some to learn from"):
-        train_refiner(one_group, holdout.assign(fold=0), PatchRefineNetSettings(), TrainingSettings(), 0, tmp_path)
+        train_refiner(
+            LearningMaps(one_group, holdout.assign(fold=0)),
+            PatchRefineNetSettings(),
+            FittingPlan(TrainingSettings(), 0, tmp_path),
+        )
 
 
 @pytest.mark.parametrize("fold", [0, 1])
-def test_a_val_split_that_lies_in_one_fold_is_dealt_out_anew(
+def test_a_val_split_that_lies_in_one_fold_is_split_once_more(
     bright_squares: Samples, holdout: pd.DataFrame, fold: int
 ) -> None:
     rows = learning_rows(holdout)
-    monitor = monitors(bright_squares, holdout.assign(fold=fold), rows)
+    monitor = monitor_rows(LearningMaps(bright_squares, holdout.assign(fold=fold)), rows)
     assert 1 <= monitor.sum() <= 2
-    kept = monitors(bright_squares, holdout, rows)
+    kept = monitor_rows(LearningMaps(bright_squares, holdout), rows)
     assert kept.tolist() == (holdout["fold"].to_numpy()[rows] == 0).tolist(), "where the folds will do they are kept"
 
 
-def test_maps_without_a_pixel_that_counts_choose_no_epoch(
+def test_maps_without_a_labelled_pixel_choose_no_epoch(
     bright_squares: Samples, holdout: pd.DataFrame, tmp_path: Path
 ) -> None:
     images = bright_squares.array("images", np.arange(24))
@@ -258,8 +267,8 @@ def test_maps_without_a_pixel_that_counts_choose_no_epoch(
         ArrayStream([{"images": images, "masks": np.full((24, 64, 64), 255, np.uint8)}], {IDENTITY: "bright-squares"}),
     )
     blind = Samples(bright_squares.manifest, {"samples": ArrayStore(tmp_path / "s.zarr")})
-    with pytest.raises(UserError, match="no pixel counts in square-"):
-        monitors(blind, holdout, learning_rows(holdout))
+    with pytest.raises(UserError, match=r"every pixel of square-.* is ignored"):
+        monitor_rows(LearningMaps(blind, holdout), learning_rows(holdout))
 
 
 def native_set(root: Path) -> DatasetSettings:
@@ -296,15 +305,17 @@ def test_stretching_keeps_constants_and_agrees_with_itself_at_the_same_size() ->
     assert np.allclose(stretch(np.full((8, 8), 3.0, np.float32), (13, 5)), 3.0)
 
 
-def test_the_mean_of_views_is_measured_where_views_were_kept(
-    bright_squares: Samples, refined: ArrayStore, tmp_path: Path
-) -> None:
+def test_tta_is_measured_where_it_was_kept(bright_squares: Samples, refined: ArrayStore, tmp_path: Path) -> None:
     everything = np.arange(len(bright_squares.manifest))
     logits, masks = bright_squares.array("logits", everything), bright_squares.array("masks", everything)
     tta = np.stack([2.0 * masks - 1, logits], axis=1).astype(np.float16)
     write_arrays(tmp_path / "v.zarr", ArrayStream([{"tta": tta}], {IDENTITY: bright_squares.manifest.attrs[IDENTITY]}))
     samples = Samples(bright_squares.manifest, bright_squares.stores | {"tta": ArrayStore(tmp_path / "v.zarr")})
-    scored = score_methods(measure(samples, refined, samples.rows(["test"]), [0.5], 16), resamples=100, seed=0)
-    assert tuple(scored["methods"]) == METHODS
+    tuned = tune_thresholds(samples, assign_models(samples.manifest, "holdout", {}))
+    scored = score_methods(measure(samples, refined, samples.rows(["test"]), tuned, 16), tuned, resamples=100, seed=0)
+    assert list(scored["methods"]) == table.names()
+    assert scored["methods"]["tta_tuned"]["threshold"] == tuned["tta"][0]
+    assert scored["methods"]["tta_tuned"]["iou_micro"] == 1.0
+    assert scored["gain"]["vs_best_free"]["method"] == "tta", "the first of equally good ones"
     assert scored["methods"]["tta"]["iou_micro"] == 1.0, "their mean is the truth here"
     assert scored["gain"]["vs_tta"]["iou_micro"] < 0

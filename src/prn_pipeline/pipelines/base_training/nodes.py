@@ -8,7 +8,7 @@ from torch import nn
 
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.segmentation import read_base_settings
+from prn_pipeline.segmentation.registry import read_base_settings
 from prn_pipeline.stages.base_training import train_base_model, train_fold_models
 from prn_pipeline.tracking.epochs import log_epoch
 from prn_pipeline.training.settings import TrainingSettings

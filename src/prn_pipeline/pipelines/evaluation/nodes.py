@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.comparison.method import TunedMap
-from prn_pipeline.data.episodes import categories_of, episode_samples
+from prn_pipeline.data.episodes import categories_of
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import read_engine
@@ -15,9 +15,8 @@ from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.data.store.sample_store import IDENTITY
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
-from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
-from prn_pipeline.segmentation import AnyBaseModel, FewShotModel, MapFiles
+from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.stages.evaluation.map_descriptions import described_maps, reference_rows
 from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
 from prn_pipeline.stages.evaluation.model_costs import model_costs
@@ -33,7 +32,7 @@ def refine_test_maps(
     samples: ArrayStore,
     manifest: pd.DataFrame,
     logits: ArrayStore,
-    refiner: Refiner | FoldEnsemble,
+    refiner: Refiner,
     settings: dict[str, Any],
     tiles: dict[str, int],
     engine: dict[str, Any],
@@ -51,7 +50,7 @@ def describe_learning_maps(
     manifest: pd.DataFrame,
     logits: ArrayStore,
     map_manifest: pd.DataFrame,
-    refiner: Refiner | FoldEnsemble,
+    refiner: Refiner,
     settings: dict[str, Any],
     tiles: dict[str, int],
 ) -> ArrayStream:
@@ -92,15 +91,12 @@ def measure_costs(
     samples: ArrayStore,
     manifest: pd.DataFrame,
     logits: ArrayStore,
-    base_model: AnyBaseModel,
-    refiner: Refiner | FoldEnsemble,
+    base_model: MapSource,
+    refiner: Refiner,
 ) -> dict[str, Any]:
     """Parameters, arithmetic and time of both networks."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
-    known = None if isinstance(base_model, MapFiles) else base_model
-    if isinstance(known, FewShotModel):
-        stores = episode_samples(stores, known.settings.shots, known.settings.episodes_seed)
-    return model_costs(known, refiner, refiner.arrays, stores)
+    return model_costs(base_model, refiner, base_model.prepared(stores))
 
 
 def score(
@@ -108,7 +104,7 @@ def score(
     task_metrics: list[TaskMetrics],
     thresholds: dict[TunedMap, list[float]],
     model_costs: dict[str, Any],
-    refiner: Refiner | FoldEnsemble,
+    refiner: Refiner,
     dataset_costs: Costs,
     base_costs: Costs,
     run_costs: Costs,

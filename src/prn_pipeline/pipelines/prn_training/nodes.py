@@ -8,7 +8,8 @@ from torch import nn
 
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.class_maps import map_samples
-from prn_pipeline.refinement.settings import read_settings
+from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
+from prn_pipeline.refinement.registry import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.tracking.epochs import log_epoch
 from prn_pipeline.training.settings import TrainingSettings
@@ -28,14 +29,7 @@ def train_prn(
     tiles: dict[str, int],
 ) -> tuple[nn.Module, pd.DataFrame]:
     """The refiner and its history."""
-    trained = train_refiner(
-        map_samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels}),
-        map_manifest,
-        read_settings(refiner),
-        TrainingSettings.model_validate(training),
-        seed,
-        Path(checkpoints),
-        log_epoch,
-        Tiles(**tiles),
-    )
+    stores = map_samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels})
+    plan = FittingPlan(TrainingSettings.model_validate(training), seed, Path(checkpoints), log_epoch, Tiles(**tiles))
+    trained = train_refiner(LearningMaps(stores, map_manifest), read_settings(refiner), plan)
     return trained.network, trained.history

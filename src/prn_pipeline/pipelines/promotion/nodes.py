@@ -14,10 +14,8 @@ from prn_pipeline.layout.scopes import scope_path
 from prn_pipeline.metrics.descriptions import Descriptions
 from prn_pipeline.promotion.challenge import challenge
 from prn_pipeline.promotion.registry import Registry
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
-from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
-from prn_pipeline.segmentation import AnyBaseModel, MapFiles
-from prn_pipeline.segmentation.map_files import folder_of_maps
+from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.segmentation.protocol import DatasetPlace, MapSource
 from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.comparison import ComparisonSettings
 from prn_pipeline.serving.judging import TestImages
@@ -26,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 
 def pack_predictor(
-    base_model: AnyBaseModel,
-    refiner: Refiner | FoldEnsemble,
+    base_model: MapSource,
+    refiner: Refiner,
     descriptions: ArrayStore,
     manifest: pd.DataFrame,
     run: dict[str, Any],
@@ -48,7 +46,7 @@ def pack_predictor(
         }
     )
     reference = Descriptions(**{name: descriptions.read(name, slice(None)) for name in Descriptions._fields})
-    return Predictor(base_model, refiner, described, reference)  # type: ignore[arg-type]  # it says what it cannot serve
+    return Predictor(base_model, refiner, described, reference)
 
 
 def challenge_champion(
@@ -56,9 +54,7 @@ def challenge_champion(
 ) -> dict[str, Any]:
     """Compare the predictor with the registry's champion on the test images; the better one is champion then."""
     name, described = run["names"]["dataset"], DatasetSettings.model_validate(run["dataset"])
-    maps = None
-    if isinstance(predictor.base, MapFiles):
-        maps = folder_of_maps(predictor.base.settings, name, described.folder, Path(data_root))
+    maps = predictor.base.map_folder(DatasetPlace(name, described.folder, Path(data_root)))
     test = manifest[manifest["split"] == "test"]
     images = TestImages(test, make_reader(name, described, Path(data_root)), maps)
     registry = Registry(settings["model"] or name)

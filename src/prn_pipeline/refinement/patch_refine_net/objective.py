@@ -6,20 +6,24 @@ from torch import Tensor, nn
 
 from prn_pipeline.refinement.patch_refine_net.fusion import fuse_logits
 from prn_pipeline.refinement.patch_refine_net.losses import prn_loss
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.model import RefinedMaps
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
 
-class RefinerObjective:
-    """Loss of both branches, and the fused logits, of a batch {"inputs": base logits, "pseudo_labels", "masks"}.
+class PatchRefineNetObjective:
+    """Loss of both branches, and fused logits, on a batch {"inputs": base logits, "pseudo_labels", "masks", ...}.
 
-    Whatever else the refiner reads is in the batch under its own name, e.g. "images".
+    Args:
+        settings: of the refiner; its other inputs are in the batch under their own names, such as "images".
     """
+
+    def __init__(self, settings: PatchRefineNetSettings) -> None:
+        self._settings = settings
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Loss (scalar, float32) and fused logits (N,1,H,W)."""
-        assert isinstance(network, Refiner)
-        refined = network.branches(batch["inputs"], **{name: batch[name] for name in network.arrays[1:]})
+        inputs = [batch[name] for name in self._settings.arrays[1:]]
+        refined: RefinedMaps = network(batch["inputs"], *inputs, branches=True)
         labels, masks = batch["pseudo_labels"].unsqueeze(1), batch["masks"].unsqueeze(1)
-        return prn_loss(refined, labels, masks, network.settings.loss), fuse_logits(
-            refined, network.settings.fusion
-        ).float()
+        fused = fuse_logits(refined, self._settings.fusion).float()
+        return prn_loss(refined, labels, masks, self._settings.loss), fused

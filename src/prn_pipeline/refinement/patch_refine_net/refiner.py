@@ -1,25 +1,27 @@
-"""A refiner as the rest of the project uses it: base logits in, refined logits out."""
+"""The paper's network as a refiner: base logits in, refined logits out."""
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.folded import fold_for_inference
 from prn_pipeline.refinement.patch_refine_net.fusion import fuse_logits
-from prn_pipeline.refinement.patch_refine_net.model import PatchRefineNet, RefinedMaps
+from prn_pipeline.refinement.patch_refine_net.model import PatchRefineNet
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.protocol import Refiner
 
 
-class Refiner(nn.Module):
+class PaperRefiner(Refiner):
     """PatchRefineNet between two maps of logits.
 
-    The network itself reads probabilities (paper section 3.2); maps are stored as logits because float16 holds those
-    near 0 and near 1 apart. What it reads besides is named by `arrays`, in the order of the arguments of `forward`.
+    The network reads probabilities (paper section 3.2). Maps are stored as logits because float16 keeps logits near
+    probability 0 and 1 apart.
     """
 
     def __init__(self, settings: PatchRefineNetSettings) -> None:
@@ -34,43 +36,32 @@ class Refiner(nn.Module):
             shared_norm=settings.shared_norm,
         )
 
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """Names of the stored arrays to give to `forward`, in order: ("logits",) or ("logits", "images")."""
-        return self.settings.arrays
-
-    @property
-    def guard(self) -> None:
-        """Nothing: the network always corrects."""
-
-    def for_inference(self, dtype: torch.dtype) -> Refiner:
+    def for_inference(self, dtype: torch.dtype) -> PaperRefiner:
         """A copy that gives the same maps sooner, computed in `dtype`; it cannot be trained or saved."""
         faster = copy.deepcopy(self).eval()
         faster.network = fold_for_inference(self.network, dtype)
         return faster
 
-    def branches(self, base_logits: Tensor, images: Tensor | None = None) -> RefinedMaps:
-        """Logits of both branches.
+    def forward(self, base_logits: Tensor, *inputs: Tensor, branches: bool = False) -> Any:
+        """Refined logits.
 
         Args:
             base_logits: float (N,1,H,W).
-            images: RGB (N,3,H,W), uint8 or float, values 0 .. 255; only for a refiner with `image: true`.
+            inputs: for a refiner with `image: true` the images (N,C,H,W), uint8 or float, values 0 .. 255; else none.
+            branches: return the logits of both branches, which training needs, and not their fusion.
 
         Returns:
-            Logits, each (N,1,H,W).
+            Logits (N,1,H,W), foreground above 0; with `branches` two of them.
 
         Raises:
             UserError: images are missing, or given to a refiner that does not read them.
         """
-        if (images is not None) != self.settings.image:
-            found, remedy = ("no images", "pass them too") if images is None else ("images", "leave them out")
+        if len(inputs) != self.settings.image:
+            found, remedy = ("images", "leave them out") if inputs else ("no images", "pass them too")
             raise UserError(
                 f"a refiner with image: {str(self.settings.image).lower()} was given {found}; it reads"
                 f" {' and '.join(self.arrays)}: {remedy}, or train one with the other setting"
             )
         maps = base_logits.float().sigmoid()
-        return self.network(maps if images is None else torch.cat([maps, pixel_values(images) / 255], dim=1))
-
-    def forward(self, base_logits: Tensor, images: Tensor | None = None) -> Tensor:
-        """Base logits (N,1,H,W), and images as in `branches` -> refined logits (N,1,H,W), foreground above 0."""
-        return fuse_logits(self.branches(base_logits, images), self.settings.fusion)
+        refined = self.network(torch.cat([maps, *(pixel_values(images) / 255 for images in inputs)], dim=1))
+        return refined if branches else fuse_logits(refined, self.settings.fusion)

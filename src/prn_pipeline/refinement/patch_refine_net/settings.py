@@ -15,7 +15,9 @@ class PatchRefineNetSettings(BaseModel):
 
     network: Literal["patch_refine_net"] = "patch_refine_net"
     width: int = Field(32, ge=4, description="channels of the first stage; 32 in the paper")
-    grid: Literal[0, 1, 2, 4, 8, 16] = Field(8, description="cells a side of the local branch; 0: no local branch")
+    grid: Literal[0, 1, 2, 4, 8, 16] = Field(
+        8, description="grid cells per side of the local branch; 0: no local branch"
+    )
     residual: bool = Field(False, description="predict a correction of the base logit, zero before training")
     shrink: Literal[1, 2, 4] = Field(1, description="work at 1 / shrink of the resolution, without losing a pixel")
     shared_norm: bool = Field(True, description="recurrent passes share their batch norm, as in the paper")
@@ -36,5 +38,10 @@ class PatchRefineNetSettings(BaseModel):
 
     @property
     def sees_whole_maps(self) -> bool:
-        """Whether its cells are shares of the whole map, so that a tile would be another thing to it."""
+        """Whether grid cells are fractions of the whole map, so that a tile would mean something else to it."""
         return self.grid > 0
+
+    @property
+    def fewest_groups(self) -> int:
+        """Groups of unseen images: some to learn from, others to choose the best epoch by."""
+        return 2

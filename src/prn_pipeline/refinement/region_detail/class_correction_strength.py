@@ -1,4 +1,4 @@
-"""How far to trust a refiner of several classes: what counts is which class says most, pixel by pixel."""
+"""The guard for several classes: what matters is which class is highest at each pixel."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prn_pipeline.refinement.region_detail.correction_strength import CANDIDATES
 
 
 class ClassCorrectionTuner:
-    """The choice with the best mean IoU over classes: `update` for every batch, then `best`.
+    """Finds the correction with the best mean IoU over classes: `update` for every batch, then `best`.
 
-    As `trust_tuning.CorrectionTuner`, but of maps of which C belong to one image. A shift of all logits would change
-    nothing: the order of classes stays.
+    Like `correction_strength.CorrectionTuner`, for C maps per image. No shift is tried: adding one number to the logits
+    of all classes changes no decision.
 
     Args:
         classes: C.
@@ -28,36 +28,36 @@ class ClassCorrectionTuner:
         """Count a batch.
 
         Args:
-            base: base logits (N*C,1,H,W), the maps of an image together.
-            start: what the correction was added to (N*C,1,H,W).
-            refined: out-of-fold refined logits (N*C,1,H,W).
+            base: base logits (N*C,1,H,W), the maps of an image as neighbours.
+            start: logits that the correction is added to (N*C,1,H,W).
+            refined: logits refined by members that have not learned from these maps (N*C,1,H,W).
             masks: (N*C,H,W): 1 where the map's class is, 0 where it is not, 255 = ignore.
-            fold: that these maps belong to; it does not matter here.
+            fold: fold of these maps; without effect here.
         """
         classes = self._confusion.shape[1]
         stacked = masks.unflatten(0, (-1, classes))
         valid, truth = stacked[:, 0] != IGNORE, (stacked == 1).int().argmax(1)
-        for number, trust in enumerate(CANDIDATES):
-            blended = trust.blend(base.float(), start.float(), refined.float())
-            said = blended[:, 0].unflatten(0, (-1, classes)).argmax(1)
-            pairs = (truth * classes + said)[valid]
+        for number, correction in enumerate(CANDIDATES):
+            blended = correction.blend(base.float(), start.float(), refined.float())
+            predictions = blended[:, 0].unflatten(0, (-1, classes)).argmax(1)
+            pairs = (truth * classes + predictions)[valid]
             self._confusion[number] += torch.bincount(pairs, minlength=classes**2).view(classes, classes).numpy()
 
     def best(self) -> Selection:
-        """The best candidate; of equally good ones the first, which trusts least.
+        """The best candidate; among equally good ones the first, which corrects least.
 
         Raises:
             UserError: nothing was counted.
         """
         if not self._confusion.any():
-            raise UserError("no map was counted, so there is nothing to choose by; update the tuner first")
+            raise UserError("no map was counted, so no correction can be selected; update the tuner first")
         found = [_mean_iou(confusion) for confusion in self._confusion]
         winner = int(np.argmax(found))
         return Selection(CANDIDATES[winner], found[0], found[winner])
 
 
 def _mean_iou(confusion: np.ndarray) -> float:
-    """Over the classes that are there, which are the same for every candidate."""
+    """Over the classes that the truth has, which are the same for every candidate."""
     right, true = np.diagonal(confusion), confusion.sum(1)
     union = confusion.sum(0) + true - right
     return float((right[true > 0] / union[true > 0]).mean())

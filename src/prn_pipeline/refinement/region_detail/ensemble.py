@@ -1,96 +1,104 @@
-"""Several small refiners, each of which leaves out one part of the maps, and how far to trust them together."""
+"""Several small networks, each of which leaves out one fold of the maps, and the correction strength of all of them."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.refinement.region_detail.correction_strength import Correction, Selection
 from prn_pipeline.refinement.region_detail.inputs import starting_logits
 from prn_pipeline.refinement.region_detail.model import CorrectedMaps, RegionDetailNet
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
-#: Fold of maps that every member learns from, because none is judged by them.
+#: Fold of maps that every member learns from, because no member is evaluated on them.
 EVERY_MEMBER = -1
 
 
-class FoldEnsemble(nn.Module):
-    """The mean of its members' corrections, as far as it is trusted.
+class MemberMaps(NamedTuple):
+    """Some maps of a batch as one member corrects them.
 
-    Member k never learns from maps of fold k, so what it says of them is what it would say of new ones. From these
-    out-of-fold maps it is decided how far to trust all of them together (`trust_tuning`).
-
-    Args:
-        settings: of every member, and how many there are.
+    Attributes:
+        rows: which maps, int64 (n,).
+        corrected: logits, each float32 (n,1,H,W).
     """
 
-    trusted: Tensor
+    rows: Tensor
+    corrected: CorrectedMaps
+
+
+class FoldEnsemble(Refiner):
+    """The mean of the members' corrections, applied at the selected strength.
+
+    Member k never learns from maps of fold k, so its predictions on them are as good as its predictions on new maps.
+    These out-of-fold predictions select the correction (`correction_strength`).
+
+    Args:
+        settings: of every member, and how many members there are.
+    """
+
+    selected: Tensor
     out_of_fold_iou: Tensor
 
     def __init__(self, settings: RegionDetailSettings) -> None:
         super().__init__()
         self.settings = settings
         self.members = nn.ModuleList(RegionDetailNet(settings) for _ in range(settings.members))
-        self.register_buffer("trusted", torch.tensor(Correction(1.0, 1.0)))
+        self.correction = Correction(1.0, 1.0)
+        self.register_buffer("selected", torch.tensor(self.correction))
         self.register_buffer("out_of_fold_iou", torch.full((2,), torch.nan))  # base model, refined
+        self.register_load_state_dict_post_hook(_read_correction)
 
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """Names of the stored arrays to give to `forward`, in order."""
-        return self.settings.arrays
+    def forward(self, base_logits: Tensor, *inputs: Tensor, folds: list[int] | None = None) -> Any:
+        """Refined logits, or, where folds are given, what each member makes of its maps.
 
-    def forward(self, base_logits: Tensor, *readings: Tensor) -> Tensor:
-        """Base logits (N,1,H,W) and the readings of `RegionDetailNet.forward` -> refined logits (N,1,H,W)."""
-        return self.trusting(self.trust, base_logits, *readings)
+        Args:
+            base_logits: float (N,1,H,W).
+            inputs: as `RegionDetailNet.forward` takes them.
+            folds: fold of each map, or `EVERY_MEMBER`. In training mode a member gets the maps of all folds but its
+                own, where these are two at least (batch norm learns nothing from one map). In eval mode it gets those
+                of its own fold: maps that it has not learned from.
 
-    def trusting(self, trust: Correction, base_logits: Tensor, *readings: Tensor) -> Tensor:
-        """`forward` as if the members were trusted so far."""
-        base, start = base_logits.float(), self.start(base_logits, *readings)
-        if not trust.strength:
-            return trust.blend(base, start, start)
-        refined = torch.stack([member(base_logits, *readings) for member in self.members]).mean(0)
-        return trust.blend(base, start, refined)
+        Returns:
+            Refined logits float32 (N,1,H,W); with folds a list of `MemberMaps`, without members that get no map.
+        """
+        if folds is not None:
+            return self._by_member(folds, base_logits, *inputs)
+        base, start = base_logits.float(), self.start(base_logits, *inputs)
+        if not self.correction.strength:
+            return self.correction.blend(base, start, start)
+        refined = torch.stack([member(base_logits, *inputs).final for member in self.members]).mean(0)
+        return self.correction.blend(base, start, refined)
 
-    def start(self, base_logits: Tensor, *readings: Tensor) -> Tensor:
-        """What the corrections are added to, float32 (N,1,H,W)."""
-        return starting_logits(base_logits, dict(zip(self.arrays[1:], readings, strict=True)))
+    def _by_member(self, folds: list[int], *maps: Tensor) -> list[MemberMaps]:
+        found = []
+        for number, member in enumerate(self.members):
+            chosen = [row for row, fold in enumerate(folds) if (fold == number) is not self.training]
+            if len(chosen) > self.training:
+                rows = torch.tensor(chosen, device=maps[0].device)
+                found.append(MemberMaps(rows, member(*(stack[rows] for stack in maps))))
+        return found
 
-    @property
-    def trust(self) -> Correction:
-        """How far the members are trusted."""
-        return Correction(*self.trusted.tolist())
+    def start(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
+        """The logits that corrections are added to, float32 (N,1,H,W)."""
+        return starting_logits(base_logits, dict(zip(self.arrays[1:], inputs, strict=True)))
 
     @property
     def guard(self) -> dict[str, float]:
-        """The selection made out of fold: start, strength, shift (see `Correction`), and iou_micro before and after."""
+        """The selected start, strength and shift (see `Correction`), and iou_micro out of fold before and after."""
         before, after = self.out_of_fold_iou.tolist()
-        return {**self.trust._asdict(), "out_of_fold_base": before, "out_of_fold_refined": after}
+        return {**self.correction._asdict(), "out_of_fold_base": before, "out_of_fold_refined": after}
 
-    def accept(self, judgement: Selection) -> None:
-        """Correction the members so far from now on, and remember what that is worth out of fold."""
-        self.trusted.copy_(torch.tensor(judgement.trust))
-        self.out_of_fold_iou.copy_(torch.tensor([judgement.base_iou, judgement.refined_iou]))
+    def select(self, selection: Selection) -> None:
+        """Apply this correction from now on, and remember what it is worth out of fold."""
+        self.correction = selection.correction
+        self.selected.copy_(torch.tensor(selection.correction))
+        self.out_of_fold_iou.copy_(torch.tensor([selection.base_iou, selection.refined_iou]))
 
-    def out_of_fold(self, folds: Tensor, base_logits: Tensor, *readings: Tensor) -> CorrectedMaps:
-        """Each map refined by the one member that has not learned from it.
 
-        Args:
-            folds: int (N,), from 0 to members - 1.
-            base_logits: (N,1,H,W); the readings follow.
-
-        Returns:
-            Logits, each float32 (N,1,H,W).
-        """
-        refined = CorrectedMaps(*(torch.empty_like(base_logits, dtype=torch.float32) for _ in CorrectedMaps._fields))
-        for fold in folds.unique().tolist():
-            rows = folds == fold
-            corrected = self.member(fold).branches(base_logits[rows], *(reading[rows] for reading in readings))
-            for whole, part in zip(refined, corrected, strict=True):
-                whole[rows] = part.float()
-        return refined
-
-    def member(self, number: int) -> RegionDetailNet:
-        """One of the members."""
-        member = self.members[number]
-        assert isinstance(member, RegionDetailNet)
-        return member
+def _read_correction(ensemble: nn.Module, _: object) -> None:
+    """After weights are loaded; read once, because a forward pass on a GPU would have to wait for the numbers."""
+    assert isinstance(ensemble, FoldEnsemble)
+    ensemble.correction = Correction(*ensemble.selected.tolist())

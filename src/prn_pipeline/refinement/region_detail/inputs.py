@@ -1,4 +1,4 @@
-"""What a refiner reads beside the base logits, by the names under which it is stored."""
+"""The inputs of the small networks beside the base logits, by the names under which they are stored."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ RefinerInput = Literal["tta", "features", "images"]
 #: The order of a refiner's arguments, whatever the order in its settings.
 INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "features", "images")
 
-#: Brings logits near the size of probabilities, so that no input drowns the others.
+#: Bring logits near the size of probabilities, so that no input dominates.
 LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
 
-#: Maps that the full resolution gives: logit and probability of the base model; mean and spread of the tta.
+#: Channels at full resolution: logit and probability of the base model; mean and spread over TTA.
 CHANNELS: dict[str, int] = {"logits": 2, "tta": 2}
 
 
-def in_order(reads: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:
-    """The same readings, each once, in the order of `INPUT_ORDER`: settings that mean the same are the same."""
-    return tuple(name for name in INPUT_ORDER if name in reads)
+def in_order(inputs: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:
+    """The same inputs, each once, in the order of `INPUT_ORDER`: settings that mean the same compare equal."""
+    return tuple(name for name in INPUT_ORDER if name in inputs)
 
 
-def channels_of(reads: tuple[RefinerInput, ...], image_channels: int) -> int:
-    """How many channels `pixel_inputs` gives."""
+def channels_of(inputs: tuple[RefinerInput, ...], image_channels: int) -> int:
+    """Number of channels that `pixel_inputs` returns."""
     known = CHANNELS | {"images": image_channels, "features": 0}
-    return known["logits"] + sum(known[name] for name in reads)
+    return known["logits"] + sum(known[name] for name in inputs)
 
 
-def pixel_inputs(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
-    """All that is known of each pixel, on one scale.
+def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+    """Everything that is known about each pixel, on one scale.
 
     Args:
         base_logits: float (N,1,H,W).
-        readings: tta (N,2,H,W): mean and spread of logits; images (N,C,H,W) for `pixel_values`; where they are read.
+        inputs: those in use: tta (N,2,H,W), mean and spread of logits; images (N,C,H,W) for `pixel_values`.
 
     Returns:
-        float32 (N,C,H,W), C as `channels_of` says.
+        float32 (N,C,H,W), C as `channels_of` gives it.
     """
-    inputs = [base_logits / LOGIT_SCALE, base_logits.sigmoid()]
-    if "tta" in readings:
-        mean, spread = readings["tta"].float().split(1, dim=1)
-        inputs += [mean / LOGIT_SCALE, spread / SPREAD_SCALE]
-    if "images" in readings:
-        inputs.append(pixel_values(readings["images"]) / 255 - 0.5)
-    return torch.cat(inputs, dim=1)
+    channels = [base_logits / LOGIT_SCALE, base_logits.sigmoid()]
+    if "tta" in inputs:
+        mean, spread = inputs["tta"].float().split(1, dim=1)
+        channels += [mean / LOGIT_SCALE, spread / SPREAD_SCALE]
+    if "images" in inputs:
+        channels.append(pixel_values(inputs["images"]) / 255 - 0.5)
+    return torch.cat(channels, dim=1)
 
 
-def starting_logits(base_logits: Tensor, readings: dict[str, Tensor]) -> Tensor:
-    """What a correction is added to, float32 (N,1,H,W): the TTA mean where they are read, else the base logits."""
-    return readings["tta"][:, :1].float() if "tta" in readings else base_logits.float()
+def starting_logits(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+    """The logits that a correction is added to, float32 (N,1,H,W): the TTA mean where it is an input, else the base."""
+    return inputs["tta"][:, :1].float() if "tta" in inputs else base_logits.float()
 
 
 def resized_to(features: Tensor, size: tuple[int, int]) -> Tensor:

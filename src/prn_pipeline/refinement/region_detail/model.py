@@ -56,22 +56,18 @@ class RegionDetailNet(nn.Module):
         """Names of the arrays that `forward` takes, in order; the base logits first."""
         return self.settings.arrays
 
-    def forward(self, base_logits: Tensor, *readings: Tensor) -> Tensor:
-        """`branches`, and of them the final logits, float32 (N,1,H,W)."""
-        return self.branches(base_logits, *readings).final
-
-    def branches(self, base_logits: Tensor, *readings: Tensor) -> CorrectedMaps:
+    def forward(self, base_logits: Tensor, *inputs: Tensor) -> CorrectedMaps:
         """Logits after each of the two corrections.
 
         Args:
             base_logits: float (N,1,H,W); H and W are multiples of `settings.multiple`.
-            readings: in the order of `arrays`: tta (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255.
+            inputs: in the order of `arrays`: tta (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255.
 
         Raises:
-            UserError: another number of readings, or a size that does not fit.
+            UserError: another number of inputs, or a size that does not fit.
         """
-        self._check(base_logits, len(readings))
-        known = dict(zip(self.arrays[1:], readings, strict=True))
+        self._check(base_logits, len(inputs))
+        known = dict(zip(self.arrays[1:], inputs, strict=True))
         base = base_logits.float()
         pixels = pixel_inputs(base, known)
         features = self.feature_norm(known["features"].float()) if self.feature_norm is not None else None
@@ -86,16 +82,16 @@ class RegionDetailNet(nn.Module):
         """Shift and logarithm of the scale of the logit, each float32 (N,1,H,W), smooth between regions."""
         assert self.region is not None
         size = self.settings.region_size
-        inputs = F.avg_pool2d(pixels, size)
+        pooled = F.avg_pool2d(pixels, size)
         if features is not None:
-            inputs = torch.cat([inputs, resized_to(features, (inputs.shape[-2], inputs.shape[-1]))], dim=1)
-        field = F.interpolate(self.region(inputs).float(), size=pixels.shape[-2:], mode="bilinear")
+            pooled = torch.cat([pooled, resized_to(features, (pooled.shape[-2], pooled.shape[-1]))], dim=1)
+        field = F.interpolate(self.region(pooled).float(), size=pixels.shape[-2:], mode="bilinear")
         return field[:, :1], LARGEST_LOG_SCALE * torch.tanh(field[:, 1:] / LARGEST_LOG_SCALE)
 
-    def _check(self, base_logits: Tensor, readings: int) -> None:
-        if readings != len(self.arrays) - 1:
+    def _check(self, base_logits: Tensor, inputs: int) -> None:
+        if inputs != len(self.arrays) - 1:
             raise UserError(
-                f"this refiner reads {', '.join(self.arrays)}, in this order, but was given {1 + readings} of them:"
+                f"this refiner reads {', '.join(self.arrays)}, in this order, but was given {1 + inputs} of them:"
                 " pass each, or train a refiner with other `inputs`"
             )
         if any(side % self.settings.multiple for side in base_logits.shape[-2:]):

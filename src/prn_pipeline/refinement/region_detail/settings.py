@@ -45,3 +45,8 @@ class RegionDetailSettings(BaseModel):
     def sees_whole_maps(self) -> bool:
         """Whether a tile would be another thing to it: what is near a pixel decides alone."""
         return False
+
+    @property
+    def fewest_groups(self) -> int:
+        """Groups of unseen images: every member leaves out one at least."""
+        return self.members

@@ -11,8 +11,7 @@ from prn_pipeline.data.store.array_store import Batch, shards
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.descriptions import describe
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
-from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.tiling import Tiles
 
@@ -25,7 +24,7 @@ def reference_rows(samples: Samples, map_manifest: pd.DataFrame, images: int) ->
 
 
 def described_maps(
-    samples: Samples, rows: np.ndarray, refiner: Refiner | FoldEnsemble, batch_size: int, tiles: Tiles
+    samples: Samples, rows: np.ndarray, refiner: Refiner, batch_size: int, tiles: Tiles
 ) -> Iterator[Batch]:
     """`metrics.descriptions.Descriptions` of stored maps, a shard at a time.
 

@@ -19,8 +19,7 @@ from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics import COLUMNS, TruthCounter
 from prn_pipeline.refinement import ThresholdTuner
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
-from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.stages.evaluation.map_pairs import Resize, stream_batches
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 from prn_pipeline.training.inference import predict_logits
@@ -28,7 +27,7 @@ from prn_pipeline.training.tiling import Tiles
 
 
 def refined_maps(
-    samples: Samples, rows: np.ndarray, refiner: Refiner | FoldEnsemble, batch_size: int, tiles: Tiles, some: np.ndarray
+    samples: Samples, rows: np.ndarray, refiner: Refiner, batch_size: int, tiles: Tiles, some: np.ndarray
 ) -> Iterator[Batch]:
     """PRN's logits float16 (B,S,S) of `rows[some]`, in order."""
     maps = predict_logits(refiner, samples, rows[some], refiner.arrays, batch_size, tiles)

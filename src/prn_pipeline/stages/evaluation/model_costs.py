@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.segmentation import RunnableModel
+from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.maps import FLIPS
+from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.inference import MOST_PIXELS, WHOLE_OR_TILES, laid_out, ready
 from prn_pipeline.training.precision import best_device
@@ -56,23 +57,20 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
     return ModelCost(parameters, counter.get_total_flops() / 1e9, 1000 * min(seconds) / len(inputs[0]))
 
 
-def model_costs(
-    base_model: RunnableModel | None, refiner: nn.Module, arrays: Sequence[str], samples: Samples
-) -> dict[str, Any]:
-    """Costs of a base model and of a refiner on test images of its data set.
+def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> dict[str, Any]:
+    """Costs of a base model and of a refiner on test images of their data set.
 
     Args:
-        base_model: None where only its maps are known.
-        refiner: takes `arrays`.
-        arrays: names of stored arrays.
-        samples: with these arrays, and those of the base model.
+        base_model: of the run.
+        refiner: of the run.
+        samples: with the arrays of both.
 
     Returns:
-        As JSON {"base": ModelCost or None, "refiner": ModelCost and "base_passes"}: a refiner that reads tta
-        pays for so many more passes of the base model.
+        As JSON {"base": ModelCost, or None where only maps are known; "refiner": ModelCost and "base_passes"}: a
+        refiner that reads TTA costs so many more passes of the base model.
     """
     side = samples.store_of("images").shape("images")[1]
-    shown = min(side, WHOLE_OR_TILES.size)  # of larger images a corner is measured
+    shown = min(side, WHOLE_OR_TILES.size)  # a corner of larger images is measured
     rows = samples.rows(["test"])[: min(BATCH, max(1, MOST_PIXELS // shown**2))]
 
     def stored(names: Sequence[str]) -> list[Tensor]:
@@ -80,13 +78,12 @@ def model_costs(
         return [tensor[..., : _share(tensor, shown, side), : _share(tensor, shown, side)] for tensor in whole]
 
     corners = (side / shown) ** 2
-    passes = len(FLIPS) - 1 if "tta" in arrays else 0
+    network = base_model.runnable
+    passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
+    cost = model_cost(refiner, stored(refiner.arrays))
     return {
-        "base": _rounded(model_cost(base_model, stored(base_model.arrays)), corners)
-        if base_model is not None
-        else None,
-        "refiner": _rounded(model_cost(refiner, stored(arrays)), corners * samples.maps_per_image)
-        | {"base_passes": passes},
+        "base": None if network is None else _rounded(model_cost(network, stored(base_model.arrays)), corners),
+        "refiner": _rounded(cost, corners * samples.maps_per_image) | {"base_passes": passes},
     }
 
 

@@ -1,4 +1,4 @@
-"""What a task measures beside the counts that every method has."""
+"""Task metrics: what a task measures beside the counts that every method has."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from prn_pipeline.comparison.method import Prediction
 from prn_pipeline.metrics import Groups, TruthCounter, interval, iou, paired_gain
 from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.metrics.few_shot import few_shot_scores
 from prn_pipeline.metrics.saliency import SaliencyMeasures, saliency_measures
 from prn_pipeline.metrics.saliency_scores import saliency_scores, saliency_table
 from prn_pipeline.metrics.scores import there
-from prn_pipeline.stages.evaluation.methods import Prediction
 
 
 class TaskMetrics(Protocol):
-    """Sees what every method says of every test image, a batch at a time."""
+    """Sees the predictions of every method on every test image, a batch at a time."""
 
-    def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
-        """A batch: what each method says, and masks uint8 (N,H,W)."""
+    def update(self, predictions: Mapping[str, Prediction], masks: np.ndarray) -> None:
+        """Count a batch: predictions by method, and masks uint8 (N,H,W)."""
         ...
 
     def add(self, other: Self) -> None:
-        """The batches that another one of the same kind has seen, after those of this one."""
+        """Append the batches that another one of the same kind has seen."""
         ...
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """For each method what goes into the scores JSON beside the usual; intervals are over groups of images."""
+        """By method, what goes into the scores JSON beside the usual; intervals are over groups of images."""
         ...
 
 
 class SaliencyTask:
-    """Measures of continuous maps; of a method that only decides its mask is taken for the map."""
+    """Saliency scores of continuous maps; a method that gives masks only is scored on its masks."""
 
     def __init__(self) -> None:
         self._measures: dict[str, list[SaliencyMeasures]] = defaultdict(list)
 
-    def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
+    def update(self, predictions: Mapping[str, Prediction], masks: np.ndarray) -> None:
         """See `TaskMetrics`."""
-        for method, prediction in said.items():
+        for method, prediction in predictions.items():
             maps = prediction.masks if prediction.probabilities is None else prediction.probabilities
             self._measures[method] += [saliency_measures(one, mask) for one, mask in zip(maps, masks, strict=True)]
 
@@ -59,7 +59,7 @@ class SaliencyTask:
 
 
 class ClassesTask:
-    """IoU of each class with its gain, and which class is taken for which.
+    """IoU of each class with its gain, and the confusion matrix.
 
     Args:
         names: of the classes, by id.
@@ -70,10 +70,10 @@ class ClassesTask:
         self._counts: dict[str, list[np.ndarray]] = defaultdict(list)
         self._confusion: dict[str, np.ndarray] = {}
 
-    def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
+    def update(self, predictions: Mapping[str, Prediction], masks: np.ndarray) -> None:
         """See `TaskMetrics`; the maps of an image are together."""
         truth = self._by_image(masks == 1)
-        for method, prediction in said.items():
+        for method, prediction in predictions.items():
             predicted = self._by_image(prediction.masks)
             self._confusion[method] = self._confusion.get(method, 0) + confusion(truth, predicted)
             self._counts[method].append(self._by_image(TruthCounter(masks).count(prediction.masks)))
@@ -87,7 +87,7 @@ class ClassesTask:
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
         """See `TaskMetrics`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes.
 
-        A class that no test image has is there with nothing: {}.
+        A class that no test image has gets an empty entry: {}.
         """
         counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
         known = there(counts["base"].sum(0))
@@ -125,10 +125,10 @@ class FewShotTask:
         self._categories = np.asarray(categories)
         self._counts: dict[str, list[np.ndarray]] = defaultdict(list)
 
-    def update(self, said: Mapping[str, Prediction], masks: np.ndarray) -> None:
+    def update(self, predictions: Mapping[str, Prediction], masks: np.ndarray) -> None:
         """See `TaskMetrics`."""
         counter = TruthCounter(masks)
-        for method, prediction in said.items():
+        for method, prediction in predictions.items():
             self._counts[method].append(counter.count(prediction.masks))
 
     def add(self, other: FewShotTask) -> None:
@@ -146,7 +146,7 @@ class FewShotTask:
 
 
 def task_metrics(task: str, classes: Sequence[str] = (), categories: Sequence[str] = ()) -> list[TaskMetrics]:
-    """What is measured beside the usual for a task of `datasets.<name>.task`.
+    """The metrics of a task of `datasets.<name>.task`; none for a task that has no others than the usual.
 
     Args:
         task: its name.

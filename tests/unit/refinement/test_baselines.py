@@ -26,7 +26,7 @@ from prn_pipeline.refinement import (
     threshold_masks,
     tune_threshold,
 )
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
 CANDIDATES = (np.arange(1000) / 1000).astype(np.float32)
@@ -186,7 +186,7 @@ def test_logits_too_small_for_float16_keep_their_side_when_stored() -> None:
         FixedThreshold(0.13),
         RankSeg(),
         RankSeg("dice"),
-        Refiner(PatchRefineNetSettings(width=4, grid=2)),
+        PaperRefiner(PatchRefineNetSettings(width=4, grid=2)),
     ],
     ids=["half", "low", "rankseg-iou", "rankseg-dice", "prn"],
 )

@@ -1,0 +1,95 @@
+"""From all parameters to those of one run: the chosen blocks, merged, complete with defaults, checked."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+
+from prn_pipeline.configuration.parameters import RUN_NAMES, Parameters, Settings
+from prn_pipeline.configuration.run_checks import check_run
+from prn_pipeline.configuration.validation import unknown_name, validated
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement import registry as refiners
+from prn_pipeline.segmentation import registry as base_models
+from prn_pipeline.training.settings import TrainingSettings
+
+
+def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
+    """Check all parameters and add `run`: the chosen data set, base model and refiner, complete with their defaults.
+
+    Args:
+        raw: as loaded from YAML and the command line.
+        overrides: the command line's part of it, whose training blocks override those of the chosen names.
+
+    Returns:
+        `raw` and `run` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
+        may have a block `training`, which overrides the pipeline's own training block. A data set's `training_share`
+        scales the number of epochs.
+
+    Raises:
+        UserError: unknown name (lists what exists), misspelt key, wrong type or value; all of a block at once.
+    """
+    parameters = validated(Parameters, raw, "")
+    data = validated(
+        DatasetSettings,
+        _chosen("dataset", parameters.dataset, parameters.datasets, "parameters_datasets.yml"),
+        f"datasets.{parameters.dataset}",
+    )
+    base_block = dict(
+        _chosen("base_model", parameters.base_model, parameters.base_models, "parameters_base_models.yml")
+    )
+    refiner_block = dict(_chosen("refiner", parameters.refiner, parameters.refiners, "parameters_refiners.yml"))
+    overrides = overrides or {}
+    base_training = merge(parameters.base_training, base_block.pop("training", {}), overrides.get("base_training", {}))
+    prn_training = merge(parameters.prn_training, refiner_block.pop("training", {}), overrides.get("prn_training", {}))
+    from_data: Settings = {"image_channels": data.channels}
+    refiner: Any = validated(
+        refiners.kind_of(refiner_block).settings,
+        _with_data(refiner_block, from_data, parameters.refiner),
+        f"refiners.{parameters.refiner}",
+        refiners.settings_adapter(),
+    )
+    from_data = {"classes": data.maps_per_image, "channels": data.channels}
+    base: Any = validated(
+        base_models.kind_of(base_block).settings,
+        _with_data(base_block, from_data, parameters.base_model),
+        f"base_models.{parameters.base_model}",
+        base_models.settings_adapter(),
+    )
+    run = {
+        "names": {name: getattr(parameters, name) for name in RUN_NAMES},
+        "dataset": data.model_dump(mode="json"),
+        "base_model": base.model_dump(mode="json"),
+        "base_training": _training(base_training, "base_training", data.training_share),
+        "refiner": refiner.model_dump(mode="json"),
+        "prn_training": _training(prn_training, "prn_training", data.training_share),
+    }
+    checked = {**raw, "run": run}
+    check_run(checked, base, refiner)
+    return checked
+
+
+def merge(*blocks: Settings) -> Settings:
+    """Blocks of parameters, each overriding the ones before it, key by key at every level."""
+    return cast(Settings, OmegaConf.to_container(OmegaConf.merge(*blocks)))
+
+
+def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Settings:
+    if name not in named:
+        raise UserError(f"{unknown_name(key, name, sorted(named))}; add yours to conf/base/{file}")
+    return named[name]
+
+
+def _with_data(block: Settings, from_data: dict[str, Any], name: str) -> Settings:
+    """A named block with the keys that follow from the data set, which the block itself must not set."""
+    if own := sorted(set(block) & set(from_data)):
+        raise UserError(f"{name}: {', '.join(own)} follow from the data set: remove them from this block")
+    return block | from_data
+
+
+def _training(values: Settings, where: str, share: float) -> Settings:
+    """Complete training settings with a share of their epochs, at least one."""
+    training = validated(TrainingSettings, values, where).model_dump(mode="json")
+    return training | {"epochs": max(1, round(share * training["epochs"]))}

@@ -1,0 +1,68 @@
+"""Values against a pydantic model: all problems of a block in one message, each with its key and what to write."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from prn_pipeline.errors import UserError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], values: dict[str, Any], where: str, union: TypeAdapter[Any] | None = None) -> Model:
+    """The values as a model.
+
+    Args:
+        model: of the values.
+        values: of the block.
+        where: dotted key of the block, for messages; "" for the whole.
+        union: validates the values as one of several models, `model` among them, told apart by a tag.
+
+    Raises:
+        UserError: with a line for every problem.
+    """
+    try:
+        validate = model.model_validate if union is None else union.validate_python
+        return cast(Model, validate(values))
+    except ValidationError as error:
+        skipped = 0 if union is None else 1  # the tag
+        raise UserError("parameters are wrong:\n" + "\n".join(_lines(error, model, where, skipped))) from None
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> str:
+    """Text for a name that nothing is known by, with the closest match."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+    return f"unknown {kind} {name!r}; {hint} {', '.join(known)}"
+
+
+def _lines(error: ValidationError, model: type[BaseModel], where: str, skipped: int) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = [str(part) for part in problem["loc"][skipped:]]
+        key = ".".join([where, *path]).strip(".")
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(model, path[:-1])
+            near = difflib.get_close_matches(path[-1], known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            lines.append(f"  {key} = {problem['input']!r}: no such parameter; {hint}")
+        elif problem["type"] == "union_tag_not_found":
+            lines.append(f"  {key} = {problem['input']!r}: its key {problem['ctx']['discriminator']} is missing")
+        elif problem["type"] == "missing":
+            lines.append(f"  {key}: missing")
+        else:
+            lines.append(f"  {key} = {problem['input']!r}: {problem['msg']}")
+    return lines
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(part)
+        inner = getattr(field, "annotation", None)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)

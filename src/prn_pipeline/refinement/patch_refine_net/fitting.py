@@ -1,0 +1,73 @@
+"""Fitting the paper's network: on out-of-sample maps, one fold of which chooses the best epoch (paper section 4.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prn_pipeline.data.sample_format import IGNORE
+from prn_pipeline.data.store.map_manifest import learning_rows
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.fold_assignment import assign_map_folds
+from prn_pipeline.refinement.patch_refine_net.objective import PatchRefineNetObjective
+from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
+from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
+from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
+from prn_pipeline.refinement.training_arrays import training_arrays
+from prn_pipeline.training.checkpoints import checkpoint_folder
+from prn_pipeline.training.job import TrainingResult
+from prn_pipeline.training.loop import fit
+from prn_pipeline.training.samples import StoredSamples
+
+#: The fold that chooses the best epoch; the network learns from the others.
+MONITOR_FOLD = 0
+#: Folds that a val split is split into where none of it, or all of it, lies in the monitor fold.
+SPLIT_FOLDS = 5
+
+
+def fit_network(maps: LearningMaps, settings: PatchRefineNetSettings, plan: FittingPlan) -> TrainingResult:
+    """Train one network.
+
+    Raises:
+        UserError: too few maps to learn from and to choose by.
+    """
+    samples, training = maps.samples, plan.training
+    rows = learning_rows(maps.map_manifest)
+    monitor = monitor_rows(maps, rows)
+    arrays = training_arrays(settings)
+    return fit(
+        lambda: PaperRefiner(settings),
+        PatchRefineNetObjective(settings),
+        StoredSamples(samples, rows[~monitor], arrays, training.augmentation, memory=training.memory_bytes),
+        StoredSamples(samples, rows[monitor], arrays, memory=training.memory_bytes),
+        training,
+        plan.seed,
+        checkpoint_folder(plan.checkpoints, samples, "prn", plan.seed, settings, training),
+        "prn",
+        plan.listener,
+    )
+
+
+def monitor_rows(maps: LearningMaps, rows: np.ndarray) -> np.ndarray:
+    """Which of the rows choose the best epoch, bool (n,).
+
+    They are one fold of the data set's own. Folds are assigned over train and val, and a small val may lie in one of
+    them or in none: then its rows are split once more.
+
+    Raises:
+        UserError: all rows are in one group, or no pixel of the chosen rows is labelled.
+    """
+    monitor = np.asarray(maps.map_manifest["fold"].to_numpy()[rows] == MONITOR_FOLD)
+    unseen = maps.samples.manifest.iloc[rows]
+    if monitor.all() or not monitor.any():
+        if (groups := unseen["group"].nunique()) < 2:
+            raise UserError(
+                f"{len(rows)} maps of unseen images in {groups} group: PRN needs some to learn from and some to choose"
+                " its best epoch by; use a larger val split, or protocol crossfit"
+            )
+        monitor = assign_map_folds(unseen, min(SPLIT_FOLDS, groups)) == MONITOR_FOLD
+    if not (maps.samples.array("masks", rows[monitor]) != IGNORE).any():
+        raise UserError(
+            f"every pixel of {', '.join(unseen['sample_id'][monitor])} is ignored, and these images choose the best"
+            " epoch: take them out of the data set, or use a larger val split"
+        )
+    return monitor

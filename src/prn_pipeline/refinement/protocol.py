@@ -1,0 +1,136 @@
+"""What a refiner is to the rest of the project.
+
+A refiner is a folder of this room: settings, a network, an objective or another way to fit it, and a `kind.py` that
+ties them together. `registry.REFINERS` lists the kinds; a block of `conf/base/parameters_refiners.yml` names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pandas as pd
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.training.tiling import Tiles
+
+if TYPE_CHECKING:
+    from prn_pipeline.training.callbacks import EpochListener
+    from prn_pipeline.training.job import TrainingResult
+    from prn_pipeline.training.settings import TrainingSettings
+
+
+class RefinerSettings(Protocol):
+    """Settings of one kind of refiner: a frozen pydantic model whose field `network` names the kind."""
+
+    @property
+    def network(self) -> str:
+        """Key of `registry.REFINERS`."""
+        ...
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the stored arrays that the refiner reads, in the order of `forward`; the base logits first."""
+        ...
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths of maps are multiples of this many pixels."""
+        ...
+
+    @property
+    def sees_whole_maps(self) -> bool:
+        """Whether a tile of a map would mean something else to the refiner than the map itself."""
+        ...
+
+    @property
+    def fewest_groups(self) -> int:
+        """Groups of unseen images that fitting needs: some to learn from, others to choose by."""
+        ...
+
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
+        """All fields, as pydantic gives them."""
+        ...
+
+
+class Refiner(nn.Module):
+    """Base class of all refiners: modules from base logits to refined logits."""
+
+    settings: Any
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """See `RefinerSettings.arrays`."""
+        found: tuple[str, ...] = self.settings.arrays
+        return found
+
+    @property
+    def guard(self) -> Mapping[str, float] | None:
+        """What was selected on maps held out from training, for the scores JSON; None for a refiner without a guard."""
+        return None
+
+    def forward(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
+        """Base logits float (N,1,H,W) and the other arrays in order -> logits (N,1,H,W), foreground above 0."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LearningMaps:
+    """What a refiner is fitted on.
+
+    Attributes:
+        samples: with arrays logits, labels (pseudo-labels) and masks, and what else the refiner reads.
+        map_manifest: of the logit cache: which model made each map, and whether it had seen the image.
+    """
+
+    samples: Samples
+    map_manifest: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class FittingPlan:
+    """How a refiner is fitted.
+
+    Attributes:
+        training: of the loop.
+        seed: see `training.loop.fit`.
+        checkpoints: root of checkpoint folders.
+        listener: called after every epoch.
+        tiles: that maps larger than one are cut into where the refiner is evaluated.
+    """
+
+    training: TrainingSettings
+    seed: int
+    checkpoints: Path
+    listener: EpochListener | None = None
+    tiles: Tiles = field(default_factory=Tiles)
+
+
+class RefinerKind(Protocol):
+    """One kind of refiner; adding one is a folder and a line of `registry.REFINERS`."""
+
+    @property
+    def name(self) -> str:
+        """Value of `network` in settings."""
+        ...
+
+    @property
+    def settings(self) -> type[BaseModel]:
+        """A frozen pydantic model that satisfies `RefinerSettings` and has a field `image_channels`."""
+        ...
+
+    def build(self, settings: Any) -> Refiner:
+        """The untrained refiner, ready for `load_state_dict`."""
+        ...
+
+    def fit(self, maps: LearningMaps, settings: Any, plan: FittingPlan) -> TrainingResult:
+        """A trained refiner and its history.
+
+        Raises:
+            UserError: too few maps to learn from and to choose by.
+        """
+        ...

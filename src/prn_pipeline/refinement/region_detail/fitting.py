@@ -1,0 +1,132 @@
+"""Fitting an ensemble: training of its members, then selection of the correction on maps that they left out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prn_pipeline.data.store.array_store import shards
+from prn_pipeline.data.store.logits import stored_logits
+from prn_pipeline.data.store.map_manifest import learning_rows, seen_rows
+from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.fold_assignment import assign_map_folds
+from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
+from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
+from prn_pipeline.refinement.region_detail.correction_strength import CorrectionTuner
+from prn_pipeline.refinement.region_detail.ensemble import EVERY_MEMBER, FoldEnsemble
+from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
+from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
+from prn_pipeline.refinement.training_arrays import training_arrays
+from prn_pipeline.training.channels import channels_first
+from prn_pipeline.training.checkpoints import checkpoint_folder
+from prn_pipeline.training.inference import predict
+from prn_pipeline.training.job import TrainingResult
+from prn_pipeline.training.loop import fit
+from prn_pipeline.training.samples import StoredSamples
+from prn_pipeline.training.tiling import Tiles
+
+logger = logging.getLogger(__name__)
+
+#: Pixels that the guard counts at once, at some 30 bytes each.
+COUNTED_PIXELS = 2**22
+
+
+def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: FittingPlan) -> TrainingResult:
+    """Train an ensemble whose members each leave out one fold, and select its correction on these folds.
+
+    All members learn from maps of images that the base model was trained on, and none is evaluated on them. Such maps
+    are too good, so the other maps are drawn as often as they are, however few there are.
+
+    Raises:
+        UserError: fewer groups of unseen images than members; features of several base models.
+    """
+    samples, training = maps.samples, plan.training
+    settings = _with_feature_channels(maps, settings)
+    rows = learning_rows(maps.map_manifest)
+    folds = assign_map_folds(samples.manifest.iloc[rows], settings.members)
+    seen = seen_rows(maps.map_manifest) if settings.seen_maps else rows[:0]
+    repeats = max(1, round(len(seen) / len(rows)))
+    arrays = training_arrays(settings)
+    result = fit(
+        lambda: FoldEnsemble(settings),
+        EnsembleObjective(settings),
+        StoredSamples(
+            samples,
+            np.concatenate([np.tile(rows, repeats), seen]),
+            arrays,
+            training.augmentation,
+            np.concatenate([np.tile(folds, repeats), np.full(len(seen), EVERY_MEMBER)]),
+            training.memory_bytes,
+        ),
+        StoredSamples(samples, rows, arrays, folds=folds, memory=training.memory_bytes),
+        training,
+        plan.seed,
+        checkpoint_folder(plan.checkpoints, samples, "prn", plan.seed, settings, training),
+        "prn",
+        plan.listener,
+    )
+    assert isinstance(result.network, FoldEnsemble)
+    select_correction(result.network, samples, rows, folds, training.batch_size, plan.tiles)
+    return result
+
+
+def _with_feature_channels(maps: LearningMaps, settings: RegionDetailSettings) -> RegionDetailSettings:
+    """Settings with the number of feature channels, which is the base model's choice."""
+    if "features" not in settings.inputs:
+        return settings
+    if (models := maps.map_manifest["model"].nunique()) > 1:
+        raise UserError(
+            f"the maps are from {models} models, whose features have nothing in common: refine with features under"
+            " logit_caching.protocol holdout, or leave features out of the refiner's `inputs`"
+        )
+    channels = maps.samples.store_of("features").shape("features")[1]
+    return settings.model_copy(update={"feature_channels": channels})
+
+
+def select_correction(
+    ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int, tiles: Tiles
+) -> None:
+    """Select the ensemble's correction: each member refines the maps of the fold that it left out.
+
+    Args:
+        ensemble: trained; `select` is called on it.
+        samples: with the ensemble's arrays, and masks.
+        rows: rows of unseen maps, int64 (n,).
+        folds: fold of each row, int64 (n,).
+        batch_size: maps per forward pass.
+        tiles: that maps larger than one are cut into.
+    """
+    maps_per_image = samples.maps_per_image
+    tuner = CorrectionTuner(len(ensemble.members)) if maps_per_image == 1 else ClassCorrectionTuner(maps_per_image)
+    for fold, member in enumerate(ensemble.members):
+        for some in shards(rows[folds == fold], maps_per_image):
+            corrected = predict(member, samples, some, ensemble.arrays, batch_size, tiles)
+            refined = _stored_and_read(maps.final for maps in corrected)
+            maps = [channels_first(torch.from_numpy(samples.array(name, some))) for name in ensemble.arrays]
+            masks = torch.from_numpy(samples.array("masks", some))
+            start = ensemble.start(*maps)
+            at_once = maps_per_image * max(1, COUNTED_PIXELS // (maps_per_image * masks[0].numel()))
+            for first in range(0, len(some), at_once):
+                batch = slice(first, first + at_once)
+                tuner.update(maps[0][batch], start[batch], refined[batch], masks[batch], fold)
+    selection = tuner.best()
+    ensemble.select(selection)
+    logger.info(
+        "guard: correction strength %.2f, shift %+.3f; iou_micro out of fold %.4f of the base model, %.4f refined",
+        selection.correction.strength if selection.correction.start else 0.0,
+        selection.correction.shift,
+        selection.base_iou,
+        selection.refined_iou,
+    )
+    if selection.correction.changes_nothing:
+        logger.warning("the guard keeps the base model unchanged: this refiner gains nothing on held-out maps")
+
+
+def _stored_and_read(batches: Iterator[Tensor]) -> Tensor:
+    """Logits (N,1,H,W) rounded as the evaluation stage stores them."""
+    return torch.from_numpy(np.concatenate([stored_logits(logits[:, 0]) for logits in batches])).unsqueeze(1)

@@ -1,0 +1,64 @@
+"""Every kind of refiner, by the name that settings call its network."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Union
+
+from pydantic import Discriminator, Tag, TypeAdapter
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.patch_refine_net.kind import PATCH_REFINE_NET
+from prn_pipeline.refinement.protocol import Refiner, RefinerKind, RefinerSettings
+from prn_pipeline.refinement.region_detail.kind import REGION_DETAIL
+
+REFINERS: dict[str, RefinerKind] = {kind.name: kind for kind in (PATCH_REFINE_NET, REGION_DETAIL)}
+
+
+def _network(values: Any) -> str:
+    return str(values.get("network", PATCH_REFINE_NET.name) if isinstance(values, dict) else values.network)
+
+
+def settings_adapter() -> TypeAdapter[RefinerSettings]:
+    """Settings of any kind of refiner, told apart by their `network`.
+
+    Validation errors are pydantic's; the first part of their location is the kind.
+    """
+    kinds = tuple(Annotated[kind.settings, Tag(name)] for name, kind in REFINERS.items())
+    union: Any = Annotated[Union[kinds], Discriminator(_network)]  # noqa: UP007
+    return TypeAdapter(union)
+
+
+def kind_of(values: Any) -> RefinerKind:
+    """The kind that settings, or their dict, are of.
+
+    Raises:
+        UserError: there is no such network.
+    """
+    name = _network(values)
+    if name not in REFINERS:
+        near = difflib.get_close_matches(name, REFINERS, n=1)
+        hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+        raise UserError(f"network {name!r} of a refiner is unknown; {hint} {', '.join(REFINERS)}")
+    return REFINERS[name]
+
+
+def read_settings(values: dict[str, Any]) -> RefinerSettings:
+    """Settings from their dict, such as that of a trained refiner's JSON.
+
+    Raises:
+        UserError: there is no such network.
+        pydantic.ValidationError: a field is unknown or has a wrong value.
+    """
+    kind_of(values)
+    return settings_adapter().validate_python(values)
+
+
+def build_refiner(settings: Any) -> Refiner:
+    """The untrained refiner that settings describe."""
+    return kind_of(settings).build(settings)
+
+
+def rebuild_refiner(values: dict[str, Any]) -> Refiner:
+    """The refiner of a stored JSON, ready for its weights."""
+    return build_refiner(read_settings(values))

@@ -1,0 +1,223 @@
+"""What a base model is to the rest of the project: a source of maps.
+
+A source is a network that is trained or run here, or maps on disk that another program wrote. Each is a file of this
+room with a `MapSourceKind`; `registry.MAP_SOURCES` lists them; a block of `conf/base/parameters_base_models.yml` gives
+one a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from prn_pipeline.data.store.array_store import Batch
+from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.training.tiling import Tiles
+
+if TYPE_CHECKING:
+    from prn_pipeline.data.readers.map_folder import MapFolder
+    from prn_pipeline.training.samples import StoredSamples, TrainingSet
+    from prn_pipeline.training.task import Objective
+
+
+class MapSourceSettings(Protocol):
+    """Settings of one kind of source: a frozen pydantic model whose field `kind` names it."""
+
+    @property
+    def kind(self) -> str:
+        """Key of `registry.MAP_SOURCES`."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Maps per image."""
+        ...
+
+    @property
+    def trained_here(self) -> bool:
+        """Whether base_training has anything to train."""
+        ...
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Splits whose images the model has learned from; maps of them are better than those of new images."""
+        ...
+
+    @property
+    def available_inputs(self) -> tuple[str, ...]:
+        """What logit_caching may keep beside the logits."""
+        ...
+
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a network that can be run on images."""
+        ...
+
+    @property
+    def needs_support(self) -> bool:
+        """Whether the network must be given labelled images of what to segment."""
+        ...
+
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
+        """All fields, as pydantic gives them."""
+        ...
+
+    def suits(self, task: str) -> bool:
+        """Whether the source can make maps for a task of `datasets.<name>.task`."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetPlace:
+    """Where a data set lies.
+
+    Attributes:
+        name: of the data set.
+        folder: its folder below `data_root`; None: its name.
+        data_root: folder of the data sets.
+    """
+
+    name: str
+    folder: str | None
+    data_root: Path
+
+
+@dataclass(frozen=True)
+class CacheRequest:
+    """How maps are to be made.
+
+    Attributes:
+        protocol: holdout or crossfit; see `map_assignment.assign_models`.
+        fold_models: networks by name, fold-0, fold-1, ...; empty with holdout.
+        batch_size: samples per forward pass.
+        keep: arrays to keep beside the logits.
+        tiles: that samples larger than one are cut into.
+        place: of the data set.
+    """
+
+    protocol: str
+    fold_models: Mapping[str, nn.Module]
+    batch_size: int
+    keep: Collection[str]
+    tiles: Tiles
+    place: DatasetPlace
+
+
+@dataclass(frozen=True)
+class MapCache:
+    """Maps that are made while they are stored.
+
+    Attributes:
+        manifest: one row per map: sample_id, split, fold, model, seen_in_training.
+        models: identity of each model by its name in the manifest.
+        make: the maps of some rows of the manifest (all maps of an image or none), int64 (n,), in order.
+    """
+
+    manifest: pd.DataFrame
+    models: Mapping[str, str]
+    make: Callable[[np.ndarray], Iterator[Batch]]
+
+
+class MapSource(Protocol):
+    """A base model, ready to give maps."""
+
+    settings: Any
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the stored arrays that the network takes, in order."""
+        ...
+
+    @property
+    def runnable(self) -> nn.Module | None:
+        """The network that gives logits (N,C,H,W) of images; None where maps are known only as files."""
+        ...
+
+    def check_size(self, size: int) -> None:
+        """Raise UserError, with sizes that fit, where samples of side `size` do not fit the network."""
+        ...
+
+    def prepared(self, samples: Samples) -> Samples:
+        """Samples with all of `arrays`."""
+        ...
+
+    def map_cache(self, samples: Samples, maps: pd.DataFrame, request: CacheRequest) -> MapCache:
+        """Plan the maps of all samples.
+
+        Args:
+            samples: with images.
+            maps: manifest with one row per map (`class_maps.map_samples`).
+            request: how.
+
+        Raises:
+            UserError: maps or fold models are missing.
+        """
+        ...
+
+    def map_folder(self, place: DatasetPlace) -> MapFolder | None:
+        """The folder of maps on disk; None where a network makes them."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights by name; empty where there are none."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Tensor], /) -> Any:
+        """Take weights over."""
+        ...
+
+    def parameters(self) -> Iterable[Tensor]:
+        """Weights that are trained."""
+        ...
+
+    def eval(self) -> Any:
+        """Itself, ready for inference."""
+        ...
+
+
+class TrainableSource(MapSource, Protocol):
+    """A source whose settings say `trained_here`: an `nn.Module`."""
+
+    def objective(self) -> Objective:
+        """Loss and logits of a training batch."""
+        ...
+
+    def training_set(self, stored: StoredSamples, manifest: pd.DataFrame, fixed: bool) -> TrainingSet:
+        """What the network is trained or validated on.
+
+        Args:
+            stored: samples of the rows of `manifest`.
+            manifest: of these samples, in the same order.
+            fixed: the same training samples in every epoch, for validation.
+        """
+        ...
+
+
+class MapSourceKind(Protocol):
+    """One kind of source; adding one is a file and a line of `registry.MAP_SOURCES`."""
+
+    @property
+    def name(self) -> str:
+        """Value of `kind` in settings."""
+        ...
+
+    @property
+    def settings(self) -> type[BaseModel]:
+        """A frozen pydantic model that satisfies `MapSourceSettings` and has fields `classes` and `channels`."""
+        ...
+
+    def build(self, settings: Any, pretrained: bool) -> Any:
+        """The source (see `MapSource`).
+
+        Args:
+            settings: of this kind.
+            pretrained: fetch or read the weights that they name; False when weights are about to be loaded anyway.
+        """
+        ...

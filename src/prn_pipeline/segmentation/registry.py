@@ -1,0 +1,75 @@
+"""Every kind of base model, by the name that settings give it."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Union
+
+from pydantic import Discriminator, Tag, TypeAdapter
+
+from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.few_shot import FEW_SHOT
+from prn_pipeline.segmentation.map_files import MAP_FILES
+from prn_pipeline.segmentation.protocol import MapSource, MapSourceKind, MapSourceSettings
+from prn_pipeline.segmentation.smp_model import SMP
+from prn_pipeline.segmentation.torch_module import TORCH_MODULE
+
+MAP_SOURCES: dict[str, MapSourceKind] = {kind.name: kind for kind in (SMP, TORCH_MODULE, FEW_SHOT, MAP_FILES)}
+
+
+def _kind(values: Any) -> str:
+    return str(values.get("kind", SMP.name) if isinstance(values, dict) else values.kind)
+
+
+def settings_adapter() -> TypeAdapter[MapSourceSettings]:
+    """Settings of any kind of base model, told apart by their `kind`.
+
+    Validation errors are pydantic's; the first part of their location is the kind.
+    """
+    kinds = tuple(Annotated[kind.settings, Tag(name)] for name, kind in MAP_SOURCES.items())
+    union: Any = Annotated[Union[kinds], Discriminator(_kind)]  # noqa: UP007
+    return TypeAdapter(union)
+
+
+def kind_of(values: Any) -> MapSourceKind:
+    """The kind that settings, or their dict, are of.
+
+    Raises:
+        UserError: there is no such kind.
+    """
+    name = _kind(values)
+    if name not in MAP_SOURCES:
+        near = difflib.get_close_matches(name, MAP_SOURCES, n=1)
+        hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+        raise UserError(f"kind {name!r} of a base model is unknown; {hint} {', '.join(MAP_SOURCES)}")
+    return MAP_SOURCES[name]
+
+
+def read_base_settings(values: dict[str, Any]) -> MapSourceSettings:
+    """Settings from their dict, such as that of a trained base model's JSON.
+
+    Raises:
+        UserError: there is no such kind.
+        pydantic.ValidationError: a field is unknown or has a wrong value.
+    """
+    kind_of(values)
+    return settings_adapter().validate_python(values)
+
+
+def build_base_model(settings: Any, pretrained: bool = True) -> MapSource:
+    """The base model that settings describe.
+
+    Args:
+        settings: of any kind.
+        pretrained: fetch or read the weights that they name; False when weights are about to be loaded anyway.
+
+    Raises:
+        UserError: it cannot be built.
+    """
+    source: MapSource = kind_of(settings).build(settings, pretrained)
+    return source
+
+
+def rebuild_base_model(values: dict[str, Any]) -> MapSource:
+    """The base model of a stored JSON, ready for its weights."""
+    return build_base_model(read_base_settings(values), pretrained=False)
