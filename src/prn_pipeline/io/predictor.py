@@ -2,7 +2,7 @@
 
 from prn_pipeline.data.store.locations import local_copy
 from prn_pipeline.io.files import FileDataset
-from prn_pipeline.serving import Predictor
+from prn_pipeline.serving.predictor import Predictor
 
 
 class PredictorDataset(FileDataset[Predictor, Predictor]):

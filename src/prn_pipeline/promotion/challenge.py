@@ -9,9 +9,9 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.metrics import mean_iou
 from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import CHAMPION, TAKEN_BACK, ChampionChangedError, Registry
-from prn_pipeline.serving import Predictor
 from prn_pipeline.serving.comparison import ComparisonSettings, compare
 from prn_pipeline.serving.judging import TestImages, count
+from prn_pipeline.serving.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,8 @@ from PIL import Image
 import prn_pipeline
 from prn_pipeline.errors import UserError
 from prn_pipeline.promotion.registry import BROKEN, DIGEST, Registry
-from prn_pipeline.serving import Predictor
 from prn_pipeline.serving.places import ARTEFACT
-from prn_pipeline.serving.predictor import Item
+from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.requests import IMAGE, MAP, answer, columns_of
 
 #: What `prn_pipeline.serving` imports, and the server itself; a test holds them together.

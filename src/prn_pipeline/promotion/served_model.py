@@ -11,8 +11,8 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.serving import Predictor
 from prn_pipeline.serving.places import ARTEFACT
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.requests import answer
 
 

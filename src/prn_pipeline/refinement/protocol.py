@@ -110,6 +110,18 @@ class FittingPlan:
     tiles: Tiles = field(default_factory=Tiles)
 
 
+class Fit(Protocol):
+    """Fits a refiner of one kind."""
+
+    def __call__(self, maps: LearningMaps, settings: Any, plan: FittingPlan) -> TrainingResult:
+        """A trained refiner and its history.
+
+        Raises:
+            UserError: too few maps to learn from and to choose by.
+        """
+        ...
+
+
 class RefinerKind(Protocol):
     """One kind of refiner; adding one is a folder and a line of `registry.REFINERS`."""
 
@@ -123,14 +135,11 @@ class RefinerKind(Protocol):
         """A frozen pydantic model that satisfies `RefinerSettings` and has a field `image_channels`."""
         ...
 
-    def build(self, settings: Any) -> Refiner:
-        """The untrained refiner, ready for `load_state_dict`."""
+    @property
+    def fitting(self) -> str:
+        """`package.module:function` of a `Fit`; by name, so that a trained refiner is used without what trains it."""
         ...
 
-    def fit(self, maps: LearningMaps, settings: Any, plan: FittingPlan) -> TrainingResult:
-        """A trained refiner and its history.
-
-        Raises:
-            UserError: too few maps to learn from and to choose by.
-        """
+    def build(self, settings: Any) -> Refiner:
+        """The untrained refiner, ready for `load_state_dict`."""
         ...

@@ -7,14 +7,14 @@ decoder. What the decoder sees of the query besides has few channels, so that it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from prn_pipeline.data.episodes import CATEGORY, SUPPORT, draw_episodes, episode_samples, support_ids
+from prn_pipeline.data.episodes import SUPPORT, episode_samples, support_ids
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.network_source import NetworkSource
@@ -22,9 +22,6 @@ from prn_pipeline.segmentation.normalisation import statistics
 from prn_pipeline.segmentation.protocol import CacheRequest, MapCache
 from prn_pipeline.segmentation.settings import FewShotSettings
 from prn_pipeline.segmentation.smp_model import check_stride, encoder_of
-
-if TYPE_CHECKING:
-    from prn_pipeline.training.samples import StoredSamples, TrainingSet
 
 #: Stages of the encoder that are compared, of stride 8 and 16; the decoder begins at the first.
 COMPARED = (3, 4)
@@ -92,14 +89,6 @@ class FewShotModel(NetworkSource):
     def prepared(self, samples: Samples) -> Samples:
         """Samples with a support set for each, drawn once for all (`data.episodes`)."""
         return episode_samples(samples, self.settings.shots, self.settings.episodes_seed)
-
-    def training_set(self, stored: StoredSamples, manifest: pd.DataFrame, fixed: bool) -> TrainingSet:
-        """Episodes: every query with others of its category."""
-        from prn_pipeline.training.episodes import Episodes
-
-        ids, categories = manifest["sample_id"].tolist(), manifest[CATEGORY].to_numpy()
-        drawn = draw_episodes(ids, categories.tolist(), self.settings.shots, self.settings.episodes_seed)
-        return Episodes(stored, categories, self.settings.shots, drawn if fixed else None)
 
     def map_cache(self, samples: Samples, maps: pd.DataFrame, request: CacheRequest) -> MapCache:
         """See `protocol.MapSource`; the manifest also names the support of each map."""

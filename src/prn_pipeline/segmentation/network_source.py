@@ -22,7 +22,6 @@ from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.tiling import Tiles
 
 if TYPE_CHECKING:
-    from prn_pipeline.training.samples import StoredSamples, TrainingSet
     from prn_pipeline.training.task import Objective
 
 
@@ -45,10 +44,6 @@ class NetworkSource(nn.Module):
     def prepared(self, samples: Samples) -> Samples:
         """The samples themselves: they hold images."""
         return samples
-
-    def training_set(self, stored: StoredSamples, manifest: pd.DataFrame, fixed: bool) -> TrainingSet:
-        """The stored samples themselves."""
-        return stored
 
     def objective(self) -> Objective:
         """The loss that settings name, on true masks."""

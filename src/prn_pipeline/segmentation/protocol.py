@@ -23,7 +23,6 @@ from prn_pipeline.training.tiling import Tiles
 
 if TYPE_CHECKING:
     from prn_pipeline.data.readers.map_folder import MapFolder
-    from prn_pipeline.training.samples import StoredSamples, TrainingSet
     from prn_pipeline.training.task import Objective
 
 
@@ -187,16 +186,6 @@ class TrainableSource(MapSource, Protocol):
 
     def objective(self) -> Objective:
         """Loss and logits of a training batch."""
-        ...
-
-    def training_set(self, stored: StoredSamples, manifest: pd.DataFrame, fixed: bool) -> TrainingSet:
-        """What the network is trained or validated on.
-
-        Args:
-            stored: samples of the rows of `manifest`.
-            manifest: of these samples, in the same order.
-            fixed: the same training samples in every epoch, for validation.
-        """
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,13 @@ from pydantic import BaseModel
 from torch import nn
 
 from prn_pipeline.data.augmentation.settings import AugmentationSettings
+from prn_pipeline.data.episodes import CATEGORY, draw_episodes
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.protocol import MapSourceSettings, TrainableSource
 from prn_pipeline.segmentation.registry import build_base_model
 from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.checkpoints import checkpoint_folder
+from prn_pipeline.training.episodes import Episodes
 from prn_pipeline.training.job import TrainingResult
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples, TrainingSet
@@ -89,7 +91,7 @@ def _train(
 
     def learned_from(some: np.ndarray, augmentation: AugmentationSettings | None, fixed: bool) -> TrainingSet:
         stored = StoredSamples(samples, some, ARRAYS, augmentation, memory=settings.memory_bytes)
-        return probe.training_set(stored, samples.manifest.iloc[some], fixed)
+        return _episodes(stored, samples.manifest.iloc[some], model, fixed) if model.needs_support else stored
 
     return fit(
         lambda: cast(nn.Module, build_base_model(model)),
@@ -102,3 +104,10 @@ def _train(
         name,
         listener,
     )
+
+
+def _episodes(stored: StoredSamples, manifest: pd.DataFrame, model: Any, fixed: bool) -> Episodes:
+    """Queries with others of their category; `fixed`: the same ones in every epoch."""
+    ids, categories = manifest["sample_id"].tolist(), manifest[CATEGORY].to_numpy()
+    drawn = draw_episodes(ids, categories.tolist(), model.shots, model.episodes_seed)
+    return Episodes(stored, categories, model.shots, drawn if fixed else None)

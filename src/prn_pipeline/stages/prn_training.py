@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps, RefinerSettings
+from prn_pipeline.refinement.protocol import Fit, FittingPlan, LearningMaps, RefinerSettings
 from prn_pipeline.refinement.registry import kind_of
 from prn_pipeline.training.job import TrainingResult
 
@@ -24,4 +26,5 @@ def train_refiner(maps: LearningMaps, settings: RefinerSettings, plan: FittingPl
             f"the refiner reads {', '.join(settings.arrays)}, but {', '.join(missing)} were not kept: add them to"
             " logit_caching.keep and run that pipeline again, or take a refiner that needs maps only, such as prn_maps"
         )
-    return kind_of(settings).fit(maps, settings, plan)
+    fit: Fit = resolve_name(kind_of(settings).fitting)
+    return fit(maps, settings, plan)

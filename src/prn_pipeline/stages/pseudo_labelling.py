@@ -13,7 +13,7 @@ from prn_pipeline.data.store.logits import probabilities_of
 from prn_pipeline.data.store.map_manifest import NO_MAP
 from prn_pipeline.data.store.read_ahead import read_ahead
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.refinement import patch_pseudo_labels
+from prn_pipeline.refinement.pseudo_labels.labels import patch_pseudo_labels
 
 
 def pseudo_label_batches(

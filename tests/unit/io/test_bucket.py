@@ -22,15 +22,9 @@ from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
 from prn_pipeline.data.store.locations import location
 from prn_pipeline.errors import UserError
-from prn_pipeline.io import (
-    ArrayStoreDataset,
-    FiguresDataset,
-    JsonDataset,
-    ModuleDataset,
-    ModuleFolderDataset,
-    TableDataset,
-    TextDataset,
-)
+from prn_pipeline.io.array_store import ArrayStoreDataset
+from prn_pipeline.io.files import FiguresDataset, JsonDataset, TableDataset, TextDataset
+from prn_pipeline.io.modules import ModuleDataset, ModuleFolderDataset
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 

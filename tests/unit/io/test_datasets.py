@@ -10,15 +10,9 @@ import torch
 from kedro.io import DatasetError
 
 from prn_pipeline.data.store.array_store import ArrayStream
-from prn_pipeline.io import (
-    ArrayStoreDataset,
-    FiguresDataset,
-    JsonDataset,
-    ModuleDataset,
-    ModuleFolderDataset,
-    TableDataset,
-    TextDataset,
-)
+from prn_pipeline.io.array_store import ArrayStoreDataset
+from prn_pipeline.io.files import FiguresDataset, JsonDataset, TableDataset, TextDataset
+from prn_pipeline.io.modules import ModuleDataset, ModuleFolderDataset
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 

@@ -10,7 +10,8 @@ from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.segmentation.registry import build_base_model
 from prn_pipeline.segmentation.settings import BaseModelSettings, MapFilesSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.training.tiling import Tiles
 
 SMALL = {"network": "region_detail", "members": 2, "detail_width": 4, "detail_levels": 2, "region_width": 4}

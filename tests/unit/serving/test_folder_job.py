@@ -11,10 +11,10 @@ from PIL import Image
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import describe
-from prn_pipeline.serving import Predictor
 from prn_pipeline.serving.drift_report import drift_report, write_report
 from prn_pipeline.serving.folder_job import FolderJob, FolderRun
 from prn_pipeline.serving.journal import NAME
+from prn_pipeline.serving.predictor import Predictor
 from tests.unit.serving.conftest import map_predictor, random_predictor
 
 

@@ -10,8 +10,9 @@ import torch
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
-from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.onnx_export import INPUT, export_onnx
+from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.settings import PredictorSettings
 from tests.unit.serving.conftest import map_predictor, random_refiner
 
 

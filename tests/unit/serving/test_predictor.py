@@ -16,8 +16,8 @@ from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.serving import Predictor, PredictorSettings
-from prn_pipeline.serving.predictor import Item
+from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.settings import PredictorSettings
 from tests.unit.serving.conftest import map_predictor, random_predictor
 
 RNG = np.random.default_rng(0)

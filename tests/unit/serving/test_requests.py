@@ -15,9 +15,9 @@ from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.requests import answer
-from prn_pipeline.serving.settings import RequestLimits
+from prn_pipeline.serving.settings import PredictorSettings, RequestLimits
 from tests.unit.serving.conftest import SMALL, map_predictor, random_predictor
 
 

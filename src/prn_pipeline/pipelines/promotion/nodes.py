@@ -16,9 +16,10 @@ from prn_pipeline.promotion.challenge import challenge
 from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapSource
-from prn_pipeline.serving import Predictor, PredictorSettings
 from prn_pipeline.serving.comparison import ComparisonSettings
 from prn_pipeline.serving.judging import TestImages
+from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.settings import PredictorSettings
 
 logger = logging.getLogger(__name__)
 

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
-from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
-
-if TYPE_CHECKING:
-    from prn_pipeline.training.job import TrainingResult
 
 
 class PatchRefineNetKind:
@@ -17,16 +11,11 @@ class PatchRefineNetKind:
 
     name = "patch_refine_net"
     settings = PatchRefineNetSettings
+    fitting = "prn_pipeline.refinement.patch_refine_net.fitting:fit_network"
 
     def build(self, settings: PatchRefineNetSettings) -> PaperRefiner:
         """The untrained network."""
         return PaperRefiner(settings)
-
-    def fit(self, maps: LearningMaps, settings: PatchRefineNetSettings, plan: FittingPlan) -> TrainingResult:
-        """See `fitting.fit_network`."""
-        from prn_pipeline.refinement.patch_refine_net.fitting import fit_network  # takes Lightning
-
-        return fit_network(maps, settings, plan)
 
 
 PATCH_REFINE_NET = PatchRefineNetKind()

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
-
-if TYPE_CHECKING:
-    from prn_pipeline.training.job import TrainingResult
 
 
 class RegionDetail:
@@ -17,16 +11,11 @@ class RegionDetail:
 
     name = "region_detail"
     settings = RegionDetailSettings
+    fitting = "prn_pipeline.refinement.region_detail.fitting:fit_ensemble"
 
     def build(self, settings: RegionDetailSettings) -> FoldEnsemble:
         """The untrained ensemble."""
         return FoldEnsemble(settings)
-
-    def fit(self, maps: LearningMaps, settings: RegionDetailSettings, plan: FittingPlan) -> TrainingResult:
-        """See `fitting.fit_ensemble`."""
-        from prn_pipeline.refinement.region_detail.fitting import fit_ensemble  # takes Lightning
-
-        return fit_ensemble(maps, settings, plan)
 
 
 REGION_DETAIL = RegionDetail()
