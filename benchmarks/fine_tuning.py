@@ -15,7 +15,8 @@ from torch import nn
 from benchmarks.stored_runs import counts_of, open_base, open_samples
 from prn_pipeline.data.splits.assignment import assign_folds
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.metrics import interval, iou, paired_gain
+from prn_pipeline.metrics.bootstrap import interval, paired_gain
+from prn_pipeline.metrics.scores import iou
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples

@@ -15,7 +15,7 @@ from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.io.array_store import ArrayStoreDataset
 from prn_pipeline.io.files import TableDataset
 from prn_pipeline.io.modules import ModuleDataset
-from prn_pipeline.metrics import TruthCounter
+from prn_pipeline.metrics.counts import TruthCounter
 from prn_pipeline.training.inference import predict_logits
 
 DATA, CONF = Path("data"), Path("conf/base")

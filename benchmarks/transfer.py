@@ -12,8 +12,7 @@ from typing import Any
 
 from benchmarks.results_page import PAGE, read_lists, replace_between
 from benchmarks.stored_runs import DATA, counts_of, open_refiner, open_samples
-from prn_pipeline.metrics import paired_gain
-from prn_pipeline.metrics.bootstrap import Gain
+from prn_pipeline.metrics.bootstrap import Gain, paired_gain
 from prn_pipeline.refinement import FixedThreshold
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.metrics import mean_iou
+from prn_pipeline.metrics.scores import mean_iou
 from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import CHAMPION, TAKEN_BACK, ChampionChangedError, Registry
 from prn_pipeline.serving.comparison import ComparisonSettings, compare

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from prn_pipeline.metrics import mean_iou, paired_gain
+from prn_pipeline.metrics.bootstrap import paired_gain
+from prn_pipeline.metrics.scores import mean_iou
 
 #: Parts of a test set that are looked at on their own.
 By = Literal["image_size", "mask_size", "group"]

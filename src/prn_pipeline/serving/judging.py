@@ -13,7 +13,7 @@ from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.readers.records import Reader
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
-from prn_pipeline.metrics import TruthCounter
+from prn_pipeline.metrics.counts import TruthCounter
 from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.serving.predictor import Item, Predictor
 

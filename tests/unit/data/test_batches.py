@@ -6,7 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from prn_pipeline.data import DatasetSettings, Record, inspect, make_reader, read_batches
+from prn_pipeline.data.batches import read_batches
+from prn_pipeline.data.ingestion import inspect
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.readers.records import Record
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 Writer = Callable[..., Path]

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prn_pipeline.data import DatasetSettings, Record, make_reader
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.readers.records import Record
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 Writer = Callable[..., Path]

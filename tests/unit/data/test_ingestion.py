@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from prn_pipeline.data import DatasetSettings, data_identity, inspect, make_reader
+from prn_pipeline.data.ingestion import data_identity, inspect
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 Writer = Callable[..., Path]

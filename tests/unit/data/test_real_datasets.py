@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
-from prn_pipeline.data import DatasetSettings, inspect, make_reader, read_batches
+from prn_pipeline.data.batches import read_batches
+from prn_pipeline.data.ingestion import inspect
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.settings import DatasetSettings
 
 CONF = Path(__file__).resolve().parents[3] / "conf" / "base" / "parameters_datasets.yml"
 BLOCKS = yaml.safe_load(CONF.read_text(encoding="utf-8"))["datasets"]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from prn_pipeline.data import DatasetSettings, make_reader
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 Writer = Callable[..., Path]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from prn_pipeline.metrics import TruthCounter, boundaries, boundary_width, count_image
+from prn_pipeline.metrics.counts import TruthCounter, boundaries, boundary_width, count_image
 
 
 def blobs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prn_pipeline.metrics import count_image
+from prn_pipeline.metrics.counts import count_image
 from prn_pipeline.metrics.few_shot import few_shot_scores
 
 RNG = np.random.default_rng(0)

@@ -13,7 +13,9 @@ from torchmetrics.functional.classification import (
     binary_recall,
 )
 
-from prn_pipeline.metrics import boundaries, count_image, interval, iou, paired_gain, scores
+from prn_pipeline.metrics.bootstrap import interval, paired_gain
+from prn_pipeline.metrics.counts import boundaries, count_image
+from prn_pipeline.metrics.scores import iou, scores
 
 
 def random_pairs(images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

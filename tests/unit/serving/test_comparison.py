@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prn_pipeline.metrics import COLUMNS
+from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.serving.comparison import ComparisonSettings, compare, slices
 
 SETTINGS = ComparisonSettings(

@@ -17,7 +17,7 @@ from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_a
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.metrics import COLUMNS, count_image
+from prn_pipeline.metrics.counts import COLUMNS, count_image
 from prn_pipeline.metrics.saliency import saliency_measures
 from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
 from prn_pipeline.refinement.patch_refine_net.fitting import monitor_rows
@@ -283,7 +283,8 @@ def native_set(root: Path) -> DatasetSettings:
 
 
 def test_native_resolution_reads_the_original_masks(tmp_path: Path) -> None:
-    from prn_pipeline.data import inspect, make_reader
+    from prn_pipeline.data.ingestion import inspect
+    from prn_pipeline.data.readers.factory import make_reader
 
     settings = native_set(tmp_path)
     manifest = inspect("set", settings, make_reader("set", settings, tmp_path))

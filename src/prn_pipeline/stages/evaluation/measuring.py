@@ -17,7 +17,7 @@ from prn_pipeline.data.store.array_store import ArrayStore, Batch
 from prn_pipeline.data.store.logits import probabilities_of
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.metrics import COLUMNS, TruthCounter
+from prn_pipeline.metrics.counts import COLUMNS, TruthCounter
 from prn_pipeline.refinement.baselines.threshold_tuning import ThresholdTuner
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.stages.evaluation.map_pairs import Resize, stream_batches

@@ -10,7 +10,9 @@ import pandas as pd
 
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.comparison.method import TunedMap
-from prn_pipeline.metrics import COLUMNS, Groups, independent, interval, iou, mean_iou, paired_gain, scores
+from prn_pipeline.metrics.bootstrap import Groups, independent, interval, paired_gain
+from prn_pipeline.metrics.counts import COLUMNS
+from prn_pipeline.metrics.scores import iou, mean_iou, scores
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 
 #: Columns that add up to the true pixels: found and missed.

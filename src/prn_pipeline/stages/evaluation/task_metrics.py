@@ -9,12 +9,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from prn_pipeline.comparison.method import Prediction
-from prn_pipeline.metrics import Groups, TruthCounter, interval, iou, paired_gain
+from prn_pipeline.metrics.bootstrap import Groups, interval, paired_gain
 from prn_pipeline.metrics.confusion import confusion
+from prn_pipeline.metrics.counts import TruthCounter
 from prn_pipeline.metrics.few_shot import few_shot_scores
 from prn_pipeline.metrics.saliency import SaliencyMeasures, saliency_measures
 from prn_pipeline.metrics.saliency_scores import saliency_scores, saliency_table
-from prn_pipeline.metrics.scores import there
+from prn_pipeline.metrics.scores import iou, there
 
 
 class TaskMetrics(Protocol):
