@@ -1,6 +1,5 @@
 """dvc.yaml and the catalog speak of the same files."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -89,26 +88,6 @@ def test_code_that_a_stage_depends_on_exists(stages: dict[str, Any]) -> None:
         for dep in stage.deps:
             if dep.def_path.startswith("src/"):
                 assert (PROJECT / dep.def_path).exists(), dep.def_path
-
-
-def imported(file: Path, found: set[Path]) -> set[Path]:
-    """Files of the package that a file imports, directly or not; `found` grows."""
-    pattern = r"^\s*from (prn_pipeline[\w.]*) import|^\s*import (prn_pipeline[\w.]*)"
-    for name in re.findall(pattern, file.read_text(), re.MULTILINE):
-        path = PROJECT / "src" / ("".join(name).replace(".", "/"))
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if path not in found:
-            found.add(path)
-            imported(path, found)
-    return found
-
-
-def test_a_stage_depends_on_all_stage_code_that_it_runs(stages: dict[str, Any]) -> None:
-    for name, stage in stages.items():
-        depended = {dep.def_path for dep in stage.deps}
-        run = imported(PROJECT / f"src/prn_pipeline/pipelines/{name}/nodes.py", set())
-        of_stages = {str(file.relative_to(PROJECT)) for file in run if file.parent.name == "stages"}
-        assert of_stages - {"src/prn_pipeline/stages/__init__.py"} <= depended, name
 
 
 def test_nothing_is_versioned_by_kedro(paths: dict[str, set[str]]) -> None:

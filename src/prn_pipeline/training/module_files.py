@@ -16,6 +16,10 @@ from prn_pipeline.data.store.locations import local_copy
 from prn_pipeline.errors import UserError
 
 
+#: Of the JSON beside the weights: raised when names of settings or weights change.
+SCHEMA = 2
+
+
 class StoredModule(Protocol):
     """What is stored: a `torch.nn.Module`, or anything else with weights (or none) by name."""
 
@@ -47,6 +51,7 @@ def save_module(path: Path, module: StoredModule, settings: dict[str, Any]) -> N
         save_file(weights, temporary)
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     described = {
+        "schema": SCHEMA,
         "class": type(module).__name__,
         "settings": settings,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
@@ -89,6 +94,8 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stor
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except Exception as error:
         raise UserError(f"{path} or its .json cannot be read ({error}): delete both and train again") from error
+    if (schema := described.get("schema", 1)) != SCHEMA:
+        raise UserError(f"{description} has schema {schema}, expected {SCHEMA}: another version wrote it; train again")
     if digest != described["weights_sha256"]:
         raise UserError(f"{path} are not the weights that {description} describes: train again, or restore both files")
     module = rebuild(described["settings"])

@@ -1,24 +1,25 @@
 """Trained modules survive the disk, and mixed-up files are noticed."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.patch_refine_net.refiner import Refiner
+from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.training.module_files import load_module, save_module, weights_digest
 
 SETTINGS = PatchRefineNetSettings(width=4, grid=2)
 
 
-def rebuild(settings: dict[str, object]) -> Refiner:
-    return Refiner(PatchRefineNetSettings.model_validate(settings))
+def rebuild(settings: dict[str, object]) -> PaperRefiner:
+    return PaperRefiner(PatchRefineNetSettings.model_validate(settings))
 
 
-def saved(path: Path) -> Refiner:
-    refiner = Refiner(SETTINGS)
+def saved(path: Path) -> PaperRefiner:
+    refiner = PaperRefiner(SETTINGS)
     save_module(path, refiner, SETTINGS.model_dump(mode="json"))
     return refiner
 
@@ -52,4 +53,13 @@ def test_broken_weights_are_an_error_with_a_remedy(tmp_path: Path) -> None:
     saved(tmp_path / "a.safetensors")
     (tmp_path / "a.safetensors").write_bytes(b"half")
     with pytest.raises(UserError, match="delete both and train again"):
+        load_module(tmp_path / "a.safetensors", rebuild)
+
+
+def test_weights_of_another_version_say_so(tmp_path: Path) -> None:
+    saved(tmp_path / "a.safetensors")
+    description = json.loads((tmp_path / "a.json").read_text())
+    del description["schema"]  # as the first version wrote it
+    (tmp_path / "a.json").write_text(json.dumps(description))
+    with pytest.raises(UserError, match=r"a.json has schema 1, expected 2: another version wrote it; train again"):
         load_module(tmp_path / "a.safetensors", rebuild)
