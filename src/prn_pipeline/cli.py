@@ -11,7 +11,7 @@ from kedro.framework.cli.project import run as kedro_run
 
 from prn_pipeline.commands.user_errors import as_user_error, check_run, exit_with_code, report_user_errors
 from prn_pipeline.hooks import ReportPathHooks
-from prn_pipeline.processes.project_lock import graceful_shutdown
+from prn_pipeline.processes.signals import graceful_shutdown
 from prn_pipeline.sweep.failures import noting_failure
 from prn_pipeline.tracking.mlflow_run import closing_runs
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prn_pipeline.commands import prn
-from prn_pipeline.processes.exit_codes import ANOTHER_RUNS, DONE, EXIT_CODES, TERMINATED
+from prn_pipeline.processes.exit_codes import ALREADY_RUNNING, DONE, EXIT_CODES, TERMINATED
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -48,7 +48,7 @@ def test_a_line_of_cron_starts_the_command_in_a_fresh_clone(tmp_path: Path) -> N
 
 def test_systemd_takes_for_no_failure_what_is_none() -> None:
     codes = unit("prn-retrain.service")["Service"]["SuccessExitStatus"].split()
-    assert {int(code) for code in codes} | {DONE} == {DONE, ANOTHER_RUNS, TERMINATED} < set(EXIT_CODES)
+    assert {int(code) for code in codes} | {DONE} == {DONE, ALREADY_RUNNING, TERMINATED} < set(EXIT_CODES)
 
 
 def test_units_of_systemd_name_each_other() -> None:

@@ -58,7 +58,8 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     its stages first: 130 after Ctrl-C, 143 after SIGTERM.
     """
     from prn_pipeline.layout.places import BENCHMARK_LISTS
-    from prn_pipeline.processes.project_lock import graceful_shutdown, project_lock
+    from prn_pipeline.processes.locks import project_lock
+    from prn_pipeline.processes.signals import graceful_shutdown
     from prn_pipeline.sweep.lists import read_lists, use_lists
     from prn_pipeline.sweep.stale import run_stale
 

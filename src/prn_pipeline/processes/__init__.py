@@ -1,1 +1,1 @@
-"""Signals, locks and exit codes: one home for all commands."""
+"""Signals, locks and exit codes, shared by all commands."""

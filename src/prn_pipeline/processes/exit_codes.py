@@ -1,41 +1,40 @@
-"""How `prn retrain` ends: what a scheduler, and the people it tells, can rely on."""
+"""The exit codes of `prn` commands, which schedulers and their users rely on."""
 
 from __future__ import annotations
 
-DONE, MISTAKE, RUNS_FAILED, ANOTHER_RUNS, PULL_FAILED, PUSH_FAILED, INTERRUPTED, TERMINATED = (
-    0,
-    1,
-    3,
-    4,
-    5,
-    6,
-    130,
-    143,
-)
+DONE = 0
+USER_ERROR = 1
+USAGE_ERROR = 2  # click's own
+RUNS_FAILED = 3
+ALREADY_RUNNING = 4
+PULL_FAILED = 5
+PUSH_FAILED = 6
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+TERMINATED = 143  # 128 + SIGTERM
 
-#: Exit code -> what it means. 2 is click's own.
+#: Meaning of each exit code of `prn retrain`. The README has the same table.
 EXIT_CODES = {
     DONE: "done, or nothing had changed",
-    MISTAKE: "a mistake in the project or its configuration, which the last message names",
-    2: "a mistake on the command line; nothing was run",
+    USER_ERROR: "an error in the project or its configuration; the last message names it",
+    USAGE_ERROR: "an error on the command line; nothing was run",
     RUNS_FAILED: "runs failed, in training or in promotion; all others are done and pushed",
-    ANOTHER_RUNS: "another prn retrain or prn benchmark is running in this project; nothing was run",
+    ALREADY_RUNNING: "another prn retrain or prn benchmark is running in this project; nothing was run",
     PULL_FAILED: "data could not be pulled; nothing was run",
-    PUSH_FAILED: "results could not be pushed, and runs may have failed besides; the next start pushes them",
+    PUSH_FAILED: "results could not be pushed, and runs may have failed too; the next start pushes them",
     INTERRUPTED: "interrupted by Ctrl-C; the next start continues",
     TERMINATED: "ended by SIGTERM; the next start continues",
 }
 
-#: The same, for `prn retrain --help`; click leaves the lines after \b as they are.
+#: The same table for `prn retrain --help`; click keeps the line breaks of a paragraph that starts with \b.
 EXIT_CODES_HELP = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 class ExitError(Exception):
-    """A retraining ended before its end, by no mistake of its user's.
+    """A command ended early for a reason that has an exit code of its own.
 
     Args:
-        message: why, for people.
-        exit_code: of `EXIT_CODES`.
+        message: the reason, for the user.
+        exit_code: one of `EXIT_CODES`.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:

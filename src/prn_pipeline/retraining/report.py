@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import RETRAIN_REPORT
-from prn_pipeline.processes.exit_codes import DONE, MISTAKE, ExitError
+from prn_pipeline.processes.exit_codes import DONE, USER_ERROR, ExitError
 
 Outcome = Literal["unchanged", "promoted", "kept", "failed"]
 
@@ -88,7 +88,7 @@ def reported(project: Path) -> Iterator[Report]:
         report.end(error.exit_code, str(error))
         raise
     except Exception as error:
-        report.end(MISTAKE, str(error))
+        report.end(USER_ERROR, str(error))
         raise
     finally:
         _write(report, project)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from prn_pipeline.configuration.tracking_server import tracking_of
 from prn_pipeline.layout.scopes import scope_path
 from prn_pipeline.processes.exit_codes import RUNS_FAILED, ExitError
-from prn_pipeline.processes.project_lock import graceful_shutdown, project_lock
+from prn_pipeline.processes.locks import project_lock
+from prn_pipeline.processes.signals import graceful_shutdown
 from prn_pipeline.reporting.leaderboard import read_runs
 from prn_pipeline.retraining.judging import PromotionError, awaits_judgement, judge
 from prn_pipeline.retraining.remote import pull, push

@@ -1,4 +1,4 @@
-"""How a training ends that is told to end; Lightning makes other things of it."""
+"""Ctrl-C and SIGTERM during a Lightning training end the process as they do elsewhere."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from prn_pipeline.processes.exit_codes import TERMINATED
 
 @contextmanager
 def lightning_shutdown() -> Iterator[None]:
-    """Around what a trainer does: Ctrl-C stays KeyboardInterrupt, SIGTERM ends the process with `TERMINATED`.
+    """Wrap a call of Lightning's trainer: Ctrl-C raises KeyboardInterrupt, SIGTERM exits with `TERMINATED`.
 
-    Lightning makes exit code 1 of Ctrl-C and ignores the next one; its own exception for SIGTERM has no code, and a
-    scheduler would take that for success.
+    Lightning turns Ctrl-C into exit code 1 and ignores further ones. Its own exception for SIGTERM carries no exit
+    code, so a scheduler would read the end of the process as success.
     """
     before = signal.getsignal(signal.SIGINT)
     try:
