@@ -1,7 +1,8 @@
-"""Which weights a training ends with: those of its best epoch, or the untrained ones if none was better."""
+"""Which weights a training keeps: those of its best epoch, or the initial ones if no epoch was better."""
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,42 +18,52 @@ from prn_pipeline.training.task import SegmentationTask
 
 logger = logging.getLogger(__name__)
 
+#: File of the newest checkpoint, which an interrupted training resumes from.
+LAST = "last.ckpt"
+
 
 @dataclass(frozen=True)
-class Untrained:
-    """Weights before the first epoch, and how they did on validation."""
+class InitialState:
+    """Weights before the first epoch, and their validation metrics."""
 
     weights: dict[str, torch.Tensor]
     metrics: dict[str, float]
 
 
-def validated_metrics(
-    task: SegmentationTask, batches: DataLoader[dict[str, torch.Tensor]], topology: dict[str, Any]
-) -> dict[str, float]:
-    """Validation metrics of the network as it is; `topology` is told to Lightning's trainer."""
+def initial_state(
+    task: SegmentationTask, batches: DataLoader[dict[str, torch.Tensor]], trainer_arguments: dict[str, Any]
+) -> InitialState:
+    """Validate the untrained network.
+
+    Args:
+        task: holds the network.
+        batches: of the validation set.
+        trainer_arguments: device, precision and strategy of Lightning's trainer.
+    """
+    weights = copy.deepcopy(task.network.state_dict())
     quiet: dict[str, Any] = {
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "enable_checkpointing": False,
     }
-    metrics = pl.Trainer(**topology, **quiet).validate(task, batches, verbose=False)[0]
-    return {name: float(value) for name, value in metrics.items()}
+    metrics = pl.Trainer(**trainer_arguments, **quiet).validate(task, batches, verbose=False)[0]
+    return InitialState(weights, {name: float(value) for name, value in metrics.items()})
 
 
-def keep_best(task: SegmentationTask, best: ModelCheckpoint, untrained: Untrained | None) -> None:
-    """Load the weights of the best epoch, or those before the first if no epoch was better."""
-    if untrained is not None and best.monitor is not None and best.best_model_score is not None:
-        gain = float(best.best_model_score) - untrained.metrics[best.monitor]
+def load_best(task: SegmentationTask, best: ModelCheckpoint, initial: InitialState | None) -> None:
+    """Load the weights of the best epoch, or the initial ones if no epoch was better."""
+    if initial is not None and best.monitor is not None and best.best_model_score is not None:
+        gain = float(best.best_model_score) - initial.metrics[best.monitor]
         if gain <= 0 if best.mode == "max" else gain >= 0:
-            logger.info("no epoch was better than the untrained network: it is kept as it was")
-            task.network.load_state_dict(untrained.weights)
+            logger.info("no epoch improved the untrained network: keeping its initial weights")
+            task.network.load_state_dict(initial.weights)
             return
     task.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"])
 
 
 def best_checkpoint(folder: Path, settings: TrainingSettings, validated: bool) -> ModelCheckpoint:
-    """Keeps the best epoch by `settings.monitor`; the last, which is what is continued from, without validation."""
+    """Callback that saves the best epoch by `settings.monitor`; without validation, the last epoch."""
     return ModelCheckpoint(
         dirpath=folder,
         filename="best",
@@ -66,5 +77,5 @@ def best_checkpoint(folder: Path, settings: TrainingSettings, validated: bool) -
 
 
 def last_checkpoint(folder: Path) -> ModelCheckpoint:
-    """Keeps the last epoch, to continue from, also where it was not the best: `save_last` would keep the best only."""
-    return ModelCheckpoint(dirpath=folder, filename="last", save_top_k=1, enable_version_counter=False)
+    """Callback that saves every epoch as the one to resume from; Lightning's `save_last` saves only improvements."""
+    return ModelCheckpoint(dirpath=folder, filename=Path(LAST).stem, save_top_k=1, enable_version_counter=False)

@@ -1,4 +1,4 @@
-"""What the loop does at the end of an epoch beside learning."""
+"""Callbacks of the training loop: history, random state, and the paper's plateau rule."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 logger = logging.getLogger(__name__)
 
-#: Called after every epoch with its number and its metrics.
+#: Called after every epoch with its number, from 1, and its metrics.
 EpochListener = Callable[[int, dict[str, float]], None]
 
 COLUMNS = ("train_loss", "val_loss", "val_iou_micro", "learning_rate", "seconds")
 
 
 def epoch_line(name: str, epoch: int, epochs: int | None, metrics: dict[str, float]) -> str:
-    """An epoch for the log."""
+    """The log line of an epoch."""
     shown = "  ".join(f"{column} {metrics[column]:.4f}" for column in COLUMNS[:3] if column in metrics)
     return f"{name}  epoch {epoch}/{epochs}  {shown}  {metrics['seconds']:.1f} s"
 
 
 class History(Callback):
-    """Keeps one row of metrics an epoch, survives a resume, and tells a listener."""
+    """Records one row of metrics per epoch, calls the listener, and resumes with its rows."""
 
     def __init__(self, name: str, listener: EpochListener | None) -> None:
         self.rows: list[dict[str, float]] = []
@@ -42,7 +42,7 @@ class History(Callback):
         self._rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Record the epoch; validation has run by now."""
+        """Record the epoch; Lightning has validated it by now."""
         metrics = {name: float(trainer.callback_metrics[name]) for name in COLUMNS if name in trainer.callback_metrics}
         metrics |= {"learning_rate": self._rate, "seconds": time.perf_counter() - self._started}
         epoch = trainer.current_epoch + 1
@@ -53,31 +53,35 @@ class History(Callback):
                 self._listener(epoch, metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """Rows so far, for the checkpoint."""
+        """The rows so far, for the checkpoint."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Rows before the interruption."""
+        """Restore the rows from before the interruption."""
         self.rows = list(state_dict["rows"])
 
 
 class RngStateCallback(Callback):
-    """Keeps what torch's processor would draw next: a continued training draws what it would have drawn.
+    """Saves the state of torch's CPU generator, so that a resumed training draws the same random numbers.
 
-    For a training in one process; of several each draws in its own way, and the checkpoint is of the first.
+    For a training in one process. Each of several processes has a generator of its own, and the checkpoint holds the
+    state of rank 0 only.
     """
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the global generator, for the checkpoint."""
+        """The state of the global generator, for the checkpoint."""
         return {"torch": torch.get_rng_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Draw on from there."""
+        """Restore the state of the global generator."""
         torch.set_rng_state(state_dict["torch"])
 
 
 class RestoreBestOnPlateau(Callback):
-    """The paper's plateau rule: after `patience` epochs without gain, best weights back and rate / 1.1."""
+    """The plateau rule of the paper's script.
+
+    After `patience` epochs without gain it restores the best weights and divides the learning rate by 1.1.
+    """
 
     def __init__(self, checkpoint: ModelCheckpoint, monitor: str, patience: int) -> None:
         self._checkpoint = checkpoint
@@ -87,7 +91,10 @@ class RestoreBestOnPlateau(Callback):
         self._waited = 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Count epochs without gain; the best checkpoint is older than they are, so it is on disk."""
+        """Count epochs without gain; restore after `patience` of them.
+
+        The best checkpoint is older than the epochs without gain, so it is on disk by now.
+        """
         value = float(trainer.callback_metrics[self._monitor])
         value = -value if self._checkpoint.mode == "min" else value
         if value > self._best:
@@ -101,9 +108,9 @@ class RestoreBestOnPlateau(Callback):
                 group["lr"] /= 1.1
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs."""
+        """The best value and the count of epochs without gain, for the checkpoint."""
         return {"best": self._best, "waited": self._waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue counting."""
+        """Restore the best value and the count."""
         self._best, self._waited = state_dict["best"], state_dict["waited"]

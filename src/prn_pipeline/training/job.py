@@ -1,4 +1,4 @@
-"""A training as one thing, which can be written to a file and done by other processes."""
+"""A training and its result as values that can be passed to other processes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from prn_pipeline.training.task import Objective
 
 
 @dataclass(frozen=True)
-class Training:
-    """What `loop.fit` is told; see there."""
+class TrainingJob:
+    """The arguments of `loop.fit`, which describes them."""
 
     build: Callable[[], nn.Module]
     objective: Objective
@@ -30,12 +30,13 @@ class Training:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Result of a training.
+    """What a training returns.
 
     Attributes:
-        network: on the CPU, in eval mode, with its best weights; its last ones where `keep` says so, or where there was
-            nothing to validate on.
-        history: one row an epoch: epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds.
+        network: on the CPU, in eval mode, with the weights of its best epoch, or of its last one if `keep` is "last" or
+            there was no validation set.
+        history: one row per epoch, with the columns epoch, train_loss, val_loss, val_iou_micro, learning_rate and
+            seconds.
     """
 
     network: nn.Module

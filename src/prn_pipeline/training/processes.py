@@ -1,129 +1,105 @@
-"""A training by several processes, which torchrun starts: what they are given and what comes back lies in a folder."""
+"""A training by several processes, as seen by the run that starts it."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import cloudpickle
 import pandas as pd
 from safetensors.torch import load_file
 
-from prn_pipeline.errors import UserError
 from prn_pipeline.training.callbacks import EpochListener, epoch_line
-from prn_pipeline.training.job import TrainingResult, Training
+from prn_pipeline.training.job import TrainingJob, TrainingResult
+from prn_pipeline.training.launcher import Launch
+from prn_pipeline.training.process_failures import SHUTDOWN_SECONDS, process_error
+from prn_pipeline.training.process_folder import EPOCHS, HISTORY, JOB, LAUNCH, LOG, PARENT, WEIGHTS
 
 logger = logging.getLogger(__name__)
 
-MODULE = "prn_pipeline.training.distributed"
-JOB, PARENT, EPOCHS, WEIGHTS, HISTORY, LOG = (
-    "job.pkl",
-    "parent.json",
-    "epochs.jsonl",
-    "weights.safetensors",
-    "history.csv",
-    "processes.log",
-)
-#: A process that fails says so in a file of its own: {"mistake": whether a user can mend it, "message"}.
-FAILURE = "failure-{rank}.json"
-#: How torchrun tells in its log of a process that nobody asked to end.
-KILLED = re.compile(r"exitcode\s*: -9\b")
-#: Seconds between two looks for new epochs; seconds that processes have to end themselves; lines of a log in an error.
-LOOK_AGAIN, GRACE, SHOWN = 0.5, 20, 30
+LAUNCHER = "prn_pipeline.training.launcher"
+#: Seconds between two looks for new epochs.
+POLL_SECONDS = 0.5
 
 
-def train_by_processes(training: Training, listener: EpochListener | None) -> TrainingResult:
-    """Start the processes, tell of their epochs, take over their weights.
+def train_in_processes(job: TrainingJob, listener: EpochListener | None) -> TrainingResult:
+    """Start the training processes, forward their epochs to the listener, and load the weights they leave.
 
     Raises:
-        UserError: a process was killed, or what it raised.
-        RuntimeError: a process failed of a defect.
+        UserError: a process raised one, or was killed.
+        RuntimeError: a process failed for another reason.
     """
-    folder = training.checkpoints.with_name(f"{training.checkpoints.name}.processes")
+    folder = job.checkpoints.with_name(f"{job.checkpoints.name}.processes")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    network = training.build()  # here first: weights are fetched once, and mistakes are plain
-    (folder / JOB).write_bytes(cloudpickle.dumps(training))
-    (folder / PARENT).write_text(json.dumps({"host": socket.gethostname(), "process": os.getpid()}))
+    network = job.build()  # before the processes: pretrained weights are downloaded once, and errors are raised here
+    (folder / JOB).write_bytes(cloudpickle.dumps(job))
+    (folder / PARENT).write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+    (folder / LAUNCH).write_text(_launch(job).model_dump_json())
+    command = ["-m", LAUNCHER, str(folder)]
+    if job.settings.nodes > 1:
+        logger.info("start on each of the other nodes: python %s", " ".join(command))
     with (folder / LOG).open("wb") as log:
-        started = subprocess.Popen(_command(training, folder), stdout=log, stderr=subprocess.STDOUT)
+        # In a session of its own: Ctrl-C reaches this process alone, which then ends the launcher.
+        launcher = subprocess.Popen(
+            [sys.executable, *command], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
-            told = 0
-            while started.poll() is None:
-                time.sleep(LOOK_AGAIN)
-                told = _tell(training, folder, told, listener)
-            _tell(training, folder, told, listener)
+            forwarded = 0
+            while launcher.poll() is None:
+                time.sleep(POLL_SECONDS)
+                forwarded = _forward_epochs(job, folder, forwarded, listener)
+            _forward_epochs(job, folder, forwarded, listener)
         finally:
-            _end(started)
-    if started.returncode != 0:
-        raise failure(training.name, folder, started.returncode)
+            _end(launcher)
+    if launcher.returncode != 0:
+        raise process_error(job.name, folder, launcher.returncode)
     network.load_state_dict(load_file(folder / WEIGHTS))
     history = pd.read_csv(folder / HISTORY)
     shutil.rmtree(folder)
     return TrainingResult(network.eval(), history)
 
 
-def _command(training: Training, folder: Path) -> list[str]:
-    settings = training.settings
-    meeting = ["--standalone"]
-    if settings.nodes > 1:
-        meeting = [
-            f"--nnodes={settings.nodes}",
-            "--rdzv-backend=c10d",
-            f"--rdzv-endpoint={settings.rendezvous}",
-            f"--rdzv-id={training.checkpoints.name}",
-        ]
-    arguments = [*meeting, f"--nproc-per-node={settings.processes}", "--max-restarts=0", "-m", MODULE, str(folder)]
-    if settings.nodes > 1:
-        logger.info("start on each of the other nodes: torchrun %s", " ".join(arguments))
-    return [sys.executable, "-m", "torch.distributed.run", *arguments]
+def _launch(job: TrainingJob) -> Launch:
+    settings = job.settings
+    if settings.rendezvous is None:  # a single node: any free port, and a name that no other training has
+        return Launch(name=str(uuid.uuid4()), nodes=1, processes=settings.processes, rendezvous="localhost:0")
+    return Launch(
+        name=job.checkpoints.name,
+        nodes=settings.nodes,
+        processes=settings.processes,
+        rendezvous=settings.rendezvous,
+    )
 
 
-def _tell(training: Training, folder: Path, told: int, listener: EpochListener | None) -> int:
-    """Pass on what epochs there are after the first `told`."""
+def _forward_epochs(job: TrainingJob, folder: Path, forwarded: int, listener: EpochListener | None) -> int:
+    """Log the epochs after the first `forwarded` ones and call the listener; return how many there are now."""
     file = folder / EPOCHS
     lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
-    whole = [line for line in lines if line.endswith("\n")]
-    for line in whole[told:]:
-        row = json.loads(line)
-        epoch = int(row.pop("epoch"))
-        logger.info(epoch_line(training.name, epoch, training.settings.epochs, row))
+    complete = [line for line in lines if line.endswith("\n")]
+    for line in complete[forwarded:]:
+        metrics = json.loads(line)
+        epoch = int(metrics.pop("epoch"))
+        logger.info(epoch_line(job.name, epoch, job.settings.epochs, metrics))
         if listener:
-            listener(epoch, row)
-    return len(whole)
+            listener(epoch, metrics)
+    return len(complete)
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
-    if started.poll() is not None:
+def _end(launcher: subprocess.Popen[bytes]) -> None:
+    if launcher.poll() is not None:
         return
-    started.terminate()  # torchrun ends its processes
+    launcher.terminate()  # it ends the training processes
     try:
-        started.wait(GRACE)
+        launcher.wait(SHUTDOWN_SECONDS + 10)
     except subprocess.TimeoutExpired:
-        started.kill()
-        started.wait()
-
-
-def failure(training: str, folder: Path, code: int) -> Exception:
-    """Why the processes of a training ended with torchrun's exit code: what they have said, or that one was killed."""
-    said = [json.loads(file.read_text()) for file in sorted(folder.glob(FAILURE.format(rank="*")))]
-    for one in said:
-        if one["mistake"]:
-            return UserError(one["message"])
-    log = folder / LOG
-    if said and not KILLED.search(log.read_text(errors="replace")):  # who is killed ends the others' connections
-        return RuntimeError(f"{training}: a training process failed:\n{said[0]['message']}\nIts log: {log}")
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-SHOWN:])
-    return UserError(
-        f"{training}: a training process was killed before its end (torchrun: exit code {code}); the likely reason"
-        f" is memory: lower batch_size, memory or processes of the training block, and run again to go on from the last"
-        f" epoch. Log, {log}:\n{tail}"
-    )
+        launcher.kill()
+        launcher.wait()

@@ -1,8 +1,7 @@
-"""What the one loop needs to know of a network: its loss and its logits on a batch, and how to step."""
+"""The Lightning module of a training: loss, validation metrics and optimizer of any network with an objective."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol
 
 import lightning.pytorch as pl
@@ -10,23 +9,33 @@ import torch
 from torch import Tensor, nn
 
 from prn_pipeline.data.sample_format import IGNORE
+from prn_pipeline.training.optimization import WITHOUT_SCHEDULER, build_optimizer, build_scheduler
 from prn_pipeline.training.settings import TrainingSettings
 
 Batch = dict[str, Tensor]
 
 
 class Objective(Protocol):
-    """What is learned. `network` is the module in training; `batch` holds "inputs" (N,C,H,W), "masks" (N,H,W), ..."""
+    """What is learned."""
 
     def __call__(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss (scalar) and the logits (N,1,H,W) of the final map, or (N,C,H,W) of a softmax over classes."""
+        """Loss and logits of a batch.
+
+        Args:
+            network: the module in training.
+            batch: "inputs" (N,C,H,W), "masks" (N,H,W), and whatever else the training set provides.
+
+        Returns:
+            The loss (scalar), and the logits of the final map: (N,1,H,W), or (N,C,H,W) for a softmax over C classes.
+        """
         ...
 
 
 class SegmentationTask(pl.LightningModule):
     """A network and its objective, for Lightning. Logs train_loss, val_loss and val_iou_micro."""
 
-    # intersection, union and truth of the validation split so far, int64 (3, 1) of foreground or (3, classes)
+    # Pixels in intersection, union and truth, summed over the validation split so far: int64 (3, 1) for foreground or
+    # (3, classes).
     _overlap: Tensor
 
     def __init__(self, network: nn.Module, objective: Objective, settings: TrainingSettings) -> None:
@@ -43,17 +52,18 @@ class SegmentationTask(pl.LightningModule):
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Empty the counts of intersection and union."""
-        self._overlap = torch.zeros_like(self._overlap)  # anew: what validation left is fit for inference alone
+        """Reset the pixel counts."""
+        # A new tensor: the one that validation left is an inference tensor, which training may not change.
+        self._overlap = torch.zeros_like(self._overlap)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Loss, and counts for one intersection over one union of the whole split."""
+        """Log the loss and add to the pixel counts."""
         loss, logits = self._objective(self.network, batch)
         self._overlap = self._overlap + overlaps(logits, batch["masks"])
         self.log("val_loss", loss, batch_size=len(logits), prog_bar=True)
 
     def on_validation_epoch_end(self) -> None:
-        """`val_iou_micro`; of several classes the mean over those that the split has, as in `metrics.mean_iou`."""
+        """Log `val_iou_micro`; with several classes, the mean over those in the split, as `metrics.mean_iou` does."""
         gathered = torch.as_tensor(self.all_gather(self._overlap))
         intersection, union, truth = gathered.reshape(-1, *self._overlap.shape).sum(0).double()
         iou = torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
@@ -61,37 +71,22 @@ class SegmentationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the settings."""
-        s = self._settings
-        optimizer: torch.optim.Optimizer  # with foreach: the same digits in half the time, on a CPU too
-        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        if s.optimizer == "sgd":
-            optimizer = torch.optim.SGD(
-                parameters, s.learning_rate, momentum=0.9, nesterov=True, weight_decay=s.weight_decay, foreach=True
-            )
-        else:
-            kind = torch.optim.AdamW if s.optimizer == "adamw" else torch.optim.Adam
-            optimizer = kind(parameters, s.learning_rate, weight_decay=s.weight_decay, foreach=True)
-        if s.schedule in (
-            "constant",
-            "plateau",
-        ):  # a plateau is lowered by loop.RestoreBestOnPlateau, not by a scheduler
+        optimizer = build_optimizer(self.network.parameters(), self._settings)
+        if self._settings.schedule in WITHOUT_SCHEDULER:
             return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler: torch.optim.lr_scheduler.LRScheduler
-        if s.schedule == "one_cycle":
-            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=steps)
-        else:
-            warmup = min(steps - 1, round(s.warmup_epochs * steps / s.epochs))
-            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, warmup, steps))
+        scheduler = build_scheduler(optimizer, self._settings, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
 def overlaps(logits: Tensor, masks: Tensor) -> Tensor:
-    """Intersections and unions with the truth, and its pixels, int64 (3, C): of foreground (C = 1), or of each class.
+    """Pixels in the intersection of prediction and truth, in their union, and in the truth.
 
     Args:
-        logits: (N,1,H,W), foreground above 0; or (N,C,H,W), the highest counts.
-        masks: (N,H,W) of 0 and 1, or of class ids; 255 counts nowhere.
+        logits: (N,1,H,W), where foreground is above 0; or (N,C,H,W), where the highest logit is the class.
+        masks: (N,H,W) of 0 and 1, or of class ids; pixels of 255 are ignored.
+
+    Returns:
+        int64 (3, C): one column for foreground (C = 1), or one per class.
     """
     valid, classes = masks != IGNORE, logits.shape[1]
     if classes == 1:
@@ -99,11 +94,8 @@ def overlaps(logits: Tensor, masks: Tensor) -> Tensor:
     else:
         predicted = logits.argmax(1)
         pairs = [(predicted == one, masks == one) for one in range(classes)]
-    found = [((said & true & valid).sum(), ((said | true) & valid).sum(), (true & valid).sum()) for said, true in pairs]
-    return torch.tensor(found, dtype=torch.int64, device=logits.device).T
-
-
-def _warm_cosine(step: int, warmup: int, steps: int) -> float:
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    counts = [
+        ((prediction & truth & valid).sum(), ((prediction | truth) & valid).sum(), (truth & valid).sum())
+        for prediction, truth in pairs
+    ]
+    return torch.tensor(counts, dtype=torch.int64, device=logits.device).T

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
+from prn_pipeline.processes.locks import checkpoint_lock
 from prn_pipeline.segmentation.objective import MaskObjective
-from prn_pipeline.training.checkpoints import checkpoint_lock
-from prn_pipeline.training.loop import Trained, fit
+from prn_pipeline.training.job import TrainingResult
+from prn_pipeline.training.loop import fit
 from prn_pipeline.training.precision import autocast, best_device, lightning_precision, multiplies_bf16
 from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.settings import TrainingSettings
@@ -36,7 +37,9 @@ class Pixelwise(nn.Module):
         return self.layers(images.float() / 64 - 2)
 
 
-def train(samples: Samples, folder: Path, validated: bool = True, objective: Any = None, **settings: Any) -> Trained:
+def train(
+    samples: Samples, folder: Path, validated: bool = True, objective: Any = None, **settings: Any
+) -> TrainingResult:
     chosen = TrainingSettings.model_validate({"epochs": 4, **FAST, **settings})
     return fit(
         Pixelwise,
@@ -50,7 +53,7 @@ def train(samples: Samples, folder: Path, validated: bool = True, objective: Any
     )
 
 
-def same(a: Trained, b: Trained) -> bool:
+def same(a: TrainingResult, b: TrainingResult) -> bool:
     states = a.network.state_dict(), b.network.state_dict()
     return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 

@@ -1,6 +1,8 @@
 """A training by several processes is that of one process with the same batches."""
 
+import json
 import os
+import re
 import signal
 import sys
 import time
@@ -11,6 +13,7 @@ from typing import Any
 
 import cloudpickle
 import numpy as np
+import psutil
 import pytest
 import torch
 from pydantic import ValidationError
@@ -18,11 +21,13 @@ from torch import Tensor, nn
 
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation import BaseModelSettings, build_base_model
+from prn_pipeline.processes.signals import Terminated
 from prn_pipeline.segmentation.objective import MaskObjective
-from prn_pipeline.training import processes
-from prn_pipeline.training.job import Trained
+from prn_pipeline.segmentation.registry import build_base_model
+from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.training.job import TrainingResult
 from prn_pipeline.training.loop import fit
+from prn_pipeline.training.process_failures import NodeFailures, ProcessFailure, process_error
 from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.settings import TrainingSettings
 
@@ -40,7 +45,7 @@ def _sent_along() -> Iterator[None]:
 
 def train(
     samples: Samples, folder: Path, processes: int, objective: Any = None, told: list[int] | None = None, **more: Any
-) -> Trained:
+) -> TrainingResult:
     settings = TrainingSettings.model_validate(
         {"epochs": 2, "batch_size": 4, "learning_rate": 0.003, "precision": "fp32", "accelerator": "cpu"}
         | {"processes": processes, "augmentation": {}, "optimizer": "sgd"}  # adam makes much of rounding
@@ -94,19 +99,84 @@ def test_a_process_that_is_killed_ends_all_in_one_error(bright_squares: Samples,
     assert time.monotonic() - start < 300, "the other one does not wait for it"
 
 
+def failed_folder(folder: Path, errors: dict[int, str], failures: list[ProcessFailure]) -> Path:
+    """What the launcher and the processes leave behind when they fail."""
+    for rank, message in errors.items():
+        details = {"py_callstack": f"Traceback of {message}", "timestamp": str(rank)}
+        file = folder / "training_abc" / "attempt_0" / str(rank) / "error.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"message": {"message": message, "extraInfo": details}}))
+    if failures:
+        (folder / "failures-node-1.json").write_bytes(NodeFailures.dump_json(failures))
+    (folder / "processes.log").write_text("last words\n")
+    return folder
+
+
+CONNECTION_LOST = {0: "RuntimeError: Connection closed by peer"}
+
+
 @pytest.mark.parametrize(
-    ("log", "kind"),
+    ("exit_codes", "kind", "message"),
     [
-        ("[1]:\n  rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: 41)\n", UserError),
-        ("[0]:\n  rank      : 0 (local_rank: 0)\n  exitcode  : 1 (pid: 40)\n", RuntimeError),
+        ((1, -9), UserError, "killed .*lower batch_size.*last words"),
+        ((1, -15), RuntimeError, "Traceback of RuntimeError: Connection closed"),
     ],
+    ids=["killed", "raised"],
 )
-def test_a_lost_connection_is_not_the_cause_where_a_process_was_killed(
-    log: str, kind: type[Exception], tmp_path: Path
+def test_a_lost_connection_is_not_the_cause_if_a_process_was_killed(
+    exit_codes: tuple[int, int], kind: type[Exception], message: str, tmp_path: Path
 ) -> None:
-    (tmp_path / processes.LOG).write_text(log)
-    (tmp_path / processes.FAILURE.format(rank=0)).write_text('{"mistake": false, "message": "Connection closed"}')
-    assert type(processes.failure("training", tmp_path, 1)) is kind
+    failures = [ProcessFailure(rank=rank, exit_code=code, delay=0) for rank, code in enumerate(exit_codes)]
+    error = process_error("training", failed_folder(tmp_path, CONNECTION_LOST, failures), 1)
+    assert type(error) is kind
+    assert re.search(message, str(error), re.DOTALL)
+
+
+def test_a_process_that_the_launcher_killed_is_not_the_cause(tmp_path: Path) -> None:
+    failures = [ProcessFailure(rank=0, exit_code=1, delay=0), ProcessFailure(rank=1, exit_code=-9, delay=30)]
+    error = process_error("training", failed_folder(tmp_path, {0: "ValueError: a defect"}, failures), 1)
+    assert type(error) is RuntimeError
+    assert "ValueError: a defect" in str(error)
+
+
+def test_a_process_that_crashed_without_an_exception_shows_exit_code_and_log(tmp_path: Path) -> None:
+    error = process_error("training", failed_folder(tmp_path, {}, [ProcessFailure(rank=1, exit_code=-11, delay=0)]), 1)
+    assert type(error) is RuntimeError
+    assert "rank 1: -11" in str(error)
+    assert "last words" in str(error)
+
+
+def test_a_killed_launcher_is_a_killed_process(tmp_path: Path) -> None:
+    assert type(process_error("training", failed_folder(tmp_path, {}, []), -9)) is UserError
+
+
+class InterruptsTheRun(MaskObjective):
+    """The run that started the processes gets a signal at the first step."""
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        if os.environ.get("RANK") == "0" and network.training:
+            os.kill(psutil.Process().parent().ppid(), signal.SIGUSR1)
+            time.sleep(60)
+        return super().__call__(network, batch)
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, Terminated])
+def test_an_interrupted_run_ends_its_processes(
+    bright_squares: Samples, tmp_path: Path, stopped: type[BaseException]
+) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise stopped
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    start = time.monotonic()
+    try:
+        with pytest.raises(stopped):
+            train(bright_squares, tmp_path / "c", 2, objective=InterruptsTheRun("bce"))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - start < 50, "nothing waited for the processes to end by themselves"
+    folder = str(tmp_path / "c.processes")
+    assert not [process for process in psutil.process_iter(["cmdline"]) if folder in (process.info["cmdline"] or [])]
 
 
 class Refuses(MaskObjective):

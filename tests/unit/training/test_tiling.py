@@ -1,4 +1,4 @@
-"""Large images in tiles: no seam, no more memory than a tile's."""
+"""Large images in tiles: no seams, and no more memory than one tile needs."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ SMALL = Tiles(size=128, overlap=64)
 
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 2))
 @settings(max_examples=25, deadline=None)
-def test_a_network_that_looks_no_farther_than_a_quarter_of_the_overlap_says_the_same(h: int, w: int, n: int) -> None:
+def test_tiles_change_nothing_if_the_receptive_field_is_within_a_quarter_of_the_overlap(h: int, w: int, n: int) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(2, 4, 9, padding=4), nn.ReLU(), nn.Conv2d(4, 1, 9, padding=4))
     images = torch.randn(n, 2, 32 * h, 32 * w)
@@ -40,33 +40,33 @@ class TwoScales(nn.Module):
 
 def test_inputs_and_outputs_of_several_resolutions_keep_their_places() -> None:
     image, coarse = torch.randn(2, 3, 256, 416), torch.randn(2, 1, 64, 104)
-    said = Tiled(TwoScales(), SMALL)(image, coarse)
-    assert isinstance(said, Both)
-    assert said.nothing is None
-    assert torch.allclose(said.fine, image[:, :1] + F.interpolate(coarse, scale_factor=4), atol=1e-5)
-    assert said.coarse.shape == (2, 1, 3, 64, 104)
-    assert torch.allclose(said.coarse[:, 0], F.avg_pool2d(image, 4), atol=1e-5)
+    maps = Tiled(TwoScales(), SMALL)(image, coarse)
+    assert isinstance(maps, Both)
+    assert maps.nothing is None
+    assert torch.allclose(maps.fine, image[:, :1] + F.interpolate(coarse, scale_factor=4), atol=1e-5)
+    assert maps.coarse.shape == (2, 1, 3, 64, 104)
+    assert torch.allclose(maps.coarse[:, 0], F.avg_pool2d(image, 4), atol=1e-5)
 
 
-def test_an_image_that_fits_into_a_tile_is_not_touched() -> None:
+def test_an_image_that_fits_into_one_tile_is_not_cut() -> None:
     network = nn.Conv2d(3, 1, 3)  # without padding: a tile would have another size
     image = torch.randn(1, 3, 128, 96)
     assert torch.equal(Tiled(network, SMALL)(image), network(image))
 
 
-def test_seams_of_a_refiner_are_small_beside_what_it_says() -> None:
-    """It looks farther than the overlap, so tiles differ from the whole; nowhere by much, and at seams no more."""
+def test_seams_of_a_refiner_are_small_compared_with_its_correction() -> None:
+    """Its receptive field exceeds the overlap, so tiles differ from the whole: slightly, and at seams no more."""
     torch.manual_seed(0)
     network = RegionDetailNet(RegionDetailSettings(network="region_detail")).eval()
     for parameter in network.parameters():
-        if not parameter.any():  # what starts at zero would say nothing
+        if not parameter.any():  # a layer that starts at zero would correct nothing
             nn.init.normal_(parameter, std=0.05)
     logits = F.interpolate(torch.randn(1, 1, 24, 32), scale_factor=16, mode="bicubic") * 3
     with torch.no_grad():
-        whole, tiled = network(logits), Tiled(network, Tiles(size=256, overlap=128))(logits)
-    said = (whole - logits).abs().mean()
-    assert said > 0.05
-    assert (tiled - whole).abs().mean() < 0.02 * said
+        whole, tiled = network(logits).final, Tiled(network, Tiles(size=256, overlap=128))(logits).final
+    correction = (whole - logits).abs().mean()
+    assert correction > 0.05
+    assert (tiled - whole).abs().mean() < 0.02 * correction
     steps_of_whole, steps_of_tiled = (maps.diff(dim=-1).abs().amax() for maps in (whole, tiled))
     assert steps_of_tiled < 1.1 * steps_of_whole
 
@@ -74,6 +74,6 @@ def test_seams_of_a_refiner_are_small_beside_what_it_says() -> None:
 @pytest.mark.parametrize(
     ("values", "message"), [({"size": 100}, "multiple of 32"), ({"size": 128, "overlap": 96}, "more than half of size")]
 )
-def test_tiles_that_make_no_sense_are_refused(values: dict[str, int], message: str) -> None:
+def test_invalid_tiles_are_rejected(values: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Tiles.model_validate(values)
