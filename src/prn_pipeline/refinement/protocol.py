@@ -6,6 +6,7 @@ ties them together. `registry.REFINERS` lists the kinds; a block of `conf/base/p
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,7 @@ class RefinerSettings(Protocol):
         ...
 
 
-class Refiner(nn.Module):
+class Refiner(nn.Module, ABC):
     """Base class of all refiners: modules from base logits to refined logits."""
 
     settings: Any
@@ -73,9 +74,9 @@ class Refiner(nn.Module):
         """What was selected on maps held out from training, for the scores JSON; None for a refiner without a guard."""
         return None
 
+    @abstractmethod
     def forward(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
         """Base logits float (N,1,H,W) and the other arrays in order -> logits (N,1,H,W), foreground above 0."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
