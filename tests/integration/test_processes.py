@@ -1,4 +1,4 @@
-"""A base model that two processes train: one run in MLflow, and a checkpoint of nobody left."""
+"""A base model that two processes train is one run in MLflow and leaves no checkpoints."""
 
 from pathlib import Path
 
@@ -26,6 +26,6 @@ def test_two_processes_are_one_run(project: Path) -> None:
     assert not list((project / "data/06_models/checkpoints").iterdir())
 
 
-def test_refiners_are_trained_by_one_process_and_that_is_said_first(project: Path) -> None:
+def test_several_processes_for_a_refiner_are_rejected_before_anything_runs(project: Path) -> None:
     assert "set both to 1" in mistake_of(project, prn_training={"processes": 2, "batch_size": 4})
     assert not (project / "data/02_intermediate").exists()

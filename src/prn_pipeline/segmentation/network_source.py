@@ -17,7 +17,7 @@ from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
-from prn_pipeline.training.inference import WHOLE_OR_TILES, predict
+from prn_pipeline.training.inference import DEFAULT_TILES, predict
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.tiling import Tiles
 
@@ -76,7 +76,7 @@ def cached_maps(
     models: Mapping[str, nn.Module],
     batch_size: int,
     keep: Collection[str],
-    tiles: Tiles = WHOLE_OR_TILES,
+    tiles: Tiles = DEFAULT_TILES,
     wanted: np.ndarray | None = None,
 ) -> Iterator[Batch]:
     """Maps of samples in order, each row by the model that `map_manifest` names.

@@ -14,7 +14,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.weights import load_weights
-from prn_pipeline.training.inference import WHOLE_OR_TILES
+from prn_pipeline.training.inference import DEFAULT_TILES
 
 #: A probability is kept so far from 0 and 1 that its logit stays finite in float32.
 SMALLEST_PROBABILITY = 1e-7
@@ -59,7 +59,7 @@ class ImportedModel(NetworkSource):
 
     def check_size(self, size: int) -> None:
         """Raise UserError where samples of side `size`, or the tiles they are cut into, do not fit the module."""
-        size = min(size, WHOLE_OR_TILES.size)  # a forward pass is run on it
+        size = min(size, DEFAULT_TILES.size)  # a forward pass is run on it
         training = self.training
         device = self.mean.device
         try:

@@ -31,7 +31,7 @@ from prn_pipeline.serving.saved import PredictorComponents, read_folder, write_f
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.serving.sources import Source, open_images
 from prn_pipeline.training.channels import channels_first
-from prn_pipeline.training.inference import MOST_PIXELS, laid_out, ready
+from prn_pipeline.training.inference import MAX_BATCH_PIXELS, prepare_for_inference, to_device
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiling import GRID, Tiled
@@ -91,11 +91,11 @@ class Predictor:
         self._device, self._turn = best_device(), threading.Lock()
         self._maker, self._base_context = None, None
         if base.runnable is not None:
-            maker, self._base_context = ready(
+            maker, self._base_context = prepare_for_inference(
                 MapMaker(base.runnable, "tta" in refiner.arrays, features=False), self._device
             )
             self._maker = Tiled(maker, settings.tiles)
-        fast, self._refiner_context = ready(refiner, self._device)
+        fast, self._refiner_context = prepare_for_inference(refiner, self._device)
         self._refiner = fast if refiner.settings.sees_whole_maps else Tiled(fast, settings.tiles)
 
     def save(self, folder: Path) -> None:
@@ -158,7 +158,7 @@ class Predictor:
             UserError: an item lacks what the networks read.
         """
         coming = iter(items)
-        fitting = max(1, MOST_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
+        fitting = max(1, MAX_BATCH_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
         while batch := list(islice(coming, 1 if at_own_scale else min(self.settings.batch_size, fitting))):
             yield from [self._at_own_scale(batch[0])] if at_own_scale else self._stretched(batch)
 
@@ -186,7 +186,7 @@ class Predictor:
             count, classes, height, width = known["logits"].shape
             rows = [as_rows(known[name], name, classes) for name in self.refiner.arrays]
             with torch.inference_mode(), self._refiner_context:
-                refined = self._refiner(*(laid_out(row, self._device) for row in rows))
+                refined = self._refiner(*(to_device(row, self._device) for row in rows))
             after = stored_logits(refined[:, 0]).reshape(count, classes, height, width)
             return RefinedLogits(stored_logits(known["logits"]), after)
 
@@ -197,7 +197,7 @@ class Predictor:
         if images is None:
             raise UserError("there are neither images nor maps")
         with torch.inference_mode(), self._base_context:
-            maps = self._maker(laid_out(images, self._device))
+            maps = self._maker(to_device(images, self._device))
         made = {"logits": maps.logits} | ({} if maps.tta is None else {"tta": maps.tta})
         return {name: _as_stored(tensor) for name, tensor in made.items()}
 

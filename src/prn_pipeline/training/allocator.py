@@ -1,4 +1,4 @@
-"""How the C library keeps the memory that tensors give back."""
+"""Settings of glibc's allocator that keep freed tensor memory in the process."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ GROW_BY = 2**26
 def keep_freed_memory() -> bool:
     """Let glibc keep freed memory for the next tensor instead of handing it back to the kernel.
 
-    By default glibc trims free memory at the end of its heap, and the kernel zeroes those pages again for the next
-    operation. Activations at 512 px are tens of MB each: folded inference takes a tenth less time without. Blocks above
-    32 MiB are still mapped and unmapped one by one. Taking those from the heap too was no faster, and small tensors
-    that outlive their neighbours would leave holes that no large block fits.
+    By default glibc returns free memory at the end of its heap to the kernel, which zeroes the pages again for the next
+    operation. Activations at 512 px are tens of MB each; without trimming, folded inference takes a tenth less time.
+    Blocks above 32 MiB are still mapped and unmapped one by one. Taking those from the heap too was no faster, and
+    small tensors that outlive their neighbours would leave holes too small for a large block.
 
-    The price: a process stays about as large as its peak until it ends. `GROW_BY` costs address space, not memory:
-    pages nobody touched are not there.
+    The cost: a process stays about as large as its peak until it ends. `GROW_BY` costs address space and no memory,
+    because the kernel provides a page only when the process touches it.
 
-    It holds for the rest of the process. Only Linux with glibc has these settings; elsewhere nothing happens. A second
-    call does nothing.
+    The settings hold for the rest of the process; a second call does nothing. Only Linux with glibc has them: on other
+    systems the function has no effect.
 
     Returns:
-        Whether the settings were taken.
+        Whether the C library accepted the settings.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -36,5 +36,5 @@ def keep_freed_memory() -> bool:
     if not (hasattr(libc, "gnu_get_libc_version") and hasattr(libc, "mallopt")):
         return False
     settings = ((M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD), (M_TRIM_THRESHOLD, NEVER_TRIM), (M_TOP_PAD, GROW_BY))
-    taken = [libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings]
-    return all(taken)
+    accepted = [libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings]
+    return all(accepted)

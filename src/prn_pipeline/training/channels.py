@@ -1,4 +1,4 @@
-"""From arrays as they are stored to tensors as networks take them."""
+"""Conversion of stored arrays to tensors in the layout that networks take."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ COLOURS = 3
 
 
 def channels_first(stored: Tensor) -> Tensor:
-    """Stored rows as a network takes them.
+    """Move the channels of stored rows to where networks expect them.
 
-    Images (N,H,W,C) uint16 -> (N,C,H,W) int32; images (N,H,W,3) uint8 -> (N,3,H,W) uint8, several of each (N,K,H,W,3)
-    -> (N,K,3,H,W); maps (N,H,W) float -> (N,1,H,W) float32, stacks of them (N,C,H,W) -> float32; labels (N,H,W) or
-    (N,K,H,W) uint8 stay.
+    Args:
+        stored: images (N,H,W,C) uint16; images (N,H,W,3) or sets of them (N,K,H,W,3), uint8; maps (N,H,W) or stacks of
+            maps (N,C,H,W), of any float type; labels (N,H,W) or (N,K,H,W), uint8.
+
+    Returns:
+        uint16 images as int32 (N,C,H,W); uint8 images as uint8 (N,3,H,W) or (N,K,3,H,W); maps as float32 (N,1,H,W) or
+        (N,C,H,W); labels unchanged.
     """
     if stored.is_floating_point():
         return stored.float().unsqueeze(1) if stored.ndim == 3 else stored.float()

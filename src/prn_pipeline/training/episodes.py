@@ -1,4 +1,4 @@
-"""Training batches of episodes: every query with others of its category, drawn anew each time."""
+"""Few-shot training batches: every query with support samples of its category."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from prn_pipeline.training.samples import StoredSamples
 
 
 class Episodes(Dataset[dict[str, Tensor]]):
-    """Queries of a set of samples, with their support from the same set.
+    """Queries from a set of samples, each with K support samples from the same set.
 
-    A sample of `samples` has "inputs" (3,S,S) and "masks" (S,S); an episode has besides "support_images" (K,3,S,S) and
-    "support_masks" (K,S,S), each augmented for itself.
+    A sample of `samples` has "inputs" (3,S,S) and "masks" (S,S). An episode adds "support_images" (K,3,S,S) and
+    "support_masks" (K,S,S); each support sample is augmented independently.
 
     Args:
-        samples: queries and supports.
-        categories: of each of them.
-        shots: K.
-        fixed: supports of each, int (n,K); None: drawn anew, under torch's seed, each time a query comes up.
+        samples: n samples, each of which is a query and may support others.
+        categories: category of each sample, (n,).
+        shots: number of support samples, K.
+        fixed: indices of the support samples of each query, int (n,K); None: draw them under torch's seed whenever a
+            query is loaded.
     """
 
     def __init__(
@@ -29,19 +30,19 @@ class Episodes(Dataset[dict[str, Tensor]]):
         self._samples = samples
         self._shots = shots
         self._fixed = fixed
-        places = {category: np.flatnonzero(categories == category) for category in set(categories.tolist())}
-        self._others = [places[category][places[category] != query] for query, category in enumerate(categories)]
+        members = {category: np.flatnonzero(categories == category) for category in set(categories.tolist())}
+        self._others = [members[category][members[category] != query] for query, category in enumerate(categories)]
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
-        """One read for all queries of the batch, one for all supports."""
+        """Load episodes with one read for all queries and one for all support samples."""
         supports = [self._support(index) for index in indices]
         queries = self._samples.__getitems__(indices)
-        found = self._samples.__getitems__([place for support in supports for place in support])
+        drawn = self._samples.__getitems__([index for support in supports for index in support])
         for number, query in enumerate(queries):
-            own = found[number * self._shots : (number + 1) * self._shots]
+            own = drawn[number * self._shots : (number + 1) * self._shots]
             query["support_images"] = torch.stack([sample["inputs"] for sample in own])
             query["support_masks"] = torch.stack([sample["masks"] for sample in own])
         return queries
@@ -51,6 +52,6 @@ class Episodes(Dataset[dict[str, Tensor]]):
 
     def _support(self, index: int) -> list[int]:
         if self._fixed is not None:
-            return [int(place) for place in self._fixed[index]]
+            return [int(other) for other in self._fixed[index]]
         others = self._others[index]
-        return [int(others[place]) for place in torch.randperm(len(others))[: self._shots]]
+        return [int(others[position]) for position in torch.randperm(len(others))[: self._shots]]

@@ -1,4 +1,4 @@
-"""A trained network over stored samples, a batch at a time."""
+"""Batched inference of a trained network over stored samples."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.precision import autocast, best_device, multiplies_bf16
 from prn_pipeline.training.tiling import Tiled, Tiles
 
-#: Pixels of a batch: 32 images of 512 x 512, or 8 tiles of 1024 x 1024.
-MOST_PIXELS = 2**23
-#: How images are cut where nobody says how.
-WHOLE_OR_TILES = Tiles()
+#: Most pixels in a batch: 32 images of 512 x 512, or 8 tiles of 1024 x 1024.
+MAX_BATCH_PIXELS = 2**23
+#: How images are cut into tiles unless the caller says otherwise.
+DEFAULT_TILES = Tiles()
 
 
 @runtime_checkable
@@ -27,14 +27,18 @@ class Foldable(Protocol):
     """A network that can make a faster copy of itself."""
 
     def for_inference(self, dtype: torch.dtype) -> nn.Module:
-        """The copy, computing in `dtype`."""
+        """A copy that computes in `dtype`."""
         ...
 
 
-def ready(network: nn.Module, device: torch.device) -> tuple[nn.Module, torch.autocast]:
-    """The network on `device`, in eval mode, in the form that is fastest there, and the context to run it in.
+def prepare_for_inference(network: nn.Module, device: torch.device) -> tuple[nn.Module, torch.autocast]:
+    """Bring a network into the form that runs fastest on `device`.
 
-    bfloat16 exactly where the hardware multiplies it. A `Foldable` network is copied, and its copy casts for itself.
+    It computes in bfloat16 exactly if the hardware multiplies bfloat16. A `Foldable` network is copied, and the copy
+    casts by itself; any other network is moved in place.
+
+    Returns:
+        The network on `device`, in eval mode, and the autocast context to run it in.
     """
     context = autocast(device)
     if isinstance(network, Foldable):
@@ -43,8 +47,8 @@ def ready(network: nn.Module, device: torch.device) -> tuple[nn.Module, torch.au
     return network.to(device, memory_format=torch.channels_last).eval(), context  # type: ignore[call-overload]
 
 
-def laid_out(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor where and as networks are fastest: images and maps (N,C,H,W) channels last."""
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to `device`; images and maps (N,C,H,W) get the channels-last layout, which is fastest there."""
     form = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
     return tensor.to(device).contiguous(memory_format=form)
 
@@ -55,36 +59,36 @@ def predict(
     rows: np.ndarray,
     arrays: Sequence[str],
     batch_size: int,
-    tiles: Tiles = WHOLE_OR_TILES,
+    tiles: Tiles = DEFAULT_TILES,
 ) -> Iterator[Any]:
-    """What a network says of stored samples, in the order of `rows`.
+    """Run a network on stored samples, in the order of `rows`.
 
     Args:
-        network: takes one tensor an array, (B,C,H,W) each.
-        samples: stores that hold the arrays, not necessarily one store.
-        rows: int (n,).
+        network: takes one tensor (B,C,H,W) per array.
+        samples: the stores that hold the arrays; one or several.
+        rows: rows of the manifest, int (n,).
         arrays: names of images (H,W,3) uint8 or maps (H,W) or (C,H,W) float, in the order of the network's arguments.
-        batch_size: samples a forward pass; fewer where they are so large that `MOST_PIXELS` are reached.
-        tiles: that samples larger than one are cut into, unless the network's settings say that it sees whole maps.
+        batch_size: samples per forward pass; fewer if they would exceed `MAX_BATCH_PIXELS`.
+        tiles: tiles into which larger samples are cut, unless the network's settings have `sees_whole_maps`.
 
     Yields:
-        The network's output, a batch at a time, on the device it ran on.
+        The network's output for one batch, on the device it ran on.
     """
     device = best_device()
     if device.type == "cpu":
         keep_freed_memory()
     settings = getattr(network, "settings", None)
     whole = getattr(settings, "sees_whole_maps", False)
-    network, context = ready(network, device)
+    network, context = prepare_for_inference(network, device)
     network = network if whole else Tiled(network, tiles)
     for stored in samples.batches(arrays, rows):
         first = channels_first(torch.from_numpy(stored[0]))
         height, width = first.shape[-2:]
         pixels = height * width if whole else min(height, tiles.size) * min(width, tiles.size)
-        at_once = max(1, min(batch_size, MOST_PIXELS // pixels))
+        at_once = max(1, min(batch_size, MAX_BATCH_PIXELS // pixels))
         columns = (channels_first(torch.from_numpy(array)).split(at_once) for array in stored)
         for parts in zip(*columns, strict=True):
-            inputs = [laid_out(part, device) for part in parts]
+            inputs = [to_device(part, device) for part in parts]
             with torch.inference_mode(), context:
                 output = network(*inputs)
             yield output
@@ -96,11 +100,11 @@ def predict_logits(
     rows: np.ndarray,
     arrays: Sequence[str],
     batch_size: int,
-    tiles: Tiles = WHOLE_OR_TILES,
+    tiles: Tiles = DEFAULT_TILES,
 ) -> Iterator[np.ndarray]:
-    """`predict` for a network that gives logits (B,1,H,W).
+    """`predict` for a network that returns logits (B,1,H,W).
 
     Yields:
-        float16 (B,H,W), as `stored_logits` makes them.
+        Logits of one batch in the format of `stored_logits`, float16 (B,H,W).
     """
     return (stored_logits(logits[:, 0]) for logits in predict(network, samples, rows, arrays, batch_size, tiles))

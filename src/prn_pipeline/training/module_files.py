@@ -1,4 +1,4 @@
-"""A trained module as two files: weights without pickle, and the settings that rebuild it."""
+"""A trained module as two files: its weights, without pickle, and the settings to rebuild it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.locations import local_copy
 from prn_pipeline.errors import UserError
 
-
-#: Of the JSON beside the weights: raised when names of settings or weights change.
+#: Schema of the JSON file; increased whenever names of settings or weights change.
 SCHEMA = 2
 
 
 class StoredModule(Protocol):
-    """What is stored: a `torch.nn.Module`, or anything else with weights (or none) by name."""
+    """A `torch.nn.Module`, or anything else with named weights, possibly none."""
 
     def state_dict(self) -> dict[str, Any]:
         """Weights by name."""
         ...
 
     def load_state_dict(self, state_dict: dict[str, Tensor], /) -> Any:
-        """Take weights over."""
+        """Load weights by name."""
         ...
 
     def parameters(self) -> Iterable[Tensor]:
-        """Weights that are trained."""
+        """The trained weights."""
         ...
 
     def eval(self) -> Any:
-        """Itself, ready for inference."""
+        """Switch to inference; return the module itself."""
         ...
 
 
@@ -44,8 +43,8 @@ Stored = TypeVar("Stored", bound=StoredModule)
 
 
 def save_module(path: Path, module: StoredModule, settings: dict[str, Any]) -> None:
-    """Write `path` (safetensors) and its neighbour `.json`, which names the weights it belongs to."""
-    # cloned: layers that share their weights would be refused
+    """Write `path` (safetensors) and, next to it, a `.json` file with the settings and the digest of the weights."""
+    # cloned, because safetensors rejects layers that share their weights
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
     with atomic_write(path) as temporary:
         save_file(weights, temporary)
@@ -62,7 +61,7 @@ def save_module(path: Path, module: StoredModule, settings: dict[str, Any]) -> N
 
 
 def weights_digest(module: StoredModule) -> str:
-    """sha256 over names and values of the weights: which model it is."""
+    """sha256 over names and values of the weights, which identifies a model."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode())
@@ -75,18 +74,18 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stor
 
     Args:
         path: the safetensors file.
-        rebuild: makes the untrained module from its settings.
+        rebuild: builds the untrained module from its settings.
 
     Returns:
         The module on the CPU, in eval mode.
 
     Raises:
-        UserError: a file is missing, broken, or the two do not belong together.
+        UserError: a file is missing or damaged, has another schema, or belongs to other weights.
     """
     description = path.with_suffix(".json")
     for file in (path, description):
         if not file.is_file():
-            raise UserError(f"no trained model at {file}: run the pipeline that trains it first")
+            raise UserError(f"there is no trained model at {file}: run the pipeline that trains it first")
     try:
         described = json.loads(description.read_text())
         with local_copy(path) as file:
@@ -97,7 +96,7 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stor
     if (schema := described.get("schema", 1)) != SCHEMA:
         raise UserError(f"{description} has schema {schema}, expected {SCHEMA}: another version wrote it; train again")
     if digest != described["weights_sha256"]:
-        raise UserError(f"{path} are not the weights that {description} describes: train again, or restore both files")
+        raise UserError(f"{path} does not hold the weights that {description} describes: train again, or restore both")
     module = rebuild(described["settings"])
     module.load_state_dict(weights)
     module.eval()

@@ -1,4 +1,4 @@
-"""Samples of a store as training batches, read a batch at a time."""
+"""Training batches of stored samples, read one batch at a time."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from prn_pipeline.training.settings import TrainingSettings
 
 
 class StoredSamples(Dataset[dict[str, Tensor]]):
-    """Rows of stored arrays.
+    """Rows of stored arrays as samples.
+
+    A sample has images and maps (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32. If folds are given,
+    it has its own under "folds", int64 ().
 
     Args:
         samples: manifest and stores.
-        rows: which rows, int (n,).
-        arrays: key in a sample -> name of the array; see `channels_first` for what an array may hold.
-        augmentation: random changes, or None.
+        rows: rows of the manifest, int (n,).
+        arrays: key in a sample -> name of the array; `channels_first` describes what an array may hold.
+        augmentation: random augmentation, or None.
         folds: fold of each row, int (n,), or None.
-        memory: bytes of arrays to hold; where they need no more they are read once, else a batch at a time.
-
-    A sample has images and maps (C,H,W) and labels (H,W); uint8 stays uint8, floats become float32. Its
-    fold, where they are known, is under "folds", int64 ().
+        memory: bytes of arrays that may be held; arrays that fit are read once, others one batch at a time.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         return len(self._given[1])
 
     def __reduce__(self) -> tuple[type[StoredSamples], tuple[Any, ...]]:
-        return StoredSamples, self._given  # another process reads for itself
+        return StoredSamples, self._given  # paths instead of arrays: another process reads them itself
 
     @functools.cached_property
     def _source(self) -> tuple[Callable[[str, np.ndarray], np.ndarray], np.ndarray]:
@@ -59,13 +59,13 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         return _reader(samples, rows, sorted(set(self._arrays.values())), memory)
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
-        """One read an array for the whole batch: what makes random access to a store cheap."""
+        """Load samples with one read per array, which keeps random access to a store cheap."""
         read, rows = self._source
-        some = rows[indices]
-        columns = {key: channels_first(torch.from_numpy(read(name, some))) for key, name in self._arrays.items()}
+        batch_rows = rows[indices]
+        columns = {key: channels_first(torch.from_numpy(read(name, batch_rows))) for key, name in self._arrays.items()}
         if self._folds is not None:
             columns["folds"] = self._folds[indices]
-        batch = [{key: values[i] for key, values in columns.items()} for i in range(len(some))]
+        batch = [{key: values[i] for key, values in columns.items()} for i in range(len(batch_rows))]
         return [self._augment(sample) for sample in batch] if self._augment else batch
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
@@ -75,8 +75,8 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
 def _reader(
     samples: Samples, rows: np.ndarray, names: list[str], memory: int
 ) -> tuple[Callable[[str, np.ndarray], np.ndarray], np.ndarray]:
-    """How to read rows of an array, and which rows to ask it for: those of the stores, or of arrays in memory."""
-    distinct, places = np.unique(rows, return_inverse=True)
+    """A function that reads rows of an array, from the stores or from memory, and the row numbers to call it with."""
+    distinct, positions = np.unique(rows, return_inverse=True)
     shapes = {name: samples.store_of(name).shape(name)[1:] for name in names}
     item = sum(int(np.prod(shape)) * samples.store_of(name).dtype(name).itemsize for name, shape in shapes.items())
     if item * len(distinct) > memory:
@@ -89,45 +89,46 @@ def _reader(
         for name, part in zip(names, parts, strict=True):
             held[name][first : first + len(part)] = part
         first += len(parts[0])
-    return lambda name, some: held[name][some], places
+    return lambda name, rows: held[name][rows], positions
 
 
-#: Pixels of a batch that is not cropped: 16 images of 512 x 512.
-MOST_PIXELS = 2**22
+#: Most pixels in a validation batch, whose samples are not cropped: 16 images of 512 x 512.
+MAX_VALIDATION_PIXELS = 2**22
 
 
 class TrainingSet(Protocol):
-    """What the loop learns from: `StoredSamples`, or episodes of them."""
+    """What the training loop learns from: `StoredSamples`, or `Episodes`."""
 
     def __len__(self) -> int:
-        """How many samples there are."""
+        """Number of samples."""
         ...
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """One of them."""
+        """One sample."""
         ...
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
-        """Some of them, at the price of one read."""
+        """Several samples, for the cost of one read."""
         ...
 
 
 def loader(dataset: TrainingSet, settings: TrainingSettings, shuffle: bool) -> DataLoader[dict[str, Tensor]]:
-    """Batches for the loop, `settings.steps_per_epoch` of them in training (each pass over the samples in new order).
+    """Batches of one epoch.
 
-    A last batch of one sample is dropped in training: batch norm cannot learn from it. In validation, where samples are
-    not cropped, a batch has no more than `MOST_PIXELS`.
+    In training (`shuffle`) there are `settings.steps_per_epoch` batches, from passes over the samples in new random
+    orders. A last batch of a single sample is dropped, because batch norm cannot learn from it. In validation a batch
+    has at most `MAX_VALIDATION_PIXELS`, because its samples are not cropped.
     """
     size = settings.batch_size
     if not shuffle and len(dataset):
-        size = max(1, min(size, MOST_PIXELS // dataset[0]["masks"].numel()))
+        size = max(1, min(size, MAX_VALIDATION_PIXELS // dataset[0]["masks"].numel()))
     draws = (settings.steps_per_epoch or 0) * settings.batch_size or len(dataset)
-    odd_one_out = shuffle and draws > settings.batch_size and draws % settings.batch_size == 1
+    drop_single = shuffle and draws > settings.batch_size and draws % settings.batch_size == 1
     return DataLoader(
         cast(Dataset[dict[str, Tensor]], dataset),
         batch_size=size,
         sampler=RandomSampler(range(len(dataset)), num_samples=draws) if shuffle else None,
-        drop_last=odd_one_out,
+        drop_last=drop_single,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
         multiprocessing_context="spawn" if settings.workers else None,  # a forked Zarr event loop hangs

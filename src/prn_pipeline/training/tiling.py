@@ -1,4 +1,4 @@
-"""Images of any size through a network that memory allows only so much of."""
+"""Inference on images of any size, tile by tile, in the memory of one tile."""
 
 from __future__ import annotations
 
@@ -8,36 +8,40 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-#: Sides of tiles and overlaps are multiples of this: the coarsest grid that networks of this project pool to.
+#: Sides and overlaps of tiles are multiples of this stride, the coarsest that networks of this project pool with.
 GRID = 32
 
 
 class Tiles(BaseModel):
-    """How an image is cut; where it fits into one tile it is not."""
+    """How an image is cut into tiles. An image that fits into one tile is not cut."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int = Field(1024, ge=2 * GRID, multiple_of=GRID, description="side of a tile in pixels")
-    overlap: int = Field(128, ge=GRID, multiple_of=GRID, description="pixels that neighbours share, blended")
+    overlap: int = Field(
+        128, ge=GRID, multiple_of=GRID, description="pixels that neighbouring tiles share, where they are blended"
+    )
 
     @model_validator(mode="after")
-    def _moves_on(self) -> Tiles:
+    def _check_overlap(self) -> Tiles:
         if 2 * self.overlap > self.size:
-            raise ValueError(f"overlap {self.overlap} is more than half of size {self.size}")
+            raise ValueError(
+                f"overlap {self.overlap} is more than half of size {self.size}: use at most {self.size // 2}"
+            )
         return self
 
 
 class Tiled(nn.Module):
-    """A network over an image tile by tile, blended where tiles overlap.
+    """A network that runs on an image tile by tile and blends the tiles where they overlap.
 
-    A quarter of the overlap at each inner edge of a tile is thrown away: what a network says there it says of pixels
-    that it has made up. Over the rest one tile fades into the next. So a network that looks no farther than that
-    quarter gives the same as over the whole image, to rounding.
+    At each inner edge of a tile a quarter of the overlap is discarded, because predictions there depend on padding.
+    Over the rest of the overlap one tile fades into the next. If the receptive field reaches no farther than the
+    discarded quarter, the result is that of the whole image, up to rounding.
 
     Args:
-        network: takes tensors (N,C,h,w) that show the same place, h and w whole fractions of the first one's; gives a
-            tensor, or a named tuple of tensors and None, of which each shows the place too.
-        tiles: how large, and how far they overlap.
+        network: takes tensors (N,C,h,w) of the same scene, whose sides are integer fractions of those of the first one;
+            returns a tensor, or a named tuple of tensors and None, each of which shows the same scene.
+        tiles: size and overlap of the tiles.
     """
 
     def __init__(self, network: nn.Module, tiles: Tiles) -> None:
@@ -46,7 +50,7 @@ class Tiled(nn.Module):
         self._tiles = tiles
 
     def forward(self, *inputs: Tensor) -> Any:
-        """What the network gives, of the whole image."""
+        """Output of the network for the whole image."""
         height, width = inputs[0].shape[-2:]
         if max(height, width) <= self._tiles.size:
             return self.network(*inputs)
@@ -55,18 +59,18 @@ class Tiled(nn.Module):
         form: type | None = None
         for rows in _spans(height, self._tiles):
             for columns in _spans(width, self._tiles):
-                said = self.network(*(_part(tensor, rows, columns, height) for tensor in inputs))
-                form = None if isinstance(said, Tensor) else type(said)
-                for number, output in enumerate((said,) if form is None else said):
+                result = self.network(*(_crop(tensor, rows, columns, height) for tensor in inputs))
+                form = None if isinstance(result, Tensor) else type(result)
+                for number, output in enumerate((result,) if form is None else result):
                     if number == len(sums):
-                        whole = _room_for(output, rows, (height, width))
+                        whole = _zeros_for(output, rows, (height, width))
                         sums.append(whole)
                         weights.append(None if whole is None else torch.zeros(whole.shape[-2:], device=whole.device))
                     total, weight = sums[number], weights[number]
                     if output is not None and total is not None and weight is not None:
                         self._add(total, weight, output, rows, columns, (height, width))
-        found = [None if s is None or w is None else s.div_(w) for s, w in zip(sums, weights, strict=True)]
-        return found[0] if form is None else form(*found)
+        outputs = [None if s is None or w is None else s.div_(w) for s, w in zip(sums, weights, strict=True)]
+        return outputs[0] if form is None else form(*outputs)
 
     def _add(
         self, total: Tensor, weight: Tensor, output: Tensor, rows: slice, columns: slice, size: tuple[int, int]
@@ -75,13 +79,13 @@ class Tiled(nn.Module):
         fade = torch.outer(
             _fade(rows, size[0], self._tiles.overlap, factor), _fade(columns, size[1], self._tiles.overlap, factor)
         ).to(output.device)
-        place = (..., _coarser(rows, factor), _coarser(columns, factor))
-        total[place] += output.float() * fade
-        weight[place] += fade
+        region = (..., _coarser(rows, factor), _coarser(columns, factor))
+        total[region] += output.float() * fade
+        weight[region] += fade
 
 
 def _spans(side: int, tiles: Tiles) -> list[slice]:
-    """Tiles along one side, the last one flush with its end; one that is shorter where the side is."""
+    """Tiles along one side: the last one ends where the side ends; a side shorter than a tile is one span."""
     if side <= tiles.size:
         return [slice(0, side)]
     starts = [*range(0, side - tiles.size, tiles.size - tiles.overlap), side - tiles.size]
@@ -92,13 +96,13 @@ def _coarser(span: slice, factor: int) -> slice:
     return slice(span.start // factor, span.stop // factor)
 
 
-def _part(tensor: Tensor, rows: slice, columns: slice, height: int) -> Tensor:
+def _crop(tensor: Tensor, rows: slice, columns: slice, height: int) -> Tensor:
     factor = height // tensor.shape[-2]
     return tensor[..., _coarser(rows, factor), _coarser(columns, factor)]
 
 
-def _room_for(output: Tensor | None, rows: slice, size: tuple[int, int]) -> Tensor | None:
-    """Zeros for the whole of what `output` is a tile of, float32."""
+def _zeros_for(output: Tensor | None, rows: slice, size: tuple[int, int]) -> Tensor | None:
+    """Float32 zeros in the size of the whole map of which `output` is one tile."""
     if output is None:
         return None
     factor = (rows.stop - rows.start) // output.shape[-2]
@@ -107,11 +111,11 @@ def _room_for(output: Tensor | None, rows: slice, size: tuple[int, int]) -> Tens
 
 
 def _fade(span: slice, side: int, overlap: int, factor: int) -> Tensor:
-    """Weight of each pixel of a tile along one side, from 0 at inner edges to 1; 1 at the edges of the image."""
+    """Weight of each pixel of a tile along one side: from 0 at inner edges to 1, and 1 at edges of the image."""
     length, shared = (span.stop - span.start) // factor, overlap / factor
-    thrown_away = shared / 4
-    place = torch.arange(length) + 0.5
-    rise = ((place - thrown_away) / (shared - 2 * thrown_away)).clamp(0, 1)
+    discarded = shared / 4
+    position = torch.arange(length) + 0.5
+    rise = ((position - discarded) / (shared - 2 * discarded)).clamp(0, 1)
     weight = torch.ones(length)
     if span.start > 0:
         weight = torch.minimum(weight, rise)

@@ -1,4 +1,4 @@
-"""Freed memory stays in the process, where the C library can do that."""
+"""Freed memory stays in the process if the C library supports it."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 from prn_pipeline.training import allocator
 from prn_pipeline.training.allocator import keep_freed_memory
 
-#: 24 MB, the size of activations; a neighbour of half the size makes the free memory at the heap's end worth trimming.
+#: Blocks of 24 MB, the size of activations; a neighbour of half that size makes glibc trim the end of the heap.
 PROBE = """
 import ctypes, resource, runpy, sys
 taken = False
@@ -47,7 +47,7 @@ def test_kept_memory_is_not_faulted_in_again() -> None:
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     assert keep_freed_memory.__wrapped__() is False
 

@@ -1,4 +1,4 @@
-"""As many samples at once as memory allows, whatever their size."""
+"""Batches shrink with the size of their samples."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +13,8 @@ from prn_pipeline.training import inference
 from prn_pipeline.training.tiling import Tiles
 
 
-class Counting(nn.Module):
-    """Says what it is told, and remembers how many pixels that were."""
+class PixelCounter(nn.Module):
+    """Returns its input and records the number of pixels."""
 
     def __init__(self, whole: bool) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Counting(nn.Module):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_batch_has_no_more_pixels_than_memory_allows(
+def test_a_batch_has_at_most_max_batch_pixels(
     bright_squares: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     maps = np.random.default_rng(0).normal(size=(5, 128, 128)).astype(np.float16)
@@ -36,8 +36,8 @@ def test_a_batch_has_no_more_pixels_than_memory_allows(
     manifest.attrs = {}
     samples = Samples(manifest, {"logits": ArrayStore(tmp_path / "l.zarr")})
     most = 2 * 128**2
-    monkeypatch.setattr(inference, "MOST_PIXELS", most)
-    network = Counting(whole)
+    monkeypatch.setattr(inference, "MAX_BATCH_PIXELS", most)
+    network = PixelCounter(whole)
     found = inference.predict_logits(network, samples, np.arange(5), ["logits"], 16, Tiles(size=64, overlap=32))
     assert np.concatenate(list(found)) == pytest.approx(maps, abs=2e-3)
     assert max(network.pixels) <= most

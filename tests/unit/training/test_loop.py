@@ -1,4 +1,4 @@
-"""One loop: learns, repeats itself under a seed, goes on after an interruption, keeps the best weights."""
+"""The training loop learns, is reproducible under a seed, resumes after an interruption and keeps the best weights."""
 
 import signal
 import threading
@@ -27,7 +27,7 @@ FAST = {"batch_size": 4, "learning_rate": 0.05, "precision": "fp32"}
 
 
 class Pixelwise(nn.Module):
-    """The smallest network that can tell bright from dark."""
+    """The smallest network that separates bright from dark."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def same(a: TrainingResult, b: TrainingResult) -> bool:
     return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_it_learns_and_tells_every_epoch(bright_squares: Samples, tmp_path: Path) -> None:
+def test_it_learns_and_records_every_epoch(bright_squares: Samples, tmp_path: Path) -> None:
     trained = train(bright_squares, tmp_path / "c", epochs=8)
     assert trained.history["epoch"].tolist() == list(range(1, 9))
     assert list(trained.history) == ["epoch", "train_loss", "val_loss", "val_iou_micro", "learning_rate", "seconds"]
@@ -67,7 +67,7 @@ def test_it_learns_and_tells_every_epoch(bright_squares: Samples, tmp_path: Path
     assert not (tmp_path / "c").exists(), "checkpoints of a finished training are removed"
 
 
-def test_the_best_weights_are_kept_and_not_the_last(bright_squares: Samples, tmp_path: Path) -> None:
+def test_the_best_weights_are_kept_instead_of_the_last(bright_squares: Samples, tmp_path: Path) -> None:
     trained = train(bright_squares, tmp_path / "c", epochs=6, learning_rate=0.3, schedule="constant", gradient_clip=0.0)
     rows = bright_squares.rows(["val"])
     images = torch.from_numpy(bright_squares.array("images", rows)).permute(0, 3, 1, 2)
@@ -94,7 +94,7 @@ class Interrupted(MaskObjective):
         return super().__call__(network, batch)
 
 
-def test_an_interrupted_training_goes_on_where_it_was(bright_squares: Samples, tmp_path: Path) -> None:
+def test_an_interrupted_training_resumes_where_it_stopped(bright_squares: Samples, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="power cut"):
         train(bright_squares, tmp_path / "c", epochs=5, objective=Interrupted("bce"))
     before = Interrupted.steps
@@ -103,38 +103,38 @@ def test_an_interrupted_training_goes_on_where_it_was(bright_squares: Samples, t
     assert Interrupted.steps - before < 5 * 5, "finished epochs are not trained again"
 
 
-class ToldToEnd(MaskObjective):
-    """As Lightning ends a training after SIGTERM."""
+class RaisesSigtermException(MaskObjective):
+    """Ends a training as Lightning does after SIGTERM."""
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         raise SIGTERMException
 
 
-def test_a_training_that_is_told_to_end_does_not_end_well(bright_squares: Samples, tmp_path: Path) -> None:
+def test_a_training_that_sigterm_ends_exits_with_an_error_code(bright_squares: Samples, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        train(bright_squares, tmp_path / "c", objective=ToldToEnd("bce"))
+        train(bright_squares, tmp_path / "c", objective=RaisesSigtermException("bce"))
     assert ended.value.code == 143
 
 
-class Stopped(MaskObjective):
-    """As somebody at the keyboard ends a training."""
+class RaisesKeyboardInterrupt(MaskObjective):
+    """Ends a training as Ctrl-C does."""
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         raise KeyboardInterrupt("by hand")
 
 
-@pytest.mark.parametrize("more", [{}, {"keep_untrained": True, "keep": "best"}], ids=["training", "before it"])
-def test_ctrl_c_stays_what_it_is_and_works_a_second_time(
+@pytest.mark.parametrize("more", [{}, {"keep_untrained": True, "keep": "best"}], ids=["training", "first validation"])
+def test_ctrl_c_raises_keyboard_interrupt_and_works_a_second_time(
     bright_squares: Samples, tmp_path: Path, more: dict[str, Any]
 ) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="by hand"):
-        train(bright_squares, tmp_path / "c", objective=Stopped("bce"), **more)
+        train(bright_squares, tmp_path / "c", objective=RaisesKeyboardInterrupt("bce"), **more)
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_two_runs_of_one_training_do_it_one_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Runs of two refiners on one base model: the first would remove the checkpoints of the second."""
+def test_two_runs_of_one_training_take_turns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise, of two refiners with one base model, the first would remove the checkpoints of the second."""
     order = []
 
     def second() -> None:
@@ -153,24 +153,24 @@ def test_two_runs_of_one_training_do_it_one_after_the_other(tmp_path: Path, capl
         pass
 
 
-class CutInTheEighth(MaskObjective):
-    """Fails once, in the eighth epoch, when earlier ones have been better than the seventh."""
+class FailsInTheEighthEpoch(MaskObjective):
+    """Fails once, in the eighth epoch, after earlier epochs were better than the seventh."""
 
-    seen = 0
+    steps = 0
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         if network.training:
-            CutInTheEighth.seen += 1
-            if CutInTheEighth.seen == 7 * 3 + 2:
+            FailsInTheEighthEpoch.steps += 1
+            if FailsInTheEighthEpoch.steps == 7 * 3 + 2:
                 raise RuntimeError("power cut")
         return super().__call__(network, batch)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "plateau", "one_cycle"])
-def test_an_interrupted_training_ends_as_one_that_was_not(
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(
     bright_squares: Samples, tmp_path: Path, schedule: str
 ) -> None:
-    """Also where the last epoch was not the best, which alone is what Lightning would continue from."""
+    """Even if the last epoch was not the best, which is the only one that Lightning would resume from."""
     settings = {
         "epochs": 10,
         "schedule": schedule,
@@ -181,20 +181,20 @@ def test_an_interrupted_training_ends_as_one_that_was_not(
         "augmentation": {"flips": True, "turns": True, "brightness": 0.2},
     }
     whole = train(bright_squares, tmp_path / "a", **settings)
-    if schedule != "one_cycle":  # which gets better to the end
+    if schedule != "one_cycle":  # which improves until the end
         assert whole.history["val_iou_micro"][:7].idxmax() < 6, "the seventh epoch must not be the best so far"
-    CutInTheEighth.seen = 0
+    FailsInTheEighthEpoch.steps = 0
     with pytest.raises(RuntimeError, match="power cut"):
-        train(bright_squares, tmp_path / "b", objective=CutInTheEighth("bce"), **settings)
-    before = CutInTheEighth.seen
-    continued = train(bright_squares, tmp_path / "b", objective=CutInTheEighth("bce"), **settings)
-    assert CutInTheEighth.seen - before == 3 * 3, "what was trained is not trained again"
+        train(bright_squares, tmp_path / "b", objective=FailsInTheEighthEpoch("bce"), **settings)
+    before = FailsInTheEighthEpoch.steps
+    continued = train(bright_squares, tmp_path / "b", objective=FailsInTheEighthEpoch("bce"), **settings)
+    assert FailsInTheEighthEpoch.steps - before == 3 * 3, "finished epochs are not trained again"
     columns = ["epoch", "train_loss", "val_loss", "val_iou_micro", "learning_rate"]
     assert continued.history[columns].equals(whole.history[columns])
     assert same(continued, whole)
 
 
-def test_a_checkpoint_that_was_cut_off_starts_training_anew(
+def test_a_truncated_checkpoint_restarts_the_training(
     bright_squares: Samples, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "c").mkdir()
@@ -226,7 +226,7 @@ def test_a_plateau_lowers_the_rate_and_returns_to_the_best_weights(bright_square
 @pytest.mark.parametrize(
     ("schedule", "first_below_last"), [("cosine", False), ("one_cycle", False), ("constant", None)]
 )
-def test_schedules_end_where_they_should(
+def test_decaying_schedules_end_low_and_a_constant_one_stays(
     bright_squares: Samples, tmp_path: Path, schedule: str, first_below_last: bool | None
 ) -> None:
     rates = train(bright_squares, tmp_path / "c", epochs=6, schedule=schedule).history["learning_rate"]
@@ -239,7 +239,7 @@ def test_without_validation_every_epoch_is_trained(bright_squares: Samples, tmp_
     assert "val_loss" not in trained.history
 
 
-def test_weights_that_are_not_finite_are_an_error_with_a_remedy(bright_squares: Samples, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_raise_an_error_with_a_remedy(bright_squares: Samples, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lower learning_rate"):
         train(
             bright_squares,
@@ -262,7 +262,7 @@ def test_auto_precision_follows_the_hardware() -> None:
         assert (torch.ones(4, 4) @ torch.ones(4, 4)).dtype == torch.bfloat16
 
 
-def test_a_last_batch_of_one_is_left_out_of_training(bright_squares: Samples) -> None:
+def test_a_last_batch_of_one_sample_is_dropped_in_training(bright_squares: Samples) -> None:
     from prn_pipeline.training.samples import loader
 
     rows = bright_squares.rows(["train"])[:9]
@@ -273,7 +273,7 @@ def test_a_last_batch_of_one_is_left_out_of_training(bright_squares: Samples) ->
     assert samples[0]["inputs"].shape == (3, 64, 64)
 
 
-def test_samples_held_in_memory_are_those_on_disk_and_are_held_only_where_they_fit(
+def test_samples_in_memory_equal_those_on_disk_and_are_held_only_if_they_fit(
     bright_squares: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = np.array([20, 3, 3, 11, 0, 20])
@@ -293,7 +293,7 @@ def test_samples_held_in_memory_are_those_on_disk_and_are_held_only_where_they_f
 def test_an_epoch_may_have_any_number_of_steps(bright_squares: Samples) -> None:
     from prn_pipeline.training.samples import loader
 
-    samples = StoredSamples(bright_squares, bright_squares.rows(["train"]), ARRAYS)  # 12 of them
+    samples = StoredSamples(bright_squares, bright_squares.rows(["train"]), ARRAYS)  # 12 samples
     for steps in (2, 3, 7):
         batches = list(loader(samples, TrainingSettings(batch_size=4, steps_per_epoch=steps), shuffle=True))
         assert [len(batch["inputs"]) for batch in batches] == [4] * steps
@@ -301,7 +301,7 @@ def test_an_epoch_may_have_any_number_of_steps(bright_squares: Samples) -> None:
     assert len(first_pass.unique()) == 12, "every sample is seen once before any is seen twice"
 
 
-def test_an_untrained_network_that_is_the_best_is_kept(bright_squares: Samples, tmp_path: Path) -> None:
+def test_an_untrained_network_is_kept_if_no_epoch_is_better(bright_squares: Samples, tmp_path: Path) -> None:
     harmful = {"learning_rate": 1.0, "optimizer": "sgd", "gradient_clip": 0.0, "schedule": "constant"}
     torch.manual_seed(3)
     kept = train(bright_squares, tmp_path / "c", objective=Flipped("bce"), keep_untrained=True, epochs=2, **harmful)
@@ -312,14 +312,14 @@ def test_an_untrained_network_that_is_the_best_is_kept(bright_squares: Samples, 
 
 
 class Flipped(MaskObjective):
-    """Learns the opposite of the truth, while validation asks for the truth."""
+    """Trains on the inverted masks and validates on the true ones."""
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         wrong = batch | {"masks": 1 - batch["masks"]} if network.training else batch
         return super().__call__(network, wrong)
 
 
-def test_processes_that_load_samples_read_them_for_themselves(bright_squares: Samples) -> None:
+def test_worker_processes_read_samples_themselves(bright_squares: Samples) -> None:
     from prn_pipeline.training.samples import loader
 
     assert TrainingSettings(memory=2).memory_bytes == 2 * 2**30

@@ -1,4 +1,4 @@
-"""Trained modules survive the disk, and mixed-up files are noticed."""
+"""Trained modules load as they were saved, and mixed-up files are detected."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def saved(path: Path) -> PaperRefiner:
     return refiner
 
 
-def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_module_loads_unchanged(tmp_path: Path) -> None:
     refiner = saved(tmp_path / "refiner.safetensors").eval()
     loaded = load_module(tmp_path / "refiner.safetensors", rebuild)
     logits = torch.randn(1, 1, 32, 32)
@@ -41,15 +41,15 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
         load_module(tmp_path / "refiner.safetensors", rebuild)
 
 
-def test_weights_of_another_training_are_noticed(tmp_path: Path) -> None:
+def test_weights_of_another_training_are_rejected(tmp_path: Path) -> None:
     saved(tmp_path / "a.safetensors")
     saved(tmp_path / "b.safetensors")
     (tmp_path / "b.safetensors").rename(tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match="are not the weights that"):
+    with pytest.raises(UserError, match="does not hold the weights that"):
         load_module(tmp_path / "a.safetensors", rebuild)
 
 
-def test_broken_weights_are_an_error_with_a_remedy(tmp_path: Path) -> None:
+def test_damaged_weights_raise_an_error_with_a_remedy(tmp_path: Path) -> None:
     saved(tmp_path / "a.safetensors")
     (tmp_path / "a.safetensors").write_bytes(b"half")
     with pytest.raises(UserError, match="delete both and train again"):

@@ -1,4 +1,4 @@
-"""A training by several processes is that of one process with the same batches."""
+"""A training by several processes equals that of one process with the same batches."""
 
 import json
 import os
@@ -36,19 +36,19 @@ MODEL = BaseModelSettings(architecture="unet", encoder="tu-mobilenetv3_small_050
 
 
 @pytest.fixture(autouse=True)
-def _sent_along() -> Iterator[None]:
-    """Classes of this file, which the other processes cannot import."""
+def _pickle_classes_of_this_file() -> Iterator[None]:
+    """The training processes cannot import this file."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 def train(
-    samples: Samples, folder: Path, processes: int, objective: Any = None, told: list[int] | None = None, **more: Any
+    samples: Samples, folder: Path, processes: int, objective: Any = None, epochs: list[int] | None = None, **more: Any
 ) -> TrainingResult:
     settings = TrainingSettings.model_validate(
         {"epochs": 2, "batch_size": 4, "learning_rate": 0.003, "precision": "fp32", "accelerator": "cpu"}
-        | {"processes": processes, "augmentation": {}, "optimizer": "sgd"}  # adam makes much of rounding
+        | {"processes": processes, "augmentation": {}, "optimizer": "sgd"}  # adam amplifies rounding errors
         | more
     )
     rows = samples.rows(["train"])
@@ -61,15 +61,15 @@ def train(
         settings,
         seed=3,
         checkpoints=folder,
-        listener=None if told is None else lambda epoch, _: told.append(epoch),
+        listener=None if epochs is None else lambda epoch, _: epochs.append(epoch),
     )
 
 
 def test_two_processes_give_the_weights_and_history_of_one(bright_squares: Samples, tmp_path: Path) -> None:
-    told: list[int] = []
+    epochs: list[int] = []
     one = train(bright_squares, tmp_path / "one", 1)
-    two = train(bright_squares, tmp_path / "two", 2, told=told)
-    assert told == [1, 2]
+    two = train(bright_squares, tmp_path / "two", 2, epochs=epochs)
+    assert epochs == [1, 2]
     assert list(two.history) == list(one.history)
     for column in ("epoch", "train_loss", "val_loss", "val_iou_micro", "learning_rate"):
         assert two.history[column].tolist() == pytest.approx(one.history[column].tolist(), rel=2e-3), column
@@ -80,7 +80,7 @@ def test_two_processes_give_the_weights_and_history_of_one(bright_squares: Sampl
     apart = torch.cat([(states[0][name] - states[1][name]).flatten().float() for name in start])
     assert apart.norm() < 0.01 * moved.norm()
     assert not two.network.training
-    assert not list(tmp_path.iterdir()), "nothing is left of a finished training"
+    assert not list(tmp_path.iterdir()), "a finished training leaves no files"
 
 
 class DiesInOneProcess(MaskObjective):
@@ -92,11 +92,11 @@ class DiesInOneProcess(MaskObjective):
         return super().__call__(network, batch)
 
 
-def test_a_process_that_is_killed_ends_all_in_one_error(bright_squares: Samples, tmp_path: Path) -> None:
+def test_a_killed_process_ends_the_others_with_one_error(bright_squares: Samples, tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(UserError, match=r"a training process was killed .*lower batch_size"):
         train(bright_squares, tmp_path / "c", 2, objective=DiesInOneProcess("bce"))
-    assert time.monotonic() - start < 300, "the other one does not wait for it"
+    assert time.monotonic() - start < 300, "the other process does not wait for it"
 
 
 def failed_folder(folder: Path, errors: dict[int, str], failures: list[ProcessFailure]) -> Path:
@@ -179,32 +179,32 @@ def test_an_interrupted_run_ends_its_processes(
     assert not [process for process in psutil.process_iter(["cmdline"]) if folder in (process.info["cmdline"] or [])]
 
 
-class Refuses(MaskObjective):
-    """What a user can mend, found in one process only."""
+class RaisesUserError(MaskObjective):
+    """A user error that occurs in one process only."""
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         if os.environ.get("RANK") == "1":
-            raise UserError("mend this")
+            raise UserError("fix this")
         return super().__call__(network, batch)
 
 
-def test_what_a_process_refuses_is_said_here(bright_squares: Samples, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^mend this$"):
-        train(bright_squares, tmp_path / "c", 2, objective=Refuses("bce"))
+def test_a_user_error_of_a_process_is_raised_by_the_run(bright_squares: Samples, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^fix this$"):
+        train(bright_squares, tmp_path / "c", 2, objective=RaisesUserError("bce"))
 
 
-def test_settings_that_processes_cannot_share_are_refused() -> None:
-    with pytest.raises(ValidationError, match="batch_size 8 cannot be shared by 3 processes: use 6"):
+def test_batches_and_nodes_that_do_not_fit_the_processes_are_rejected() -> None:
+    with pytest.raises(ValidationError, match="batch_size 8 is not divisible by 3 processes: use 6"):
         TrainingSettings(processes=3)
-    with pytest.raises(ValidationError, match="go together"):
+    with pytest.raises(ValidationError, match="several nodes need the host:port"):
         TrainingSettings(nodes=2)
     assert TrainingSettings(nodes=2, processes=2, rendezvous="head:29400").batch_size == 8
 
 
-def test_samples_are_read_by_the_process_that_uses_them(bright_squares: Samples) -> None:
+def test_pickled_samples_are_read_by_the_process_that_uses_them(bright_squares: Samples) -> None:
     rows = np.array([20, 3, 3, 11])
     samples = StoredSamples(bright_squares, rows, ARRAYS, folds=np.arange(4), memory=2**30)
     sent = cloudpickle.dumps(samples)
-    assert len(sent) < 20_000, "rows and paths, no pictures"
+    assert len(sent) < 20_000, "rows and paths, no images"
     again = cloudpickle.loads(sent)
     assert all(torch.equal(again[index][key], samples[index][key]) for index in range(4) for key in samples[0])

@@ -16,7 +16,7 @@ from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.training.channels import channels_first
-from prn_pipeline.training.inference import MOST_PIXELS, WHOLE_OR_TILES, laid_out, ready
+from prn_pipeline.training.inference import DEFAULT_TILES, MAX_BATCH_PIXELS, prepare_for_inference, to_device
 from prn_pipeline.training.precision import best_device
 
 #: Images of the batch that is measured.
@@ -46,8 +46,8 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
         network.eval().cpu()(*(tensor[:1] for tensor in inputs))
-    fast, context = ready(network, device)
-    given = [laid_out(tensor, device) for tensor in inputs]
+    fast, context = prepare_for_inference(network, device)
+    given = [to_device(tensor, device) for tensor in inputs]
     seconds: list[float] = []
     while len(seconds) < REPEATS and sum(seconds) < BUDGET:
         start = time.perf_counter()
@@ -70,8 +70,8 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
         refiner that reads TTA costs so many more passes of the base model.
     """
     side = samples.store_of("images").shape("images")[1]
-    shown = min(side, WHOLE_OR_TILES.size)  # a corner of larger images is measured
-    rows = samples.rows(["test"])[: min(BATCH, max(1, MOST_PIXELS // shown**2))]
+    shown = min(side, DEFAULT_TILES.size)  # a corner of larger images is measured
+    rows = samples.rows(["test"])[: min(BATCH, max(1, MAX_BATCH_PIXELS // shown**2))]
 
     def stored(names: Sequence[str]) -> list[Tensor]:
         whole = [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
