@@ -1,25 +1,25 @@
-# `make run` and `make test` are all a newcomer needs; each sets up .venv from requirements.lock once.
+# Start with `make run` and `make test`. Each sets up .venv from requirements.lock the first time.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 
-# `kedro run` finds `dvc` and `git`, and the tests find `kedro`, on the environment's own path.
+# So that `kedro run` finds `dvc`, and the tests find `kedro`.
 export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test bench results tasks moved costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test bench results tasks domain-shift costs airflow airflow-test lint format coverage clean
 
-# base models that a benchmark trains at a time
+# base models that `prn benchmark` trains at the same time
 JOBS ?= 1
-# processes that tests are run by, each on one core
+# test processes, each on one core
 WORKERS ?= 2
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## create .venv from requirements.lock
 
@@ -30,49 +30,49 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: $(READY) ## the main job on the embedded data set; prints the report's path last
+run: $(READY) ## one run on the embedded data set; prints the path of its report last
 	@kedro run $(if $(PARAMS),--params $(PARAMS))
 
-repro: $(READY) ## the runs of conf/base/benchmark.yml through DVC, stage by stage, only what is stale
+repro: $(READY) ## the stale stages of the runs in conf/base/benchmark.yml, one at a time, through DVC
 	@dvc repro
 
-benchmark: $(READY) ## the same, JOBS base models at a time; a failed run stops no other; then the leaderboard
+benchmark: $(READY) ## the same, JOBS base models at a time, and the leaderboard; a failed run does not stop the others
 	@prn benchmark --jobs $(JOBS)
 
-plan: $(READY) ## which stages a benchmark would run, why, and what they will take
+plan: $(READY) ## which stages `make benchmark` would run, why, and estimates of time and disk space
 	@prn plan
 
-test: $(READY) ## all tests, WORKERS files of them at a time
+test: $(READY) ## all tests, WORKERS test files at a time
 	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile
 
-coverage: $(READY) ## all tests, with the share of lines they run
+coverage: $(READY) ## all tests, and which lines they cover
 	@python -m coverage erase
 	@python -m coverage run -m pytest -q
 	@python -m coverage combine -q
 	@python -m coverage report
 
-bench: $(READY) ## this machine's speed against plain versions, about ten minutes; BENCH="network --no-compile" for a part
+bench: $(READY) ## speed compared with plain implementations, ten minutes; BENCH="network --no-compile" for a part
 	@python -m benchmarks $(BENCH)
 
-results: $(READY) ## the benchmark of docs/results.md and its page, from PRN_DATA_ROOT; hours: JOBS=2 for two at a time
+results: $(READY) ## the runs and tables of docs/results.md, from PRN_DATA_ROOT; hours; JOBS base models at a time
 	@failed=0; for list in paper_protocol untuned six_data_sets; do \
 	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; done; \
 	python -m benchmarks.results_page && exit $$failed
 
-tasks: $(READY) ## several classes and few-shot, from PRN_DATA_ROOT, and their part of docs/results.md; hours
+tasks: $(READY) ## the runs and tables of several classes and few-shot, from PRN_DATA_ROOT; hours
 	@prn benchmark --jobs $(JOBS) --lists benchmarks/lists/classes.yml; failed=$$?; \
 	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/few_shot.yml; failed=$$((failed + $$?)); \
 	python -m benchmarks.tasks_page && exit $$failed
 
-moved: $(READY) ## base models in a world that has moved, refined and fine-tuned; about two hours, from PRN_DATA_ROOT
+domain-shift: $(READY) ## frozen base models under domain shift, refined or fine-tuned, from PRN_DATA_ROOT; about two hours
 	@python -m benchmarks.domain_shift
 
-costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute, alone on the machine
+costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute on an idle machine
 	@python -m benchmarks.costs
 
-airflow: .airflow/.ready ## create .airflow from deploy/airflow/requirements.lock: an environment of its own
+airflow: .airflow/.ready ## create .airflow, a separate environment, from deploy/airflow/requirements.lock
 
-airflow-test: $(READY) .airflow/.ready ## the DAG of deploy/airflow, run twice on a small copy of the project; minutes
+airflow-test: $(READY) .airflow/.ready ## run the DAG of deploy/airflow twice on a small copy of the project; minutes
 	@python -m pytest -q deploy/airflow
 
 .airflow/.ready: deploy/airflow/requirements.lock
