@@ -92,4 +92,4 @@ format: $(READY) ## format and fix
 	@ruff check --fix .
 
 clean: ## remove caches (never data, models or metrics)
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov build
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build
