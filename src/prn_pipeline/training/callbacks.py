@@ -1,9 +1,10 @@
-"""Callbacks of the training loop: history, random state, and the paper's plateau rule."""
+"""Callbacks of the training loop: history, random state, SIGTERM, and the paper's plateau rule."""
 
 from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +76,18 @@ class RngStateCallback(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state of the global generator."""
         torch.set_rng_state(state_dict["torch"])
+
+
+class DefaultSigterm(Callback):
+    """Lets SIGTERM end one of several training processes at once, as it does by default.
+
+    Lightning's own handler starts a collective operation (Lightning-AI/pytorch-lightning#20825). It deadlocks if the
+    signal interrupts the processes in different operations, until the launcher kills them after 30 s.
+    """
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Replace the handler that Lightning has just installed; Lightning restores the original one in the end."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class RestoreBestOnPlateau(Callback):

@@ -16,7 +16,13 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.processes.lightning_shutdown import lightning_shutdown
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.best_weights import LAST, best_checkpoint, initial_state, last_checkpoint, load_best
-from prn_pipeline.training.callbacks import EpochListener, History, RestoreBestOnPlateau, RngStateCallback
+from prn_pipeline.training.callbacks import (
+    DefaultSigterm,
+    EpochListener,
+    History,
+    RestoreBestOnPlateau,
+    RngStateCallback,
+)
 from prn_pipeline.training.distributed_batch_norm import synchronize_batch_norms
 from prn_pipeline.training.distributed_batches import distributed_loader
 from prn_pipeline.training.distributed_task import DistributedTask
@@ -60,14 +66,13 @@ def train_in_this_process(
     # Independent of what building and validating the network has drawn. Each process augments differently.
     pl.seed_everything(seed + topology.rank, workers=True, verbose=False)
     last = job.checkpoints / LAST
+    always = [history, DefaultSigterm()] if topology.is_distributed else [history, RngStateCallback()]
     trainer = pl.Trainer(
         **topology.trainer_arguments(settings),
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_clip or None,
         deterministic="warn",
-        callbacks=_callbacks(
-            settings, best, [history] if topology.is_distributed else [history, RngStateCallback()], val is not None
-        ),
+        callbacks=_callbacks(settings, best, always, val is not None),
         logger=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
