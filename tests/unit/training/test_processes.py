@@ -4,7 +4,10 @@ import json
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -81,6 +84,26 @@ def test_two_processes_give_the_weights_and_history_of_one(bright_squares: Sampl
     assert apart.norm() < 0.01 * moved.norm()
     assert not two.network.training
     assert not list(tmp_path.iterdir()), "a finished training leaves no files"
+
+
+def test_two_nodes_train_one_network(bright_squares: Samples, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The second node is this machine too: it runs the command that the first one logs."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        rendezvous = f"localhost:{free.getsockname()[1]}"
+    caplog.set_level("INFO", logger="prn_pipeline")
+    second_node = threading.Thread(target=run_the_logged_command, args=(caplog,))
+    second_node.start()
+    result = train(bright_squares, tmp_path / "c", 1, nodes=2, rendezvous=rendezvous)
+    second_node.join()
+    assert result.history["epoch"].tolist() == [1, 2]
+    assert not list(tmp_path.iterdir())
+
+
+def run_the_logged_command(log: pytest.LogCaptureFixture) -> None:
+    while not (command := re.search(r"start on each of the other nodes: python (.*)", log.text)):
+        time.sleep(0.1)
+    subprocess.run([sys.executable, *command[1].split()], check=True, capture_output=True)
 
 
 class DiesInOneProcess(MaskObjective):
