@@ -13,7 +13,7 @@ from prn_pipeline.commands.user_errors import as_user_error, check_run, exit_wit
 from prn_pipeline.hooks import ReportPathHooks
 from prn_pipeline.processes.signals import graceful_shutdown
 from prn_pipeline.sweep.failures import noting_failure
-from prn_pipeline.tracking.mlflow_run import closing_runs
+from prn_pipeline.tracking.killed_runs import kill_open_runs
 
 
 @click.group(name="prn_pipeline")
@@ -27,7 +27,7 @@ def _run(**options: Any) -> None:
     assert kedro_run.callback is not None
     if "DVC_STAGE" in os.environ:
         options["params"] = _tracked_by_dvc(options["params"] or {})
-    with graceful_shutdown(), noting_failure(options["params"] or {}, _in_a_few_words), closing_runs():
+    with graceful_shutdown(), noting_failure(options["params"] or {}, _in_a_few_words), kill_open_runs():
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         click.echo(f"\nReport: {ReportPathHooks.written}")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prn_pipeline.data.store.array_store import ArrayStore
-from prn_pipeline.tracking.mlflow_run import flat_metrics
+from prn_pipeline.tracking.metric_names import flat_metrics
 from tests.integration.conftest import mistake_of, run_pipelines
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"

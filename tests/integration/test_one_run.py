@@ -1,7 +1,6 @@
-"""One run, from nothing to a report."""
+"""One run of the whole pipeline, from raw data to the report."""
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,16 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.layout.scopes import SCOPE_OF
 from tests.integration.conftest import SMALL, merged, mistake_of, run_pipelines
 
-CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 BASE = "synthetic_roads/unet_resnet18_small/seed-0"
+METHODS = ["base", "tuned_threshold", "rankseg", "tta", "tta_tuned", "refined", "patch_oracle"]
 
 
 def scores_of(project: Path) -> dict[str, Any]:
-    return json.loads((project / "metrics" / f"{CELL}.json").read_text())
+    return json.loads((project / "metrics" / f"{RUN}.json").read_text())
 
 
-def test_every_artefact_is_there_and_keeps_its_contract(finished: Path) -> None:
+def test_a_run_writes_every_artefact_with_its_shape_and_dtype(finished: Path) -> None:
     data = finished / "data"
     manifest = pd.read_parquet(data / "02_intermediate/synthetic_roads/manifest.parquet")
     assert len(manifest) == 18
@@ -45,7 +45,7 @@ def test_every_artefact_is_there_and_keeps_its_contract(finished: Path) -> None:
             "labels": ((18, 64, 64), "uint8"),
             "thresholds": ((18, 4, 4), "float32"),
         },
-        f"07_model_output/{CELL}/refined.zarr": {"logits": (((manifest.split == "test").sum(), 64, 64), "float16")},
+        f"07_model_output/{RUN}/refined.zarr": {"logits": (((manifest.split == "test").sum(), 64, 64), "float16")},
     }
     for path, arrays in expected.items():
         store = ArrayStore(data / path)
@@ -55,17 +55,18 @@ def test_every_artefact_is_there_and_keeps_its_contract(finished: Path) -> None:
     for path in (
         f"{BASE}/base.safetensors",
         f"{BASE}/base.json",
-        f"{CELL}/refiner.safetensors",
-        f"{CELL}/prn_history.csv",
+        f"{RUN}/refiner.safetensors",
+        f"{RUN}/prn_history.csv",
     ):
         assert (data / "06_models" / path).is_file()
-    assert not list(finished.rglob("*.partial*")), "nothing half-written is left"
+    assert not list(finished.rglob("*.partial*")), "a temporary file is left"
     assert not list((data / "06_models" / "checkpoints").iterdir()), "finished trainings keep no checkpoints"
 
 
-def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
+def test_scores_have_every_method_and_every_metric(finished: Path) -> None:
     scores = scores_of(finished)
     assert list(scores) == [
+        "schema",
         "dataset",
         "base_model",
         "refiner",
@@ -82,11 +83,15 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
         "seconds",
         "memory_mib",
     ]
-    assert list(scores["methods"]) == ["base", "tuned_threshold", "rankseg", "tta", "prn", "patch_oracle"]
+    assert list(scores["methods"]) == METHODS
     measures = {"iou_micro", "iou_macro", "dice", "precision", "recall", "boundary_iou", "mae", "iou_micro_ci95"}
     for method in scores["methods"].values():
         assert measures <= set(method)
-    assert set(scores["gain"]) == {"vs_base", "vs_tuned_threshold", "vs_rankseg", "vs_tta", "images_worse_pct"}
+    assert set(scores["gain"]) == {
+        *(f"vs_{method}" for method in METHODS[:-2]),
+        "vs_best_free",
+        "images_worse_pct",
+    }
     stages = {"ingestion", "base_training", "logit_caching", "pseudo_labelling", "prn_training", "evaluation"}
     assert set(scores["seconds"]) == set(scores["memory_mib"]) == stages
     assert all(mib > 50 for mib in scores["memory_mib"].values())
@@ -100,20 +105,20 @@ def test_the_scores_have_every_method_and_every_measure(finished: Path) -> None:
     assert oracle >= max(scores["methods"][m]["iou_micro"] for m in ("base", "tuned_threshold"))
 
 
-def test_base_scores_equal_those_computed_by_hand_from_the_stores(finished: Path) -> None:
+def test_base_and_refined_iou_equal_those_computed_from_the_stores(finished: Path) -> None:
     manifest = pd.read_parquet(finished / "data/02_intermediate/synthetic_roads/manifest.parquet")
     rows = np.flatnonzero(manifest.split == "test")
     masks = ArrayStore(finished / "data/02_intermediate/synthetic_roads/samples.zarr").read("masks", rows) == 1
     for method, store, chosen in (
         ("base", ArrayStore(finished / f"data/04_feature/{BASE}/logits.zarr"), rows),
-        ("prn", ArrayStore(finished / f"data/07_model_output/{CELL}/refined.zarr"), np.arange(len(rows))),
+        ("refined", ArrayStore(finished / f"data/07_model_output/{RUN}/refined.zarr"), np.arange(len(rows))),
     ):
         predicted = store.read("logits", chosen) > 0
         expected = (predicted & masks).sum() / (predicted | masks).sum()
         assert scores_of(finished)["methods"][method]["iou_micro"] == pytest.approx(expected)
 
 
-def test_test_samples_are_never_labelled(finished: Path) -> None:
+def test_pseudo_labels_exclude_test_samples(finished: Path) -> None:
     maps = pd.read_parquet(finished / f"data/04_feature/{BASE}/map_manifest.parquet")
     labels = ArrayStore(finished / f"data/05_model_input/{BASE}/pseudo_labels.zarr").read("labels", slice(None))
     labelled = (labels != 255).any(axis=(1, 2))
@@ -122,14 +127,14 @@ def test_test_samples_are_never_labelled(finished: Path) -> None:
     assert (maps["seen_in_training"] == (maps["split"] == "train")).all()
 
 
-def test_the_report_is_one_file_with_everything_in_it(finished: Path) -> None:
-    report = (finished / f"data/08_reporting/{CELL}/report.html").read_text()
+def test_the_report_is_one_self_contained_file(finished: Path) -> None:
+    report = (finished / f"data/08_reporting/{RUN}/report.html").read_text()
     assert "synthetic_roads" in report
     assert "http://" not in report.replace("http://www.w3.org", "")
-    assert len(list((finished / f"data/08_reporting/{CELL}/figures").glob("*.png"))) >= 7
+    assert len(list((finished / f"data/08_reporting/{RUN}/figures").glob("*.png"))) >= 7
 
 
-def test_mlflow_has_one_run_for_the_run_and_a_child_for_each_training(finished: Path) -> None:
+def test_mlflow_has_one_run_with_a_child_for_each_training(finished: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("prn_pipeline")
     assert experiment is not None
@@ -143,8 +148,8 @@ def test_mlflow_has_one_run_for_the_run_and_a_child_for_each_training(finished: 
     assert len(run.data.tags["git_commit"]) == 40
     assert run.data.tags["data_identity"].endswith("-64")
     assert run.data.params["run.refiner.detail_width"] == "4"
-    assert run.data.metrics["methods.prn.iou_micro"] == pytest.approx(
-        scores_of(finished)["methods"]["prn"]["iou_micro"]
+    assert run.data.metrics["methods.refined.iou_micro"] == pytest.approx(
+        scores_of(finished)["methods"]["refined"]["iou_micro"]
     )
     assert "gain.vs_base.ci95.0" in run.data.metrics
     epochs = client.get_metric_history(children["train_prn"].info.run_id, "val_iou_micro")
@@ -153,13 +158,15 @@ def test_mlflow_has_one_run_for_the_run_and_a_child_for_each_training(finished: 
     assert {"report.html", "scores.json", "data.json", "figures"} <= artefacts
 
 
-def test_the_database_holds_system_metrics_of_longer_runs(finished: Path) -> None:
-    with sqlite3.connect(finished / "mlflow.db") as database:
-        keys = {key for (key,) in database.execute("select distinct key from metrics")}
-    assert any(key.startswith("system/cpu") for key in keys)
+def test_every_mlflow_run_has_system_metrics_however_short_it_was(finished: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert len(runs) == 3, "the run, and a child for each training"
+    for run in runs:
+        assert "system/cpu_utilization_percentage" in run.data.metrics, run.data.tags["role"]
 
 
-def test_stages_alone_join_the_run_of_what_they_are_shared_by(project: Path) -> None:
+def test_stages_run_one_by_one_join_the_mlflow_run_of_their_scope(project: Path) -> None:
     for stage in SCOPE_OF:
         run_pipelines(project, [stage])
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
@@ -170,7 +177,7 @@ def test_stages_alone_join_the_run_of_what_they_are_shared_by(project: Path) -> 
     assert {role: run.info.run_name for role, run in parents.items()} == {
         "dataset": "synthetic_roads",
         "base": BASE,
-        "run": CELL,
+        "run": RUN,
     }
     trainings = {
         run.data.tags["stage"]: run.data.tags["mlflow.parentRunId"] for run in runs if run not in parents.values()
@@ -180,7 +187,7 @@ def test_stages_alone_join_the_run_of_what_they_are_shared_by(project: Path) -> 
     assert {run.data.tags["data_identity"] for run in parents.values()} == {parents["run"].data.tags["data_identity"]}
 
 
-def test_crossfit_learns_from_maps_of_models_that_have_not_seen_the_image(project: Path) -> None:
+def test_crossfit_trains_the_refiner_on_out_of_fold_maps(project: Path) -> None:
     crossfit = {"logit_caching": {"protocol": "crossfit"}}
     run_pipelines(project, **crossfit)
     maps = pd.read_parquet(project / f"data/04_feature/{BASE}/map_manifest.parquet")
@@ -194,7 +201,7 @@ def test_crossfit_learns_from_maps_of_models_that_have_not_seen_the_image(projec
     assert folds == {"fold-0.safetensors", "fold-1.safetensors", "fold-2.safetensors"}
 
 
-def test_two_runs_from_scratch_give_the_same_scores_to_the_last_digit(finished: Path, project: Path) -> None:
+def test_two_runs_from_scratch_have_identical_scores(finished: Path, project: Path) -> None:
     run_pipelines(project)
     first, second = scores_of(finished), scores_of(project)
     for scores in (first, second):
@@ -204,27 +211,54 @@ def test_two_runs_from_scratch_give_the_same_scores_to_the_last_digit(finished: 
     assert first == second
 
 
-def test_a_val_split_that_no_refiner_can_learn_from_is_refused_before_the_base_model_is_trained(project: Path) -> None:
+def test_a_val_split_too_small_for_the_refiner_is_refused_before_the_base_model_is_trained(project: Path) -> None:
     few = {"synthetic_roads": {"synthetic": {"count": 9}}}
     assert "has 2 groups of images, 3 are needed" in mistake_of(project, datasets=few)
     assert not (project / "data/06_models").exists()
 
 
-def test_a_stage_that_lacks_its_input_says_which_pipeline_makes_it(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"base_model": "few_shot_resnet18"}, "needs labelled images of what to segment"),
+        ({"logit_caching": {"keep": []}}, "reads tta, and logit_caching.keep is"),
+        ({"base_model": "external"}, "reads tta, which base model 'external' of kind maps does not have"),
+    ],
+)
+def test_a_refused_run_leaves_no_mlflow_run(project: Path, parameters: dict[str, Any], message: str) -> None:
+    assert message in mistake_of(project, **parameters)
+    assert mlflow_runs(project) == []
+
+
+def test_a_refiner_refused_for_a_small_val_split_leaves_no_mlflow_run_where_samples_exist(project: Path) -> None:
+    few = {"synthetic_roads": {"synthetic": {"count": 9}}}
+    run_pipelines(project, ["ingestion"], datasets=few)
+    before = mlflow_runs(project)
+    assert "has 2 groups of images, 3 are needed" in mistake_of(project, ["prn_training"], datasets=few)
+    assert mlflow_runs(project) == before
+
+
+def mlflow_runs(project: Path) -> list[str]:
+    """Ids of all MLflow runs of the project."""
+    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return sorted(run.info.run_id for run in client.search_runs(experiments))
+
+
+def test_a_stage_without_its_input_names_the_pipeline_to_run(project: Path) -> None:
     with pytest.raises(Exception, match="samples") as caught:
         run_pipelines(project, ["prn_training"])
-    mistake = as_user_error(caught.value)
-    assert "samples.zarr: run the pipeline" in str(mistake)
+    assert "samples.zarr: run the pipeline" in str(as_user_error(caught.value))
 
 
-def test_maps_of_other_samples_are_refused(finished: Path, project: Path) -> None:
+def test_maps_made_from_other_samples_are_refused(finished: Path, project: Path) -> None:
     run_pipelines(project, ["ingestion"], datasets={"synthetic_roads": {"synthetic": {"seed": 5}}})
     (project / "data/04_feature").symlink_to(finished / "data/04_feature")
     with pytest.raises(UserError, match="was not made from the samples"):
         run_pipelines(project, ["pseudo_labelling"])
 
 
-def test_a_name_set_in_a_parameters_file_would_miss_the_catalogs_paths_and_is_refused(project: Path) -> None:
+def test_a_run_name_in_a_parameters_file_is_refused_because_catalog_paths_ignore_it(project: Path) -> None:
     (project / "conf" / "local" / "parameters.yml").write_text("refiner: prn_paper\n")
     bootstrap_project(project)
     with (

@@ -22,7 +22,8 @@ from prn_pipeline.commands.benchmark import by_reason
 from prn_pipeline.commands.user_errors import as_user_error, check_run, report_user_errors
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting.leaderboard import BenchmarkRun
-from prn_pipeline.tracking.mlflow_run import closing_runs, flat_metrics
+from prn_pipeline.tracking.killed_runs import kill_open_runs
+from prn_pipeline.tracking.metric_names import flat_metrics
 from tests.unit.test_parameters import PROJECT
 
 
@@ -145,7 +146,7 @@ def test_a_server_that_is_away_keeps_neither_the_exit_code_nor_the_signals(monke
     monkeypatch.setattr(mlflow, "active_run", object)
     monkeypatch.setattr(mlflow, "end_run", end_run)
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), closing_runs():
+    with pytest.raises(KeyboardInterrupt), kill_open_runs():
         raise KeyboardInterrupt
     assert heard == ["KILLED"]
     assert signal.getsignal(signal.SIGTERM) is before

@@ -13,7 +13,7 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import LEADERBOARD
 from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, read_runs
 from prn_pipeline.sweep.lists import Lists
-from prn_pipeline.tracking.mlflow_run import NO_NAME
+from prn_pipeline.tracking.metric_names import metric_name
 from prn_pipeline.tracking.provenance import software
 
 
@@ -43,7 +43,7 @@ def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]
             f"gain.{s.dataset}.{s.base_model}.{s.method}": s.gain.mean for s in made.standings if s.kind != "bound"
         }
         found = gains | {f"rank.{method}": rank for method, rank in made.ranking.ranks.items()}
-        mlflow.log_metrics({NO_NAME.sub("_", name): value for name, value in found.items() if math.isfinite(value)})
+        mlflow.log_metrics({metric_name(name): value for name, value in found.items() if math.isfinite(value)})
 
 
 def track_if_possible(made: Leaderboard, page: Path, tracking: Mapping[str, str], say: Callable[[str], None]) -> None:

@@ -1,1 +1,1 @@
-"""What MLflow records of a run, and what a stage costs."""
+"""What MLflow records of a run, which code and data made it, and what each of its stages cost."""

@@ -1,9 +1,9 @@
-"""What a training tells MLflow while it runs."""
+"""Metrics of a training's epochs, logged while it runs."""
 
 import mlflow
 
 
 def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
-    """Metrics of one epoch, to the active run; nothing when tracking is off."""
+    """Log the metrics of one epoch to the active MLflow run; do nothing if there is none."""
     if mlflow.active_run() is not None:
         mlflow.log_metrics(metrics, step=epoch)

@@ -1,18 +1,12 @@
-"""MLflow's view of a run: one run, found again by every stage of it, with a child run a training.
-
-Stages that runs share, in processes of their own, have runs of their own: one a data set, one a base model.
-"""
+"""The MLflow run of one run or of stages that runs share: found again by every process, with a child per training."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import re
-import signal
 import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,51 +17,49 @@ import yaml
 
 from prn_pipeline.data.store.sample_store import IDENTITY
 from prn_pipeline.layout.scopes import SCOPES, scope_path
+from prn_pipeline.tracking.metric_names import flat_metrics
 from prn_pipeline.tracking.provenance import git_commit
+from prn_pipeline.tracking.system_metrics import enable_system_metrics, log_final_sample
 
-#: Seconds between two system metrics: a training of a minute should show a curve.
-SAMPLING_SECONDS = 5
-
-for _chatty in (mlflow, kedro_mlflow):  # importing them sets INFO, which tells of every monitor and resolver
-    logging.getLogger(_chatty.__name__).setLevel(logging.WARNING)
-
+for _library in (mlflow, kedro_mlflow):  # both set INFO at import, which logs every monitor and resolver
+    logging.getLogger(_library.__name__).setLevel(logging.WARNING)
 
 logger = logging.getLogger(__name__)
 
+#: Parameters that are libraries of named blocks; `run` holds the blocks that were chosen from them.
+LIBRARIES = ("datasets", "base_models", "refiners")
+
 
 class MlflowRun:
-    """The MLflow run of one run, or of what runs share.
+    """The MLflow run of one scope.
 
-    Stages may run in processes of their own (DVC). They share a run when names, git commit and parameters are the same.
+    The stages of a run may run in processes of their own (DVC). They join the same MLflow run if their names, git
+    commit and parameters are the same.
 
     Args:
         parameters: validated, with `run`.
         project: root of the repository.
-        scope: of `scopes.SCOPES`: "run", or what the stages of this process are shared by.
+        scope: a key of `scopes.SCOPES`: "run", or the scope that shares the stages of this process.
     """
 
     def __init__(self, parameters: dict[str, Any], project: Path, scope: str = "run") -> None:
         self._project = project
         self._scope = scope
-        names = {name: parameters["run"]["names"][name] for name in SCOPES[scope]}
-        self.name = scope_path(scope, names)
-        self._names = names
-        libraries = ("datasets", "base_models", "refiners")  # `run` has what was chosen from them
-        used = {name: value for name, value in parameters.items() if name not in libraries}
-        settings = json.dumps(used, sort_keys=True)
+        self._names = {name: parameters["run"]["names"][name] for name in SCOPES[scope]}
+        self.name = scope_path(scope, self._names)
+        settings = json.dumps({k: v for k, v in parameters.items() if k not in LIBRARIES}, sort_keys=True)
         self._key = {
             "role": scope,
             scope: self.name,
             "git_commit": git_commit(project),
             "parameters_sha256": hashlib.sha256(settings.encode()).hexdigest(),
         }
-        self._tags = {**self._key, **{name: str(value) for name, value in names.items()}}
+        self._tags = {**self._key, **{name: str(value) for name, value in self._names.items()}}
         self._child: str | None = None
-        mlflow.enable_system_metrics_logging()
-        mlflow.set_system_metrics_sampling_interval(SAMPLING_SECONDS)
+        enable_system_metrics()
 
     def find(self, experiment: str) -> str | None:
-        """Id of the newest run of the same at this commit with these parameters, if there is one."""
+        """Id of the newest MLflow run with the same names, commit and parameters; None if there is none."""
         query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in self._key.items())
         runs = mlflow.search_runs(
             experiment_names=[experiment], filter_string=query, max_results=1, output_format="list"
@@ -75,30 +67,37 @@ class MlflowRun:
         return runs[0].info.run_id if runs else None
 
     def describe(self) -> None:
-        """Tag the active run with what it is."""
+        """Tag the active MLflow run with scope, names, commit and parameters."""
         if mlflow.active_run() is not None:
             mlflow.set_tags(self._tags)
 
     def start_child(self, name: str) -> None:
-        """A nested run for one training, with the run's tags."""
+        """Start a nested MLflow run for one training, with the tags of its parent."""
         if mlflow.active_run() is not None:
             self._child = mlflow.start_run(
                 run_name=name, nested=True, tags={**self._tags, "role": "training", "stage": name}
             ).info.run_id
 
     def end_child(self, status: str) -> None:
-        """Close the nested run."""
+        """End the nested run, if it is the active one; `status` is FINISHED or FAILED."""
         active = mlflow.active_run()
         if active is not None and active.info.run_id == self._child:
+            if status == "FINISHED":
+                log_final_sample()
             mlflow.end_run(status)
         self._child = None
 
     def log_result(self, dataset: str, data: Any) -> None:
-        """Log a saved artefact that a reader of the run wants to see: identity, scores, report, figures."""
+        """Log an artefact that a reader of the MLflow run needs: data identity, scores, promotion, report or figures.
+
+        Args:
+            dataset: name in the catalog; other names are ignored.
+            data: what was saved or loaded.
+        """
         if mlflow.active_run() is None:
             return
         if dataset == "manifest":
-            self._log_data(data)
+            _log_data(data)
         elif dataset == "scores":
             mlflow.log_metrics(flat_metrics(data))
             mlflow.log_dict(data, "scores.json")
@@ -111,24 +110,19 @@ class MlflowRun:
             for name, picture in data.items():
                 _log_bytes(picture, f"figures/{name}.png")
 
-    def _log_data(self, manifest: pd.DataFrame) -> None:
-        splits = {split: int(count) for split, count in manifest["split"].value_counts().items()}
-        mlflow.set_tag("data_identity", manifest.attrs[IDENTITY])
-        mlflow.log_dict({"identity": manifest.attrs[IDENTITY], "samples": splits}, "data.json")
-
     def log_lock(self, running: Collection[str]) -> None:
-        """Tag the run with the hashes that DVC has on record, and keep the lock itself.
+        """Log dvc.lock, and tag the MLflow run with the hashes it has of the artefacts this process has read.
 
         Args:
-            running: stages of this process: what DVC knows of them is of their last run.
+            running: stages of this process. Their entries in dvc.lock are of an earlier run, so they are left out.
         """
         lock = self._project / "dvc.lock"
         if mlflow.active_run() is None or not lock.is_file():
             return
         try:
             stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
-        except (yaml.YAMLError, AttributeError, TypeError):  # another stage of DVC is writing it just now
-            logger.info("dvc.lock cannot be read at the moment: this run gets no hashes")
+        except (yaml.YAMLError, AttributeError, TypeError):  # another stage of DVC is writing the file
+            logger.info("dvc.lock is being written by another process: no hashes are logged to this MLflow run")
             return
         mlflow.log_artifact(str(lock))
         mlflow.set_tags(
@@ -137,58 +131,21 @@ class MlflowRun:
                 for stage, recorded in stages.items()
                 if stage.partition("@")[0] not in running
                 for out in (recorded or {}).get("outs", [])
-                if self._is_below(out["path"])
+                if self._contains(out["path"])
             }
         )
 
-    def _is_below(self, path: str) -> bool:
-        """Whether an artefact is of this run's scope, or of one that it builds on."""
-        above = [scope_path(scope, self._names) for scope in list(SCOPES)[: list(SCOPES).index(self._scope) + 1]]
+    def _contains(self, path: str) -> bool:
+        """Whether an artefact belongs to this scope, or to a wider scope that it builds on."""
+        wider = [scope_path(scope, self._names) for scope in list(SCOPES)[: list(SCOPES).index(self._scope) + 1]]
         places = (str(Path(path).parent), str(Path(path).with_suffix("")))  # scores are named after their run
-        return any(place.endswith(f"/{one}") for place in places for one in above)
+        return any(place.endswith(f"/{one}") for place in places for one in wider)
 
 
-@contextmanager
-def closing_runs() -> Iterator[None]:
-    """Close what is open as KILLED where the process is told to end: Kedro's hooks hear of errors alone.
-
-    Whoever tells it twice is not heard meanwhile, or a run that was left open would be closed as finished.
-    """
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            while mlflow.active_run() is not None:
-                mlflow.end_run("KILLED")
-        except Exception as error:  # whatever a server that is away raises: the exit code tells what matters
-            logger.warning("MLflow could not be told that its runs have ended: %s", error)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        raise
-
-
-#: What a metric's name may not hold.
-NO_NAME = re.compile(r"[^\w.\- :/]")
-
-
-def flat_metrics(scores: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Numbers of the scores JSON by dotted name, lists by position: `gain.vs_base.ci95.0`; matrices are left out.
-
-    What MLflow allows in no name, as names of classes may have it, becomes an underscore.
-    """
-    flat: dict[str, float] = {}
-    for key, value in scores.items():
-        name = prefix + NO_NAME.sub("_", str(key))
-        if isinstance(value, dict):
-            flat |= flat_metrics(value, f"{name}.")
-        elif isinstance(value, list):
-            numbers = [(position, item) for position, item in enumerate(value) if isinstance(item, int | float)]
-            flat |= {f"{name}.{position}": float(item) for position, item in numbers}
-        elif isinstance(value, int | float) and key != "seed":
-            flat[name] = float(value)
-    return flat
+def _log_data(manifest: pd.DataFrame) -> None:
+    splits = {split: int(count) for split, count in manifest["split"].value_counts().items()}
+    mlflow.set_tag("data_identity", manifest.attrs[IDENTITY])
+    mlflow.log_dict({"identity": manifest.attrs[IDENTITY], "samples": splits}, "data.json")
 
 
 def _log_bytes(content: bytes, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Time and memory of each stage on this machine: kept beside the reports, read by them and by plans."""
+"""Time and memory of each stage on this machine, stored beside the reports; reports and plans read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kedro.pipeline.node import Node
 
 from prn_pipeline.layout.scopes import SCOPE_OF
 
-#: Seconds between two looks at the memory in use.
+#: Seconds between two samples of the memory in use.
 INTERVAL = 0.2
 MIB = 2**20
 
@@ -22,12 +22,12 @@ Costs = dict[str, dict[str, float]]
 
 
 def catalog_entry(stage: str) -> str:
-    """Name of the catalog entry that holds a stage's costs: {stage: {"seconds", "memory_mib"}}."""
+    """Catalog entry that holds a stage's costs as {stage: {"seconds", "memory_mib"}}."""
     return f"{SCOPE_OF[stage]}_costs"
 
 
 def spent_so_far(costs: Costs) -> dict[str, dict[str, float]]:
-    """Seconds and MiB of each stage before reporting, by the keys of the scores JSON: seconds, memory_mib."""
+    """Costs of the stages before reporting under the keys of the scores JSON: {"seconds": {stage: s}, "memory_mib": ...}."""
     return {
         amount: {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}
         for amount in ("seconds", "memory_mib")
@@ -37,8 +37,8 @@ def spent_so_far(costs: Costs) -> dict[str, dict[str, float]]:
 class StageCostHooks:
     """Keeps the catalog entries `dataset_costs`, `base_costs` and `run_costs` up to date.
 
-    A stage's time goes from its first node's start to its last output saved, because streams are computed while they
-    are saved. Its memory is the largest resident size of this process meanwhile.
+    The time of a node ends when its last output is saved, because streams are computed while they are saved. The time
+    of a stage is the sum over its nodes; its memory is the largest resident size of this process meanwhile.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class StageCostHooks:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Remember which stage each node belongs to."""
+        """Note which stage each node belongs to."""
         self._catalog = catalog
         self._spent = {}
         self._stage_of = {node.name: stage_of(node) for node in pipeline.nodes}
@@ -63,7 +63,7 @@ class StageCostHooks:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Write down what the stage has cost so far."""
+        """Save what the stage has cost so far."""
         stage = self._stage_of.get(node.name)
         if stage not in SCOPE_OF or self._catalog is None:
             return
@@ -78,12 +78,12 @@ class StageCostHooks:
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Stop watching."""
+        """Stop sampling the memory."""
         self._stop()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Stop watching."""
+        """Stop sampling the memory."""
         self._stop()
 
     def _stop(self) -> None:
@@ -93,12 +93,12 @@ class StageCostHooks:
 
 
 def stage_of(node: Node) -> str:
-    """Name of the pipeline folder that the node's function lives in."""
+    """Name of the pipeline folder that contains the node's function."""
     return node.func.__module__.split(".")[-2]
 
 
 class PeakMemory:
-    """The largest resident size of this process, in MiB, since it was made."""
+    """The largest resident size of this process in MiB since the object was created."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
@@ -108,12 +108,12 @@ class PeakMemory:
 
     @property
     def mib(self) -> float:
-        """So far."""
+        """The peak so far."""
         self._largest = max(self._largest, self._now())
         return self._largest
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop sampling."""
         self._done.set()
 
     def _watch(self) -> None:

@@ -1,0 +1,33 @@
+"""MLflow runs of a process that is interrupted or terminated end as KILLED."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlflow
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def kill_open_runs() -> Iterator[None]:
+    """End open MLflow runs as KILLED when Ctrl-C, SIGTERM or `sys.exit` ends the block; Kedro calls no hook then.
+
+    Further signals are ignored meanwhile: MLflow would end a run that is still open at exit as FINISHED.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while mlflow.active_run() is not None:
+                mlflow.end_run("KILLED")
+        except Exception as error:  # any error of a server that is away: the process's exit code matters more
+            logger.warning("the open MLflow runs could not be ended as KILLED: %s", error)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        raise

@@ -1,0 +1,95 @@
+"""Kedro hooks that open, describe and close the MLflow runs of a process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from prn_pipeline.layout.scopes import widest_scope
+from prn_pipeline.tracking.mlflow_run import MlflowRun
+from prn_pipeline.tracking.stage_costs import stage_of
+from prn_pipeline.tracking.system_metrics import log_final_sample
+
+#: Input of the node that trains fold models.
+PROTOCOL = "params:logit_caching.protocol"
+#: Parameters of `kedro run` that select a part of the pipelines.
+SELECTIONS = ("pipeline_names", "tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
+
+
+class TrackingHooks:
+    """One MLflow run per run, with a child run for every training; stages that runs share have MLflow runs of their own.
+
+    kedro-mlflow starts and ends the MLflow run. Hooks marked `tryfirst` act before it does, those marked `trylast` after.
+    """
+
+    def __init__(self) -> None:
+        self._run: MlflowRun | None = None
+        self._context: KedroContext | None = None
+
+    @hook_impl(trylast=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the context, in which kedro-mlflow has set up the tracking server."""
+        self._context = context
+
+    @hook_impl(tryfirst=True, specname="before_pipeline_run")
+    def choose_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Name the MLflow run; where this process runs some of the stages, continue the run that has the others."""
+        assert self._context is not None
+        scope = widest_scope(stage_of(node) for node in pipeline.nodes)
+        self._run = MlflowRun(self._context.params, Path(self._context.project_path), scope)
+        config = self._context.mlflow.tracking  # type: ignore[attr-defined]
+        config.run.name = self._run.name
+        config.run.id = None if _runs_all_stages(run_params) else self._run.find(config.experiment.name)
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self) -> None:
+        """Tag the MLflow run that kedro-mlflow has started."""
+        assert self._run is not None
+        self._run.describe()
+
+    @hook_impl(trylast=True)
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
+        """Start a child run for a training; protocol holdout has no fold models to train."""
+        if self._run is not None and "training" in node.tags and inputs.get(PROTOCOL) != "holdout":
+            self._run.start_child(node.name)
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self, node: Node) -> None:
+        """Finish the child run of a training."""
+        if self._run is not None and "training" in node.tags:
+            self._run.end_child("FINISHED")
+
+    @hook_impl(tryfirst=True)
+    def on_node_error(self, node: Node) -> None:
+        """Mark the child run of a training as failed."""
+        if self._run is not None and "training" in node.tags:
+            self._run.end_child("FAILED")
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log results as they appear."""
+        if self._run is not None:
+            self._run.log_result(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Log which data a stage works on, also where another process has ingested it."""
+        if self._run is not None and dataset_name == "manifest":
+            self._run.log_result(dataset_name, data)
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Log the hashes that DVC has and the last sample of system metrics, before kedro-mlflow ends the run."""
+        if self._run is not None:
+            self._run.log_lock({stage_of(node) for node in pipeline.nodes})
+            log_final_sample()
+
+
+def _runs_all_stages(run_params: dict[str, Any]) -> bool:
+    selected = [value for selection in SELECTIONS if (value := run_params.get(selection))]
+    return selected in ([], [["__default__"]])
