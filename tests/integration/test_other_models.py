@@ -48,7 +48,7 @@ def test_maps_on_disk_are_refined_and_measured_like_those_of_a_model(finished: P
 def test_what_cannot_be_done_with_maps_alone_is_said_before_anything_runs(project: Path) -> None:
     for changes, message in (
         ({"refiner": "prn"}, "refiner 'prn' reads tta, .*'external'.*prn_maps"),
-        ({"logit_caching": {"protocol": "crossfit"}}, "crossfit trains one base model a fold"),
+        ({"logit_caching": {"protocol": "crossfit"}}, "crossfit trains one base model per fold"),
     ):
         assert re.search(message, mistake_of(project, **EXTERNAL | changes))
     assert not (project / "data/02_intermediate").exists()
@@ -72,4 +72,4 @@ def test_a_module_is_run_as_it_is(project: Path) -> None:
     )
     found = scores(project, "brightness/prn")
     assert found["cost"]["base"]["parameters"] == 3
-    assert set(found["methods"]) >= {"base", "tta", "prn"}
+    assert set(found["methods"]) >= {"base", "tta", "refined"}

@@ -7,8 +7,9 @@ import pandas as pd
 import torch
 
 from prn_pipeline.data.store.array_store import ArrayStore
-from prn_pipeline.io import ModuleDataset
-from prn_pipeline.serving import Predictor, PredictorSettings
+from prn_pipeline.io.modules import ModuleDataset
+from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.training.precision import multiplies_bf16
 
 BASE = "synthetic_roads/unet_resnet18_small"

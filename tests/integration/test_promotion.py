@@ -15,11 +15,10 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.tracking import MlflowClient
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.io import PredictorDataset
+from prn_pipeline.io.predictor import PredictorDataset
 from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import BROKEN, CHAMPION, ChampionChangedError, Registry
-from prn_pipeline.serving import Predictor
-from prn_pipeline.serving.predictor import Item
+from prn_pipeline.serving.predictor import Item, Predictor
 from tests.integration.conftest import merged, mistake_of, run_pipelines
 from tests.unit.serving.conftest import random_predictor
 
@@ -46,9 +45,9 @@ def promote(project: Path, **parameters: Any) -> dict[str, Any]:
 
 def shift_refiner(project: Path, by: float) -> None:
     """Another model: the shift that its guard adds to all logits."""
-    from prn_pipeline.io import ModuleDataset
+    from prn_pipeline.io.modules import ModuleDataset
 
-    stored = ModuleDataset(filepath=str(project / REFINER), kind="refiner")
+    stored = ModuleDataset(filepath=str(project / REFINER), rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
     refiner = stored.load()
     with torch.no_grad():
         refiner.trusted[-1] += by  # type: ignore[operator, index]
