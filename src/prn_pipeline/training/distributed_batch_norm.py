@@ -1,4 +1,4 @@
-"""Batch norms that normalise by the full batch of all processes."""
+"""Batch norms that normalize by the full batch of all processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def synchronize_batch_norms(network: nn.Module, device: torch.device) -> nn.Modu
 class _CpuSyncBatchNorm(nn.BatchNorm2d):
     """Mean and variance over the equally long parts of all processes, on a CPU: torch's SyncBatchNorm needs a GPU.
 
-    `drop` and `act` belong to timm's layers, which normalise and activate in one module.
+    `drop` and `act` belong to timm's layers, which normalize and activate in one module.
     """
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
@@ -46,10 +46,10 @@ class _CpuSyncBatchNorm(nn.BatchNorm2d):
         centred = values - mean[:, None, None]
         variance = _mean_over_processes(centred.square().mean((0, 2, 3)))
         self._update_running_statistics(mean.detach(), variance.detach(), maps[:, 0].numel() * dist.get_world_size())
-        normalised = centred * (variance + self.eps).rsqrt()[:, None, None]
+        normalized = centred * (variance + self.eps).rsqrt()[:, None, None]
         if self.affine:
-            normalised = normalised * self.weight[:, None, None] + self.bias[:, None, None]
-        return normalised.to(maps.dtype)
+            normalized = normalized * self.weight[:, None, None] + self.bias[:, None, None]
+        return normalized.to(maps.dtype)
 
     def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
