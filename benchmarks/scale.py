@@ -16,7 +16,7 @@ from benchmarks.machine import describe, use_cores
 from benchmarks.results_page import replace_between
 from benchmarks.stage_case import BASE_MODEL, CONF, REFINER, conf, without_training
 from benchmarks.stage_inputs import open_stores, write_stores
-from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by, write_parts
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays, write_deferred_arrays
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.data.store.array_store import write_arrays
@@ -39,8 +39,8 @@ GIB, TIB = 2**30, 2**40
 
 def write(path: Path, make: Any, rows: int, engine: EngineSettings) -> None:
     """A store, by whoever the engine says."""
-    arrays = made_by(engine, make, rows, {})
-    write_parts(path, arrays) if isinstance(arrays, DeferredArrays) else write_arrays(path, arrays)
+    arrays = deferred_arrays(engine, make, rows, {})
+    write_deferred_arrays(path, arrays) if isinstance(arrays, DeferredArrays) else write_arrays(path, arrays)
 
 
 def logit_caching(folder: Path, engine: EngineSettings) -> None:

@@ -1,10 +1,10 @@
-"""Array stores in the catalog."""
+"""Stores of arrays in the catalog."""
 
 from typing import Any
 
 from kedro.io import AbstractDataset
 
-from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, write_parts
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, write_deferred_arrays
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.locations import location
 
@@ -19,7 +19,7 @@ class ArrayStoreDataset(AbstractDataset[ArrayStream | DeferredArrays, ArrayStore
     def save(self, data: ArrayStream | DeferredArrays) -> None:
         """Write the arrays; the old store stays until the new one is complete."""
         if isinstance(data, DeferredArrays):
-            write_parts(self._filepath, data)
+            write_deferred_arrays(self._filepath, data)
         else:
             write_arrays(self._filepath, data)
 

@@ -1,4 +1,4 @@
-"""Tables, JSON, text and pictures in the catalog, each replaced in one step or not at all."""
+"""Tables, JSON, text and pictures in the catalog, each written atomically."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ Out = TypeVar("Out")
 
 
 class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
-    """A file, or a folder that appears whole or not at all."""
+    """A file or a folder, written atomically."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = location(filepath)
@@ -27,7 +27,7 @@ class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
 
     def _existing(self) -> Path:
         if not is_complete(self._filepath):
-            raise UserError(f"no file {self._filepath}: run the pipeline that makes it first")
+            raise UserError(f"no file {self._filepath}: run the pipeline that makes it")
         return self._filepath
 
     def _exists(self) -> bool:
@@ -59,14 +59,14 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
-    """A table in which an empty field is missing, and the id of a sample is what it is: 007, or NA."""
+    """A table whose empty fields are missing values; sample ids stay text, also `007` and `NA`."""
     columns = pd.read_csv(file, nrows=0).columns
     missing: dict[Hashable, list[str]] = {name: [""] for name in columns if name != "sample_id"}
     return pd.read_csv(file, dtype={"sample_id": str}, keep_default_na=False, na_values=missing)
 
 
 class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):
-    """A JSON object; with `default`, what a missing file stands for."""
+    """A JSON object; a missing file is read as `default` if that is given."""
 
     def __init__(
         self, *, filepath: str, default: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
@@ -94,7 +94,7 @@ class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):
 
 
 class TextDataset(FileDataset[str, str]):
-    """A text such as an HTML page, UTF-8."""
+    """A text file such as an HTML page, UTF-8."""
 
     def save(self, data: str) -> None:
         """Write the text."""
@@ -107,10 +107,10 @@ class TextDataset(FileDataset[str, str]):
 
 
 class FiguresDataset(FileDataset[dict[str, bytes], dict[str, bytes]]):
-    """A folder of PNG files, by name."""
+    """A folder of PNG files: name without extension -> encoded picture."""
 
     def save(self, data: dict[str, bytes]) -> None:
-        """Write all pictures, replacing the folder."""
+        """Replace the folder by one with these pictures."""
         with atomic_write(self._filepath) as temporary:
             temporary.mkdir()
             for name, picture in data.items():

@@ -13,9 +13,9 @@ from prn_pipeline.training.module_files import load_module, save_module
 
 
 class ModuleDataset(AbstractDataset[nn.Module, nn.Module]):
-    """One module: `filepath` (.safetensors) and its .json.
+    """One module: weights at `filepath` (.safetensors), settings in the .json file beside it.
 
-    `rebuild` names the function that makes the module from its settings: `package.module:function`.
+    `rebuild` names the function that builds the module from its settings: `package.module:function`.
     """
 
     def __init__(self, *, filepath: str, rebuild: str, metadata: dict[str, Any] | None = None) -> None:
@@ -39,7 +39,7 @@ class ModuleDataset(AbstractDataset[nn.Module, nn.Module]):
 
 
 class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Module]]):
-    """Modules by name in one folder, which may be empty (a note in it says why)."""
+    """Modules by name in one folder. It may hold none; a note in the folder explains that."""
 
     NOTE = "README.txt"
 
@@ -53,7 +53,7 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
         with atomic_write(self._filepath) as temporary:
             temporary.mkdir()
             (temporary / self.NOTE).write_text(
-                f"{len(data)} models: one a fold with protocol crossfit, none with holdout.\n"
+                f"{len(data)} models: one per fold with protocol crossfit, none with holdout.\n"
             )
             for name, module in data.items():
                 settings = module.settings.model_dump(mode="json")  # type: ignore[union-attr, operator]
@@ -62,7 +62,7 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
     def load(self) -> dict[str, nn.Module]:
         """Rebuild all modules, in eval mode."""
         if not self._exists():
-            raise UserError(f"no models at {self._filepath}: run the pipeline base_training first")
+            raise UserError(f"no models at {self._filepath}: run the pipeline base_training")
         return {file.stem: load_module(file, self._rebuild) for file in sorted(self._filepath.glob("*.safetensors"))}
 
     def _exists(self) -> bool:

@@ -9,10 +9,10 @@ class PredictorDataset(FileDataset[Predictor, Predictor]):
     """A predictor's folder."""
 
     def save(self, data: Predictor) -> None:
-        """Write the folder, which appears whole or not at all."""
+        """Write the folder atomically."""
         data.save(self._filepath)
 
     def load(self) -> Predictor:
-        """Read it."""
+        """Load the predictor."""
         with local_copy(self._existing()) as folder:
             return Predictor.load(folder)

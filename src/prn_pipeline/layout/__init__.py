@@ -1,1 +1,1 @@
-"""Where artefacts lie and what they are named by: the same words for the catalog, DVC, reports and plans."""
+"""Where artefacts lie and which names they have: shared by the catalog, DVC, reports and plans."""

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: Data sets, one folder or link each: where DVC looks for them.
+#: Data sets, one folder or link each; DVC looks for them here.
 RAW_DATA = Path("data/01_raw")
-#: Scores JSON of every run, in folders of its names.
+#: Scores JSON of every run, in folders named after its data set, base model and refiner.
 METRICS = Path("metrics")
-#: Reports, and everything else that people read.
+#: Reports, and everything else that is written for people.
 REPORTS = Path("data/08_reporting")
 #: Output of the stages that `prn benchmark` and `prn retrain` start.
 STAGE_LOGS = REPORTS / "benchmark"
 LEADERBOARD = REPORTS / "leaderboard"
-#: What the last `prn retrain` did, for programs.
+#: Machine-readable report of the last `prn retrain`.
 RETRAIN_REPORT = REPORTS / "retrain.json"
-#: Held by `prn benchmark` and `prn retrain`. The operating system frees it with the process; the file itself stays.
+#: Locked by `prn benchmark` and `prn retrain`. The operating system releases the lock when the process ends; the file
+#: stays.
 PROJECT_LOCK = REPORTS / "retrain.lock"
-#: In the folder of a scope's reports: what each stage took.
+#: In the folder of a scope's reports: time and memory of each stage.
 STAGE_COSTS = "stage_costs.json"
-#: In the folder of a scope's reports: what went wrong when one of its stages last failed; removed when it succeeds.
+#: In the folder of a scope's reports: the error of the stage that failed last; removed when that stage succeeds.
 FAILURE = "failure.json"
 #: In a run's folder of reports.
 PROMOTION, REPORT = "promotion.json", "report.html"

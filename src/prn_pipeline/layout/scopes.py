@@ -1,18 +1,18 @@
-"""What runs share: which names a stage's artefacts belong to."""
+"""Scopes: the names that identify the artefacts of a stage, and so which runs share them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-#: Scope -> names that tell one from another, in the order of the catalog's paths.
+#: Scope -> names that identify it, in the order of the catalog's paths.
 SCOPES = {
     "dataset": ("dataset",),
     "base": ("dataset", "base_model", "seed"),
     "run": ("dataset", "base_model", "refiner", "seed"),
 }
 
-#: Stage -> scope, in the order of a run. Runs that agree in a scope's names share what its stages make.
+#: Stage -> scope, in the order of a run. Runs with the same names of a scope share the artefacts of its stages.
 SCOPE_OF = {
     "ingestion": "dataset",
     "base_training": "base",
@@ -25,7 +25,7 @@ SCOPE_OF = {
 
 
 def widest_scope(stages: Iterable[str]) -> str:
-    """The scope that all of these stages' artefacts belong to; "run" for no stage, or one that is not known."""
+    """The scope whose names identify the artefacts of all these stages; "run" for no stage or an unknown one."""
     found = [SCOPE_OF.get(stage, "run") for stage in stages]
     return max(found, key=list(SCOPES).index, default="run")
 
@@ -35,7 +35,7 @@ def stage_address(stage: str, names: Mapping[str, Any]) -> str:
 
     Args:
         stage: a key of `SCOPE_OF`.
-        names: those of the stage's scope, in the order of `SCOPES`; others are left out.
+        names: at least those of the stage's scope; others are ignored.
     """
     return f"{stage}@{'-'.join(str(names[name]) for name in SCOPES[SCOPE_OF[stage]])}"
 

@@ -17,7 +17,7 @@ import zarr
 from kedro.io import DatasetError
 from upath import UPath
 
-from prn_pipeline.data.execution.deferred_arrays import made_by
+from prn_pipeline.data.execution.deferred_arrays import deferred_arrays
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
 from prn_pipeline.data.store.locations import location
@@ -73,7 +73,9 @@ def test_a_table_keeps_its_identity(bucket: str) -> None:
 
 def test_modules_come_back(bucket: str) -> None:
     module, logits = refiner(), torch.randn(1, 1, 32, 32)
-    one = ModuleDataset(filepath=f"{bucket}/refiner.safetensors", rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
+    one = ModuleDataset(
+        filepath=f"{bucket}/refiner.safetensors", rebuild="prn_pipeline.refinement.registry:rebuild_refiner"
+    )
     one.save(module)
     assert torch.equal(one.load()(logits), module(logits))
     folder = ModuleFolderDataset(filepath=f"{bucket}/folds", rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
@@ -171,14 +173,16 @@ def numbers(rows: np.ndarray) -> Iterator[Batch]:
 def test_several_processes_write_one_store(bucket: str) -> None:
     dask = EngineSettings(kind="dask", workers=2, shards=1)
     for name, engine in (("plain", EngineSettings()), ("parts", dask)):
-        ArrayStoreDataset(filepath=f"{bucket}/{name}.zarr").save(made_by(engine, numbers, 100, {"a": 1}))
+        ArrayStoreDataset(filepath=f"{bucket}/{name}.zarr").save(deferred_arrays(engine, numbers, 100, {"a": 1}))
     assert objects(f"{bucket}/parts.zarr") == objects(f"{bucket}/plain.zarr")
     assert len(objects(f"{bucket}/plain.zarr")) == 2 + 4
 
 
 def test_a_bucket_that_is_not_there_is_said_at_once(bucket: str) -> None:
     with pytest.raises(DatasetError, match="there is no bucket s3://elsewhere"):
-        JsonDataset.from_config("scores", {"type": "prn_pipeline.io.JsonDataset", "filepath": "s3://elsewhere/a.json"})
+        JsonDataset.from_config(
+            "scores", {"type": "prn_pipeline.io.files.JsonDataset", "filepath": "s3://elsewhere/a.json"}
+        )
 
 
 def test_a_storage_that_does_not_answer_says_what_to_check(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,9 @@ def test_a_json_default_stands_for_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_modules_come_back_in_eval_mode(tmp_path: Path) -> None:
-    dataset = ModuleDataset(filepath=str(tmp_path / "refiner.safetensors"), rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
+    dataset = ModuleDataset(
+        filepath=str(tmp_path / "refiner.safetensors"), rebuild="prn_pipeline.refinement.registry:rebuild_refiner"
+    )
     module, logits = refiner(), torch.randn(1, 1, 32, 32)
     dataset.save(module)
     loaded = dataset.load()
@@ -70,7 +72,9 @@ def test_modules_come_back_in_eval_mode(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_modules_may_be_empty_and_drops_old_ones(tmp_path: Path) -> None:
-    dataset = ModuleFolderDataset(filepath=str(tmp_path / "folds"), rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
+    dataset = ModuleFolderDataset(
+        filepath=str(tmp_path / "folds"), rebuild="prn_pipeline.refinement.registry:rebuild_refiner"
+    )
     dataset.save({"fold-0": refiner(), "fold-1": refiner()})
     assert sorted(dataset.load()) == ["fold-0", "fold-1"]
     dataset.save({})
@@ -93,8 +97,8 @@ def test_array_stores_come_back(tmp_path: Path) -> None:
         (TextDataset, {"filepath": "r.html"}),
         (FiguresDataset, {"filepath": "figures"}),
         (ArrayStoreDataset, {"filepath": "s.zarr"}),
-        (ModuleDataset, {"filepath": "m.safetensors", "kind": "refiner"}),
-        (ModuleFolderDataset, {"filepath": "folds", "kind": "refiner"}),
+        (ModuleDataset, {"filepath": "m.safetensors", "rebuild": "prn_pipeline.refinement.registry:rebuild_refiner"}),
+        (ModuleFolderDataset, {"filepath": "folds", "rebuild": "prn_pipeline.refinement.registry:rebuild_refiner"}),
     ],
 )
 def test_a_missing_artefact_names_its_file_and_what_to_run(

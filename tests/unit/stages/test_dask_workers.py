@@ -1,9 +1,10 @@
-"""Stages by Dask's workers: the same bytes and scores as by one process, also when workers die."""
+"""Stages on Dask workers give the bytes and scores of one process, also when workers die."""
 
+import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
-from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by, write_parts
+from prn_pipeline.data.execution.dask_engine import DaskEngine
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays, write_deferred_arrays
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import LOCAL, EngineSettings, RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, Batch, write_arrays
@@ -33,26 +35,34 @@ from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 
 LENGTH, SIDE = 150, 32
+#: Seconds that a test waits for a process before it fails: far more than a busy machine needs.
+PATIENCE = 120
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """As workers have: the sums of a convolution depend on how many threads share it."""
+    """Workers have one thread each, and the sums of a convolution depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
 
+def cluster_of(workers: int, threads: int = 1) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers, threads_per_worker=threads, dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR
+    )
+
+
 @pytest.fixture(scope="module")
 def workers() -> Iterator[EngineSettings]:
-    """Two processes behind an address; a task makes one shard."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+    """Two processes behind an address; a task computes one shard."""
+    with cluster_of(2) as cluster:
         yield EngineSettings(kind="dask", address=cluster.scheduler_address, shards=1)
 
 
 def stored_samples(folder: Path, classes: int = 1) -> Samples:
-    """Images of noise, masks of squares or of class ids; half of them test."""
+    """Images of noise, masks of squares or of class ids; half of them are test samples."""
     rng = np.random.default_rng(0)
     masks = np.repeat(np.repeat(rng.integers(0, max(2, classes), (LENGTH, 4, 4), np.uint8), 8, 1), 8, 2)
     images = np.clip(masks[..., None] * 90 + rng.integers(0, 80, (LENGTH, SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
@@ -70,9 +80,11 @@ def contents(store: Path) -> dict[str, bytes]:
 
 
 def written(folder: Path, arrays: ArrayStream | DeferredArrays) -> Path:
-    store = folder / ("plain.zarr" if isinstance(arrays, ArrayStream) else "parts.zarr")
-    write_arrays(store, arrays) if isinstance(arrays, ArrayStream) else write_parts(store, arrays)
-    return store
+    if isinstance(arrays, DeferredArrays):
+        write_deferred_arrays(folder / "dask.zarr", arrays)
+        return folder / "dask.zarr"
+    write_arrays(folder / "local.zarr", arrays)
+    return folder / "local.zarr"
 
 
 @pytest.mark.parametrize("classes", [1, 3])
@@ -87,15 +99,15 @@ def test_maps_labels_and_scores_are_the_same_to_the_last_bit(
         BaseModelSettings(architecture="unet", encoder="tu-mobilenetv3_small_050", classes=classes)
     ).eval()
 
-    def both(name: str, make: Any, rows: int, together: int) -> ArrayStore:
+    def both(name: str, make: Any, rows: int, maps_per_image: int) -> ArrayStore:
         folder = tmp_path / name
-        plain, parts = (
-            written(folder, made_by(engine, make, rows, {IDENTITY: "noise"}, together))
+        local, dask = (
+            written(folder, deferred_arrays(engine, make, rows, {IDENTITY: "noise"}, maps_per_image))
             for engine in (EngineSettings(), workers)
         )
-        assert len(contents(plain)) > 3
-        assert contents(plain) == contents(parts), name
-        return ArrayStore(parts)
+        assert len(contents(local)) > 3
+        assert contents(local) == contents(dask), name
+        return ArrayStore(dask)
 
     keep = ["tta"] if classes == 1 else []
     cached = both("maps", partial(cached_maps, samples, maps, {"base": base}, 4, keep, Tiles()), len(maps), classes)
@@ -105,99 +117,141 @@ def test_maps_labels_and_scores_are_the_same_to_the_last_bit(
     refiner = build_refiner(read_settings({"width": 4, "grid": 2, "residual": True})).eval()
     refined = both("refined", partial(refined_maps, stores, rows, refiner, 4, Tiles()), len(rows), classes)
 
-    def evaluated(settings: EngineSettings) -> tuple[list[float], pd.DataFrame, dict[str, Any]]:
-        besides = task_metrics("saliency" if classes == 1 else "multiclass", ["a", "b", "c"][:classes])
+    def evaluated(settings: EngineSettings) -> tuple[dict[Any, list[float]], pd.DataFrame, dict[str, Any]]:
+        metrics = task_metrics("saliency" if classes == 1 else "multiclass", ["a", "b", "c"][:classes])
         with open_engine(settings) as engine:
             thresholds = tune_thresholds(stores, maps, engine)
-            measured = measure(stores, refined, rows, thresholds, 8, None, besides, engine)
-        return thresholds, measured, score_methods(measured, 100, 0, besides)
+            measured = measure(stores, refined, rows, thresholds, 8, None, metrics, engine)
+        return thresholds, measured, score_methods(measured, thresholds, 100, 0, metrics)
 
-    plain, parts = evaluated(EngineSettings()), evaluated(workers)
-    assert parts[0] == plain[0]
-    pd.testing.assert_frame_equal(parts[1], plain[1], check_exact=True)
-    assert parts[2] == plain[2]
-    assert len(plain[1]) > 100
+    local, dask = evaluated(EngineSettings()), evaluated(workers)
+    assert dask[0] == local[0]
+    pd.testing.assert_frame_equal(dask[1], local[1], check_exact=True)
+    assert dask[2] == local[2]
+    assert len(local[1]) > 100
 
 
 def numbers(rows: np.ndarray) -> Iterator[Batch]:
     yield {"numbers": rows.astype(np.int64)[:, None]}
 
 
-def numbers_or_death(note: Path, deaths: int, rows: np.ndarray) -> Iterator[Batch]:
-    """Kills its own process as it makes row 40, so many times."""
+def numbers_or_death(deaths_folder: Path, deaths: int, rows: np.ndarray) -> Iterator[Batch]:
+    """Kills its own process at row 40, the first `deaths` times."""
     if 40 in rows:
-        died = len(list(note.iterdir()))
+        died = len(list(deaths_folder.iterdir()))
         if died < deaths:
-            (note / str(died)).touch()
+            (deaths_folder / str(died)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
     yield from numbers(rows)
 
 
-def test_a_part_whose_worker_is_killed_is_made_by_another(tmp_path: Path, workers: EngineSettings) -> None:
-    note = tmp_path / "note"
-    note.mkdir()
-    plain = written(tmp_path, made_by(EngineSettings(), numbers, 200, {}))
-    killed = written(tmp_path, made_by(workers, partial(numbers_or_death, note, 1), 200, {}))
-    assert len(list(note.iterdir())) == 1, "a worker did die"
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder in which workers leave files for the test and for one another."""
+    (tmp_path / "notes").mkdir()
+    return tmp_path / "notes"
+
+
+def test_another_worker_computes_the_rows_of_a_killed_one(tmp_path: Path, notes: Path, workers: EngineSettings) -> None:
+    plain = written(tmp_path, deferred_arrays(EngineSettings(), numbers, 200, {}))
+    killed = written(tmp_path, deferred_arrays(workers, partial(numbers_or_death, notes, 1), 200, {}))
+    assert len(list(notes.iterdir())) == 1, "a worker did die"
     assert contents(killed) == contents(plain)
 
 
-def test_a_part_that_kills_every_worker_is_one_error_and_leaves_the_old_store(
-    tmp_path: Path, workers: EngineSettings
+def test_rows_that_kill_every_worker_are_one_error_and_leave_the_old_store(
+    tmp_path: Path, notes: Path, workers: EngineSettings
 ) -> None:
-    note = tmp_path / "note"
-    note.mkdir()
-    old = contents(written(tmp_path, made_by(workers, numbers, 10, {})))
-    with pytest.raises(UserError, match=r"workers died that had rows \d+ to \d+ to do.*memory.*nothing was replaced"):
-        written(tmp_path, made_by(workers, partial(numbers_or_death, note, 99), 200, {}))
-    assert contents(tmp_path / "parts.zarr") == old
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["note", "parts.zarr"]
+    old = contents(written(tmp_path, deferred_arrays(workers, numbers, 10, {})))
+    with pytest.raises(UserError, match=r"workers died with rows \d+ to \d+.*memory.*nothing was replaced"):
+        written(tmp_path, deferred_arrays(workers, partial(numbers_or_death, notes, 99), 200, {}))
+    assert contents(tmp_path / "dask.zarr") == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dask.zarr", "notes"]
 
 
-def failing(rows: np.ndarray) -> Iterator[Batch]:
+def failing(error: type[Exception], rows: np.ndarray) -> Iterator[Batch]:
     yield from numbers(rows)
     if rows[0] > 40:
-        raise UserError("the network gives NaN")
+        raise error("the network gives NaN")
 
 
-def test_what_a_part_raises_is_raised_here(tmp_path: Path, workers: EngineSettings) -> None:
-    with pytest.raises(UserError, match="gives NaN"):
-        written(tmp_path, made_by(workers, failing, 200, {}))
+@pytest.mark.parametrize("error", [UserError, ValueError, OSError])
+def test_an_error_on_a_worker_is_raised_here(tmp_path: Path, workers: EngineSettings, error: type[Exception]) -> None:
+    with pytest.raises(error, match="gives NaN"):
+        written(tmp_path, deferred_arrays(workers, partial(failing, error), 200, {}))
     assert not list(tmp_path.iterdir())
 
 
-def slow_first(part: RowRange) -> tuple[RowRange, int]:
-    time.sleep(0.3 if part[0] == 0 else 0)
-    return part, os.getpid()
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
-def test_workers_of_this_machine_need_no_address_and_answer_in_order() -> None:
+def failing_beside_another(notes: Path, rows: np.ndarray) -> Iterator[Batch]:
+    """Fails in the first rows as soon as the last rows have begun; those go on writing for a while."""
+    if rows[0] == 0 and len(rows) > 1:
+        wait_until((notes / "begun").exists)
+        raise UserError("the network gives NaN")
+    yield from numbers(rows[:32])
+    if len(rows) > 1:
+        (notes / "begun").touch()
+        time.sleep(1)
+        yield from numbers(rows[32:])
+        (notes / "ended").touch()
+
+
+def test_an_error_is_raised_after_all_workers_have_stopped_writing(tmp_path: Path, notes: Path) -> None:
+    # Two threads of one worker always run the two ranges at once; Dask may give both to one of two workers.
+    with cluster_of(1, threads=2) as cluster:
+        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, shards=2)
+        with pytest.raises(UserError, match="gives NaN"):
+            written(tmp_path, deferred_arrays(settings, partial(failing_beside_another, notes), 128, {}))
+    assert (notes / "ended").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+def range_and_process(notes: Path, row_range: RowRange) -> tuple[RowRange, int]:
+    """The first range is done after one that another process computes."""
+    process = str(os.getpid())
+    if row_range[0] == 0:
+        wait_until(lambda: any(note.name != process for note in notes.iterdir()))
+    (notes / process).touch()
+    return row_range, os.getpid()
+
+
+def test_workers_of_this_machine_need_no_address_and_answer_in_order(notes: Path) -> None:
     with open_engine(EngineSettings(kind="dask", workers=2, shards=1)) as engine:
-        parts = engine.parts(32 * 12)
-        answers = list(engine.run(slow_first, parts))
-    assert [part for part, _ in answers] == parts == [(row, row + 32) for row in range(0, 384, 32)]
+        row_ranges = engine.row_ranges(32 * 12)
+        answers = list(engine.run(partial(range_and_process, notes), row_ranges))
+    assert [row_range for row_range, _ in answers] == row_ranges == [(row, row + 32) for row in range(0, 384, 32)]
     processes = {process for _, process in answers}
     assert os.getpid() not in processes
     assert len(processes) == 2
-    assert list(LOCAL.run(lambda part: part, parts)) == parts
+    assert list(LOCAL.run(lambda row_range: row_range, row_ranges)) == row_ranges
 
 
-def test_few_parts_are_under_way_at_a_time(workers: EngineSettings) -> None:
+def unchanged(row_range: RowRange) -> RowRange:
+    return row_range
+
+
+def test_few_row_ranges_are_submitted_at_a_time(workers: EngineSettings) -> None:
     taken: list[RowRange] = []
 
     def counted() -> Iterator[RowRange]:
-        for part in ((row, row + 1) for row in range(100)):
-            taken.append(part)
-            yield part
+        for row_range in ((row, row + 1) for row in range(100)):
+            taken.append(row_range)
+            yield row_range
 
     with open_engine(workers) as engine:
-        answers = engine.run(slow_first, counted())
+        answers = engine.run(unchanged, counted())
         next(answers)
         assert len(taken) < 10
         assert len(list(answers)) == 99
 
 
-def test_an_address_where_nobody_answers_is_one_error() -> None:
+def test_an_address_where_no_scheduler_answers_is_one_error() -> None:
     settings = EngineSettings(kind="dask", address="tcp://127.0.0.1:9", worker_timeout=1)
     with (
         pytest.raises(UserError, match=r"no Dask scheduler at engine.address = tcp://127.0.0.1:9"),
@@ -207,20 +261,16 @@ def test_an_address_where_nobody_answers_is_one_error() -> None:
 
 
 def test_a_scheduler_without_workers_is_one_error() -> None:
-    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
-        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, worker_timeout=1)
-        later = settings.model_copy(update={"worker_timeout": 30})
-        with pytest.raises(UserError, match="has no worker"), open_engine(settings):
+    with cluster_of(0) as cluster:
+        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, worker_timeout=PATIENCE)
+        impatient = settings.model_copy(update={"worker_timeout": 5})  # also to connect
+        with pytest.raises(UserError, match="has no worker after 5 s"), open_engine(impatient):
             pass
         cluster.scale(1)
-        with open_engine(later) as engine:
-            assert next(engine.run(slow_first, [(1, 2)]))[0] == (1, 2)
         with open_engine(settings) as engine:
-            answers = engine.run(_sleep, [(1, 2)])
+            assert next(engine.run(unchanged, [(1, 2)])) == (1, 2)
+        with Client(cluster, timeout=PATIENCE) as client:
             cluster.scale(0)
-            with pytest.raises(UserError, match="no worker has answered"):
-                next(answers)
-
-
-def _sleep(part: RowRange) -> None:
-    time.sleep(8)
+            wait_until(lambda: not client.nthreads())
+            with pytest.raises(UserError, match="has had no worker for 5 s"):
+                next(DaskEngine(client, impatient).run(unchanged, [(1, 2)]))

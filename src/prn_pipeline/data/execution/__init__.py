@@ -1,1 +1,1 @@
-"""Who does the work of a stage: this process, or Dask's workers."""
+"""Engines: where the work of a stage is done, in this process or by Dask workers."""

@@ -1,4 +1,4 @@
-"""Parts on Dask's workers: few at a time, so that neither the scheduler nor this process holds more than it must."""
+"""Row ranges on Dask workers: few at a time, so that neither the scheduler nor this process holds many results."""
 
 from __future__ import annotations
 
@@ -7,31 +7,30 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 from typing import Any
 
 import cloudpickle
-import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from distributed import Client, Future, KilledWorker, get_worker, wait
 
 from prn_pipeline.data.execution.settings import EngineSettings, Result, RowRange, whole_shards
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-#: Parts a worker that are submitted and not yet handed on: one that is worked on, others that wait.
+#: Row ranges for each worker that are submitted and whose results are not yet used: one is computed, the others wait.
 RANGES_PER_WORKER = 3
-#: Seconds between two looks whether any worker is left.
-LOOK_AGAIN = 2.0
-GIB = 2**30
+#: Seconds between two checks whether the scheduler still has workers.
+CHECK_WORKERS = 2.0
+#: Seconds between two checks on a worker whether cancelled work has ended.
+CHECK_CANCELLED = 0.05
 
 
 class DaskEngine:
     """The workers of one scheduler.
 
-    A part whose worker dies is given to another one. A part that several workers have died with is an error; the
-    scheduler counts the parts that wait at a worker as it counts the one that is worked on, so the error may name a
-    neighbour of the part that killed it.
+    When a worker dies, another one computes its row range. A range with which several workers have died is an error.
+    The scheduler blames every range that waits at a worker when it dies, so the error may name a neighbour of the
+    range that killed it.
 
     Args:
         client: of the scheduler.
@@ -42,39 +41,40 @@ class DaskEngine:
         self._client = client
         self._settings = settings
 
-    def parts(self, rows: int, together: int = 1) -> list[RowRange]:
+    def row_ranges(self, rows: int, maps_per_image: int = 1) -> list[RowRange]:
         """See `Engine`."""
-        return whole_shards(rows, together, self._settings.shards)
+        return whole_shards(rows, maps_per_image, self._settings.shards)
 
-    def run(self, work: Callable[[RowRange], Result], parts: Iterable[RowRange]) -> Iterator[Result]:
+    def run(self, work: Callable[[RowRange], Result], row_ranges: Iterable[RowRange]) -> Iterator[Result]:
         """See `Engine`.
 
         Raises:
-            UserError: workers die of a part, or are all gone, or so is the scheduler; and what `work` raises.
+            UserError: a row range killed its workers, no workers are left, or the scheduler is gone. What `work`
+                raises is raised here too.
         """
-        # A task and not scattered data: when the worker that holds it dies, the scheduler makes it again.
+        # A task and not scattered data: when the worker that holds it dies, the scheduler computes it again.
         shared = self._client.submit(cloudpickle.loads, cloudpickle.dumps(work), pure=False)
         submitted: list[tuple[RowRange, Future]] = []
-        coming = iter(parts)
+        waiting = iter(row_ranges)
         try:
             while True:
                 room = RANGES_PER_WORKER * max(1, len(self._client.nthreads())) - len(submitted)
-                for part in itertools.islice(coming, max(0, room)):
-                    submitted.append((part, self._client.submit(_done, shared, part, pure=False)))
+                for row_range in itertools.islice(waiting, max(0, room)):
+                    submitted.append((row_range, self._client.submit(_compute, shared, row_range, pure=False)))
                 if not submitted:
                     return
-                self._until_done(submitted[0][1])
-                part, future = submitted.pop(0)
-                yield _result(future, part)
+                self._wait_for(submitted[0][1])
+                row_range, future = submitted.pop(0)
+                yield _result(future, row_range)
         finally:
-            self._client.cancel([shared, *(future for _, future in submitted)])
+            self._cancel(shared, [future for _, future in submitted])
 
-    def _until_done(self, future: Future) -> None:
-        """Wait, but not for ever where nobody is left to do it."""
+    def _wait_for(self, future: Future) -> None:
+        """Wait until a future is done; give up when there have been no workers for `worker_timeout`."""
         deserted: float | None = None
         while not future.done():
             try:
-                wait([future], timeout=LOOK_AGAIN)
+                wait([future], timeout=CHECK_WORKERS)
             except TimeoutError:
                 if self._client.nthreads():
                     deserted = None
@@ -82,70 +82,63 @@ class DaskEngine:
                 deserted = deserted or time.monotonic()
                 if time.monotonic() - deserted > self._settings.worker_timeout:
                     raise UserError(
-                        f"no worker has answered at {self._client.scheduler.address} for"
+                        f"the Dask scheduler at {self._client.scheduler.address} has had no worker for"
                         f" {self._settings.worker_timeout:.0f} s: start some (`dask worker ADDRESS`) and run again"
                     ) from None
 
+    def _cancel(self, shared: Future, futures: list[Future]) -> None:
+        """Cancel all tasks, and wait until workers have ended those that were running.
 
-def _done(work: Callable[[RowRange], Result], part: RowRange) -> Result:
-    return work(part)
+        Dask forgets a cancelled task at once, but its thread goes on: it would write into a store that the caller
+        already removes or replaces. A task that is pinned to the worker and submitted after the cancellation can see
+        when the worker has forgotten them too.
+        """
+        unfinished = [future.key for future in futures if not future.done()]
+        self._client.cancel([shared, *futures])
+        if not unfinished or self._client.status != "running":
+            return
+        try:
+            checks = {
+                address: self._client.submit(_until_forgotten, unfinished, workers=[address], priority=1, pure=False)
+                for address in self._client.nthreads()
+            }
+            while checks:
+                try:
+                    wait(list(checks.values()), timeout=CHECK_WORKERS)
+                    return
+                except TimeoutError:
+                    alive = self._client.nthreads()
+                    checks = {address: check for address, check in checks.items() if address in alive}
+        except (OSError, CancelledError):
+            logger.debug("the Dask scheduler is gone, and its workers with it", exc_info=True)
 
 
-def _result(future: Future, part: RowRange) -> Any:
+def _compute(work: Callable[[RowRange], Result], row_range: RowRange) -> Result | UserError:
     try:
-        return future.result()
+        return work(row_range)
+    except UserError as error:
+        return error  # a value: Dask would log the traceback of an exception on the terminal of the worker
+
+
+def _until_forgotten(keys: list[str]) -> None:
+    tasks = get_worker().state.tasks
+    while any(key in tasks for key in keys):
+        time.sleep(CHECK_CANCELLED)
+
+
+def _result(future: Future, row_range: RowRange) -> Any:
+    try:
+        result = future.result()
     except KilledWorker as error:
         raise UserError(
-            f"{error.allowed_failures + 1} Dask workers died that had rows {part[0]} to {part[1]} to do; the likely"
-            " reason is memory: raise engine.memory, lower engine.workers or the stage's batch_size; nothing was"
+            f"{error.allowed_failures + 1} Dask workers died with rows {row_range[0]} to {row_range[1]}; the likely"
+            " reason is memory: raise engine.memory, or lower engine.workers or the stage's batch_size; nothing was"
             " replaced"
         ) from error
     except (CancelledError, OSError) as error:
         if isinstance(error, OSError) and future.status == "error":
-            raise  # the work's own
-        raise UserError(f"the Dask scheduler is gone: start it and run again ({error})") from error
-
-
-@contextmanager
-def dask_engine(settings: EngineSettings) -> Iterator[DaskEngine]:
-    """Workers of a scheduler that runs somewhere, or some on this machine that end with the context."""
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": f"{GIB}B"}):
-        if settings.address is not None:
-            with _client_of(settings.address, settings.worker_timeout) as client:
-                yield DaskEngine(client, settings)
-            return
-        limit = "auto" if settings.memory is None else int(settings.memory * GIB)
-        with (
-            LocalCluster(
-                n_workers=settings.workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=limit,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.ERROR,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            logger.info("%d Dask workers on this machine", settings.workers)
-            yield DaskEngine(client, settings)
-
-
-@contextmanager
-def _client_of(address: str, worker_timeout: float) -> Iterator[Client]:
-    try:
-        client = Client(address, timeout=worker_timeout)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UserError(
-            f"no Dask scheduler at engine.address = {address} ({error}): start one with `dask scheduler`, or set the"
-            " address to null for workers on this machine"
-        ) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=worker_timeout)
-        except TimeoutError as error:
-            raise UserError(
-                f"the Dask scheduler at {address} has no worker after {worker_timeout:.0f} s: start some with"
-                f" `dask worker {address} --nthreads 1`"
-            ) from error
-        logger.info("%d Dask workers at %s", len(client.nthreads()), address)
-        yield client
+            raise  # by the work itself
+        raise UserError(f"the Dask scheduler is gone ({error}): start it and run again") from error
+    if isinstance(result, UserError):
+        raise result
+    return result

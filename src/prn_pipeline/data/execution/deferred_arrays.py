@@ -1,4 +1,4 @@
-"""Arrays that several processes make, each its own shards of the store."""
+"""Arrays that several processes compute; each process writes its own shards of the store."""
 
 from __future__ import annotations
 
@@ -22,64 +22,66 @@ ArrayFactory = Callable[[np.ndarray], Iterable[Batch]]
 
 @dataclass(frozen=True)
 class DeferredArrays:
-    """Arrays on their way to disk, part by part; `ArrayStream` is the same for one process.
+    """Arrays that an engine computes while they are stored; `ArrayStream` is the equivalent for one process.
 
     Attributes:
-        make: the rows that it is asked for; can be pickled.
-        rows: of the store.
-        engine: who makes them.
-        together: so many neighbours belong to one image.
+        make: computes the rows that it is given; can be pickled.
+        rows: number of rows of the store.
+        engine: settings of the engine that calls `make`.
+        maps_per_image: neighbouring rows that belong to one image.
         attributes: JSON-serialisable facts, stored with the arrays.
     """
 
     make: ArrayFactory
     rows: int
     engine: EngineSettings
-    together: int = 1
+    maps_per_image: int = 1
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def made_by(
-    engine: EngineSettings, make: ArrayFactory, rows: int, attributes: dict[str, Any], together: int = 1
+def deferred_arrays(
+    engine: EngineSettings, make: ArrayFactory, rows: int, attributes: dict[str, Any], maps_per_image: int = 1
 ) -> ArrayStream | DeferredArrays:
-    """Arrays of `rows` rows, to be made while they are stored."""
+    """Arrays of `rows` rows that are computed while they are stored; see `DeferredArrays`."""
     if engine.kind == "local":
         return ArrayStream(make(np.arange(rows)), attributes)
-    return DeferredArrays(make, rows, engine, together, attributes)
+    return DeferredArrays(make, rows, engine, maps_per_image, attributes)
 
 
-def write_parts(path: Path, arrays: DeferredArrays) -> None:
-    """Write all parts to `path`, replacing what is there only when all of them have been written.
+def write_deferred_arrays(path: Path, arrays: DeferredArrays) -> None:
+    """Compute all rows and write them to `path`; an old store is replaced only after the last row.
 
-    A task makes whole shards and writes them: no two write one, and one that is done again writes the same bytes.
+    A task computes whole shards and writes them: no two tasks write the same shard, and a task that runs again writes
+    the same bytes.
 
     Raises:
-        UserError: see `Engine.run`.
+        UserError: see `DaskEngine.run`.
     """
-    with open_engine(arrays.engine) as engine, new_store(path, arrays.attributes) as place:
-        # One image is made twice, to learn what arrays there are before anybody writes to them.
-        (samples,) = engine.run(partial(_first, arrays.make), [(0, arrays.together)])
+    with open_engine(arrays.engine) as engine, new_store(path, arrays.attributes) as folder:
+        # The first image is computed twice, to learn names, shapes and dtypes before any worker writes.
+        (samples,) = engine.run(partial(_without_rows, arrays.make), [(0, arrays.maps_per_image)])
         for name, sample in samples.items():
-            create_array(place, name, sample, arrays.rows)
-        for _ in engine.run(partial(_write_part, arrays.make, place), engine.parts(arrays.rows, arrays.together)):
+            create_array(folder, name, sample, arrays.rows)
+        row_ranges = engine.row_ranges(arrays.rows, arrays.maps_per_image)
+        for _ in engine.run(partial(_write_rows, arrays.make, folder), row_ranges):
             pass
-        if not is_remote(place):
-            for left_behind in place.rglob("*.partial"):  # by a worker that was killed while it wrote
+        if not is_remote(folder):
+            for left_behind in folder.rglob("*.partial"):  # by a worker that was killed while it wrote
                 left_behind.unlink()
 
 
-def _first(make: ArrayFactory, part: RowRange) -> Batch:
-    """Arrays without a row, which tell shape and dtype of one."""
-    return {name: values[:0] for name, values in next(iter(make(np.arange(*part)))).items()}
+def _without_rows(make: ArrayFactory, row_range: RowRange) -> Batch:
+    """Arrays of length 0 that have the dtype and the shape of a row."""
+    return {name: values[:0] for name, values in next(iter(make(np.arange(*row_range)))).items()}
 
 
-def _write_part(make: ArrayFactory, place: Path, part: RowRange) -> None:
+def _write_rows(make: ArrayFactory, folder: Path, row_range: RowRange) -> None:
     arrays: dict[str, zarr.Array] = {}
-    row = part[0]
-    for batch in in_shards(make(np.arange(*part))):
+    row, end = row_range
+    for batch in in_shards(make(np.arange(row, end))):
         for name, values in batch.items():
             if name not in arrays:
-                arrays[name] = zarr.open_array(zarr_store(place / name), mode="r+")
+                arrays[name] = zarr.open_array(zarr_store(folder / name), mode="r+")
             arrays[name][row : row + len(values)] = values
         row += len(next(iter(batch.values())))
-    assert row == part[1], f"rows {part} were asked for, and those before {row} were made"
+    assert row == end, f"the array factory stopped at row {row} of rows {row_range[0]} to {end}"

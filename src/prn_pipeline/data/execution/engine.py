@@ -1,4 +1,4 @@
-"""Who does the work on stored samples: this process, or Dask's workers. The result is the same to the last bit."""
+"""Opens the engine of the settings: this process, or Dask workers. The results are the same to the last bit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def open_engine(settings: EngineSettings) -> AbstractContextManager[Engine]:
     if settings.kind == "local":
         return nullcontext(LOCAL)
     try:
-        from prn_pipeline.data.execution.dask_engine import dask_engine
+        from prn_pipeline.data.execution.dask_cluster import dask_engine
     except ImportError as error:
         raise UserError(
-            f"engine.kind is dask, and {error.name} is not installed: pip install -e '.[distributed]', or set"
+            f"engine.kind is dask, but {error.name} is not installed: pip install -e '.[distributed]', or set"
             " engine.kind to local"
         ) from error
     return dask_engine(settings)

@@ -1,4 +1,4 @@
-"""How stages spread their work: settings, and the interface of what does it."""
+"""How stages spread their work: the settings, and the interface of an engine."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prn_pipeline.data.store.array_store import SHARD_ROWS, rows_together
+from prn_pipeline.data.store.array_store import SHARD_ROWS, rows_in_memory
 
 Result = TypeVar("Result")
 
 
-#: Rows from the first to before the second.
+#: First row, and the row after the last.
 RowRange = tuple[int, int]
 
 
 class EngineSettings(BaseModel):
-    """Who makes maps and pseudo-labels, and counts."""
+    """What computes maps, pseudo-labels and counts: this process, or Dask workers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,54 +36,60 @@ class EngineSettings(BaseModel):
     @model_validator(mode="after")
     def _only_dask_has_an_address(self) -> EngineSettings:
         if self.kind == "local" and self.address is not None:
-            raise ValueError(f"address {self.address} is of a Dask scheduler: set kind to dask, or address to null")
+            raise ValueError(
+                f"address {self.address} is that of a Dask scheduler: set kind to dask, or address to null"
+            )
         return self
 
 
 class Engine(Protocol):
-    """Does one thing to many parts."""
+    """Calls one function for many row ranges."""
 
-    def parts(self, rows: int, together: int = 1) -> list[RowRange]:
-        """Rows 0 .. `rows` in parts; none tears apart what a plain run computes at once, nor a shard of a store.
+    def row_ranges(self, rows: int, maps_per_image: int = 1) -> list[RowRange]:
+        """Split rows 0 .. `rows` into ranges, one for each task.
+
+        No range ends within a shard of a store, within an image, or within a batch of a plain run.
 
         Args:
-            rows: how many.
-            together: so many neighbours belong to one image.
+            rows: number of rows.
+            maps_per_image: neighbouring rows that belong to one image.
         """
         ...
 
-    def run(self, work: Callable[[RowRange], Result], parts: Iterable[RowRange]) -> Iterator[Result]:
-        """Results of `work`, in the order of the parts.
+    def run(self, work: Callable[[RowRange], Result], row_ranges: Iterable[RowRange]) -> Iterator[Result]:
+        """Results of `work`, in the order of the ranges.
+
+        When the iterator ends, also with an exception, no call of `work` is running any more.
 
         Args:
-            work: can be pickled, with all that it refers to; the same part twice does no harm.
-            parts: what it is called with.
+            work: can be pickled, with all that it refers to; a second call for the same range changes nothing.
+            row_ranges: its arguments.
         """
         ...
 
 
 class LocalEngine:
-    """This process; all rows are one part."""
+    """This process; all rows are one range."""
 
-    def parts(self, rows: int, together: int = 1) -> list[RowRange]:
+    def row_ranges(self, rows: int, maps_per_image: int = 1) -> list[RowRange]:
         """See `Engine`."""
         return [(0, rows)]
 
-    def run(self, work: Callable[[RowRange], Result], parts: Iterable[RowRange]) -> Iterator[Result]:
+    def run(self, work: Callable[[RowRange], Result], row_ranges: Iterable[RowRange]) -> Iterator[Result]:
         """See `Engine`."""
-        return map(work, parts)
+        return map(work, row_ranges)
 
 
 LOCAL = LocalEngine()
 
 
-def whole_shards(rows: int, together: int, shards: int) -> list[RowRange]:
-    """Parts of about `shards` shards, for processes that know nothing of one another.
+def whole_shards(rows: int, maps_per_image: int, shards: int) -> list[RowRange]:
+    """Ranges of about `shards` shards, for processes that work independently.
 
-    A part ends where a shard of the store ends, so that nobody else writes to that shard, and where a plain run would
-    have begun a new batch, so that networks see the same batches and say the same to the last bit.
+    A range ends where a shard of the store ends, so that two processes never write to the same shard. It also ends
+    where a plain run would have begun a new batch: networks see the same batches and give the same bits.
     """
-    unit = math.lcm(SHARD_ROWS, rows_together(together))
+    unit = math.lcm(SHARD_ROWS, rows_in_memory(maps_per_image))
     size = unit * max(1, shards * SHARD_ROWS // unit)
     return [(start, min(start + size, rows)) for start in range(0, rows, size)]
 

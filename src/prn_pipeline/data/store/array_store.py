@@ -1,7 +1,7 @@
-"""Arrays of samples on disk: Zarr, one chunk a sample, many chunks a file, written and read in batches.
+"""Arrays of samples on disk: Zarr, one chunk per sample, many chunks per file, written and read in batches.
 
 A store is a Zarr group of named arrays whose first axis is the sample. Row i of every store of a data set belongs to
-row i of its manifest, so stores need no ids of their own; the attribute `samples` says which manifest that is.
+row i of its manifest, so stores need no ids of their own; the attribute `samples` identifies the manifest.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from prn_pipeline.errors import UserError
 
 Batch = dict[str, np.ndarray]
 
-#: Samples in one file of a store. A batch that is as long as a shard is written without reading it back.
+#: Samples in one file of a store. A batch as long as a shard is written without reading the file back.
 SHARD_ROWS = 32
 
 
 @dataclass(frozen=True)
 class ArrayStream:
-    """Arrays on their way to disk: nothing is computed before the store asks for it.
+    """Arrays on their way to disk, computed while they are written.
 
     Attributes:
-        batches: dicts of equal keys; each value is one array (B, ...), B <= `SHARD_ROWS` or any other length.
+        batches: dicts of equal keys; each value is one array (B, ...). B may be any length and may vary.
         attributes: JSON-serialisable facts, stored with the arrays.
     """
 
@@ -51,27 +51,27 @@ class ArrayStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not (path / "zarr.json").is_file():
-            raise UserError(f"no array store at {path}: run the pipeline that makes it first")
+            raise UserError(f"no array store at {path}: run the pipeline that makes it")
         try:
             group = zarr.open_group(zarr_store(path), mode="r")
             self._arrays: dict[str, zarr.Array] = dict(group.arrays())
             self.attributes: dict[str, Any] = dict(group.attrs)
         except Exception as error:
             raise UserError(
-                f"{path} is not a readable array store ({error}): delete it and run its pipeline"
+                f"{path} is not a readable array store ({error}): delete it and run its pipeline again"
             ) from error
         if not self._arrays:
             raise UserError(f"{path} holds no arrays: delete it and run its pipeline again")
 
     def __reduce__(self) -> tuple[type[ArrayStore], tuple[Path]]:
-        return ArrayStore, (self.path,)  # another process opens it for itself
+        return ArrayStore, (self.path,)  # another process opens the store itself
 
     def __len__(self) -> int:
         return next(iter(self._arrays.values())).shape[0]
 
     @property
     def names(self) -> list[str]:
-        """Names of the arrays."""
+        """Names of the arrays, sorted."""
         return sorted(self._arrays)
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -79,38 +79,38 @@ class ArrayStore:
         return self._arrays[name].shape
 
     def dtype(self, name: str) -> np.dtype[Any]:
-        """Type of the values of one array."""
+        """Data type of one array."""
         return self._arrays[name].dtype
 
     def read(self, name: str, rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
-        """Rows of one array, in the order asked for."""
+        """Rows of one array, in the order of `rows`."""
         array = self._arrays[name]
         if isinstance(rows, slice):
             return np.asarray(array[rows])
         rows = np.asarray(rows, dtype=np.int64)
-        if rows.size and (np.diff(rows) == 1).all():  # a run of neighbours is one read
+        if rows.size and (np.diff(rows) == 1).all():  # consecutive rows are one read
             return np.asarray(array[int(rows[0]) : int(rows[-1]) + 1])
         return np.asarray(array.oindex[rows])
 
 
-def shards(rows: np.ndarray, together: int = 1) -> Iterator[np.ndarray]:
-    """The rows in parts of about `SHARD_ROWS`: what a stage holds in memory at a time.
+def shards(rows: np.ndarray, maps_per_image: int = 1) -> Iterator[np.ndarray]:
+    """The rows in groups of about `SHARD_ROWS`: what a stage holds in memory at a time.
 
     Args:
         rows: (n,).
-        together: so many neighbours are never torn apart.
+        maps_per_image: neighbouring rows that belong to one image and stay in one group.
     """
-    size = rows_together(together)
+    size = rows_in_memory(maps_per_image)
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def rows_together(together: int) -> int:
-    """Rows that a stage holds in memory at a time: about `SHARD_ROWS`, a multiple of `together`."""
-    return max(1, SHARD_ROWS // together) * together
+def rows_in_memory(maps_per_image: int) -> int:
+    """Number of rows that a stage holds in memory at a time: about `SHARD_ROWS`, a multiple of `maps_per_image`."""
+    return max(1, SHARD_ROWS // maps_per_image) * maps_per_image
 
 
 def write_arrays(path: Path, stream: ArrayStream) -> int:
-    """Write a stream to `path`, replacing what is there only when all of it has been written.
+    """Write a stream to `path`; an old store is replaced only after the last row.
 
     Returns:
         The number of rows written.
@@ -119,23 +119,23 @@ def write_arrays(path: Path, stream: ArrayStream) -> int:
         UserError: the stream is empty.
     """
     arrays: dict[str, zarr.Array] = {}
-    with new_store(path, stream.attributes) as place:
+    with new_store(path, stream.attributes) as folder:
         rows = 0
         for batch in in_shards(stream.batches):
             for name, values in batch.items():
                 if name not in arrays:
-                    arrays[name] = create_array(place, name, values)
+                    arrays[name] = create_array(folder, name, values)
                 arrays[name].resize((rows + len(values), *values.shape[1:]))
                 arrays[name][rows : rows + len(values)] = values
             rows += len(next(iter(batch.values())))
         if not rows:
-            raise UserError(f"nothing to write to {path}: the stage before it gave no samples")
+            raise UserError(f"nothing to write to {path}: the stage gave no samples; check its inputs and run it again")
     return rows
 
 
 @contextmanager
 def new_store(path: Path, attributes: dict[str, Any]) -> Iterator[Path]:
-    """Where the arrays of a store are created and written; it is at `path`, whole, when the context ends well."""
+    """Folder to create the arrays of a store in; the finished store is at `path` when the context ends normally."""
     if is_remote(path):
         with described_last(path, attributes):
             yield path
@@ -145,11 +145,18 @@ def new_store(path: Path, attributes: dict[str, Any]) -> Iterator[Path]:
         yield temporary
 
 
-def create_array(place: Path, name: str, values: np.ndarray, rows: int = 0) -> zarr.Array:
-    """An array of `rows` rows that are like those of `values` (n, ...), in what `new_store` gave."""
+def create_array(folder: Path, name: str, values: np.ndarray, rows: int = 0) -> zarr.Array:
+    """An array of `rows` rows of zeros, with the dtype and row shape of `values` (n, ...).
+
+    Args:
+        folder: what `new_store` gave.
+        name: of the array.
+        values: any number of rows, also none.
+        rows: length of the new array.
+    """
     sample = values.shape[1:]
     return zarr.create_array(
-        zarr_store(place / name),  # and not below the store's own group, which a bucket gets last
+        zarr_store(folder / name),  # not through the group of the store: in a bucket it is written last
         shape=(rows, *sample),
         dtype=values.dtype,
         chunks=(1, *sample),
@@ -166,11 +173,11 @@ def in_shards(batches: Iterable[Batch]) -> Iterator[Batch]:
         held.append(batch)
         count += len(next(iter(batch.values())))
         if count >= SHARD_ROWS:
-            joined = {name: np.concatenate([part[name] for part in held]) for name in batch}
-            whole = count - count % SHARD_ROWS
-            for start in range(0, whole, SHARD_ROWS):
+            joined = {name: np.concatenate([some[name] for some in held]) for name in batch}
+            full = count - count % SHARD_ROWS
+            for start in range(0, full, SHARD_ROWS):
                 yield {name: values[start : start + SHARD_ROWS] for name, values in joined.items()}
-            held = [{name: values[whole:] for name, values in joined.items()}] if count > whole else []
-            count -= whole
+            held = [{name: values[full:] for name, values in joined.items()}] if count > full else []
+            count -= full
     if held:
-        yield {name: np.concatenate([part[name] for part in held]) for name in held[0]}
+        yield {name: np.concatenate([some[name] for some in held]) for name in held[0]}

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.comparison.method import TunedMap
+from prn_pipeline.comparison.scores_file import SCHEMA
 from prn_pipeline.data.episodes import categories_of
-from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.settings import DatasetSettings
@@ -21,7 +22,7 @@ from prn_pipeline.stages.evaluation.map_descriptions import described_maps, refe
 from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
 from prn_pipeline.stages.evaluation.model_costs import model_costs
 from prn_pipeline.stages.evaluation.native_resolution import native_resolution
-from prn_pipeline.stages.evaluation.scoring import SCHEMA, per_image, score_methods
+from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics, task_metrics
 from prn_pipeline.tracking.provenance import settings_digests
 from prn_pipeline.tracking.stage_costs import Costs, spent_so_far
@@ -42,7 +43,7 @@ def refine_test_maps(
     rows = stores.rows(["test"])
     make = partial(refined_maps, stores, rows, refiner, settings["batch_size"], Tiles(**tiles))
     attributes = {IDENTITY: manifest.attrs[IDENTITY]}
-    return made_by(read_engine(engine), make, len(rows), attributes, stores.maps_per_image)
+    return deferred_arrays(read_engine(engine), make, len(rows), attributes, stores.maps_per_image)
 
 
 def describe_learning_maps(

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.store.class_maps import map_samples
@@ -39,4 +39,4 @@ def cache_logits(
         "models": dict(cache.models),
     }
     rows, maps_per_image = len(cache.manifest), len(cache.manifest) // len(manifest)
-    return made_by(read_engine(engine), cache.make, rows, attributes, maps_per_image), cache.manifest
+    return deferred_arrays(read_engine(engine), cache.make, rows, attributes, maps_per_image), cache.manifest

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, made_by
+from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.store.class_maps import map_samples
@@ -25,4 +25,4 @@ def make_pseudo_labels(
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     make = partial(pseudo_label_batches, stores, map_manifest, settings["patch_size"], settings["levels"])
     attributes = {IDENTITY: manifest.attrs[IDENTITY], **settings}
-    return made_by(read_engine(engine), make, len(map_manifest), attributes)
+    return deferred_arrays(read_engine(engine), make, len(map_manifest), attributes)

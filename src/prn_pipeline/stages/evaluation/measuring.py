@@ -44,7 +44,7 @@ def tune_thresholds(
     """
     rows, together = learning_rows(map_manifest), samples.maps_per_image
     tuners = _tuners(samples)
-    for counted in engine.run(partial(_tuned, samples, rows), engine.parts(len(rows), together)):
+    for counted in engine.run(partial(_tuned, samples, rows), engine.row_ranges(len(rows), together)):
         for name, of_map in counted.items():
             for tuner, part in zip(tuners[name], of_map, strict=True):
                 tuner.add(part)
@@ -98,7 +98,7 @@ def measure(
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
     work = partial(_measured, samples, refined, rows, thresholds, grid, resize, task_metrics)
     counted = []
-    for measured in engine.run(work, engine.parts(len(rows), samples.maps_per_image)):
+    for measured in engine.run(work, engine.row_ranges(len(rows), samples.maps_per_image)):
         for metric, part in zip(task_metrics, measured.task_metrics, strict=True):
             metric.add(part)
         counted.append((measured.counts, measured.errors))
