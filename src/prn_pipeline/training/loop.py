@@ -14,9 +14,9 @@ from torch import nn
 from prn_pipeline.processes.locks import checkpoint_lock
 from prn_pipeline.training.best_weights import LAST
 from prn_pipeline.training.callbacks import EpochListener
+from prn_pipeline.training.distributed.topology import ProcessTopology
 from prn_pipeline.training.job import TrainingJob, TrainingResult
-from prn_pipeline.training.process_topology import ProcessTopology
-from prn_pipeline.training.processes import train_in_processes
+from prn_pipeline.training.processes.starting import train_in_processes
 from prn_pipeline.training.samples import TrainingSet
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import Objective

@@ -23,11 +23,11 @@ from prn_pipeline.training.callbacks import (
     RestoreBestOnPlateau,
     RngStateCallback,
 )
-from prn_pipeline.training.distributed_batch_norm import synchronize_batch_norms
-from prn_pipeline.training.distributed_batches import distributed_loader
-from prn_pipeline.training.distributed_task import DistributedTask
+from prn_pipeline.training.distributed.batch_norm import synchronize_batch_norms
+from prn_pipeline.training.distributed.batches import distributed_loader
+from prn_pipeline.training.distributed.task import DistributedTask
+from prn_pipeline.training.distributed.topology import ProcessTopology
 from prn_pipeline.training.job import TrainingJob, TrainingResult
-from prn_pipeline.training.process_topology import ProcessTopology
 from prn_pipeline.training.samples import loader
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import SegmentationTask

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.training.process_failures import NodeFailures, ProcessFailure, process_error
+from prn_pipeline.training.processes.failures import NodeFailures, ProcessFailure, process_error
 
 
 def failed_folder(folder: Path, errors: dict[int, str], failures: list[ProcessFailure]) -> Path:

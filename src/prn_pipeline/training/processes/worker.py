@@ -1,4 +1,4 @@
-"""One of several training processes: `python -m prn_pipeline.training.worker FOLDER`, started by torch's launcher."""
+"""One of several training processes, started by torch's launcher: `python -m prn_pipeline.training.processes.worker`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.training.distributed.topology import ProcessTopology
 from prn_pipeline.training.job import TrainingJob
-from prn_pipeline.training.process_folder import EPOCHS, HISTORY, JOB, PARENT, WEIGHTS
-from prn_pipeline.training.process_topology import ProcessTopology
+from prn_pipeline.training.processes.folder import EPOCHS, HISTORY, JOB, PARENT, WEIGHTS
 from prn_pipeline.training.trainer import train_in_this_process
 
 #: Seconds between two checks that the run which wants the training is alive.

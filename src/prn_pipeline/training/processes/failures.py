@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, TypeAdapter
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.training.process_folder import ERROR_FILES, FAILURES, LOG
+from prn_pipeline.training.processes.folder import ERROR_FILES, FAILURES, LOG
 
 #: Seconds after which torch's launcher kills the processes that outlive a failed one.
 SHUTDOWN_SECONDS = 30
@@ -36,7 +36,7 @@ class ProcessFailure(BaseModel):
         return self.exit_code == -signal.SIGKILL and self.delay < SHUTDOWN_SECONDS
 
 
-#: Content of `process_folder.FAILURES`.
+#: Content of `folder.FAILURES`.
 NodeFailures = TypeAdapter(list[ProcessFailure])
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from prn_pipeline.training.distributed_batches import IS_REAL
+from prn_pipeline.training.distributed.batches import IS_REAL
 from prn_pipeline.training.task import Batch, SegmentationTask
 
 

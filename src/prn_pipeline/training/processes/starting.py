@@ -19,13 +19,13 @@ from safetensors.torch import load_file
 
 from prn_pipeline.training.callbacks import EpochListener, epoch_line
 from prn_pipeline.training.job import TrainingJob, TrainingResult
-from prn_pipeline.training.launcher import Launch
-from prn_pipeline.training.process_failures import SHUTDOWN_SECONDS, process_error
-from prn_pipeline.training.process_folder import EPOCHS, HISTORY, JOB, LAUNCH, LOG, PARENT, WEIGHTS
+from prn_pipeline.training.processes.failures import SHUTDOWN_SECONDS, process_error
+from prn_pipeline.training.processes.folder import EPOCHS, HISTORY, JOB, LAUNCH, LOG, PARENT, WEIGHTS
+from prn_pipeline.training.processes.launcher import Launch
 
 logger = logging.getLogger(__name__)
 
-LAUNCHER = "prn_pipeline.training.launcher"
+LAUNCHER = "prn_pipeline.training.processes.launcher"
 #: Seconds between two looks for new epochs.
 POLL_SECONDS = 0.5
 

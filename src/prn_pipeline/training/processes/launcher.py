@@ -1,4 +1,4 @@
-"""The process that starts a node's training processes: `python -m prn_pipeline.training.launcher FOLDER`.
+"""The process that starts a node's training processes: `python -m prn_pipeline.training.processes.launcher FOLDER`.
 
 It is a process of its own because torch's launcher blocks its thread, and handles SIGTERM only in a main thread.
 """
@@ -16,10 +16,10 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher import LaunchConfig, elastic_launch
 
 from prn_pipeline.data.store.atomic import atomic_write
-from prn_pipeline.training.process_failures import NodeFailures, ProcessFailure
-from prn_pipeline.training.process_folder import FAILURES, LAUNCH
+from prn_pipeline.training.processes.failures import NodeFailures, ProcessFailure
+from prn_pipeline.training.processes.folder import FAILURES, LAUNCH
 
-WORKER = "prn_pipeline.training.worker"
+WORKER = "prn_pipeline.training.processes.worker"
 
 
 class Launch(BaseModel):

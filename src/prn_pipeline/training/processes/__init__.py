@@ -1,0 +1,1 @@
+"""What starts several training processes, watches them and takes over their result."""
