@@ -1,4 +1,4 @@
-"""How sure a score or a gain is: bootstrap over images, or over groups of images that belong together."""
+"""Confidence intervals of scores and gains: bootstrap over images, or over groups of images that belong together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.metrics.scores import by_class, mean_iou, there
+from prn_pipeline.metrics.scores import by_class, mean_iou, present_in_truth
 
 LEVEL = 0.95
 
@@ -20,21 +20,22 @@ class Gain(TypedDict):
     p: float
 
 
-#: Of each image the group that it is drawn with: frames of one video say little more than one of them.
+#: Group of each image, (images,). Groups are drawn whole: the frames of one video are not independent.
 Groups = np.ndarray | None
 
 
 def draws(images: int, resamples: int, seed: int, groups: Groups = None) -> np.ndarray:
     """How often each image is drawn in each resample, int64 (resamples, images).
 
-    Groups are drawn whole, as many as there are; None: every image is one of its own, and rows sum to `images`.
+    A resample draws as many groups as there are, with replacement. Without groups every image is its own group, and
+    rows sum to `images`.
     """
     units, of_image = independent(images, groups)
     return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)[:, of_image]
 
 
 def independent(images: int, groups: Groups = None) -> tuple[int, np.ndarray]:
-    """Number of independent units, and the unit of each image, int64 (images,), numbered as they appear.
+    """Number of independent units, and the unit of each image, int64 (images,), numbered in order of appearance.
 
     Raises:
         ValueError: an image has no group.
@@ -43,7 +44,9 @@ def independent(images: int, groups: Groups = None) -> tuple[int, np.ndarray]:
         return images, np.arange(images)
     of_image, names = pd.factorize(np.asarray(groups))
     if (of_image < 0).any():
-        raise ValueError(f"image {int(np.argmin(of_image))} has no group, and others have")
+        raise ValueError(
+            f"image {int(np.argmin(of_image))} has no group, but others have: give every image one, or none"
+        )
     return len(names), of_image
 
 
@@ -57,41 +60,42 @@ def interval(counts: np.ndarray, resamples: int, seed: int, groups: Groups = Non
         groups: of each image, (images,).
 
     Returns:
-        Lower and upper end; [0, 1] for a single image or group, which says nothing of others.
+        Lower and upper end; [0, 1] for a single image or group, which gives no information about others.
     """
     if independent(len(counts), groups)[0] < 2:
         return [0.0, 1.0]
     return bounds(_drawn(by_class(counts), draws(len(counts), resamples, seed, groups)))
 
 
-def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int, groups: Groups = None) -> Gain:
-    """Gain in iou_micro of a method over a rival, both measured on the same images in the same order.
+def paired_gain(counts: np.ndarray, reference: np.ndarray, resamples: int, seed: int, groups: Groups = None) -> Gain:
+    """Gain in iou_micro of a method over a reference method, measured on the same images in the same order.
 
-    Paired: both methods see the same draw of images, so what makes an image easy for both cancels out.
+    Paired: both methods get the same draws of images, so an image that is easy for both adds no noise.
 
     Args:
         counts: int64 (images, 6) or (images, C, 6) of the method.
-        rival: int64 (images, 6) or (images, C, 6) of the rival.
+        reference: int64 (images, 6) or (images, C, 6) of the reference method.
         resamples: number of draws.
         seed: of the draws.
         groups: of each image, (images,).
 
     Returns:
-        Gain on all images; its 95 % percentile interval; p, two-sided: twice the share of draws on the far side of
-        zero, counting a zero as half, never less than 1 / resamples A single image or group says nothing of others:
-        [-1, 1] and 1.
+        Gain on all images; its 95 % percentile interval; the two-sided p: twice the share of draws on the other side of
+        zero, where a zero counts half, and at least 1 / resamples. For a single image or group: [-1, 1] and 1.
 
     Raises:
         ValueError: different numbers of images.
     """
-    if counts.shape != rival.shape:
-        raise ValueError(f"a paired test needs the same images, got {counts.shape} and {rival.shape}")
-    counts, rival = by_class(counts), by_class(rival)
-    gain = float(mean_iou(counts.sum(0)) - mean_iou(rival.sum(0)))
+    if counts.shape != reference.shape:
+        raise ValueError(
+            f"a paired test needs the same images, got counts of shape {counts.shape} and {reference.shape}"
+        )
+    counts, reference = by_class(counts), by_class(reference)
+    gain = float(mean_iou(counts.sum(0)) - mean_iou(reference.sum(0)))
     if independent(len(counts), groups)[0] < 2:
         return {"iou_micro": gain, "ci95": [-1.0, 1.0], "p": 1.0}
     weights = draws(len(counts), resamples, seed, groups)
-    drawn = _drawn(counts, weights) - _drawn(rival, weights)
+    drawn = _drawn(counts, weights) - _drawn(reference, weights)
     below = (np.count_nonzero(drawn < 0) + 0.5 * np.count_nonzero(drawn == 0)) / len(drawn)
     return {
         "iou_micro": gain,
@@ -103,12 +107,12 @@ def paired_gain(counts: np.ndarray, rival: np.ndarray, resamples: int, seed: int
 def _drawn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """iou_micro of each draw, float64 (draws,).
 
-    Where objects are rare some draws hold none. These say nothing of how well objects are found, and are left out; that
+    Where objects are rare, some draws have none and cannot show how well objects are found: they are left out. This
     depends on the truth alone, so two methods keep the same draws.
     """
     drawn = (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
-    holding = there(drawn).any(-1)
-    return mean_iou(drawn[holding] if holding.any() else drawn)
+    with_objects = present_in_truth(drawn).any(-1)
+    return mean_iou(drawn[with_objects] if with_objects.any() else drawn)
 
 
 def bounds(drawn: np.ndarray) -> list[float]:

@@ -1,4 +1,4 @@
-"""Pixels of every image counted once; every score is made from these numbers."""
+"""Pixel counts of every image, from which all scores are computed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import math
 import numpy as np
 
 from prn_pipeline.data.sample_format import IGNORE
-
-#: Mask value of pixels that count nowhere.
 
 #: Columns of all counts, in order.
 COLUMNS = (
@@ -25,7 +23,7 @@ BOUNDARY_SHARE = 0.02
 
 
 class TruthCounter:
-    """Truth of a batch of images, against which any number of methods is counted: what it alone decides is found once.
+    """Counts the predictions of any number of methods against the truth of one batch, which is prepared once.
 
     Args:
         masks: uint8 (N,H,W): 0, 1, or 255 = ignore.
@@ -76,18 +74,18 @@ def boundary_width(shape: tuple[int, ...]) -> int:
 
 
 def boundaries(masks: np.ndarray, width: int) -> np.ndarray:
-    """Foreground within `width` pixels (chessboard distance) of background or of the border: bool (N,H,W) -> the same.
+    """Foreground within `width` pixels (chessboard distance) of background or border: bool (N,H,W) -> the same.
 
     Equal to each mask minus its erosion by `width` steps of a 3 x 3 square. The erosion is a minimum over windows of
-    2 width + 1 pixels, made along one axis and then the other from windows of 1, 2, 4, ... pixels: as many passes as
-    the logarithm of the width.
+    2 width + 1 pixels, along one axis and then the other. Windows of 1, 2, 4, ... pixels are combined, so the number of
+    passes grows with the logarithm of the width.
     """
     eroded = _minimum_of_rows(_minimum_of_rows(masks, width).swapaxes(1, 2), width).swapaxes(1, 2)
     return masks & ~eroded
 
 
 def _minimum_of_rows(masks: np.ndarray, width: int) -> np.ndarray:
-    """All of the pixels within `width` rows are foreground; outside the image is background: bool (N,H,W)."""
+    """Whether all pixels within `width` rows are foreground, outside the image is background: bool (N,H,W)."""
     window, size = 2 * width + 1, 1
     run = np.pad(masks, ((0, 0), (width, width), (0, 0)))
     while size < window:

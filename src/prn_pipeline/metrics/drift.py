@@ -1,4 +1,4 @@
-"""How far new images and maps are from those that a refiner learned from."""
+"""Drift: distances of new images and maps from those that a refiner was trained on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ RESAMPLES = 999
 
 
 class Distance(NamedTuple):
-    """Of new images from the reference in one respect.
+    """Distance of new images from the reference in one statistic.
 
     Attributes:
         name: of a statistic, "confidence histogram" or "patch bias".
-        distance: 0 is equal. Kolmogorov-Smirnov of a statistic and Jensen-Shannon of histograms end at 1; that of the
-            patch bias is in standard deviations between images.
-        p: how often images of one kind would differ so much.
+        distance: 0 means equal. The Kolmogorov-Smirnov distance of a statistic and the Jensen-Shannon distance of
+            histograms are at most 1; the distance of the patch bias is in standard deviations between images.
+        p: probability of a distance at least this large between images of one distribution.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Distance(NamedTuple):
 def distances(
     reference: Descriptions, found: Descriptions, names: Sequence[str], resamples: int = RESAMPLES
 ) -> list[Distance]:
-    """How far `found` is from `reference` in every respect that both have.
+    """Distances of `found` from `reference` in every statistic that both have.
 
-    p of a statistic is the Kolmogorov-Smirnov test's; of the others that of a permutation test: how often a random
-    split of all images into two such groups is as far apart.
+    The p of a statistic comes from the Kolmogorov-Smirnov test. The others come from a permutation test: the share of
+    random splits of all images into groups of the same sizes that are at least as far apart.
     """
     apart = []
     for name, before, after in zip(names, reference.values.T, found.values.T, strict=True):
@@ -63,10 +63,10 @@ def _permuted(
     distance: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
     resamples: int,
 ) -> Distance:
-    together = np.concatenate([reference, found])
+    pooled = np.concatenate([reference, found])
     test = permutation_test(
-        (np.arange(len(reference)), np.arange(len(reference), len(together))),
-        lambda one, other: distance(together[one], together[other]),
+        (np.arange(len(reference)), np.arange(len(reference), len(pooled))),
+        lambda one, other: distance(pooled[one], pooled[other]),
         alternative="greater",
         n_resamples=resamples,
         vectorized=False,

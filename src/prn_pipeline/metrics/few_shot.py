@@ -1,4 +1,4 @@
-"""What the few-shot literature measures: means over categories, over episodes, over foreground and background."""
+"""Scores of few-shot segmentation: means over categories, over episodes, over foreground and background."""
 
 from __future__ import annotations
 
@@ -7,42 +7,44 @@ from typing import Any
 import numpy as np
 
 from prn_pipeline.metrics.bootstrap import bounds, draws
-from prn_pipeline.metrics.scores import by_class, iou, seen
+from prn_pipeline.metrics.scores import by_class, iou, present
 
 
 def few_shot_scores(
-    counts: np.ndarray, rival: np.ndarray, categories: np.ndarray, resamples: int, seed: int
+    counts: np.ndarray, reference: np.ndarray, categories: np.ndarray, resamples: int, seed: int
 ) -> dict[str, Any]:
-    """Scores of a method with intervals, and its paired gains over a rival in the same episodes.
+    """Scores of a method with intervals, and its paired gains over a reference method in the same episodes.
 
     Args:
         counts: int64 (episodes, 6) of the method.
-        rival: the same of the rival.
+        reference: int64 (episodes, 6) of the reference method.
         categories: of each episode, (episodes,).
         resamples: of the bootstrap.
         seed: of the draws.
 
     Returns:
-        miou_categories: mean over categories of one intersection over one union a category, with its interval over
-        categories drawn with replacement; miou_episodes: mean IoU of an episode, interval over episodes; fb_iou: mean
-        of foreground and background of all pixels; `few_shot_vs_base`: {score: {gain, ci95}} of the first two;
+        miou_categories: mean over categories of the IoU of all their pixels, with its interval over categories drawn
+        with replacement; miou_episodes: mean IoU of the episodes, interval over episodes; fb_iou: mean IoU of
+        foreground and background of all pixels; `few_shot_vs_base`: {score: {gain, ci95}} of the first two;
         `categories`: {name: IoU}.
     """
-    names, valid = sorted(set(categories.tolist())), seen(by_class(counts))
-    of_each, of_rival = (np.array([iou(some[categories == name].sum(0)) for name in names]) for some in (counts, rival))
+    names, valid = sorted(set(categories.tolist())), present(by_class(counts))
+    of_each, of_reference = (
+        np.array([iou(some[categories == name].sum(0)) for name in names]) for some in (counts, reference)
+    )
     found: dict[str, Any] = {}
     gains = {}
     for score, ours, theirs in (
-        ("miou_categories", of_each, of_rival),
-        ("miou_episodes", iou(counts[valid]), iou(rival[valid])),
+        ("miou_categories", of_each, of_reference),
+        ("miou_episodes", iou(counts[valid]), iou(reference[valid])),
     ):
         weights = draws(len(ours), resamples, seed) / len(ours)
-        alone = len(ours) < 2  # says nothing of others
+        alone = len(ours) < 2  # gives no information about others
         found |= {score: float(ours.mean()), f"{score}_ci95": [0.0, 1.0] if alone else bounds(weights @ ours)}
         gain = ours - theirs
         gains[score] = {"gain": float(gain.mean()), "ci95": [-1.0, 1.0] if alone else bounds(weights @ gain)}
     total = counts.sum(0)
-    background = iou(total[[3, 2, 1]])  # what is right, wrong and missed of it
+    background = iou(total[[3, 2, 1]])  # true negatives are its hits; false negatives and false positives swap
     return {
         **found,
         "fb_iou": float((iou(total) + background) / 2),

@@ -1,4 +1,4 @@
-"""How probabilities err: by place in the image, by how sure they are, and by how far from an outline."""
+"""Errors of probabilities by patch, by confidence, and by distance from an outline."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.metrics.counts import boundary_width
 
-#: Of the reliability diagram.
+#: Bins of the reliability diagram.
 BINS = 10
 
 
 @dataclass(frozen=True)
 class MapStatistics:
-    """Of one method's maps of a whole split.
+    """Statistics of one method's maps of a whole split.
 
     Attributes:
-        patch_bias: float32 (g,g), mean over images of (mean probability - mean mask) a patch; NaN where nothing is
-            valid.
-        reliability: float64 (BINS,3), of pixels whose probability is in a bin: their number, the mean probability and
-            the share that is foreground; NaN in empty bins.
+        patch_bias: float32 (g,g), mean over images of (mean probability - mean mask) in each patch; NaN where no
+            pixel is valid.
+        reliability: float64 (BINS,3), for the pixels whose probability is in a bin: their number, their mean
+            probability and their share of foreground; the last two are NaN in empty bins.
         errors: int64 (2,2), wrong pixels: rows false positives and false negatives, columns near the outline of the
             truth and away from it.
         foreground: int64, true foreground pixels.
@@ -44,10 +44,10 @@ class MapStatistics:
 
 
 class MapStatisticsCounter:
-    """Collects `MapStatistics` an image at a time.
+    """Collects `MapStatistics` one image at a time.
 
     Args:
-        patch_size: pixels.
+        patch_size: side of a patch in pixels.
     """
 
     def __init__(self, patch_size: int) -> None:
@@ -57,13 +57,13 @@ class MapStatisticsCounter:
         self._errors = np.zeros((2, 2), np.int64)
         self._foreground = 0
 
-    def add(self, probabilities: np.ndarray, mask: np.ndarray, decided: np.ndarray) -> None:
+    def add(self, probabilities: np.ndarray, mask: np.ndarray, predicted: np.ndarray) -> None:
         """Count one image.
 
         Args:
             probabilities: float (H,W) in [0, 1].
             mask: uint8 (H,W): 0, 1, or 255 = ignore.
-            decided: bool (H,W), what the method takes for foreground.
+            predicted: bool (H,W), foreground according to the method.
         """
         valid, truth = mask != IGNORE, mask == 1
         excess = patch_sums(np.where(valid, probabilities - truth, 0.0), self._patch)
@@ -77,12 +77,12 @@ class MapStatisticsCounter:
             self._bins[:, column] += np.bincount(bins, weights, minlength=BINS)
 
         near = near_outline(truth, boundary_width(mask.shape))
-        for row, wrong in enumerate((decided & ~truth & valid, ~decided & truth & valid)):
+        for row, wrong in enumerate((predicted & ~truth & valid, ~predicted & truth & valid)):
             self._errors[row] += np.count_nonzero(wrong & near), np.count_nonzero(wrong & ~near)
         self._foreground += int(np.count_nonzero(truth & valid))
 
     def result(self) -> MapStatistics:
-        """Of all images so far."""
+        """Statistics of all images so far."""
         bias = np.where(self._images > 0, self._bias / np.maximum(self._images, 1), np.nan).astype(np.float32)
         number, *sums = self._bins.T
         means = [np.where(number > 0, total / np.maximum(number, 1), np.nan) for total in sums]
@@ -90,7 +90,7 @@ class MapStatisticsCounter:
 
 
 def near_outline(truth: np.ndarray, width: int) -> np.ndarray:
-    """Pixels within `width` (chessboard distance) of one of the other class: bool (H,W) -> the same."""
+    """Pixels within `width` (chessboard distance) of a pixel of the other class: bool (H,W) -> the same."""
     square = 2 * width + 1
     as_bytes = truth.astype(np.uint8)
     return maximum_filter(as_bytes, square, mode="nearest") != minimum_filter(as_bytes, square, mode="nearest")

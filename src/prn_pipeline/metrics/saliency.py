@@ -1,6 +1,6 @@
-"""What the saliency literature measures of a continuous map: F-measures, S-measure, E-measure, mean absolute error.
+"""Saliency measures of a continuous map: F-measures, S-measure, E-measure, mean absolute error.
 
-All of a map as it is: probabilities from 0 to 1, not stretched to their own range. Thresholds are those of 8 bits.
+Probabilities are used as they are, not normalised to the range of each map. Thresholds are those of 8 bits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Truth: TypeAlias = NDArray[np.bool_]
 
 
 class SaliencyMeasures(NamedTuple):
-    """Of one map: three numbers, and F and E at every threshold from 255 down to 0, float64 (256,)."""
+    """Measures of one map: three numbers, and F and E at every threshold from 255 down to 0, float64 (256,)."""
 
     mae: float
     weighted_f: float
@@ -41,8 +41,8 @@ def saliency_measures(probabilities: NDArray[np.floating], mask: NDArray[np.uint
     """All measures of one map.
 
     Args:
-        probabilities: (H,W), from 0 to 1; or a mask of zeros and ones.
-        mask: uint8 (H,W): 1 foreground. Pixels that count nowhere (255) are taken for background, in map and truth.
+        probabilities: (H,W) in [0, 1], or a mask of zeros and ones.
+        mask: uint8 (H,W): 1 foreground. Ignored pixels (255) are taken for background, in map and truth.
     """
     truth = mask == 1
     salient = np.where(mask == IGNORE, 0.0, probabilities.astype(np.float64))
@@ -53,20 +53,20 @@ def saliency_measures(probabilities: NDArray[np.floating], mask: NDArray[np.uint
 
 
 def _curves(salient: Map, truth: Truth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """F-measure and E-measure (Fan et al., IJCAI 2018) at every threshold, by two cumulated histograms."""
+    """F-measure and E-measure (Fan et al., IJCAI 2018) at every threshold, from two cumulative histograms."""
     levels = (salient * (LEVELS - 1)).astype(np.uint8)
     hits, alarms = (
         np.cumsum(np.bincount(levels[where], minlength=LEVELS)[::-1]).astype(np.float64) for where in (truth, ~truth)
     )
     positives = hits + alarms
     precision, recall = hits / np.maximum(positives, 1), hits / max(int(truth.sum()), 1)
-    weighed = (1 + BETA_SQUARED) * precision * recall
-    f_curve = weighed / np.where(weighed == 0, 1, BETA_SQUARED * precision + recall)
+    weighted = (1 + BETA_SQUARED) * precision * recall
+    f_curve = weighted / np.where(weighted == 0, 1, BETA_SQUARED * precision + recall)
     return f_curve, _alignment(hits, alarms, truth) / (truth.size - 1 + EPS)
 
 
 def _alignment(hits: NDArray[np.float64], alarms: NDArray[np.float64], truth: Truth) -> NDArray[np.float64]:
-    """Sum over pixels of the enhanced alignment of masks with truth, known by their four counts."""
+    """Sum over pixels of the enhanced alignment of mask and truth, from the four counts at each threshold."""
     size, foreground = truth.size, int(truth.sum())
     positives = hits + alarms
     if foreground == 0:
@@ -95,38 +95,39 @@ def _weighted_f(salient: Map, truth: Truth) -> float:
     window /= window.sum()
     spread = correlate1d(correlate1d(dependent, window, 0, mode="constant"), window, 1, mode="constant")
     least = np.where(truth & (spread < error), spread, error)
-    weighed = least * np.where(truth, 1.0, 2 - np.exp(np.log(0.5) / HALF_LIFE * distance))
-    on, off = weighed[truth], weighed[~truth]
+    weighted = least * np.where(truth, 1.0, 2 - np.exp(np.log(0.5) / HALF_LIFE * distance))
+    on, off = weighted[truth], weighted[~truth]
     hits = truth.sum() - on.sum()
     recall, precision = 1 - on.mean(), hits / (hits + off.sum() + EPS)
     return float(2 * recall * precision / (recall + precision + EPS))
 
 
 def _s_measure(salient: Map, truth: Truth) -> float:
-    """Structure measure (Fan et al., ICCV 2017), objects and regions weighed alike."""
+    """Structure measure (Fan et al., ICCV 2017), with equal weights of objects and regions."""
     share = truth.mean()
     if share == 0:
         return float(1 - salient.mean())
     if share == 1:
         return float(salient.mean())
-    by_object = share * _likeness(salient[truth]) + (1 - share) * _likeness(1 - salient[~truth])
+    by_object = share * _object_similarity(salient[truth]) + (1 - share) * _object_similarity(1 - salient[~truth])
     return float(max(0.0, (by_object + _by_region(salient, truth)) / 2))
 
 
-def _likeness(values: NDArray[np.float64]) -> float:
+def _object_similarity(values: NDArray[np.float64]) -> float:
     mean, deviation = values.mean(), values.std(ddof=1) if values.size > 1 else 0.0
     return float(2 * mean / (mean**2 + 1 + deviation + EPS))
 
 
 def _by_region(salient: Map, truth: Truth) -> float:
-    """Structural similarity in the four parts around the object's centre, weighed by area."""
+    """Structural similarity in the four quadrants around the centre of the object, weighted by area."""
     row, column = (int(centre) + 1 for centre in np.argwhere(truth).mean(axis=0).round())
     total = 0.0
     for rows in (slice(None, row), slice(row, None)):
         for columns in (slice(None, column), slice(column, None)):
-            part = truth[rows, columns]
-            if part.size:
-                total += part.size / truth.size * _similarity(salient[rows, columns], part.astype(np.float64))
+            quadrant = truth[rows, columns]
+            if quadrant.size:
+                similarity = _similarity(salient[rows, columns], quadrant.astype(np.float64))
+                total += quadrant.size / truth.size * similarity
     return total
 
 
@@ -134,8 +135,8 @@ def _similarity(salient: Map, truth: Map) -> float:
     mean, true_mean = salient.mean(), truth.mean()
     freedom = salient.size - 1 + EPS
     off, true_off = salient - mean, truth - true_mean
-    together = 4 * mean * true_mean * (off * true_off).sum() / freedom
-    apart = (mean**2 + true_mean**2) * ((off**2).sum() + (true_off**2).sum()) / freedom
-    if together != 0:
-        return float(together / (apart + EPS))
-    return 1.0 if apart == 0 else 0.0
+    numerator = 4 * mean * true_mean * (off * true_off).sum() / freedom
+    denominator = (mean**2 + true_mean**2) * ((off**2).sum() + (true_off**2).sum()) / freedom
+    if numerator != 0:
+        return float(numerator / (denominator + EPS))
+    return 1.0 if denominator == 0 else 0.0

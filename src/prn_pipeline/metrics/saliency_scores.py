@@ -1,4 +1,4 @@
-"""From the measures of every map to those of a set, with intervals."""
+"""Saliency scores of a set of maps, with intervals."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from prn_pipeline.metrics.bootstrap import Groups, bounds, draws, independent
 from prn_pipeline.metrics.saliency import LEVELS, SaliencyMeasures
 
-#: Names of the scores, in order. Maxima are of the mean curve: one threshold serves all images.
+#: Names of the scores, in order. Maxima are those of the mean curve: one threshold for all images.
 SALIENCY_SCORES = ("f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean")
 
 
 def saliency_table(measures: Sequence[SaliencyMeasures]) -> NDArray[np.float64]:
-    """One row an image, float64 (images, 2 + 512): weighted F, S, the curve of F, the curve of E."""
+    """One row per image, float64 (images, 2 + 512): weighted F, S, the curve of F, the curve of E."""
     return np.array([np.concatenate([[m.weighted_f, m.s_measure], m.f_curve, m.e_curve]) for m in measures])
 
 
 def saliency_scores(
-    table: NDArray[np.float64], rival: NDArray[np.float64], resamples: int, seed: int, groups: Groups = None
+    table: NDArray[np.float64], reference: NDArray[np.float64], resamples: int, seed: int, groups: Groups = None
 ) -> dict[str, Any]:
-    """Scores of a method with intervals, and its paired gains over a rival on the same images.
+    """Scores of a method with intervals, and its paired gains over a reference method on the same images.
 
     Args:
         table: of the method, from `saliency_table`.
-        rival: of the rival, images in the same order.
+        reference: of the reference method, images in the same order.
         resamples: of the bootstrap over images.
         seed: of the draws.
         groups: of each image, (images,).
@@ -38,13 +38,15 @@ def saliency_scores(
     Raises:
         ValueError: different numbers of images.
     """
-    if table.shape != rival.shape:
-        raise ValueError(f"a paired test needs the same images, got {table.shape} and {rival.shape}")
+    if table.shape != reference.shape:
+        raise ValueError(
+            f"a paired test needs the same images, got tables of shape {table.shape} and {reference.shape}"
+        )
     drawn = draws(len(table), resamples, seed, groups)
     weights = drawn / drawn.sum(1, keepdims=True)
-    alone = independent(len(table), groups)[0] < 2  # says nothing of other images
-    ours, theirs = _of_means(weights @ table), _of_means(weights @ rival)
-    own, other = _of_means(table.mean(0)[None]), _of_means(rival.mean(0)[None])
+    alone = independent(len(table), groups)[0] < 2  # gives no information about other images
+    ours, theirs = _of_means(weights @ table), _of_means(weights @ reference)
+    own, other = _of_means(table.mean(0)[None]), _of_means(reference.mean(0)[None])
     scores: dict[str, Any] = {name: float(own[name][0]) for name in SALIENCY_SCORES}
     scores |= {f"{name}_ci95": [0.0, 1.0] if alone else bounds(ours[name]) for name in SALIENCY_SCORES}
     gains = {

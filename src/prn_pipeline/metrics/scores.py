@@ -1,7 +1,7 @@
-"""Scores of a set of images from its counts.
+"""Scores of a set of images, from its counts.
 
-Counts are of images and of maps an image, (images, C, 6): one a class; of foreground alone (images, 6) will do. Scores
-of several classes are means over classes.
+Counts are (images, C, 6) for C classes, or (images, 6) for foreground alone. Scores of several classes are means over
+classes.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ def iou(counts: np.ndarray) -> np.ndarray:
 
 
 def mean_iou(counts: np.ndarray) -> np.ndarray:
-    """Mean over the classes that are there of the IoU, of counts (..., C, 6).
+    """Mean IoU over the classes that are present in the truth: counts (..., C, 6) -> float64 (...).
 
-    What is there is the truth's to say, so methods are averaged over the same classes, and one stray pixel of an absent
-    class costs the class that it belongs to and no more. On the sum over all images this is `iou_micro`, the paper's
-    mIoU; the mean over each image's own is `iou_macro`.
+    The truth alone decides which classes are present, so all methods are averaged over the same classes, and a stray
+    pixel of an absent class lowers only the IoU of the class that it was taken from. Of the sum over all images this is
+    `iou_micro`, the paper's mIoU; the mean over the images is `iou_macro`.
     """
-    return _mean_over_classes(iou(counts), there(counts))
+    return _mean_over_classes(iou(counts), present_in_truth(counts))
 
 
-def there(counts: np.ndarray) -> np.ndarray:
-    """Whether the truth of counts (..., 6) has a pixel, bool (...)."""
+def present_in_truth(counts: np.ndarray) -> np.ndarray:
+    """Whether the truth has a foreground pixel: counts (..., 6) -> bool (...)."""
     return np.asarray(counts[..., 0] + counts[..., 2] > 0)
 
 
-def seen(counts: np.ndarray) -> np.ndarray:
-    """Of counts (images, C, 6) the images that have a pixel that counts, bool (images,); all where none has."""
+def present(counts: np.ndarray) -> np.ndarray:
+    """Whether an image has a pixel that is not ignored: counts (images, C, 6) -> bool (images,); all, if none has."""
     valid = counts[..., :4].sum((1, 2)) > 0
     return valid if valid.any() else ~valid
 
 
 def by_class(counts: np.ndarray) -> np.ndarray:
-    """Counts (images, 6) as (images, 1, 6); those of several classes as they are.
+    """Counts (images, 6) as (images, 1, 6); counts of several classes are returned unchanged.
 
     Raises:
         ValueError: another shape.
@@ -59,12 +59,12 @@ def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, fl
 
     Returns:
         iou_micro, iou_macro, dice, precision, recall, boundary_iou, mae, and with several classes pixel_accuracy; all
-        in [0, 1]. All but iou_macro and mae are of the pixels of all images together; these two are means over the
-        images that have a pixel that counts.
+        in [0, 1]. iou_macro and mae are means over the images that have a pixel that is not ignored; the others are
+        computed from the pixels of all images.
     """
     counts = by_class(counts)
-    total, valid = counts.sum(0), seen(counts)
-    classes = there(total)
+    total, valid = counts.sum(0), present(counts)
+    classes = present_in_truth(total)
     true_positives, false_positives, false_negatives = total[:, :3].T
 
     def mean(part: np.ndarray, whole: np.ndarray) -> float:
@@ -85,11 +85,11 @@ def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, fl
 
 
 def _mean_over_classes(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of the classes that are there; where none is, of all."""
+    """Mean over the last axis of the classes that are present; of all classes where none is."""
     weights = np.where(classes.any(-1, keepdims=True), classes, True)
     return (values * weights).sum(-1) / weights.sum(-1)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole; nothing of nothing is 1."""
+    """part / whole; 0 / 0 is 1."""
     return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)

@@ -1,4 +1,4 @@
-"""Maps to measure saliency on, and what PySODMetrics, which wants an older numpy than ours, says of them.
+"""Maps for the saliency tests, and their measures by PySODMetrics, which needs an older numpy than ours.
 
 In an environment with pysodmetrics 1.6.2: python tests/unit/metrics/saliency_reference.py
 """
@@ -50,7 +50,7 @@ def _measured(salient: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     return {
         "mae": float(mae.maes[0]),
         "weighted_f": float(weighted.weighted_fms[0]),
-        # an object in the last pixel leaves it a part of no pixels to divide by
+        # an object in the last pixel leaves an empty quadrant, and a division by zero
         "s_measure": None if np.isnan(s.sms[0]) else float(s.sms[0]),
         "f_curve": [round(float(value), 9) for value in f.changeable_fms[0][::15]],
         "e_curve": [round(float(value), 9) for value in e.changeable_ems[0][::15]],

@@ -1,4 +1,4 @@
-"""Counts of a batch against the plain formulas, an image at a time."""
+"""Counts of a batch against the plain formulas, one image at a time."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def plain_counts(prediction: np.ndarray, mask: np.ndarray) -> list[int]:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 70), st.integers(1, 70))
-def test_a_batch_is_counted_as_its_images_alone_by_the_plain_formulas(
+def test_counts_of_a_batch_equal_the_plain_formulas_of_each_image(
     seed: int, images: int, height: int, width: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -40,7 +40,7 @@ def test_a_batch_is_counted_as_its_images_alone_by_the_plain_formulas(
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 14, 40])
-def test_boundaries_are_those_of_the_minimum_filter(width: int) -> None:
+def test_boundaries_equal_those_of_a_minimum_filter(width: int) -> None:
     masks = ndimage.binary_dilation(blobs(np.random.default_rng(width), (3, 61, 50)), iterations=2)
     masks[2] = True
     np.testing.assert_array_equal(boundaries(masks, width), [plain_boundary(mask, width) for mask in masks])

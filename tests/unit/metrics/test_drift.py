@@ -1,24 +1,24 @@
-"""What images and maps look like, and how far apart two sets of them are."""
+"""Statistics of images and maps, and distances between two sets of them."""
 
 import numpy as np
 import pytest
 from scipy.special import logit
 
-from prn_pipeline.metrics.descriptions import BINS, CELLS, Descriptions, describe, names_of
+from prn_pipeline.metrics.descriptions import BINS, PATCHES, Descriptions, describe, names_of
 from prn_pipeline.metrics.drift import distances
 
 NAMES = names_of(())
 
 
 def drawn(count: int, seed: int, brightness: float = 1.0) -> Descriptions:
-    """Noise images, and maps that say foreground where it is bright."""
+    """Noise images, and maps that predict foreground where they are bright."""
     draw = np.random.default_rng(seed)
     images = (draw.integers(0, 256, (count, 24, 24, 3)) * brightness).astype(np.uint8)
     base = logit(np.clip(images.mean(3) / 256, 0.01, 0.99)).astype(np.float16)[:, None]
     return describe(images, base, base + np.float16(0.5))
 
 
-def test_descriptions_are_those_of_plain_loops() -> None:
+def test_descriptions_equal_plain_loops() -> None:
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (2, 17, 24, 3), dtype=np.uint8)
     base, refined = (draw.normal(0, 2, (2, 1, 17, 24)).astype(np.float16) for _ in range(2))
@@ -39,14 +39,14 @@ def test_descriptions_are_those_of_plain_loops() -> None:
         for level in range(BINS):
             inside = (before >= level / BINS) & (before < (level + 1) / BINS)
             assert found.histograms[number, level] == pytest.approx(inside.mean(), abs=0.004)  # float32 at an edge
-        rows, columns = (np.linspace(0, side, CELLS, endpoint=False).astype(int).tolist() for side in (17, 24))
+        rows, columns = (np.linspace(0, side, PATCHES, endpoint=False).astype(int).tolist() for side in (17, 24))
         for i, (top, bottom) in enumerate(zip(rows, [*rows[1:], 17], strict=True)):
             for j, (left, right) in enumerate(zip(columns, [*columns[1:], 24], strict=True)):
                 mean = (after - before)[top:bottom, left:right].mean()
                 assert found.corrections[number, 0, i, j] == pytest.approx(mean, abs=1e-5)
 
 
-def test_of_classes_the_share_of_each_is_told() -> None:
+def test_maps_of_classes_give_the_share_of_each_class() -> None:
     maps = np.full((1, 3, 8, 8), -2, np.float16)
     maps[0, 0, :4], maps[0, 1, 4:6], maps[0, 2, 6:] = 2, 2, 2
     names = names_of(("sky", "road", "car"))
@@ -55,12 +55,12 @@ def test_of_classes_the_share_of_each_is_told() -> None:
     assert np.isnan(shares["brightness"])
 
 
-def test_images_of_one_kind_are_rarely_called_different() -> None:
+def test_images_of_one_distribution_rarely_differ_significantly() -> None:
     smallest = [min(one.p for one in distances(drawn(60, 2 * k), drawn(30, 2 * k + 1), NAMES, 199)) for k in range(8)]
     assert np.mean(np.array(smallest) > 0.01) >= 0.75
 
 
-def test_darker_images_are_told_from_the_others_by_what_changed() -> None:
+def test_darker_images_differ_in_the_statistics_that_changed() -> None:
     found = {one.name: one for one in distances(drawn(60, 0), drawn(30, 1, brightness=0.5), NAMES, 199)}
     assert found["brightness"].distance == 1
     assert found["brightness"].p < 1e-6
@@ -69,7 +69,7 @@ def test_darker_images_are_told_from_the_others_by_what_changed() -> None:
     assert found["confidence histogram"].distance > 0.2
 
 
-def test_where_there_are_no_images_only_maps_are_compared() -> None:
+def test_without_images_only_maps_are_compared() -> None:
     maps = np.random.default_rng(0).normal(0, 1, (12, 1, 16, 16)).astype(np.float16)
     without = describe(None, maps, maps)
     assert {one.name for one in distances(without, without, NAMES, 99)} == {

@@ -8,32 +8,32 @@ from prn_pipeline.metrics.few_shot import few_shot_scores
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.integers(0, 2, (9, 12, 12)).astype(np.uint8)
-SAID = np.where(RNG.random((9, 12, 12)) < 0.8, TRUTH, 1 - TRUTH).astype(bool)
+PREDICTIONS = np.where(RNG.random((9, 12, 12)) < 0.8, TRUTH, 1 - TRUTH).astype(bool)
 CATEGORIES = np.array(list("aaabbbccc"))
 
 
-def counts(said: np.ndarray) -> np.ndarray:
-    return np.array([count_image(one, mask) for one, mask in zip(said, TRUTH, strict=True)])
+def counts(predictions: np.ndarray) -> np.ndarray:
+    return np.array([count_image(one, mask) for one, mask in zip(predictions, TRUTH, strict=True)])
 
 
-def iou(said: np.ndarray, truth: np.ndarray) -> float:
-    return float((said & truth).sum() / (said | truth).sum())
+def iou(predicted: np.ndarray, truth: np.ndarray) -> float:
+    return float((predicted & truth).sum() / (predicted | truth).sum())
 
 
-def test_every_mean_is_that_of_plain_arithmetic() -> None:
-    found = few_shot_scores(counts(SAID), counts(TRUTH == 1), CATEGORIES, 300, 0)
+def test_every_mean_equals_plain_arithmetic() -> None:
+    found = few_shot_scores(counts(PREDICTIONS), counts(TRUTH == 1), CATEGORIES, 300, 0)
     true = TRUTH == 1
-    by_category = [iou(SAID[name == CATEGORIES], true[name == CATEGORIES]) for name in "abc"]
+    by_category = [iou(PREDICTIONS[name == CATEGORIES], true[name == CATEGORIES]) for name in "abc"]
     assert found["categories"] == pytest.approx(dict(zip("abc", by_category, strict=True)))
     assert found["miou_categories"] == pytest.approx(np.mean(by_category))
-    assert found["miou_episodes"] == pytest.approx(np.mean([iou(s, t) for s, t in zip(SAID, true, strict=True)]))
-    assert found["fb_iou"] == pytest.approx((iou(SAID, true) + iou(~SAID, ~true)) / 2)
+    assert found["miou_episodes"] == pytest.approx(np.mean([iou(s, t) for s, t in zip(PREDICTIONS, true, strict=True)]))
+    assert found["fb_iou"] == pytest.approx((iou(PREDICTIONS, true) + iou(~PREDICTIONS, ~true)) / 2)
     for score in ("miou_categories", "miou_episodes"):
         assert found[f"{score}_ci95"][0] <= found[score] <= found[f"{score}_ci95"][1]
         assert found["few_shot_vs_base"][score]["gain"] == pytest.approx(found[score] - 1)
         assert found["few_shot_vs_base"][score]["ci95"][1] < 0
 
 
-def test_all_that_is_there_found_is_a_perfect_background_too() -> None:
+def test_perfect_foreground_is_perfect_background_too() -> None:
     full = np.array([[4096, 0, 0, 0, 0, 0]] * 3)
     assert few_shot_scores(full, full, np.array(["a", "a", "b"]), 100, 0)["fb_iou"] == 1

@@ -1,4 +1,4 @@
-"""How maps err, against plain loops over pixels."""
+"""Statistics of the errors of maps, against plain loops over pixels."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def images(seed: int, count: int = 3, size: int = 12) -> list[tuple[np.ndarray, 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_statistics_are_those_of_plain_loops(seed: int) -> None:
+def test_statistics_equal_plain_loops(seed: int) -> None:
     counter, given_images = MapStatisticsCounter(patch_size=4), images(seed)
     for probabilities, mask in given_images:
         counter.add(probabilities, mask.astype(np.uint8), probabilities > 0.5)
@@ -48,7 +48,7 @@ def test_statistics_are_those_of_plain_loops(seed: int) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])
-def test_near_the_outline_is_where_the_other_class_is_within_reach(width: int) -> None:
+def test_near_the_outline_means_within_reach_of_the_other_class(width: int) -> None:
     truth = np.random.default_rng(width).random((15, 17)) > 0.8
     near = near_outline(truth, width)
     for row, column in np.ndindex(truth.shape):
@@ -56,20 +56,20 @@ def test_near_the_outline_is_where_the_other_class_is_within_reach(width: int) -
         assert near[row, column] == (window != truth[row, column]).any()
 
 
-def test_errors_are_told_apart_by_their_distance_from_the_outline() -> None:
+def test_errors_are_split_by_their_distance_from_the_outline() -> None:
     mask = np.zeros((100, 100), np.uint8)
     mask[:, :50] = 1
     width = boundary_width(mask.shape)
-    said = mask.astype(np.float32)
-    said[0, 50] = 1  # false positive beside the outline
-    said[0, 50 + width] = 1  # and one just beyond the band
-    said[5, 0] = 0  # false negative far from it
+    predicted = mask.astype(np.float32)
+    predicted[0, 50] = 1  # false positive beside the outline
+    predicted[0, 50 + width] = 1  # and one just beyond the band
+    predicted[5, 0] = 0  # false negative far from it
     counter = MapStatisticsCounter(50)
-    counter.add(said, mask, said > 0.5)
+    counter.add(predicted, mask, predicted > 0.5)
     assert counter.result().errors.tolist() == [[1, 1], [0, 1]]
 
 
-def test_probabilities_that_mean_what_they_say_have_no_calibration_error() -> None:
+def test_calibrated_probabilities_have_no_calibration_error() -> None:
     counter = MapStatisticsCounter(2)
     nowhere = np.zeros((2, 2), bool)
     counter.add(np.full((2, 2), 0.5, np.float32), np.array([[0, 1], [1, 0]], np.uint8), nowhere)
@@ -78,7 +78,7 @@ def test_probabilities_that_mean_what_they_say_have_no_calibration_error() -> No
     assert counter.result().calibration_error == pytest.approx(0.95 / 2)
 
 
-def test_nothing_valid_has_no_bias() -> None:
+def test_maps_without_a_valid_pixel_have_no_bias() -> None:
     counter = MapStatisticsCounter(2)
     counter.add(np.zeros((2, 2), np.float32), np.full((2, 2), 255, np.uint8), np.zeros((2, 2), bool))
     found = counter.result()

@@ -1,4 +1,4 @@
-"""Saliency measures against PySODMetrics, and against what is known of simple maps."""
+"""Saliency measures against PySODMetrics, and against known values of simple maps."""
 
 import json
 
@@ -14,7 +14,7 @@ THEIRS = json.loads(FILE.read_text())
 
 
 @pytest.mark.parametrize("number", range(len(MAPS)))
-def test_every_measure_is_that_of_an_independent_library(number: int) -> None:
+def test_every_measure_equals_that_of_an_independent_library(number: int) -> None:
     salient, truth = MAPS[number]
     ours, theirs = saliency_measures(salient, truth.astype(np.uint8)), THEIRS[number]
     for name in ("mae", "weighted_f", "s_measure"):
@@ -40,7 +40,7 @@ def test_a_perfect_map_has_perfect_scores() -> None:
     }
 
 
-def test_pixels_that_count_nowhere_change_nothing() -> None:
+def test_ignored_pixels_change_nothing() -> None:
     salient, truth = MAPS[0]
     mask = np.where(truth, 1, 0).astype(np.uint8)
     mask[:2] = 255
@@ -51,11 +51,11 @@ def test_pixels_that_count_nowhere_change_nothing() -> None:
     assert (one.f_curve == other.f_curve).all()
 
 
-def test_scores_of_a_set_are_those_of_its_mean_curve_and_gains_are_paired() -> None:
+def test_scores_of_a_set_come_from_its_mean_curve_and_gains_are_paired() -> None:
     some = [(salient, truth.astype(np.uint8)) for salient, truth in MAPS[:20]]
     better = saliency_table([saliency_measures(0.8 * truth + 0.1 * salient, truth) for salient, truth in some])
-    rival = saliency_table([saliency_measures(salient, truth) for salient, truth in some])
-    scores = saliency_scores(better, rival, resamples=500, seed=0)
+    reference = saliency_table([saliency_measures(salient, truth) for salient, truth in some])
+    scores = saliency_scores(better, reference, resamples=500, seed=0)
     assert scores["f_max"] == pytest.approx(better[:, 2:258].mean(0).max())
     assert scores["e_mean"] == pytest.approx(better[:, 258:].mean())
     for name in SALIENCY_SCORES:
@@ -65,4 +65,4 @@ def test_scores_of_a_set_are_those_of_its_mean_curve_and_gains_are_paired() -> N
         assert gain["ci95"][0] <= gain["gain"] <= gain["ci95"][1]
     assert scores["saliency_vs_base"]["f_weighted"]["ci95"][0] > 0
     with pytest.raises(ValueError, match="the same images"):
-        saliency_scores(better, rival[:5], 100, 0)
+        saliency_scores(better, reference[:5], 100, 0)

@@ -43,7 +43,7 @@ def test_scores_of_a_set_equal_torchmetrics_over_all_its_pixels() -> None:
         assert found[name] == pytest.approx(oracle(p, m, ignore_index=255).item(), abs=1e-6), name
 
 
-def test_iou_macro_is_the_mean_of_each_images_own_iou() -> None:
+def test_iou_macro_is_the_mean_iou_of_the_images() -> None:
     predictions, masks = random_pairs(5, seed=1)
     each = [
         binary_jaccard_index(torch.from_numpy(p).int(), torch.from_numpy(m).int(), ignore_index=255).item()
@@ -58,7 +58,7 @@ def test_an_empty_mask_predicted_empty_scores_one_and_a_false_alarm_scores_zero(
     assert iou(count_image(full, empty)) == 0
 
 
-def test_ignored_pixels_count_nowhere() -> None:
+def test_ignored_pixels_change_nothing() -> None:
     predictions, masks = random_pairs(1, seed=2)
     flipped = np.where(masks == 255, ~predictions, predictions)
     assert (counted(predictions, masks) == counted(flipped, masks)).all()
@@ -88,7 +88,7 @@ def test_gain_and_interval_agree_with_a_plain_bootstrap() -> None:
 
 
 def test_images_of_one_group_are_drawn_together() -> None:
-    """Against the plain bootstrap over what each group adds up to: copies of an image make nothing surer."""
+    """Copies of an image in one group do not narrow the interval."""
     better, masks = random_pairs(12, seed=3)
     worse = np.where(np.random.default_rng(4).random(masks.shape) < 0.2, ~better, better)
     a, b = (counted(some, masks) for some in (better, worse))
@@ -98,14 +98,14 @@ def test_images_of_one_group_are_drawn_together() -> None:
     assert copied == alone
     assert interval(np.tile(a, (4, 1)), 1000, 0, groups) == interval(a, 1000, 0)
     each_its_own = np.array([f"image {9 - i}" for i in range(12)])
-    assert paired_gain(a, b, resamples=1000, seed=0, groups=each_its_own) == alone, "whatever they are called"
+    assert paired_gain(a, b, resamples=1000, seed=0, groups=each_its_own) == alone, "names of groups do not matter"
     with pytest.raises(ValueError, match="image 1 has no group"):
         interval(a[:3], 10, 0, np.array(["a", None, "b"]))
     unaware = paired_gain(np.tile(a, (4, 1)), np.tile(b, (4, 1)), resamples=1000, seed=0)
     assert np.ptp(unaware["ci95"]) < 0.7 * np.ptp(alone["ci95"])
 
 
-def test_a_single_image_or_group_says_nothing_of_others() -> None:
+def test_a_single_image_or_group_gives_the_widest_interval() -> None:
     better, masks = random_pairs(4, seed=3)
     a, b = counted(better, masks), counted(~better, masks)
     one_video = np.zeros(4)
@@ -127,13 +127,13 @@ def test_a_paired_test_refuses_different_images() -> None:
 
 
 def classes(images: int = 40, number: int = 5, seed: int = 0) -> np.ndarray:
-    """Counts (images, number, 6) of classes that are all there but the last, which nobody has and nobody says."""
+    """Counts (images, number, 6); the last class is neither present nor predicted."""
     counts = np.random.default_rng(seed).integers(300, 900, (images, number, 6))
     counts[:, -1, :3] = 0
     return counts
 
 
-def test_a_stray_pixel_of_an_absent_class_is_a_stray_pixel() -> None:
+def test_a_stray_pixel_of_an_absent_class_changes_no_score() -> None:
     clean = classes()
     stray = clean.copy()
     stray[7, -1, 1] = 1
@@ -143,11 +143,11 @@ def test_a_stray_pixel_of_an_absent_class_is_a_stray_pixel() -> None:
     assert scores(clean, np.zeros((40, 5)))["iou_micro"] == pytest.approx(np.mean(iou(present.sum(0))))
 
 
-def test_draws_without_an_object_say_nothing_of_objects() -> None:
+def test_draws_without_an_object_are_left_out() -> None:
     rare = np.zeros((20, 6), np.int64)
     rare[:, 3] = 4096
     rare[3] = [300, 100, 600, 3096, 0, 0]
-    assert interval(rare, 500, 0) == [0.3, 0.3]  # drawn once or twice, it is the same image
+    assert interval(rare, 500, 0) == [0.3, 0.3]  # the same image, however often it is drawn
     better = rare.copy()
     better[3] = [600, 100, 300, 3096, 0, 0]
     gain = paired_gain(better, rare, 500, 0)
@@ -156,7 +156,7 @@ def test_draws_without_an_object_say_nothing_of_objects() -> None:
     assert interval(np.where(np.arange(6) == 3, 4096, 0) * np.ones((20, 1), np.int64), 500, 0) == [1, 1]
 
 
-def test_images_that_are_ignored_altogether_are_no_images() -> None:
+def test_images_without_valid_pixels_are_left_out() -> None:
     predictions, masks = random_pairs(4, seed=3)
     masks[2:] = 255
     counts = counted(predictions, masks)

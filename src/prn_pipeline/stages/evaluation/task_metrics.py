@@ -15,7 +15,7 @@ from prn_pipeline.metrics.counts import TruthCounter
 from prn_pipeline.metrics.few_shot import few_shot_scores
 from prn_pipeline.metrics.saliency import SaliencyMeasures, saliency_measures
 from prn_pipeline.metrics.saliency_scores import saliency_scores, saliency_table
-from prn_pipeline.metrics.scores import iou, there
+from prn_pipeline.metrics.scores import iou, present_in_truth
 
 
 class TaskMetrics(Protocol):
@@ -91,7 +91,7 @@ class ClassesTask:
         A class that no test image has gets an empty entry: {}.
         """
         counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
-        known = there(counts["base"].sum(0))
+        known = present_in_truth(counts["base"].sum(0))
         return {
             method: {
                 "classes": {
