@@ -1,4 +1,4 @@
-"""One of several training processes, started by torch's launcher: `python -m prn_pipeline.training.processes.worker`."""
+"""One of several training processes: `python -m prn_pipeline.training.processes.worker`, from torch's launcher."""
 
 from __future__ import annotations
 
