@@ -1,4 +1,4 @@
-"""The base model as it is: p > 0.5, or the class of the highest probability."""
+"""The unchanged base model: p > 0.5, or the class of the highest probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps of several classes: (N*C,H,W) with an image's classes as neighbours, and one class at each pixel."""
+"""Maps of several classes, stored as (N*C,H,W) with the classes of one image in adjacent rows."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def one_hot(ids: np.ndarray, classes: int) -> np.ndarray:
 
 
 def highest(scores: np.ndarray) -> np.ndarray:
-    """Scores (N,C,H,W) -> bool (N*C,H,W), true for the highest class of each pixel."""
+    """Scores (N,C,H,W) -> bool (N*C,H,W), true for the class with the highest score at each pixel."""
     return one_hot(scores.argmax(1), scores.shape[1])
 
 
 def from_class_logits(logits: np.ndarray) -> Prediction:
-    """Logits (N,C,H,W) of each class against the others -> the highest class, and probabilities that sum to 1."""
+    """One-vs-rest logits (N,C,H,W) -> the class of the highest logit, and probabilities that sum to 1."""
     return Prediction(highest(logits), normalised(logits).reshape(-1, *logits.shape[2:]))

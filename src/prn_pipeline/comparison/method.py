@@ -1,4 +1,4 @@
-"""What a comparison method is to evaluation, reports, leaderboard and promotion."""
+"""The interface of a comparison method to evaluation, reports, leaderboard and promotion."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import expit
 
-#: base: the model as it is at p > 0.5. baseline: needs no training. refined: the refiner of the run. bound: sees the
-#: truth, so that it is shown and never ranked.
+#: base: the unchanged model at p > 0.5. baseline: needs no training. refined: the refiner of the run. bound: uses the
+#: true masks, so reports show it but never rank it.
 Kind = Literal["base", "baseline", "refined", "bound"]
 #: Maps of the base model that a threshold can be tuned on.
 TunedMap = Literal["base", "tta"]
@@ -18,13 +18,13 @@ TunedMap = Literal["base", "tta"]
 
 @dataclass(frozen=True)
 class MapBatch:
-    """Maps of whole images of one size. The maps of an image's classes are neighbours.
+    """Maps of whole images of one size. The classes of one image are in adjacent rows.
 
     Attributes:
         base: logits of the base model, float32 (N,H,W).
         refined: logits of the refiner, float32 (N,H,W).
         masks: uint8 (N,H,W): 0, 1, 255 = ignore.
-        tta: mean logits over flips, float32 (N,H,W); None where they were not kept.
+        tta: mean logits over flips, float32 (N,H,W); None if the logit cache does not hold them.
     """
 
     base: np.ndarray
@@ -37,7 +37,7 @@ class Prediction(NamedTuple):
     """A method's output for a batch.
 
     Attributes:
-        masks: bool (N,H,W); of several classes exactly one of an image's maps is true at each pixel.
+        masks: bool (N,H,W); with several classes exactly one map of an image is true at each pixel.
         probabilities: float32 (N,H,W); None for a method that gives masks only.
     """
 
@@ -47,33 +47,33 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was chosen on maps that a refiner may learn from, and never on test.
+    """Values selected on maps that a refiner may learn from, never on test maps.
 
     Attributes:
-        thresholds: of each map that a method is `tuned_on`, one probability per map of an image.
-        patch_size: pixels a side, at the resolution that is measured.
+        thresholds: for each map that a method is `tuned_on`, one probability per class (one in all for foreground).
+        patch_size: pixels per side of the oracle's patches, at the resolution that is evaluated.
     """
 
     thresholds: Mapping[TunedMap, Sequence[float]]
     patch_size: int
 
 
-#: A method on a batch; None where the batch lacks what the method needs.
+#: Predictions of a method for a batch; None if the batch lacks an input of the method.
 Predict = Callable[[MapBatch, Tuned], Prediction | None]
 
 
 @dataclass(frozen=True)
 class ComparisonMethod:
-    """One method. Adding one is a file of this folder and a line of `table.METHODS`.
+    """One method. To add one, write a file in this folder and list it in `table.METHODS`.
 
     Attributes:
         name: key in the scores JSON, and column of tables.
-        label: in reports; that of the refiner gives way to the refiner's own name.
-        short_label: where there is little room.
+        label: name in reports. For the refiner, reports show the refiner's own name instead.
+        short_label: name where there is little room.
         kind: see `Kind`.
-        predict: for one map per image.
-        predict_classes: for several maps per image, one per class; None where the method has no such form.
-        tuned_on: the map whose best threshold (per class) the method takes from `Tuned.thresholds`; None: none.
+        predict: predictions for one map per image.
+        predict_classes: predictions for one map per class; None if the method has no multi-class form.
+        tuned_on: map whose best threshold (per class) the method takes from `Tuned.thresholds`; None for no threshold.
     """
 
     name: str

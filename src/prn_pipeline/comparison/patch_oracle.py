@@ -1,6 +1,6 @@
-"""The best that one threshold per patch could do, chosen with the truth in hand: a bound, not a competitor.
+"""The patch oracle: the best result of one threshold per patch, selected on the true masks. A bound, not a competitor.
 
-There is none for several classes: thresholds that are each best for one class do not give one class per pixel.
+It has no multi-class form: thresholds that are each best for one class do not give one class per pixel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""RankSEG: the masks of highest expected IoU if the probabilities are calibrated."""
+"""RankSEG: the masks of highest expected IoU, provided that the probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from prn_pipeline.segmentation.maps import normalised
 
 
 def _predict(maps: MapBatch, tuned: Tuned) -> Prediction:
-    decided = RankSeg()(torch.from_numpy(maps.base)[:, None])[:, 0]
-    return Prediction(decided.numpy() > 0, None)
+    logits = RankSeg()(torch.from_numpy(maps.base)[:, None])[:, 0]
+    return Prediction(logits.numpy() > 0, None)
 
 
 def _predict_classes(maps: MapBatch, tuned: Tuned) -> Prediction:

@@ -1,4 +1,4 @@
-"""The refiner of the run: its logits were made before anything is measured."""
+"""The refiner of the run. The evaluation stage stores its logits before it compares methods."""
 
 from __future__ import annotations
 

@@ -16,37 +16,37 @@ METHODS: list[ComparisonMethod] = [BASE_MODEL, TUNED_THRESHOLD, RANKSEG, TTA, TT
 
 
 def names(*kinds: Kind) -> list[str]:
-    """Names of the methods of these kinds, in order; of all where none is named."""
+    """Names of the methods of these kinds, in the order of the table; without arguments, of all methods."""
     return [method.name for method in METHODS if not kinds or method.kind in kinds]
 
 
 def method(name: str) -> ComparisonMethod:
-    """The method of a name.
+    """The method with this name.
 
     Raises:
-        KeyError: there is none.
+        KeyError: no method has this name.
     """
-    return {one.name: one for one in METHODS}[name]
+    return {known.name: known for known in METHODS}[name]
 
 
 def in_order(found: Iterable[str]) -> list[str]:
-    """The names that the table knows, in its order, and then the others in theirs."""
+    """The names of the table first, in the order of the table; then all others, in the order given."""
     found = list(found)
     known = [name for name in names() if name in found]
     return [*known, *(name for name in found if name not in known)]
 
 
 def predictions(maps: MapBatch, tuned: Tuned, classes: int = 1) -> dict[str, Prediction]:
-    """Every method that has an answer for a batch, by name.
+    """Predictions for a batch by method name, without methods that lack an input or a multi-class form.
 
     Args:
-        maps: of whole images.
-        tuned: what was chosen before.
-        classes: maps per image; 1 for foreground alone.
+        maps: maps of whole images.
+        tuned: thresholds and patch size.
+        classes: maps per image; 1 for foreground.
     """
     found = {}
-    for one in METHODS:
-        predict = one.predict if classes == 1 else one.predict_classes
+    for known in METHODS:
+        predict = known.predict if classes == 1 else known.predict_classes
         if predict is not None and (prediction := predict(maps, tuned)) is not None:
-            found[one.name] = prediction
+            found[known.name] = prediction
     return found

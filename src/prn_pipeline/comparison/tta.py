@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of the base model's logits over flips of the image, and a threshold tuned on it."""
+"""Test-time augmentation (TTA): the mean of the base model's logits over flips, and the same with a tuned threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One threshold, or one per class, that is best on maps the refiner may learn from."""
+"""The threshold, or one threshold per class, with the best iou_micro on maps that the refiner may learn from."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from prn_pipeline.comparison.classes import by_image, highest
 from prn_pipeline.comparison.method import ComparisonMethod, MapBatch, Prediction, Tuned
 from prn_pipeline.refinement.baselines.decision_rules import FixedThreshold
 
-#: Thresholds of classes are kept this far from 0 and 1, which is the step at which they are tuned.
-LEAST_THRESHOLD = 0.001
+#: Thresholds of classes stay this far from 0 and 1: one step of the tuner's grid. Their logits are then finite.
+MIN_THRESHOLD = 0.001
 
 
 def above_threshold(logits: np.ndarray, threshold: float) -> Prediction:
     """Foreground where the probability of logits (N,H,W) exceeds the threshold."""
-    decided = FixedThreshold(threshold)(torch.from_numpy(logits)[:, None])[:, 0]
-    return Prediction(decided.numpy() > 0, None)
+    thresholded = FixedThreshold(threshold)(torch.from_numpy(logits)[:, None])[:, 0]
+    return Prediction(thresholded.numpy() > 0, None)
 
 
 def most_above_threshold(logits: np.ndarray, thresholds: Sequence[float]) -> Prediction:
-    """The class whose probability exceeds its own threshold most, in logits; logits (N*C,H,W)."""
-    inside = np.clip(np.array(thresholds, np.float32), LEAST_THRESHOLD, 1 - LEAST_THRESHOLD)
-    bounds = logit(inside)[:, None, None]  # finite: a class of threshold 0 would win everywhere
-    return Prediction(highest(by_image(logits, len(thresholds)) - bounds), None)
+    """For each pixel, the class whose logit exceeds the logit of its own threshold most; logits (N*C,H,W)."""
+    clipped = np.clip(np.array(thresholds, np.float32), MIN_THRESHOLD, 1 - MIN_THRESHOLD)
+    margins = by_image(logits, len(thresholds)) - logit(clipped)[:, None, None]
+    return Prediction(highest(margins), None)
 
 
 def _predict(maps: MapBatch, tuned: Tuned) -> Prediction:

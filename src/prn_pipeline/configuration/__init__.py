@@ -1,1 +1,1 @@
-"""Parameters of a run: loaded, merged, checked before anything runs."""
+"""Parameters of a run: loaded, merged, and checked before any stage starts."""

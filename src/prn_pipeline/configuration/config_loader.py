@@ -1,4 +1,4 @@
-"""Configuration, checked as soon as it is loaded."""
+"""Kedro's config loader, which checks parameters as soon as it has loaded them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from prn_pipeline.errors import UserError
 
 
 def _below_project(path: str) -> str:
-    """Absolute path of something in the project, wherever below it the command was started."""
+    """Absolute path of a file or folder of the project, from any working folder below the project."""
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
 def _environment(variable: str, *default: str | None) -> str | None:
-    """As OmegaConf has it, but what is set to nothing is not set."""
+    """OmegaConf's resolver `oc.env`, except that a variable set to an empty string counts as not set."""
     return os.environ.get(variable) or (default[0] if default else oc.env(variable))
 
 
 def _bucket(variable: str) -> str:
-    """The URL that an environment variable holds, ready for a path to follow."""
+    """The URL in an environment variable, with a slash at the end so that a path can follow."""
     url = os.environ.get(variable, "")
     if "://" not in url:
         raise UserError(
-            f"this environment keeps artefacts in a bucket, and {variable} is {url!r}: export"
+            f"{variable} is {url!r}, expected the URL of the bucket that holds this environment's artefacts: export"
             f" {variable}=s3://bucket/folder, or run without --env"
         )
     return url.rstrip("/") + "/"
@@ -44,40 +44,40 @@ LOADER_ARGS: dict[str, Any] = {
 }
 
 
-#: Parameters that change no result of a stage of DVC: those of conf/local are taken everywhere.
-NOT_FOLLOWED = ("engine", "checkpoints", "predictor", "promotion")
+#: Parameters that cannot change the outputs of a DVC stage, so DVC stages read them from conf/local too.
+UNTRACKED = ("engine", "checkpoints", "predictor", "promotion")
 
 
 class RunConfigLoader(OmegaConfigLoader):
     """Adds `run`, the validated choice of data set, base model and refiner, to the parameters.
 
-    A stage of DVC takes its parameters from conf/base alone: what DVC does not follow must not change its results.
+    A DVC stage reads its parameters from conf/base only: a file that DVC does not track must not change its outputs.
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration of one kind; parameters are complete and valid.
 
         Raises:
-            UserError: a parameter is wrong, or names another run than the paths of the catalog do.
+            UserError: a parameter is wrong, or the parameters and the catalog's paths name different runs.
         """
         loaded: dict[str, Any] = super().__getitem__(key)
         if key != "parameters" or "run" in loaded:
             return loaded
         if "DVC_STAGE" in os.environ:
-            loaded = self._followed_by_dvc() | {k: loaded[k] for k in NOT_FOLLOWED if k in loaded}
+            loaded = self._tracked_by_dvc() | {k: loaded[k] for k in UNTRACKED if k in loaded}
         checked = resolve_run(loaded, self.runtime_params or {})
         named = {**super().__getitem__("globals"), **(self.runtime_params or {})}
         for name in RUN_NAMES:
             used = checked["run"]["names"][name]
-            if str(named[name]) != str(used):  # as paths have it: a seed of 1.0 is none of 1
+            if str(named[name]) != str(used):  # compared as text, as in paths: seed 1.0 and seed 1 are two folders
                 raise UserError(
                     f"parameter {name} is {used!r}, but the catalog's paths follow {named[name]!r}: write"
                     f" {used!r} in conf/local/globals.yml or with --params, not in a parameters file"
                 )
         return checked
 
-    def _followed_by_dvc(self) -> dict[str, Any]:
-        """Parameters of conf/base, and of the command line."""
+    def _tracked_by_dvc(self) -> dict[str, Any]:
+        """Parameters of conf/base and of the command line."""
         environment, self.env = self.env, self.base_env
         try:
             return dict(super().__getitem__("parameters"))

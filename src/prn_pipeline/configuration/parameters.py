@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from prn_pipeline.data.execution.settings import EngineSettings
-from prn_pipeline.refinement.pseudo_labels.candidates import MOST_LEVELS
+from prn_pipeline.refinement.pseudo_labels.candidates import MAX_LEVELS
 from prn_pipeline.serving.comparison import ComparisonSettings
 from prn_pipeline.serving.settings import ServingSettings
 from prn_pipeline.training.tiling import Tiles
@@ -15,7 +15,7 @@ from prn_pipeline.training.tiling import Tiles
 Settings = dict[str, Any]
 
 
-#: What names a run, in the order of its paths.
+#: Parameters that identify a run, in the order of its paths.
 RUN_NAMES = ("dataset", "base_model", "refiner", "seed")
 
 
@@ -24,13 +24,13 @@ class _Strict(BaseModel):
 
 
 class IngestionParameters(_Strict):
-    """Where data sets live."""
+    """Where the data sets are."""
 
     data_root: str
 
 
 class LogitCachingParameters(_Strict):
-    """Which model makes the maps that PRN learns from."""
+    """Which model makes the maps that the refiner learns from, and which arrays the cache keeps."""
 
     protocol: Literal["holdout", "crossfit"]
     keep: list[Literal["tta", "features"]]
@@ -41,11 +41,11 @@ class PseudoLabellingParameters(_Strict):
     """Optimal patch-wise binarization."""
 
     patch_size: int = Field(ge=4)
-    levels: int | None = Field(ge=1, le=MOST_LEVELS)
+    levels: int | None = Field(ge=1, le=MAX_LEVELS)
 
 
 class EvaluationParameters(_Strict):
-    """What is measured on test, and how."""
+    """How the methods are evaluated on test images."""
 
     resolution: Literal["model", "native"]
     resamples: int = Field(ge=100)
@@ -60,14 +60,14 @@ class ReportingParameters(_Strict):
 
 
 class PromotionParameters(_Strict):
-    """When a predictor takes the champion's place in the registry."""
+    """When a predictor replaces the champion in the registry."""
 
     model: str | None = Field(min_length=1, pattern=r"^[^/:]+$")
     comparison: ComparisonSettings
 
 
 class Parameters(_Strict):
-    """The whole of `conf/*/parameters*.yml`."""
+    """All of `conf/*/parameters*.yml`."""
 
     dataset: str
     base_model: str

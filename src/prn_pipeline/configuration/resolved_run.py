@@ -1,4 +1,4 @@
-"""From all parameters to those of one run: the chosen blocks, merged, complete with defaults, checked."""
+"""From all parameters to those of one run: the chosen blocks, merged, completed with defaults, and checked."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
     """Check all parameters and add `run`: the chosen data set, base model and refiner, complete with their defaults.
 
     Args:
-        raw: as loaded from YAML and the command line.
-        overrides: the command line's part of it, whose training blocks override those of the chosen names.
+        raw: parameters from YAML and the command line, merged.
+        overrides: the parameters from the command line alone. Their training blocks override the `training` blocks of
+            the chosen base model and refiner.
 
     Returns:
         `raw` and `run` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
@@ -29,7 +30,8 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
         scales the number of epochs.
 
     Raises:
-        UserError: unknown name (lists what exists), misspelt key, wrong type or value; all of a block at once.
+        UserError: unknown name (with the known ones), misspelt key, wrong type or value. One error lists all problems
+            of a block.
     """
     parameters = validated(Parameters, raw, "")
     data = validated(
@@ -72,7 +74,7 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
 
 
 def merge(*blocks: Settings) -> Settings:
-    """Blocks of parameters, each overriding the ones before it, key by key at every level."""
+    """Merge blocks of parameters; later blocks override earlier ones, key by key at every level."""
     return cast(Settings, OmegaConf.to_container(OmegaConf.merge(*blocks)))
 
 
@@ -83,13 +85,13 @@ def _chosen(key: str, name: str, named: dict[str, Settings], file: str) -> Setti
 
 
 def _with_data(block: Settings, from_data: dict[str, Any], name: str) -> Settings:
-    """A named block with the keys that follow from the data set, which the block itself must not set."""
+    """A named block with the keys that the data set determines, which the block itself must not set."""
     if own := sorted(set(block) & set(from_data)):
-        raise UserError(f"{name}: {', '.join(own)} follow from the data set: remove them from this block")
+        raise UserError(f"{name} sets {', '.join(own)}, which the data set determines: remove them from this block")
     return block | from_data
 
 
 def _training(values: Settings, where: str, share: float) -> Settings:
-    """Complete training settings with a share of their epochs, at least one."""
+    """Complete training settings, with their epochs scaled by `share` to at least one."""
     training = validated(TrainingSettings, values, where).model_dump(mode="json")
     return training | {"epochs": max(1, round(share * training["epochs"]))}

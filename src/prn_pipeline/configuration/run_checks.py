@@ -1,4 +1,4 @@
-"""Whether the choices of a run fit each other, checked before a base model is trained for hours."""
+"""Checks that the choices of a run are compatible, made before a base model is trained for hours."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from prn_pipeline.refinement.registry import read_settings
 from prn_pipeline.segmentation.protocol import MapSourceSettings
 from prn_pipeline.segmentation.registry import read_base_settings
 
-#: Inputs of a refiner that only a network can give beside its logits.
+#: Inputs of a refiner, other than logits, that only a network can give.
 MODEL_INPUTS = ("tta", "features")
 
 
 def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: RefinerSettings) -> None:
-    """Checks for every run, whichever of its stages are run.
+    """Checks for every run, independent of which stages are run.
 
     Args:
-        checked: what `resolved_run.resolve_run` returns.
+        checked: parameters as `resolved_run.resolve_run` returns them.
         base: settings of the base model.
         refiner: settings of the refiner.
 
     Raises:
-        UserError: two choices do not fit; the message names both and the values that fit.
+        UserError: two choices are incompatible; the message names both and the values that are allowed.
     """
     run = checked["run"]
     names, size = run["names"], run["dataset"]["image_size"]
@@ -36,25 +36,26 @@ def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: Refiner
 def _check_processes(training: dict[str, Any]) -> None:
     if training["processes"] * training["nodes"] > 1:
         raise UserError(
-            f"prn_training.processes is {training['processes']} and nodes {training['nodes']}: refiners are small and"
-            " each is trained by one process; set both to 1, and those of base_training as you like"
+            f"prn_training.processes is {training['processes']} and nodes {training['nodes']}, expected 1 and 1: a"
+            " refiner is small and trains in one process. Set both to 1; those of base_training may be larger"
         )
 
 
 def _check_protocol(base_model: str, trained_here: bool, protocol: str) -> None:
     if not trained_here and protocol == "crossfit":
         raise UserError(
-            f"protocol crossfit trains one base model per fold, and {base_model!r} is not trained here: use"
-            " logit_caching.protocol=holdout; if it has not seen some of the images, say so with its key `seen`"
+            f"logit_caching.protocol is crossfit, which trains one base model per fold, but base model {base_model!r}"
+            " is not trained here: use logit_caching.protocol=holdout, and list the splits that the model has learned"
+            " from in its key `seen`"
         )
 
 
 def _check_patches(dataset: str, patch: int, size: int) -> None:
     if size % patch:
-        fitting = [p for p in range(4, size + 1) if size % p == 0]
+        divisors = [p for p in range(4, size + 1) if size % p == 0]
         raise UserError(
             f"pseudo_labelling.patch_size is {patch}, which does not divide the samples' side"
-            f" datasets.{dataset}.image_size = {size}; take one of {', '.join(map(str, fitting))}"
+            f" datasets.{dataset}.image_size = {size}; use one of {', '.join(map(str, divisors))}"
         )
 
 
@@ -63,13 +64,13 @@ def _check_maps(refiner: str, multiple: int, size: int, crop: int | None) -> Non
         if side % multiple:
             near = max(multiple, side // multiple * multiple)
             raise UserError(
-                f"refiner {refiner!r} takes maps whose sides are multiples of {multiple}, and {name} is {side}: use"
+                f"refiner {refiner!r} needs maps whose sides are multiples of {multiple}, but {name} is {side}: use"
                 f" {near} or {near + multiple}, or lower its region_size and detail_levels"
             )
 
 
 def check_task(checked: dict[str, Any]) -> None:
-    """Raise UserError where the base model is not made for the data set's task."""
+    """Raise UserError if the base model does not support the data set's task."""
     base, names = _base(checked), checked["run"]["names"]
     task = checked["run"]["dataset"]["task"]
     if base.suits(task):
@@ -77,16 +78,16 @@ def check_task(checked: dict[str, Any]) -> None:
     if base.needs_support:
         raise UserError(
             f"base model {names['base_model']!r} needs labelled images of what to segment (kind {base.kind}), but the"
-            f" task of data set {names['dataset']!r} is {task}: take another base model, or a data set of task few_shot"
+            f" task of data set {names['dataset']!r} is {task}: use another base model, or a data set of task few_shot"
         )
     raise UserError(
-        f"data set {names['dataset']!r} has task {task}, and base model {names['base_model']!r} (kind {base.kind})"
-        " is not made for it: take one of kind few_shot, such as base_model=few_shot_resnet18"
+        f"data set {names['dataset']!r} has task {task}, which base model {names['base_model']!r} (kind {base.kind})"
+        " does not support: use one of kind few_shot, such as base_model=few_shot_resnet18"
     )
 
 
 def check_tiles(checked: dict[str, Any]) -> None:
-    """Raise UserError where images are cut into tiles that a network of the run cannot take."""
+    """Raise UserError if images are cut into tiles that a network of the run does not support."""
     run, tiles = checked["run"], checked["tiles"]
     names, size = run["names"], run["dataset"]["image_size"]
     if size <= tiles["size"]:
@@ -95,22 +96,22 @@ def check_tiles(checked: dict[str, Any]) -> None:
     for key, side in (("size", tiles["size"]), ("size - overlap", tiles["size"] - tiles["overlap"])):
         if side % refiner.multiple:
             raise UserError(
-                f"refiner {names['refiner']!r} takes maps whose sides are multiples of {refiner.multiple}, and images"
-                f" of {size} pixels are cut into tiles whose {key} is {side}: use other `tiles`, or lower its"
+                f"refiner {names['refiner']!r} needs maps whose sides are multiples of {refiner.multiple}, but images"
+                f" of {size} pixels are cut into tiles whose {key} is {side}: change `tiles`, or lower its"
                 " region_size and detail_levels"
             )
     if _base(checked).needs_support:
         raise UserError(
-            f"few-shot images are not cut into tiles, and image_size is {size}: make it {tiles['size']} at most, or"
+            f"image_size is {size}, but few-shot images cannot be cut into tiles: make it at most {tiles['size']}, or"
             " raise tiles.size"
         )
 
 
 def check_kept(checked: dict[str, Any]) -> None:
-    """Raise UserError where arrays are to be kept that the base model does not have."""
+    """Raise UserError if the cache should keep arrays that the base model does not have."""
     base, kept = _base(checked), checked["logit_caching"]["keep"]
     missing = [name for name in kept if name not in base.available_inputs]
-    if missing and base.has_network:  # of maps on disk nothing is kept but the maps themselves
+    if missing and base.has_network:  # a base model without a network has maps only, and `keep` is ignored
         raise UserError(
             f"logit_caching.keep is {kept}, but base model {checked['run']['names']['base_model']!r} (kind {base.kind},"
             f" maps per image: {base.classes}) has no {' and no '.join(missing)}: use"
@@ -119,7 +120,7 @@ def check_kept(checked: dict[str, Any]) -> None:
 
 
 def check_inputs(checked: dict[str, Any]) -> None:
-    """Raise UserError where the base model lacks an input of the refiner, or the input is not kept."""
+    """Raise UserError if the base model lacks an input of the refiner, or the cache does not keep it."""
     base, kept, names = _base(checked), checked["logit_caching"]["keep"], checked["run"]["names"]
     for name in _refiner(checked).arrays:
         if name not in MODEL_INPUTS:
@@ -127,25 +128,24 @@ def check_inputs(checked: dict[str, Any]) -> None:
         if name not in base.available_inputs:
             raise UserError(
                 f"refiner {names['refiner']!r} reads {name}, which base model {names['base_model']!r} of kind"
-                f" {base.kind} does not have: take a refiner that needs maps only, refiner=prn_maps, or one with other"
-                " `inputs`"
+                f" {base.kind} does not have: use refiner=prn_maps, which needs maps only, or one with other `inputs`"
             )
         if name not in kept:
             raise UserError(
-                f"refiner {names['refiner']!r} reads {name}, and logit_caching.keep is {kept}: add {name} to it, or"
-                " take a refiner that needs maps only, refiner=prn_maps"
+                f"refiner {names['refiner']!r} reads {name}, but logit_caching.keep is {kept}: add {name} to it, or"
+                " use refiner=prn_maps, which needs maps only"
             )
 
 
 def check_val(checked: dict[str, Any], groups: int) -> None:
-    """Raise UserError where val has too few groups for the refiner to learn from some and to be evaluated on others.
+    """Raise UserError if val has too few groups for the refiner to learn from some and be evaluated on others.
 
     Args:
-        checked: what `resolved_run.resolve_run` returns.
-        groups: groups of images in val.
+        checked: parameters as `resolved_run.resolve_run` returns them.
+        groups: number of groups of images in val.
     """
     if checked["logit_caching"]["protocol"] != "holdout" or not _base(checked).trained_here:
-        return  # maps of other images than val's are out of sample too
+        return  # maps outside val are out of sample too
     names, fewest = checked["run"]["names"], _refiner(checked).fewest_groups
     if groups < fewest:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Values against a pydantic model: all problems of a block in one message, each with its key and what to write."""
+"""Validation against a pydantic model: one message lists all problems of a block, each with its key and a remedy."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(model: type[Model], values: dict[str, Any], where: str, union: TypeAdapter[Any] | None = None) -> Model:
-    """The values as a model.
+    """The values as an instance of a model.
 
     Args:
-        model: of the values.
-        values: of the block.
-        where: dotted key of the block, for messages; "" for the whole.
-        union: validates the values as one of several models, `model` among them, told apart by a tag.
+        model: pydantic model of the block.
+        values: the block.
+        where: dotted key of the block, for messages; "" for the root.
+        union: adapter of a tagged union that contains `model`; it replaces the validation of `model` alone.
 
     Raises:
-        UserError: with a line for every problem.
+        UserError: the values are invalid; the message has one line per problem.
     """
     try:
         validate = model.model_validate if union is None else union.validate_python
         return cast(Model, validate(values))
     except ValidationError as error:
-        skipped = 0 if union is None else 1  # the tag
+        skipped = 0 if union is None else 1  # the tag, which is no key of the block
         raise UserError("parameters are wrong:\n" + "\n".join(_lines(error, model, where, skipped))) from None
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """Text for a name that nothing is known by, with the closest match."""
+    """Error text for an unknown name: the closest match, and all known names."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? There are" if near else "there are"
     return f"unknown {kind} {name!r}; {hint} {', '.join(known)}"
@@ -42,7 +42,7 @@ def unknown_name(kind: str, name: str, known: list[str]) -> str:
 def _lines(error: ValidationError, model: type[BaseModel], where: str, skipped: int) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False):
-        path = [str(part) for part in problem["loc"][skipped:]]
+        path = [str(key) for key in problem["loc"][skipped:]]
         key = ".".join([where, *path]).strip(".")
         if problem["type"] == "extra_forbidden":
             known = _fields_at(model, path[:-1])
@@ -59,8 +59,8 @@ def _lines(error: ValidationError, model: type[BaseModel], where: str, skipped: 
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    for part in path:
-        field = model.model_fields.get(part)
+    for name in path:
+        field = model.model_fields.get(name)
         inner = getattr(field, "annotation", None)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             break

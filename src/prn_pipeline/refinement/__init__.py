@@ -1,9 +1,9 @@
-"""The method: pseudo-labels, PatchRefineNet and our own refiner, and the methods they are compared with.
+"""The method: pseudo-labels, PatchRefineNet, the region-detail refiner, and the baselines they are compared with.
 
 Nagendra, Shen, Kifer, "PatchRefineNet: Improving Binary Segmentation by Incorporating Signals from Optimal Patch-wise
 Binarization", WACV 2024.
 
-Names are imported when they are asked for, so that a part of the method can be used without the others.
+Names are imported on first use, so that using one module does not load the dependencies of the others.
 """
 
 from importlib import import_module
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from prn_pipeline.refinement.patch_refine_net.released_checkpoints import load_published, to_published
     from prn_pipeline.refinement.pseudo_labels.labels import PatchPseudoLabels, patch_pseudo_labels
 
-#: Module below this package -> the names that it gives.
+#: Module below this package -> the names that it exports.
 _NAMES = {
     "baselines.binarization": ("rankseg_masks", "threshold_masks"),
     "baselines.decision_rules": ("Decision", "FixedThreshold", "PatchOracle", "RankSeg", "apply_mask_to_logits"),

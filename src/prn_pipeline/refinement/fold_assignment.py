@@ -1,4 +1,4 @@
-"""Which fold each cached map is in: whole groups together, video frames in stretches."""
+"""Assigns cached maps to folds: whole groups together, video frames in consecutive stretches."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import pandas as pd
 from prn_pipeline.data.splits.assignment import assign_folds
 from prn_pipeline.errors import UserError
 
-#: Of the random assignment; one for all seeds of a run, so that these differ by weights and order of samples only.
+#: Seed of the random assignment, shared by runs of all seeds, so that they differ in weights and sample order only.
 FOLD_SEED = 0
 
 
 def assign_map_folds(unseen: pd.DataFrame, folds: int) -> np.ndarray:
-    """Fold of each map, int64 (n,): whole groups, folds of nearly equal size, none empty.
+    """Fold of each map, int64 (n,). Groups stay whole, folds have nearly equal size, and no fold is empty.
 
-    Frames of a video are split into stretches. In random folds every frame's neighbours would be learned from, and a
-    network that has memorised them would be evaluated on what it has seen.
+    Frames of a video are split into consecutive stretches: with random folds a network would train on the neighbours of
+    every frame that it is evaluated on.
 
     Args:
-        unseen: manifest rows of maps that are learned from: sample_id, group and, where it is known, video.
-        folds: how many.
+        unseen: manifest rows of the maps to learn from: sample_id, group and, if known, video.
+        folds: number of folds.
 
     Raises:
-        UserError: fewer groups than folds.
+        UserError: there are fewer groups than folds.
     """
     groups = dict(zip(unseen["sample_id"], unseen["group"], strict=True))
     if len(set(groups.values())) < folds:
         raise UserError(
             f"{len(unseen)} maps of unseen images in {len(set(groups.values()))} groups cannot be split into"
-            f" {folds} folds; use a larger val split or protocol crossfit, or lower `members` of the refiner"
+            f" {folds} folds: use a larger val split or protocol crossfit, or lower `members` of the refiner"
         )
     if unseen.get("video", pd.Series([False])).any():
         stretches = np.array_split(list(dict.fromkeys(groups.values())), folds)

@@ -1,6 +1,6 @@
-"""What a refiner is to the rest of the project.
+"""The interface of a refiner to the rest of the project.
 
-A refiner is a folder of this room: settings, a network, an objective or another way to fit it, and a `kind.py` that
+A refiner is a folder of this package: settings, a network, an objective or another way to fit it, and a `kind.py` that
 ties them together. `registry.REFINERS` lists the kinds; a block of `conf/base/parameters_refiners.yml` names one.
 """
 
@@ -35,22 +35,22 @@ class RefinerSettings(Protocol):
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Names of the stored arrays that the refiner reads, in the order of `forward`; the base logits first."""
+        """Names of the stored arrays that the refiner reads, in the order of `forward`; the base logits come first."""
         ...
 
     @property
     def multiple(self) -> int:
-        """Heights and widths of maps are multiples of this many pixels."""
+        """Heights and widths of maps must be multiples of this many pixels."""
         ...
 
     @property
     def sees_whole_maps(self) -> bool:
-        """Whether a tile of a map would mean something else to the refiner than the map itself."""
+        """Whether the refiner needs whole maps: on tiles its output would be different."""
         ...
 
     @property
     def fewest_groups(self) -> int:
-        """Groups of unseen images that fitting needs: some to learn from, others to choose by."""
+        """Smallest number of groups of unseen images that fitting needs: some to learn from, others to select by."""
         ...
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Refiner(nn.Module, ABC):
 
     @property
     def guard(self) -> Mapping[str, float] | None:
-        """What was selected on maps held out from training, for the scores JSON; None for a refiner without a guard."""
+        """The correction selected on held-out maps, for the scores JSON; None for a refiner without a guard."""
         return None
 
     @abstractmethod
@@ -81,11 +81,11 @@ class Refiner(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class LearningMaps:
-    """What a refiner is fitted on.
+    """The maps that a refiner is fitted on.
 
     Attributes:
-        samples: with arrays logits, labels (pseudo-labels) and masks, and what else the refiner reads.
-        map_manifest: of the logit cache: which model made each map, and whether it had seen the image.
+        samples: samples with arrays logits, labels (pseudo-labels) and masks, and the other inputs of the refiner.
+        map_manifest: manifest of the logit cache: which model made each map, and whether it had seen the image.
     """
 
     samples: Samples
@@ -97,11 +97,11 @@ class FittingPlan:
     """How a refiner is fitted.
 
     Attributes:
-        training: of the loop.
+        training: settings of the training loop.
         seed: see `training.loop.fit`.
-        checkpoints: root of checkpoint folders.
+        checkpoints: root of the checkpoint folders.
         listener: called after every epoch.
-        tiles: that maps larger than one are cut into where the refiner is evaluated.
+        tiles: tiles that larger maps are cut into when the refiner is evaluated.
     """
 
     training: TrainingSettings
@@ -118,13 +118,13 @@ class Fit(Protocol):
         """A trained refiner and its history.
 
         Raises:
-            UserError: too few maps to learn from and to choose by.
+            UserError: too few maps for learning and for selection.
         """
         ...
 
 
 class RefinerKind(Protocol):
-    """One kind of refiner; adding one is a folder and a line of `registry.REFINERS`."""
+    """One kind of refiner. To add one, write a folder and list its kind in `registry.REFINERS`."""
 
     @property
     def name(self) -> str:
@@ -138,7 +138,7 @@ class RefinerKind(Protocol):
 
     @property
     def fitting(self) -> str:
-        """`package.module:function` of a `Fit`; by name, so that a trained refiner is used without what trains it."""
+        """`package.module:function` of a `Fit`: a name, so that using a trained refiner imports no training code."""
         ...
 
     def build(self, settings: Any) -> Refiner:

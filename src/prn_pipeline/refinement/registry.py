@@ -1,4 +1,4 @@
-"""Every kind of refiner, by the name that settings call its network."""
+"""Every kind of refiner, by the value of `network` in its settings."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def _network(values: Any) -> str:
 
 
 def settings_adapter() -> TypeAdapter[RefinerSettings]:
-    """Settings of any kind of refiner, told apart by their `network`.
+    """Adapter for the settings of any kind of refiner; the tag is their `network`.
 
-    Validation errors are pydantic's; the first part of their location is the kind.
+    Its validation errors are pydantic's; their locations start with the kind.
     """
     kinds = tuple(Annotated[kind.settings, Tag(name)] for name, kind in REFINERS.items())
     union: Any = Annotated[Union[kinds], Discriminator(_network)]  # noqa: UP007
@@ -30,10 +30,10 @@ def settings_adapter() -> TypeAdapter[RefinerSettings]:
 
 
 def kind_of(values: Any) -> RefinerKind:
-    """The kind that settings, or their dict, are of.
+    """The kind of refiner that settings, or a dict of settings, belong to.
 
     Raises:
-        UserError: there is no such network.
+        UserError: the network is unknown.
     """
     name = _network(values)
     if name not in REFINERS:
@@ -44,10 +44,10 @@ def kind_of(values: Any) -> RefinerKind:
 
 
 def read_settings(values: dict[str, Any]) -> RefinerSettings:
-    """Settings from their dict, such as that of a trained refiner's JSON.
+    """Settings from a dict, such as the JSON of a trained refiner.
 
     Raises:
-        UserError: there is no such network.
+        UserError: the network is unknown.
         pydantic.ValidationError: a field is unknown or has a wrong value.
     """
     kind_of(values)
@@ -60,5 +60,5 @@ def build_refiner(settings: Any) -> Refiner:
 
 
 def rebuild_refiner(values: dict[str, Any]) -> Refiner:
-    """The refiner of a stored JSON, ready for its weights."""
+    """The refiner that a stored JSON describes, ready for its weights."""
     return build_refiner(read_settings(values))

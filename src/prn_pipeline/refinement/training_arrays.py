@@ -1,4 +1,4 @@
-"""The arrays of a training sample that every refiner shares."""
+"""The arrays of a training sample that all refiners share."""
 
 from __future__ import annotations
 

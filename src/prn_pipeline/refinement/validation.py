@@ -1,4 +1,4 @@
-"""Checks of probability maps and masks that cost one pass when all is well, and say what is wrong when it is not."""
+"""Checks of probability maps and masks: one pass over valid input, and a detailed error for invalid input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def check_probabilities(probabilities: NDArray[np.floating]) -> None:
     """Accept float16 or float32 (N, H, W) in [0, 1].
 
     Raises:
-        UserError: another dtype or rank, or values that are NaN or outside [0, 1]: how many, and where the first is.
+        UserError: another dtype or rank, or values that are NaN or outside [0, 1] (with their number and the position
+            of the first one).
     """
     check_probability_type(probabilities)
     if probabilities.size == 0 or _surely_inside(probabilities):
@@ -27,12 +28,12 @@ def check_probabilities(probabilities: NDArray[np.floating]) -> None:
         raise UserError(
             f"{count} of {outside.size} probabilities are NaN or outside [0, 1]; the first is "
             f"{float(probabilities[image, row, column])} at image {image}, row {row}, column {column}: pass "
-            "probabilities, not logits (sigmoid them first), and look for NaN in the base model's output"
+            "probabilities, not logits (apply a sigmoid first), and check the base model's output for NaN"
         )
 
 
 def check_probability_type(probabilities: NDArray[np.floating]) -> None:
-    """The part of `check_probabilities` that looks at no value."""
+    """The part of `check_probabilities` that reads no values: dtype and rank."""
     if probabilities.dtype not in (np.float16, np.float32) or probabilities.ndim != 3:
         raise UserError(
             f"probabilities are {probabilities.dtype} {probabilities.shape}; expected float16 or float32 (N, H, W): "
@@ -41,27 +42,27 @@ def check_probability_type(probabilities: NDArray[np.floating]) -> None:
 
 
 def check_masks(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Accept uint8 or bool masks of `shape` holding 0, 1 and 255 (ignore); returns them as uint8 without a copy.
+    """Accept uint8 or bool masks of `shape` with values 0, 1 and 255 (ignore); returns them as uint8 without a copy.
 
     Raises:
         UserError: another dtype, shape or value.
     """
     values = check_mask_type(masks, shape)
     if values.size and values.max() > 1:
-        strange = (values > 1) & (values != IGNORE)
-        if strange.any():
-            found = np.unique(values[strange])[:5].tolist()
+        invalid = (values > 1) & (values != IGNORE)
+        if invalid.any():
+            found = np.unique(values[invalid])[:5].tolist()
             raise UserError(
-                f"{int(strange.sum())} mask pixels hold other values than 0, 1 and {IGNORE} (such as {found}); divide "
+                f"{int(invalid.sum())} mask pixels have values other than 0, 1 and {IGNORE} (such as {found}): divide "
                 f"a 0 / 255 mask by 255 and mark unlabelled pixels with {IGNORE}"
             )
     return values
 
 
 def check_mask_type(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The part of `check_masks` that looks at no value."""
+    """The part of `check_masks` that reads no values: dtype and shape."""
     if masks.dtype not in (np.uint8, np.bool_) or masks.shape != shape:
-        raise UserError(f"masks are {masks.dtype} {masks.shape}; expected uint8 {shape}, one mask a probability map")
+        raise UserError(f"masks are {masks.dtype} {masks.shape}; expected uint8 {shape}, one mask per probability map")
     return masks.view(np.uint8)
 
 
@@ -74,19 +75,19 @@ def match_labels(labels: Tensor, logits: Tensor, name: str) -> Tensor:
     """Labels (N, H, W) or (N, 1, H, W) in the shape of the logits (N, 1, H, W), any dtype.
 
     Raises:
-        UserError: they do not cover the same pixels.
+        UserError: labels and logits do not cover the same pixels.
     """
     matched = labels.unsqueeze(1) if labels.ndim == 3 else labels
     if matched.shape != logits.shape:
         raise UserError(
-            f"{name} have shape {tuple(labels.shape)}, logits {tuple(logits.shape)}; expected one label a logit: "
-            f"resize or crop the {name} as the maps were"
+            f"{name} have shape {tuple(labels.shape)}, logits {tuple(logits.shape)}; expected one label per logit: "
+            f"resize or crop the {name} in the same way as the maps"
         )
     return matched
 
 
 def _surely_inside(probabilities: NDArray[np.floating]) -> bool:
-    """True only if all values are in [0, 1]; a map with a negative zero may say False."""
+    """True only if all values are in [0, 1]; may be False for a map with a negative zero."""
     if probabilities.dtype == np.float16:
         return bool(probabilities.view(np.uint16).max() <= _ONE_AS_FLOAT16_BITS)
     return bool(probabilities.min() >= 0 and probabilities.max() <= 1)

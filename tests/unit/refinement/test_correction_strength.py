@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.correction_strength import (
     CANDIDATES,
-    LEAST_GAIN,
+    MIN_GAIN,
     SHIFTS,
     Correction,
     CorrectionTuner,
@@ -137,7 +137,7 @@ def test_a_shift_is_what_folds_find_for_each_other(seed: int, bias: float) -> No
                 truth, valid = masks.numpy() == 1, masks.numpy() != 255
                 counted += np.count_nonzero(final & truth), np.count_nonzero((final | truth) & valid)
         plain, cross_validated = plain_iou(everything, correction), counted[0] / max(counted[1], 1)
-        expected.append(cross_validated if cross_validated >= plain + LEAST_GAIN else plain)
+        expected.append(cross_validated if cross_validated >= plain + MIN_GAIN else plain)
     selection = tuner.best()
     assert selection.refined_iou == pytest.approx(max(expected))
     number = CANDIDATES.index(selection.correction._replace(shift=0.0))

@@ -1,4 +1,4 @@
-"""Probability maps into masks without a network: one threshold for all, or RankSEG.
+"""Probability maps to masks without a network: one threshold for all, or RankSEG.
 
 Both take maps float (N, H, W), NumPy or torch, and return masks uint8 of the same shape, kind and device.
 """
@@ -29,9 +29,9 @@ def threshold_masks(probabilities: Array, threshold: float | Tensor = HALF) -> A
 def rankseg_masks(probabilities: Array, metric: RankMetric = "iou") -> Array:
     """RankSEG's masks: those of highest expected score if the probabilities are calibrated and pixels independent.
 
-    Solver RMA of the library `rankseg` (Wang and Dai, NeurIPS 2025), without smoothing; a map that nowhere exceeds 0.5
-    gives an empty mask, which is the library's pruning. The score is the expected IoU (or Dice) of each image alone,
-    so `iou_macro` is what it aims at; on uncalibrated maps it may lose to `p > 0.5`.
+    Uses solver RMA of the library `rankseg` (Wang and Dai, NeurIPS 2025) without smoothing. The library prunes: a map
+    without a probability above 0.5 gives an empty mask. The score is the expected IoU (or Dice) of each single image,
+    so RankSEG optimises `iou_macro`; on uncalibrated maps it can be worse than `p > 0.5`.
 
     Args:
         probabilities: float16 or float32 (N, H, W) in [0, 1].
@@ -46,7 +46,7 @@ def rankseg_masks(probabilities: Array, metric: RankMetric = "iou") -> Array:
     from rankseg import RankSEG
 
     check_probabilities(as_array(probabilities))
-    # One channel is a "multilabel" problem there; image by image, because it sorts and sums in float32 copies.
+    # The library treats one channel as a "multilabel" problem. It sorts float32 copies, so one image at a time.
     ranker = RankSEG(metric=metric, output_mode="multilabel", solver="RMA")
     maps = probabilities if isinstance(probabilities, Tensor) else torch.from_numpy(probabilities)
     masks = torch.empty(maps.shape, dtype=torch.uint8, device=maps.device)
@@ -56,10 +56,10 @@ def rankseg_masks(probabilities: Array, metric: RankMetric = "iou") -> Array:
 
 
 def rankseg_classes(probabilities: Tensor, metric: RankMetric = "iou") -> Tensor:
-    """RankSEG where a pixel has one of several classes; solver and aim as in `rankseg_masks`.
+    """RankSEG for several classes, one per pixel; solver and score as in `rankseg_masks`.
 
     Args:
-        probabilities: float (N,C,H,W), of each pixel summing to 1.
+        probabilities: float (N,C,H,W) that sum to 1 over the classes at each pixel.
         metric: "iou" or "dice".
 
     Returns:

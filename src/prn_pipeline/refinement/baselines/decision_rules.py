@@ -1,8 +1,8 @@
-"""What a user would reach for before training a refiner, behind the interface of `refiner.Refiner`.
+"""Decision rules that need no training, with the interface of a refiner.
 
-Each is a module that takes base logits (N,1,H,W) and returns logits (N,1,H,W), foreground where they are above 0: it
-can stand wherever a trained refiner stands. It only decides, though: the size of its logits is the base model's.
-`PatchOracle` sees the truth too, so it is no rival but the bound for all.
+Each is a module from base logits (N,1,H,W) to logits (N,1,H,W), foreground above 0, so it can replace a trained
+refiner. A rule only decides the sign of a logit; the magnitude stays that of the base model.
+`PatchOracle` also takes the true masks, so it is an upper bound and not a baseline.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from prn_pipeline.refinement.baselines.threshold_tuning import HALF
 from prn_pipeline.refinement.pseudo_labels.candidates import PAPER_LEVELS
 from prn_pipeline.refinement.pseudo_labels.labels import patch_pseudo_labels
 
-#: Above 0 also after storage in float16, whose smallest positive number it is.
-LEAST_FOREGROUND = torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps
+#: The smallest positive float16 number, so that a foreground logit stays above 0 when it is stored.
+MIN_FOREGROUND_LOGIT = torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps
 
 
 def apply_mask_to_logits(logits: Tensor, masks: Tensor) -> Tensor:
-    """Logits that say what the masks say, as sure as before: unchanged where both agree, else of the other sign.
+    """Logits whose sign is the mask: unchanged where logit and mask agree, with the opposite sign where they do not.
 
     Args:
         logits: float (...).
         masks: of the same shape; non-zero is foreground.
 
     Returns:
-        float32 (...), above 0 exactly where `masks` is foreground, also when stored in float16: a foreground logit is
-        at least `LEAST_FOREGROUND`. NaN stays NaN.
+        float32 (...), above 0 exactly where `masks` is foreground, also after storage in float16: a foreground logit is
+        at least `MIN_FOREGROUND_LOGIT`. NaN stays NaN.
     """
-    size = logits.float().abs()
-    return torch.where(masks != 0, size.clamp(min=LEAST_FOREGROUND), -size)
+    magnitude = logits.float().abs()
+    return torch.where(masks != 0, magnitude.clamp(min=MIN_FOREGROUND_LOGIT), -magnitude)
 
 
 class Decision(nn.Module):
-    """A rule that gives masks and no probabilities: `apply_mask_to_logits` turns the masks into logits."""
+    """A rule that gives masks but no probabilities: `apply_mask_to_logits` turns the masks into logits."""
 
 
 class FixedThreshold(Decision):
-    """One threshold for every pixel of every image; `FixedThreshold(tuner.best())` is the tuned one.
+    """One threshold for every pixel of every image; `FixedThreshold(tuner.best())` is the tuned threshold.
 
     Args:
-        threshold: foreground is a probability above it, compared in float32. It is part of the state dict.
+        threshold: probabilities above it are foreground, compared in float32. Stored in the state dict.
 
     Raises:
-        UserError: not in [0, 1].
+        UserError: the threshold is not in [0, 1].
     """
 
     threshold: Tensor
@@ -65,13 +65,13 @@ class FixedThreshold(Decision):
 
 
 class RankSeg(Decision):
-    """RankSEG image by image; see `rankseg_masks`.
+    """RankSEG, image by image; see `rankseg_masks`.
 
     Args:
         metric: "iou" or "dice".
 
     Raises:
-        UserError: another metric.
+        UserError: the metric is unknown.
     """
 
     def __init__(self, metric: RankMetric = "iou") -> None:
@@ -87,11 +87,11 @@ class RankSeg(Decision):
 
 
 class PatchOracle(Decision):
-    """The most that thresholds can do: each patch at the one that suits its truth best; see `patch_pseudo_labels`.
+    """The upper bound of thresholding: each patch at the best threshold for its true mask; see `patch_pseudo_labels`.
 
     Args:
-        patch_size: pixels a side.
-        levels: candidate thresholds a patch; None = exact.
+        patch_size: pixels per side.
+        levels: candidate thresholds per patch; None = exact.
     """
 
     def __init__(self, patch_size: int, levels: int | None = PAPER_LEVELS) -> None:
@@ -100,11 +100,11 @@ class PatchOracle(Decision):
         self.levels = levels
 
     def forward(self, base_logits: Tensor, masks: Tensor) -> Tensor:
-        """Base logits and the truth -> float32 (N,1,H,W), above 0 exactly where the pseudo-labels are foreground.
+        """Base logits and true masks -> float32 (N,1,H,W), above 0 exactly where the pseudo-labels are foreground.
 
         Args:
             base_logits: float (N,1,H,W).
-            masks: uint8 (N,H,W): 0, 1, or 255 for "ignore", which comes out as background.
+            masks: uint8 (N,H,W): 0, 1, or 255 for "ignore", which becomes background.
 
         Raises:
             UserError: see `patch_pseudo_labels`.

@@ -12,11 +12,11 @@ _IGNORE = np.uint8(IGNORE)
 
 @numba.njit(cache=True, nogil=True)
 def count_ranks(maps, masks, thresholds, counts):  # type: ignore[no-untyped-def]
-    """Add each pixel to the histogram of its mask value, at the number of thresholds that lie below it.
+    """Count each pixel in the histogram of its mask value, in the bin given by the number of thresholds below it.
 
     Args:
         maps: float32 (pixels,) in [0, 1].
-        masks: uint8 (pixels,): 0, 1, or 255, which is left out.
+        masks: uint8 (pixels,): 0, 1, or 255, which is ignored.
         thresholds: float32 (bins,): k / bins for k = 0 .. bins - 1, each rounded to float32.
         counts: int64 (2, bins + 1), changed in place.
     """
@@ -26,7 +26,7 @@ def count_ranks(maps, masks, thresholds, counts):  # type: ignore[no-untyped-def
         if mask == _IGNORE:
             continue
         value = maps[pixel]
-        # The product is exact in float64 and rounding is monotone, so candidate number `last` is at most `value` and
-        # the one after it at least `value`: only equality is left to tell.
+        # The product is exact in float64 and rounding is monotone, so threshold `last` is at most `value` and the next
+        # one at least `value`: only equality remains to be checked.
         last = min(int(np.float64(value) * bins), bins - 1)
         counts[mask, last + 1 - int(thresholds[last] >= value)] += 1

@@ -1,4 +1,4 @@
-"""The one threshold that is best for a whole set of maps: the first rival that anybody should try."""
+"""The single threshold that is best for a whole set of maps: the first baseline to try."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ BINS = 1000
 
 
 class ThresholdTuner:
-    """The one threshold that maximises `iou_micro` over a whole set, from two histograms: no map is kept.
+    """Finds the threshold with the best `iou_micro` over a whole set, from two histograms; it keeps no maps.
 
-    Candidates are k / 1000 for k = 0 .. 999, in float32. Use as `update` for every batch, then `best`.
+    Candidates are k / 1000 for k = 0 .. 999, in float32. Call `update` for every batch, then `best`.
     """
 
     def __init__(self) -> None:
         self._thresholds = (np.arange(BINS) / BINS).astype(np.float32)
-        self._counts = np.zeros((2, BINS + 1), np.int64)  # of background and foreground; column k: above k candidates
+        # Rows: background, foreground. Column k: pixels whose probability exceeds exactly k candidates.
+        self._counts = np.zeros((2, BINS + 1), np.int64)
 
     def update(self, probabilities: NDArray[np.floating] | Tensor, masks: NDArray[np.uint8] | Tensor) -> None:
         """Count a batch.
 
         Args:
             probabilities: float16 or float32 (N, H, W) in [0, 1].
-            masks: uint8 (N, H, W): 0, 1, or 255 for pixels to leave out.
+            masks: uint8 (N, H, W): 0, 1, or 255 for pixels to ignore.
 
         Raises:
-            UserError: wrong dtype or shape, or values outside these ranges; nothing is counted then.
+            UserError: wrong dtype or shape, or values outside these ranges. The counts are then unchanged.
         """
-        # Imported here because numba takes a second to load and most users of this package never need it.
+        # Imported here because loading numba takes a second and most users of this package never need it.
         from prn_pipeline.refinement.baselines.threshold_kernel import count_ranks
 
         maps, truth = as_array(probabilities), as_array(masks)
@@ -42,19 +43,19 @@ class ThresholdTuner:
         count_ranks(maps.astype(np.float32, copy=False).ravel(), truth.ravel(), self._thresholds, self._counts)
 
     def add(self, other: ThresholdTuner) -> None:
-        """Count what another one has counted."""
+        """Add the counts of another tuner."""
         self._counts += other._counts
 
     def best(self) -> float:
-        """The best candidate; of equally good ones the nearest to 0.5, and then the lower.
+        """The best candidate; ties go to the candidate nearest to 0.5, then to the lower one.
 
-        Where no pixel is foreground every threshold is as good as any other: 0.5.
+        Without a foreground pixel all thresholds tie, and the result is 0.5.
 
         Raises:
-            UserError: nothing was counted.
+            UserError: no pixel was counted.
         """
         if not self._counts.any():
-            raise UserError("no pixel was counted, so there is no threshold to tune; update the tuner with val maps")
+            raise UserError("no pixel was counted, so no threshold can be tuned: update the tuner with val maps first")
         above = self._counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: pixels above candidate k
         union = np.maximum(self._counts[1].sum() + above[0], 1)
         iou = above[1] / union

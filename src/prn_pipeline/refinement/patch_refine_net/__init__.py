@@ -1,1 +1,1 @@
-"""The paper's network, its losses and fusion."""
+"""The paper's network, its losses, and the fusion of its branches."""

@@ -16,9 +16,9 @@ PYRAMID_BINS = (1, 2, 4, 8)
 class RecurrentUnit(nn.Module):
     """One 3x3 convolution applied again to its own output: y = f(x), then twice y = f(x + y).
 
-    The three passes share weights (paper section 3.2, "R2" units). The paper's share their batch norm too: its running
-    statistics are then a blend of three distributions that no pass has, and eval mode is worse than training mode.
-    With `shared_norm=False` every pass has a batch norm of its own.
+    The three passes share weights (paper section 3.2, "R2" units). In the paper they also share one batch norm, whose
+    running statistics then mix three distributions and match none of them: eval mode is worse than training mode.
+    With `shared_norm=False` every pass has its own batch norm.
     """
 
     def __init__(self, channels: int, shared_norm: bool = True) -> None:
@@ -65,11 +65,11 @@ class AttentionGate(nn.Module):
 
 
 def doubling_kernel(weight: Tensor) -> Tensor:
-    """The kernel that doubles the resolution and convolves in one go.
+    """The kernel that doubles the resolution and convolves in one step.
 
     `conv_transpose2d(x, doubling_kernel(weight), bias, stride=2, padding=1)` equals nearest-neighbour doubling followed
     by `conv2d(., weight, bias, padding=1)`: it is the flipped kernel convolved with the 2x2 box that repeats a pixel.
-    It needs 16 multiplications a pixel of the small map instead of 36, and no enlarged copy.
+    It needs 16 multiplications per pixel of the small map instead of 36, and no enlarged copy.
 
     Args:
         weight: float (out_channels, in_channels, 3, 3).
@@ -84,8 +84,8 @@ def doubling_kernel(weight: Tensor) -> Tensor:
 class UpConv(nn.Module):
     """Nearest-neighbour doubling followed by a 3x3 convolution, batch norm and ReLU.
 
-    `conv` holds the 3x3 weights, as the released checkpoints do; `doubling_kernel` makes one transposed convolution of
-    the two steps.
+    `conv` holds the 3x3 weights, as the released checkpoints do; `doubling_kernel` turns the two steps into one
+    transposed convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -95,7 +95,7 @@ class UpConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, 2H, 2W)."""
-        # Summed here, in the weights' own float32: autocast rounds once, what enters the convolution.
+        # The kernel is summed in the float32 of the weights; autocast then rounds it only once.
         kernel = doubling_kernel(self.conv.weight)
         return F.relu(self.norm(F.conv_transpose2d(x, kernel, self.conv.bias, stride=2, padding=1)))
 
@@ -116,7 +116,7 @@ class DecoderStep(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """Averages over 1, 4, 16 and 64 regions beside the features themselves, so that every pixel sees the whole map."""
+    """Adds averages over 1, 4, 16 and 64 regions to the features, so that every pixel sees the whole map."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

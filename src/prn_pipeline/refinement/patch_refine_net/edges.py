@@ -13,10 +13,10 @@ STEEPEST_BELOW = 1e-3
 
 
 def laplacian(maps: Tensor) -> Tensor:
-    """Eight times each pixel less its eight neighbours, zero beyond the border: (N, 1, H, W) -> (N, 1, H, W).
+    """Eight times each pixel minus its eight neighbours, zero beyond the border: (N, 1, H, W) -> (N, 1, H, W).
 
-    Summed as differences, so that a flat region gives exactly 0 in every precision (a convolution leaves rounding noise
-    there, which the logarithms of the edge loss would blow up).
+    A sum of differences, so that a flat region gives exactly 0 in every precision. A convolution would leave rounding
+    noise there, which the logarithms of the edge loss would amplify.
     """
     height, width = maps.shape[-2:]
     padded = F.pad(maps, (1, 1, 1, 1))
@@ -28,12 +28,12 @@ def laplacian(maps: Tensor) -> Tensor:
 
 
 def edge_cross_entropy(probabilities: Tensor, labels: Tensor, swapped: bool = False) -> Tensor:
-    """Cross-entropy between the edge maps of probabilities and of labels, a value a pixel.
+    """Cross-entropy between the edge maps of probabilities and of labels, one value per pixel.
 
     Args:
         probabilities: float (N, 1, H, W) in [0, 1].
         labels: of the same dtype and shape, 0 and 1.
-        swapped: take the label's edges as the prediction and the map's as the target, as the released script does.
+        swapped: use the label's edges as the prediction and the map's as the target, as the released script does.
 
     Returns:
         float (N, 1, H, W); logarithms are clamped at -100, as torch's own cross-entropy clamps them.
@@ -41,15 +41,15 @@ def edge_cross_entropy(probabilities: Tensor, labels: Tensor, swapped: bool = Fa
     prediction, target = (F.relu(laplacian(maps)) for maps in (probabilities, labels))
     if swapped:
         prediction, target = target, prediction
-    share = torch.tanh(target)
-    return -(share * _log_tanh(prediction) + (1 - share) * _log_one_minus_tanh(prediction))
+    target_edge = torch.tanh(target)
+    return -(target_edge * _log_tanh(prediction) + (1 - target_edge) * _log_one_minus_tanh(prediction))
 
 
 def _log_tanh(z: Tensor) -> Tensor:
     """Logarithm of tanh(z), z >= 0, at least -100, with its slope bounded.
 
-    The value is exact. The true slope grows without bound towards z = 0 and one such pixel would drown the whole batch,
-    so below 1e-3 the slope is that at 1e-3.
+    The value is exact. The true slope is unbounded near z = 0, where a single pixel would dominate the gradient of the
+    batch, so below 1e-3 the slope is that at 1e-3.
     """
     edge = torch.tanh(z)
     value = torch.log(edge.detach()).clamp_min(LOWEST_LOG)

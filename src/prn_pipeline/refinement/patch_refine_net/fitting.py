@@ -1,4 +1,4 @@
-"""Fitting the paper's network: on out-of-sample maps, one fold of which chooses the best epoch (paper section 4.1)."""
+"""Fitting of the paper's network on out-of-sample maps; one fold selects the best epoch (paper section 4.1)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from prn_pipeline.training.job import TrainingResult
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples
 
-#: The fold that chooses the best epoch; the network learns from the others.
+#: The fold that selects the best epoch; the network learns from the others.
 MONITOR_FOLD = 0
-#: Folds that a val split is split into where none of it, or all of it, lies in the monitor fold.
+#: Number of folds that val is split into if all of it, or none of it, is in the monitor fold.
 SPLIT_FOLDS = 5
 
 
@@ -28,7 +28,7 @@ def fit_network(maps: LearningMaps, settings: PatchRefineNetSettings, plan: Fitt
     """Train one network.
 
     Raises:
-        UserError: too few maps to learn from and to choose by.
+        UserError: too few maps for learning and for selecting an epoch.
     """
     samples, training = maps.samples, plan.training
     rows = learning_rows(maps.map_manifest)
@@ -48,26 +48,26 @@ def fit_network(maps: LearningMaps, settings: PatchRefineNetSettings, plan: Fitt
 
 
 def monitor_rows(maps: LearningMaps, rows: np.ndarray) -> np.ndarray:
-    """Which of the rows choose the best epoch, bool (n,).
+    """Which of the rows select the best epoch, bool (n,).
 
-    They are one fold of the data set's own. Folds are assigned over train and val, and a small val may lie in one of
-    them or in none: then its rows are split once more.
+    They are one fold of the data set. Folds are assigned over train and val together, so a small val can be entirely
+    inside or outside of that fold; its rows are then split again.
 
     Raises:
-        UserError: all rows are in one group, or no pixel of the chosen rows is labelled.
+        UserError: all rows are in one group, or no pixel of the selected rows is labelled.
     """
     monitor = np.asarray(maps.map_manifest["fold"].to_numpy()[rows] == MONITOR_FOLD)
     unseen = maps.samples.manifest.iloc[rows]
     if monitor.all() or not monitor.any():
         if (groups := unseen["group"].nunique()) < 2:
             raise UserError(
-                f"{len(rows)} maps of unseen images in {groups} group: PRN needs some to learn from and some to choose"
-                " its best epoch by; use a larger val split, or protocol crossfit"
+                f"{len(rows)} maps of unseen images in {groups} group: PRN needs some to learn from and others to"
+                " select its best epoch. Use a larger val split, or protocol crossfit"
             )
         monitor = assign_map_folds(unseen, min(SPLIT_FOLDS, groups)) == MONITOR_FOLD
     if not (maps.samples.array("masks", rows[monitor]) != IGNORE).any():
         raise UserError(
-            f"every pixel of {', '.join(unseen['sample_id'][monitor])} is ignored, and these images choose the best"
-            " epoch: take them out of the data set, or use a larger val split"
+            f"every pixel of {', '.join(unseen['sample_id'][monitor])} is ignored, but these images select the best"
+            " epoch: remove them from the data set, or use a larger val split"
         )
     return monitor

@@ -1,4 +1,4 @@
-"""A trained PatchRefineNet made fast: batch norms folded into convolutions, additions and ReLU in place."""
+"""A trained PatchRefineNet for fast inference: batch norms folded into convolutions, additions and ReLU in place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prn_pipeline.refinement.patch_refine_net.model import Branch, PatchRefineNe
 
 
 class FoldedUnit(nn.Module):
-    """`RecurrentUnit` with a convolution a pass, or one for all of them where they share their batch norm."""
+    """`RecurrentUnit` with one convolution per pass, or one for all passes if they share their batch norm."""
 
     def __init__(self, unit: RecurrentUnit) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class FoldedGate(nn.Module):
 
 
 class FoldedUpConv(nn.Module):
-    """`UpConv` as one transposed convolution whose kernel is ready."""
+    """`UpConv` as one transposed convolution with a precomputed kernel."""
 
     def __init__(self, up: UpConv) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class FoldedUpConv(nn.Module):
 
 
 class Cast(nn.Module):
-    """Changes the dtype on the way in or out."""
+    """Converts a tensor to another dtype."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
@@ -92,15 +92,15 @@ class Cast(nn.Module):
 
 
 def fold_for_inference(network: PatchRefineNet, dtype: torch.dtype = torch.bfloat16) -> PatchRefineNet:
-    """A copy of a trained network that gives the same maps sooner, and can do nothing else.
+    """A faster copy of a trained network for inference only.
 
     Args:
-        network: trained; it is not changed. Its running statistics are used, whatever mode it is in.
-        dtype: of weights and features. Where the hardware does not multiply bfloat16, take float32.
+        network: trained network, which stays unchanged. The copy uses its running statistics in both of its modes.
+        dtype: dtype of weights and features. On hardware without bfloat16 multiplication, use float32.
 
     Returns:
         A network in eval mode and channels_last with the same `forward` (float maps in, float32 logits out; the
-        residual base logits never leave float32). Its state dict has other names, so save the network it came from.
+        residual base logits never leave float32). Its state dict has other names, so save the original network.
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     _fold_children(folded)

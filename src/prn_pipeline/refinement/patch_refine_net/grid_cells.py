@@ -1,4 +1,4 @@
-"""Cutting maps into cells that live in the batch dimension, and back: every cell is decoded alone, all in one call."""
+"""Moves grid cells into the batch dimension and back, so that one call decodes all cells independently."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ RELEASED_HALF_RESOLUTION_ROWS = [0, 1, 2, 3, 4, 5, 2, 7]
 
 
 def split_into_cells(x: Tensor, grid: int) -> Tensor:
-    """Fold a `grid` x `grid` tiling into the batch.
+    """Split maps into `grid` x `grid` cells, stacked along the batch dimension.
 
     Args:
         x: (N, C, H, W) with H and W divisible by `grid`.
-        grid: cells a side.
+        grid: grid cells per side.
 
     Returns:
         (N * grid * grid, C, H / grid, W / grid), row by row within an image, in the channels-last memory layout that
@@ -34,13 +34,13 @@ def join_cells(cells: Tensor, grid: int) -> Tensor:
 
 
 def with_upstream_bug(half_resolution_cells: Tensor) -> Tensor:
-    """Give the seventh row of cells the third row's half-resolution skip, as the released P64 does.
+    """Replace the half-resolution skip of the seventh row of cells by that of the third row, as the released P64 does.
 
-    The reference outputs agree with it to 2e-6 and differ by 0.07 without: a slip in the released model, which its
-    published weights were trained with. No other skip and no other row has one.
+    This is a bug of the released model, and its published weights were trained with it: our outputs agree with the
+    reference to 2e-6 with the bug, and differ by 0.07 without. No other skip and no other row is affected.
 
     Args:
-        half_resolution_cells: (N * 64, C, h, w), cells of the skip at half resolution, 8 x 8 an image.
+        half_resolution_cells: (N * 64, C, h, w), cells of the skip at half resolution, 8 x 8 per image.
 
     Returns:
         The same shape.

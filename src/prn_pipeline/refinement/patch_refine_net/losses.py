@@ -7,12 +7,12 @@ With m a branch's probability map, r the pseudo-label and y the true mask:
 - regularization loss: cross-entropy between m and y, foreground weighted 1.12;
 - total `0.7 region + 0.3 regularization`, the mean of both branches.
 
-kind="paper" computes these. kind="released" computes what the authors' training script computes: it hands (label,
-prediction) to functions that expect (prediction, label), which makes of every cross-entropy an L1-like distance whose
-size is the clamp of the logarithm. kind="dice" is for the residual refiner, which starts from a good map.
+kind="paper" computes these. kind="released" computes what the authors' training script computes: it passes (label,
+prediction) to functions that expect (prediction, label), which turns every cross-entropy into an L1-like distance
+scaled by the clamp of the logarithm. kind="dice" is for the residual refiner, which starts from a good map.
 
-Labels are (N, H, W) or (N, 1, H, W), any dtype, 0 and 1; 255 is left out of every mean, and of the edge loss together
-with its eight neighbours. Everything is computed in float32 (float64 for float64 logits), inside autocast too.
+Labels are (N, H, W) or (N, 1, H, W), any dtype, 0 and 1. Every mean ignores pixels with label 255; the edge loss also
+ignores their eight neighbours. All losses are computed in float32 (float64 for float64 logits), inside autocast too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def region_loss(logits: Tensor, pseudo_labels: Tensor, kind: PaperKind = "paper"
         bce = _bce(x, labels) if kind == "paper" else _swapped_bce(x, labels, LOWEST_LOG)
         focal = FOCAL_ALPHA * (-torch.expm1(-bce)) ** FOCAL_GAMMA * bce
         edge = edge_cross_entropy(torch.sigmoid(x), labels, swapped=kind == "released")
-        # A label's edge depends on its neighbours: it is known only where they all are.
+        # The edge of a label depends on its neighbours, so it is known only if all of them are labelled.
         known = 1 - F.max_pool2d(1 - valid, kernel_size=3, stride=1, padding=1)
         return FOCAL_SHARE * _mean(focal, valid) + EDGE_SHARE * _mean(edge, known)
 
@@ -78,7 +78,7 @@ def regularization_loss(logits: Tensor, masks: Tensor, kind: PaperKind = "paper"
 def dice_loss(logits: Tensor, pseudo_labels: Tensor, masks: Tensor, weights: DiceWeights) -> Tensor:
     """Weighted sum of cross-entropy and soft Dice to the masks and cross-entropy to the pseudo-labels; a scalar.
 
-    Dice is taken once over the whole batch, smoothed by 1, as `iou_micro` is over the whole set.
+    Dice is computed once over the whole batch, smoothed by 1, as `iou_micro` is over the whole set.
     """
     x, truth, valid = _prepare(logits, masks, "masks")
     _, region, region_valid = _prepare(logits, pseudo_labels, "pseudo-labels")
@@ -95,7 +95,7 @@ def dice_loss(logits: Tensor, pseudo_labels: Tensor, masks: Tensor, weights: Dic
 def overlap_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy and soft Jaccard distance of logits (N, 1, H, W) to masks or pseudo-labels; a scalar.
 
-    The Jaccard distance is taken once over the whole batch, smoothed by 1, as `iou_micro` is over the whole set.
+    The Jaccard distance is computed once over the whole batch, smoothed by 1, as `iou_micro` is over the whole set.
     """
     x, truth, valid = _prepare(logits, labels, "labels")
     with torch.autocast(x.device.type, enabled=False):
@@ -112,28 +112,28 @@ def prn_loss(
     kind: LossKind = "paper",
     dice_weights: DiceWeights | None = None,
 ) -> Tensor:
-    """Training loss of both branches, half and half; of the global one alone where there is no local branch.
+    """Training loss: the mean over both branches, or the loss of the global branch if there is no local one.
 
     Args:
         refined: logits of `PatchRefineNet`, each (N, 1, H, W).
         pseudo_labels: (N, H, W) or (N, 1, H, W), 0, 1 or 255 (ignored).
         masks: like `pseudo_labels`.
-        kind: "paper", "released" or "dice"; the head of this file says what each computes.
+        kind: "paper", "released" or "dice"; see the docstring of this module.
         dice_weights: for kind="dice"; None means `DiceWeights()`.
 
     Raises:
-        UserError: labels of another shape than the logits, or an unknown kind.
+        UserError: labels and logits differ in shape, or the kind is unknown.
     """
     _check_kind(kind, get_args(LossKind))
 
-    def of(logits: Tensor) -> Tensor:
+    def branch_loss(logits: Tensor) -> Tensor:
         if kind == "dice":
             return dice_loss(logits, pseudo_labels, masks, dice_weights or DiceWeights())
         region = region_loss(logits, pseudo_labels, kind)
         return REGION_SHARE * region + REGULARIZATION_SHARE * regularization_loss(logits, masks, kind)
 
-    branches = [of(logits) for logits in refined if logits is not None]
-    return torch.stack(branches).mean()
+    losses = [branch_loss(logits) for logits in refined if logits is not None]
+    return torch.stack(losses).mean()
 
 
 def _check_kind(kind: str, known: tuple[str, ...]) -> None:
@@ -142,7 +142,7 @@ def _check_kind(kind: str, known: tuple[str, ...]) -> None:
 
 
 def _prepare(logits: Tensor, labels: Tensor, name: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits and labels in full precision, ignored labels as 0, and a float map that is 1 where the label counts."""
+    """Logits and labels in full precision (ignored labels as 0), and a float map that is 1 where a label is valid."""
     x = logits if logits.dtype == torch.float64 else logits.float()
     labels = match_labels(labels, logits, name)
     ignored = labels == IGNORE
@@ -150,7 +150,7 @@ def _prepare(logits: Tensor, labels: Tensor, name: str) -> tuple[Tensor, Tensor,
 
 
 def _mean(loss: Tensor, valid: Tensor) -> Tensor:
-    """Mean where `valid` is 1; zero, with a gradient of zero, where nothing is."""
+    """Mean over the pixels where `valid` is 1; without any, zero with a gradient of zero."""
     return (loss * valid).sum() / valid.sum().clamp_min(1)
 
 
@@ -160,6 +160,6 @@ def _bce(logits: Tensor, labels: Tensor, foreground_weight: float = 1.0) -> Tens
 
 def _swapped_bce(logits: Tensor, labels: Tensor, lowest_log: float, foreground_weight: float = 1.0) -> Tensor:
     """Cross-entropy with the label as the prediction: its logarithms are 0 or the clamp."""
-    log_label, log_rest = (torch.log(share).clamp_min(lowest_log) for share in (labels, 1 - labels))
+    log_label, log_complement = (torch.log(values).clamp_min(lowest_log) for values in (labels, 1 - labels))
     foreground = torch.sigmoid(logits)
-    return -(foreground_weight * foreground * log_label + torch.sigmoid(-logits) * log_rest)
+    return -(foreground_weight * foreground * log_label + torch.sigmoid(-logits) * log_complement)

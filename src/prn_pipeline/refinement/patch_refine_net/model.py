@@ -1,4 +1,4 @@
-"""PatchRefineNet: one encoder over the base model's probability map, one decoder for whole maps and one for cells.
+"""PatchRefineNet: one encoder of the base model's probability map, one decoder for whole maps and one for grid cells.
 
 Paper section 3.2 and figure 3 (Nagendra, Shen, Kifer, WACV 2024).
 """
@@ -29,7 +29,7 @@ LARGEST_BASE_LOGIT = math.log(1 / BASE_PROBABILITY_MARGIN - 1)
 
 
 class RefinedMaps(NamedTuple):
-    """Logits of the two branches, each (N, 1, H, W); `local_logits` is None for a model without cells (grid=0)."""
+    """Logits of the two branches, each (N, 1, H, W); `local_logits` is None for a model without grid cells (grid=0)."""
 
     global_logits: Tensor
     local_logits: Tensor | None
@@ -42,8 +42,8 @@ def base_logits(maps: Tensor) -> Tensor:
         maps: (N, C, H, W), channel 0 the base probability in [0, 1].
 
     Returns:
-        float32 (N, 1, H, W), at most logit(1 - 1e-4) = 9.2 in magnitude: float32 even under autocast, because bfloat16
-        cannot tell probabilities next to 1 apart.
+        float32 (N, 1, H, W), at most logit(1 - 1e-4) = 9.2 in magnitude. float32 even under autocast, because bfloat16
+        cannot resolve probabilities close to 1.
     """
     margin = BASE_PROBABILITY_MARGIN
     return torch.logit(maps[:, :1].float().clamp(margin, 1 - margin))
@@ -70,21 +70,21 @@ class PatchRefineNet(nn.Module):
     """Refines probability maps of a base segmentation model (paper section 3.2).
 
     Args:
-        width: channels of the first stage; the next have 2, 4 and 8 times as many. 32 is the paper's.
-        grid: cells a side of the local branch (8 is the paper's P64); 0 leaves the local branch out (P0).
+        width: channels of the first stage; the next ones have 2, 4 and 8 times as many. The paper uses 32.
+        grid: grid cells per side of the local branch (8 is the paper's P64); 0 omits the local branch (P0).
         in_channels: 1 for the probability map alone; further channels carry extra inputs, such as the image in [0, 1].
-        residual: start as the base model: the heads begin at zero and the base logit is added to both outputs. The
-            network then sees that logit beside the maps, because it tells apart what probabilities near 0 and 1 hide.
-        shrink: work at 1 / shrink of the resolution, at 1 / shrink^2 of the cost, without losing a pixel: each block of
-            shrink x shrink pixels becomes channels on the way in, and channels become a block again on the way out.
-        shared_norm: the recurrent passes share their batch norm, as in the paper; False trains to better eval results
-            (see `blocks.RecurrentUnit`).
-        head_kernel: size of the last convolution; None takes the released models' choice, 1 for grid=0, else 3.
-        upstream_bug: repeat the released P64's mix-up of one row of grid cells, which its published weights need (see
-            `grid_cells.with_upstream_bug`); only with grid=8. Leave it off for anything newly trained.
+        residual: start as the base model: the heads start at zero, and the base logit is added to both outputs. The
+            network then also reads that logit, which resolves probabilities near 0 and 1.
+        shrink: work at 1 / shrink of the resolution, at 1 / shrink^2 of the cost, without losing pixels: each block of
+            shrink x shrink pixels becomes channels of the input, and channels of the output become a block again.
+        shared_norm: the recurrent passes share their batch norm, as in the paper; False gives better results in eval
+            mode (see `blocks.RecurrentUnit`).
+        head_kernel: size of the last convolution; None uses the size of the released models, 1 for grid=0, else 3.
+        upstream_bug: reproduce the bug of the released P64 that mixes up one row of grid cells, which its published
+            weights need (see `grid_cells.with_upstream_bug`); only with grid=8. Leave it off for a new training.
 
     Raises:
-        UserError: a setting outside these ranges.
+        UserError: a setting is outside these ranges.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class PatchRefineNet(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Heights and widths that this number divides run as they are; others are padded up to it."""
+        """Heights and widths are padded to the next multiple of this number."""
         return DOWNSAMPLING * max(self.grid, 1) * self.shrink
 
     def _features(self, maps: Tensor) -> list[Tensor]:
@@ -141,11 +141,14 @@ class PatchRefineNet(nn.Module):
         """Refine a batch of maps.
 
         Args:
-            maps: float (N, in_channels, H, W), channel 0 the base probability in [0, 1]. Where `multiple` does not
-                divide H or W, the last row and column are repeated below and to the right, and cropped off again.
+            maps: float (N, in_channels, H, W), channel 0 the base probability in [0, 1]. If `multiple` does not divide
+                H or W, the last row and column are repeated as padding, and the padding is cropped from the output.
+
+        Returns:
+            Logits of both branches, float (N, 1, H, W).
 
         Raises:
-            UserError: maps of another rank or number of channels.
+            UserError: the maps have another rank or number of channels.
         """
         if maps.ndim != 4 or maps.shape[1] != self.in_channels:
             raise UserError(
@@ -175,12 +178,12 @@ class PatchRefineNet(nn.Module):
 
 def _check_settings(width: int, grid: int, in_channels: int, shrink: int, head_kernel: int, upstream_bug: bool) -> None:
     if grid not in GRIDS:
-        raise UserError(f"grid={grid!r} is not one of {GRIDS}; 8 is the paper's P64, 0 leaves the local branch out")
+        raise UserError(f"grid={grid!r} is not one of {GRIDS}; 8 is the paper's P64, 0 omits the local branch")
     if width < 1 or in_channels < 1:
-        raise UserError(f"width={width!r} and in_channels={in_channels!r} must be at least 1; the paper has 32 and 1")
+        raise UserError(f"width={width!r} and in_channels={in_channels!r} must be at least 1; the paper uses 32 and 1")
     if shrink not in SHRINKS:
-        raise UserError(f"shrink={shrink!r} is not one of {SHRINKS}; 1 is the paper's")
+        raise UserError(f"shrink={shrink!r} is not one of {SHRINKS}; the paper uses 1")
     if head_kernel not in (1, 3):
-        raise UserError(f"head_kernel={head_kernel!r} is neither 1 nor 3; leave it out to take the released choice")
+        raise UserError(f"head_kernel={head_kernel!r} is neither 1 nor 3; omit it to use that of the released models")
     if upstream_bug and grid != RELEASED_GRID:
-        raise UserError(f"upstream_bug=True goes with grid={RELEASED_GRID}, found grid={grid}; leave upstream_bug out")
+        raise UserError(f"upstream_bug=True requires grid={RELEASED_GRID}, found grid={grid}; omit upstream_bug")

@@ -1,4 +1,4 @@
-"""What the paper's network is trained on: pseudo-labels and true masks (paper section 3.3)."""
+"""The training objective of the paper's network: pseudo-labels and true masks (paper section 3.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PatchRefineNetObjective:
     """Loss of both branches, and fused logits, on a batch {"inputs": base logits, "pseudo_labels", "masks", ...}.
 
     Args:
-        settings: of the refiner; its other inputs are in the batch under their own names, such as "images".
+        settings: settings of the refiner; the batch holds its other inputs under their own names, such as "images".
     """
 
     def __init__(self, settings: PatchRefineNetSettings) -> None:

@@ -18,10 +18,10 @@ from prn_pipeline.refinement.protocol import Refiner
 
 
 class PaperRefiner(Refiner):
-    """PatchRefineNet between two maps of logits.
+    """PatchRefineNet with logits as input and output.
 
-    The network reads probabilities (paper section 3.2). Maps are stored as logits because float16 keeps logits near
-    probability 0 and 1 apart.
+    The network reads probabilities (paper section 3.2), but maps are stored as logits, because float16 logits resolve
+    probabilities near 0 and 1.
     """
 
     def __init__(self, settings: PatchRefineNetSettings) -> None:
@@ -37,7 +37,7 @@ class PaperRefiner(Refiner):
         )
 
     def for_inference(self, dtype: torch.dtype) -> PaperRefiner:
-        """A copy that gives the same maps sooner, computed in `dtype`; it cannot be trained or saved."""
+        """A faster copy that computes in `dtype`; it cannot be trained or saved."""
         faster = copy.deepcopy(self).eval()
         faster.network = fold_for_inference(self.network, dtype)
         return faster
@@ -47,17 +47,17 @@ class PaperRefiner(Refiner):
 
         Args:
             base_logits: float (N,1,H,W).
-            inputs: for a refiner with `image: true` the images (N,C,H,W), uint8 or float, values 0 .. 255; else none.
-            branches: return the logits of both branches, which training needs, and not their fusion.
+            inputs: with `image: true` the images (N,C,H,W), uint8 or float, values 0 .. 255; otherwise none.
+            branches: return the logits of both branches, which training needs, instead of their fusion.
 
         Returns:
-            Logits (N,1,H,W), foreground above 0; with `branches` two of them.
+            Logits (N,1,H,W), foreground above 0; with `branches` a `RefinedMaps`.
 
         Raises:
             UserError: images are missing, or given to a refiner that does not read them.
         """
         if len(inputs) != self.settings.image:
-            found, remedy = ("images", "leave them out") if inputs else ("no images", "pass them too")
+            found, remedy = ("images", "omit them") if inputs else ("no images", "pass them too")
             raise UserError(
                 f"a refiner with image: {str(self.settings.image).lower()} was given {found}; it reads"
                 f" {' and '.join(self.arrays)}: {remedy}, or train one with the other setting"

@@ -15,7 +15,10 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.grid_cells import RELEASED_GRID
 from prn_pipeline.refinement.patch_refine_net.model import PatchRefineNet
 
-# Ours -> released, in this order. Stages count from 1 at full resolution there, and decoder steps from 3 down to 1.
+#: Names per kind of mismatch that one error lists.
+MAX_LISTED = 10
+
+# Ours -> released, in this order. Released names count stages from 1 at full resolution, decoder steps from 3 to 1.
 _RENAMES: list[tuple[str, str]] = [
     (r"^pyramid\.projections\.(\d)\.", r"encoding.psp.stages.\1.1."),
     (r"^pyramid\.", r"encoding.psp."),
@@ -33,7 +36,7 @@ _RENAMES: list[tuple[str, str]] = [
 
 
 def published_name(name: str) -> str:
-    """The released name of a state-dict key of ours: `global_branch.steps.0.up.norm.bias` -> `decode3_global.Up...`."""
+    """Our state-dict key -> the released one: `global_branch.steps.0.up.norm.bias` -> `decode3_global.Up...`."""
     name = re.sub(r"^encoder\.(\d)\.", lambda stage: f"encoding.RRCNN{int(stage[1]) + 1}.", name)
     name = re.sub(r"^(global|local)_branch\.steps\.(\d)\.", lambda m: f"decode{3 - int(m[2])}_{m[1]}.", name)
     for ours, released in _RENAMES:
@@ -50,34 +53,35 @@ def load_published(path: str | Path, grid: int | None = None) -> PatchRefineNet:
     """Read a checkpoint with released key names.
 
     Args:
-        path: `.safetensors`, or a PyTorch file (`.th`, `.pt`, `.pth`), which is read without running pickled code. A
-            state dict nested under "state_dict" and keys that all begin with "module." are understood.
-        grid: cells a side of the local branch. Weights do not tell: None means 8 (P64) where the file has a local
-            branch and 0 (P0) where it has none; pass 4 for the released P4.
+        path: `.safetensors`, or a PyTorch file (`.th`, `.pt`, `.pth`), which is read without running pickled code. The
+            state dict may be nested under "state_dict", and its keys may all have the prefix "module.".
+        grid: grid cells per side of the local branch, which the weights do not determine. None means 8 (P64) for a
+            file with a local branch and 0 (P0) for a file without; pass 4 for the released P4.
 
     Returns:
-        The model in eval mode, on the CPU, in float32; P64 with `upstream_bug`, without which it is another network.
+        The model in eval mode, on the CPU, in float32; P64 with `upstream_bug`, which its weights were trained with.
 
     Raises:
-        UserError: no such file, not a readable checkpoint, or names or shapes that do not make a PatchRefineNet.
+        UserError: no such file, not a readable checkpoint, or the names or shapes are not those of a PatchRefineNet.
     """
     path = Path(path)
     released = _read(path)
     has_local = any(name.startswith("out_local.") for name in released)
     grid = (RELEASED_GRID if has_local else 0) if grid is None else grid
     first, head = (released.get(n) for n in ("encoding.RRCNN1.Conv_1x1.weight", "out_global.0.weight"))
-    slip = grid == RELEASED_GRID
+    upstream_bug = grid == RELEASED_GRID
     if first is not None and head is not None and first.ndim == 4 and head.ndim == 4:
-        model = PatchRefineNet(first.shape[0], grid, first.shape[1], head_kernel=head.shape[-1], upstream_bug=slip)
+        width, in_channels = first.shape[:2]
+        model = PatchRefineNet(width, grid, in_channels, head_kernel=head.shape[-1], upstream_bug=upstream_bug)
     else:
-        model = PatchRefineNet(grid=grid, upstream_bug=slip)
+        model = PatchRefineNet(grid=grid, upstream_bug=upstream_bug)
     ours = model.state_dict()
     names = {published_name(name): name for name in ours}
-    problems = _differences({new: ours[old] for new, old in names.items()}, released)
+    problems = _differences({published: ours[name] for published, name in names.items()}, released)
     if problems:
         raise UserError(
-            f"{path} is not a published PatchRefineNet with grid={grid}: {problems}; give a checkpoint of the "
-            "released P0, P4 or P64, or pass the grid it was trained with"
+            f"{path} is not a published PatchRefineNet with grid={grid}: {problems}. Use a checkpoint of the released "
+            "P0, P4 or P64, or pass the grid it was trained with"
         )
     model.load_state_dict({names[name]: value for name, value in released.items()})
     return model.eval()
@@ -89,12 +93,17 @@ def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str:
         for name in sorted(expected.keys() & found.keys())
         if expected[name].shape != found[name].shape
     ]
-    listed = {
+    differences = {
         "missing": sorted(expected.keys() - found.keys()),
         "unexpected": sorted(found.keys() - expected.keys()),
         "of another shape": shapes,
     }
-    return "; ".join(f"{len(names)} {what}: {', '.join(names)}" for what, names in listed.items() if names)
+    return "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in differences.items() if names)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -114,7 +123,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise UserError(
-            f"{path} holds a {type(content).__name__} that is not a state dict of tensors; save one instead"
+            f"{path} holds a {type(content).__name__} that is not a state dict of tensors: save model.state_dict()"
         )
     wrapped = bool(content) and all(name.startswith("module.") for name in content)
     return {name.removeprefix("module.") if wrapped else name: value for name, value in content.items()}

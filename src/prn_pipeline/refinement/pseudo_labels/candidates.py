@@ -1,4 +1,4 @@
-"""The thresholds that compete for a patch (paper section 3.1)."""
+"""The candidate thresholds of a patch (paper section 3.1)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAPER_LEVELS = 20
-
-
 PAPER_SMOOTH = 1.0
-
-
-MOST_LEVELS = 2**14 - 1  # what the codes of the kernel hold; float16 has 15361 values in [0, 1]
+MAX_LEVELS = 2**14 - 1  # the kernel's codes hold no more; float16 has 15361 values in [0, 1]
 
 
 def candidate_thresholds(levels: int) -> NDArray[np.float32]:
-    """The `levels` thresholds k / levels, k = 1 .. levels, each rounded to float32, where they are compared."""
+    """The thresholds k / levels, k = 1 .. levels, each rounded to float32, in which they are compared."""
     return (np.arange(1, levels + 1) / levels).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Exact pseudo-labels on the CPU: the pixels of a patch are sorted and every distinct probability is scored.
+"""Exact pseudo-labels on the CPU: sort the pixels of a patch and score every distinct probability.
 
-Non-negative floats are ordered as their bits are, so that integers are sorted: the bits of the probability, and below
-them the mask.
+Non-negative floats have the same order as their bits, so the kernel sorts integers: the bits of the probability,
+followed by the bit of the mask.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from prn_pipeline.refinement.pseudo_labels.histogram_kernel import (
     widen_row,
 )
 
-DIGIT = 8  # bits sorted by in one go
-FEW_PIXELS = 64  # in a patch: then insertion is faster
+DIGIT = 8  # bits per pass of the radix sort
+FEW_PIXELS = 64  # in patches of at most so many pixels insertion sort is faster
 
 
 def exact(
     probabilities: NDArray[np.floating], masks: NDArray[np.uint8], patch_size: int, smooth: float
 ) -> Found | None:
-    """Best of 0 and all the patch's own values, or None where a probability or a mask is out of range.
+    """The best of 0 and all values of a patch, or None if a probability or mask value is out of range.
 
-    The arguments are those of `patch_pseudo_labels`; C-contiguous arrays are read where they lie.
+    The arguments are those of `patch_pseudo_labels`; C-contiguous arrays are not copied.
     """
     labels, thresholds, iou = empty_results(probabilities.shape, patch_size)
     best = thresholds.view(np.uint32)
-    fine = _exact_kernel(*compiled_types(probabilities, masks), patch_size, smooth, labels, best, iou)
-    return (labels, thresholds, iou) if fine else None
+    valid = _exact_kernel(*compiled_types(probabilities, masks), patch_size, smooth, labels, best, iou)
+    return (labels, thresholds, iou) if valid else None
 
 
 @numba.njit(cache=True, nogil=True)
@@ -60,7 +60,7 @@ def _sort(keys, spare, counts):  # type: ignore[no-untyped-def]
         for i in range(len(keys)):
             counts[(keys[i] >> low) & last] += 1
         if counts[(keys[0] >> low) & last] == len(keys):
-            continue  # a digit that all share, such as the lowest of widened float16
+            continue  # all keys share this digit, such as the lowest one of widened float16
         position = 0
         for digit in range(len(counts)):
             position, counts[digit] = position + counts[digit], position
@@ -74,7 +74,7 @@ def _sort(keys, spare, counts):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _best_value(keys, truth, smooth):  # type: ignore[no-untyped-def]
-    """Bits and score of the best threshold for sorted keys; from high to low, so that a tie goes to the lower one."""
+    """Bits and score of the best threshold for sorted keys, searched from high to low, so that ties go to the lower."""
     inside, outside, choice, top = 0, 0, np.uint32(0), -1.0
     position = len(keys) - 1
     while position >= 0:
@@ -87,7 +87,7 @@ def _best_value(keys, truth, smooth):  # type: ignore[no-untyped-def]
             inside += positive
             outside += 1 - positive
             position -= 1
-    if len(keys) == 0 or keys[0] >> np.uint32(1) > 0:  # 0 itself is a candidate, whether or not a pixel has it
+    if len(keys) == 0 or keys[0] >> np.uint32(1) > 0:  # 0 is always a candidate, also if no pixel has it
         score = smoothed_iou(inside, truth + outside, smooth)
         if score >= top:
             top, choice = score, np.uint32(0)
@@ -98,10 +98,10 @@ def _best_value(keys, truth, smooth):  # type: ignore[no-untyped-def]
 def _exact_kernel(  # type: ignore[no-untyped-def]
     maps, masks, half, size, smooth, labels, best, iou
 ):
-    """Fill labels, best (bits of float32) and iou; False, and nothing to be used, where a value was out of range."""
+    """Fill labels, best (bits of float32) and iou; False if a value was out of range, which makes them invalid."""
     n, height, width = maps.shape
     rows, columns = best.shape[1:]
-    fine = np.ones(n * rows, np.bool_)
+    valid = np.ones(n * rows, np.bool_)
     for task in numba.prange(n * rows):
         image, top = task // rows, (task % rows) * size
         bottom = min(top + size, height)
@@ -114,8 +114,8 @@ def _exact_kernel(  # type: ignore[no-untyped-def]
             else:
                 single[y - top] = maps[image, y]
             for x in range(width):
-                fine[task] &= in_range(single[y - top, x], masks[image, y, x])
-        if not fine[task]:
+                valid[task] &= in_range(single[y - top, x], masks[image, y, x])
+        if not valid[task]:
             continue
         bits = single.view(np.uint32)
         for column in range(columns):
@@ -135,4 +135,4 @@ def _exact_kernel(  # type: ignore[no-untyped-def]
                 for x in range(left, right):
                     above = np.uint8(bits[y, x] > choice)
                     labels[image, top + y, x] = IGNORE if masks[image, top + y, x] == IGNORE else above
-    return fine.all()
+    return valid.all()

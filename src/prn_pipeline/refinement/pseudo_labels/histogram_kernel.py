@@ -1,9 +1,9 @@
-"""Pseudo-labels on the CPU: one pass over the pixels and a histogram a patch, compiled by numba.
+"""Pseudo-labels on the CPU: one pass over the pixels and one histogram per patch, compiled by numba.
 
-A strip of patches is worked on at a time. Each pixel becomes a small integer, its *code*: how many candidate thresholds
-lie below its probability, and its mask. Codes are counted patch by patch, suffix sums of the counts score all
-thresholds at once, and the labels are read off the codes. The loops over pixels run along whole rows, so that the
-compiler turns them into vector instructions; only the counting goes pixel by pixel.
+The kernel works on one strip of patches at a time. Each pixel becomes a small integer, its *code*: the number of
+candidate thresholds below its probability, and its mask. The kernel counts the codes of each patch, scores all
+thresholds at once with suffix sums of the counts, and derives the labels from the codes. The loops over pixels run
+along whole rows, so that the compiler vectorises them; only the counting is sequential.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from prn_pipeline.data import sample_format
 
 Found = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 
-IGNORE = np.uint8(sample_format.IGNORE)  # as a constant of the compiled code
-HALF_TO_SINGLE = np.float32(2.0**112)  # difference of the exponents' biases
-MANY_PIXELS = 1024  # in a patch: then four interleaved histograms beat one
+IGNORE = np.uint8(sample_format.IGNORE)  # a constant of the compiled code
+HALF_TO_SINGLE = np.float32(2.0**112)  # difference of the exponent biases
+MANY_PIXELS = 1024  # in patches of at least so many pixels four interleaved histograms are faster than one
 
 
 def on_levels(
@@ -29,25 +29,25 @@ def on_levels(
     thresholds: NDArray[np.float32],
     smooth: float,
 ) -> Found | None:
-    """Best of `candidate_thresholds(levels)` for each patch, or None where a probability or a mask is out of range.
+    """The best of `candidate_thresholds(levels)` for each patch, or None if a probability or mask is out of range.
 
-    The arguments are those of `patch_pseudo_labels`; C-contiguous arrays are read where they lie.
+    The arguments are those of `patch_pseudo_labels`; C-contiguous arrays are not copied.
     """
     found = empty_results(probabilities.shape, patch_size)
     edges = np.concatenate([np.full(1, -1, np.float32), thresholds])  # threshold number k is edges[k]
     threads = torch.get_num_threads()
-    fine = _levels_kernel(*compiled_types(probabilities, masks), patch_size, edges, smooth, *found)
-    # Numba tells OpenMP how many threads to start; torch shares it, and with another number it sums in another order.
+    valid = _levels_kernel(*compiled_types(probabilities, masks), patch_size, edges, smooth, *found)
+    # Numba sets the number of OpenMP threads, which torch shares; with another number torch sums in another order.
     torch.set_num_threads(threads)
-    return found if fine else None
+    return found if valid else None
 
 
 def compiled_types(
     probabilities: NDArray[np.floating], masks: NDArray[np.uint8]
 ) -> tuple[NDArray[np.generic], NDArray[np.uint8], bool | None]:
-    """Maps (float16 as their bits), masks, and True for float16, else None: numba drops the branch of an `is None`.
+    """Maps (float16 as their bits), masks, and True for float16, else None: numba removes the branch of an `is None`.
 
-    Views that cannot be written to, since numba would compile everything once more for arrays that can.
+    The arrays are read-only views, because numba would compile a second version for writable arrays.
     """
     half = True if probabilities.dtype == np.float16 else None
     maps, truth = np.ascontiguousarray(probabilities).view(), np.ascontiguousarray(masks).view()
@@ -56,7 +56,7 @@ def compiled_types(
 
 
 def empty_results(shape: tuple[int, ...], patch_size: int) -> Found:
-    """Room for labels, thresholds and IoU."""
+    """Uninitialised arrays for labels, thresholds and IoU."""
     n, height, width = shape
     grid = (n, -(-height // patch_size), -(-width // patch_size))
     return np.empty(shape, np.uint8), np.empty(grid, np.float32), np.empty(grid, np.float32)
@@ -64,13 +64,13 @@ def empty_results(shape: tuple[int, ...], patch_size: int) -> Found:
 
 @numba.njit(cache=True, nogil=True)
 def smoothed_iou(intersection, union, smooth):  # type: ignore[no-untyped-def]
-    """The score of a threshold; where neither map nor mask has a pixel and nothing is added, 1."""
+    """The score of a threshold; 1 if the union is empty and `smooth` is 0."""
     return (intersection + smooth) / (union + smooth) if union + smooth > 0 else 1.0
 
 
 @numba.njit(cache=True, nogil=True)
 def in_range(probability, mask):  # type: ignore[no-untyped-def]
-    """Whether both are what they should be; false for NaN."""
+    """Whether both values are allowed; false for NaN."""
     return (probability >= 0) & (probability <= 1) & ((mask <= 1) | (mask == IGNORE))
 
 
@@ -88,33 +88,33 @@ def widen_row(bits, row):  # type: ignore[no-untyped-def]
 def _encode_row(probabilities, masks, levels, codes):  # type: ignore[no-untyped-def]
     """Codes of a row: four times the number of thresholds k / levels below the probability, plus the mask's two bits.
 
-    Masks 0, 1 and 255 end in the bits 00, 01 and 11. In single precision the product with `levels` is off by less than
-    `margin`, so its whole part is the number of thresholds unless it lies that close to a whole number. (The last
-    threshold is 1 and no probability above it: whatever lies above the last but one is cut to half-way.)
+    Masks 0, 1 and 255 end in the bits 00, 01 and 11. In single precision the error of the product with `levels` is less
+    than `margin`, so its integer part is the number of thresholds unless it is that close to an integer. (The last
+    threshold is 1, which no probability exceeds: products above the last but one are clipped to the middle.)
     """
-    scale, most = np.float32(levels), np.float32(levels - 0.5)
+    scale, highest = np.float32(levels), np.float32(levels - 0.5)
     margin = np.float32(levels * 2.0**-22)
-    fine, close = True, False
+    valid, close = True, False
     for x in range(len(codes)):
         value, mask = probabilities[x], masks[x]
-        scaled = min(value * scale, most)
+        scaled = min(value * scale, highest)
         rank = np.int32(scaled)
         rest = scaled - np.float32(rank)
         close |= ((rest < margin) & (scaled >= np.float32(1))) | (rest > np.float32(1) - margin)
         codes[x] = np.uint16((rank << 2) | (mask & 3))
-        fine &= in_range(value, mask)
-    if close & fine:
+        valid &= in_range(value, mask)
+    if close & valid:
         _encode_row_exactly(probabilities, masks, levels, codes)
-    return fine
+    return valid
 
 
 @numba.njit(cache=True, nogil=True)
 def _encode_row_exactly(probabilities, masks, levels, codes):  # type: ignore[no-untyped-def]
-    """As `_encode_row`, in half as much time again.
+    """As `_encode_row`, but exact, at 1.5 times the cost.
 
     The product with `levels` is exact in float64 and rounding to float32 is monotone, so threshold number `guess` is at
-    most the probability and the next one at least: only equality is left to tell. (Number 0 is no threshold: hence the
-    last term for a probability of 0.)
+    most the probability and the next one at least: only equality remains to be checked. (Number 0 is no threshold,
+    hence the last term for a probability of 0.)
     """
     step = 1.0 / levels
     for x in range(len(codes)):
@@ -126,10 +126,10 @@ def _encode_row_exactly(probabilities, masks, levels, codes):  # type: ignore[no
 
 @numba.njit(cache=True, nogil=True)
 def _count(codes, left, right, counts):  # type: ignore[no-untyped-def]
-    """Histogram of the codes between two columns, left in counts[0].
+    """Histogram of the codes between two columns, written to counts[0].
 
-    Neighbours often share a code, and an increment has to wait for the one before it in the same place: with four
-    histograms in turn it need not. Unsigned indices spare a test for negative ones.
+    Neighbours often share a code, and an increment must wait for the previous one of the same entry: alternating
+    between four histograms avoids that. Unsigned indices avoid a check for negative ones.
     """
     counts[:] = 0
     lanes = counts.shape[0]
@@ -151,7 +151,7 @@ def _count(codes, left, right, counts):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _best_level(counts, levels, smooth):  # type: ignore[no-untyped-def]
-    """Number and score of the best threshold; from high to low, so that a tie goes to the lower one."""
+    """Number and score of the best threshold, searched from high to low, so that ties go to the lower one."""
     truth = 0
     for k in range(levels + 1):
         truth += counts[4 * k + 1]
@@ -164,7 +164,7 @@ def _best_level(counts, levels, smooth):  # type: ignore[no-untyped-def]
             score = smoothed_iou(inside, truth + outside, smooth)
             leads = score >= top
             top = max(top, score)
-        if leads:  # no pixel between two thresholds: they tie
+        if leads:  # thresholds without a pixel between them tie
             choice = k
     return choice, top
 
@@ -173,12 +173,12 @@ def _best_level(counts, levels, smooth):  # type: ignore[no-untyped-def]
 def _levels_kernel(  # type: ignore[no-untyped-def]
     maps, masks, half, size, edges, smooth, labels, best, iou
 ):
-    """Fill labels, best and iou; False where a value was out of range, and then they are not to be used."""
+    """Fill labels, best and iou; False if a value was out of range, which makes them invalid."""
     n, height, width = maps.shape
     rows, columns = best.shape[1:]
     levels = len(edges) - 1
     lanes = 4 if size * size >= MANY_PIXELS else 1
-    fine = np.ones(n * rows, np.bool_)
+    valid = np.ones(n * rows, np.bool_)
     for task in numba.prange(n * rows):
         image, top = task // rows, (task % rows) * size
         bottom = min(top + size, height)
@@ -188,11 +188,11 @@ def _levels_kernel(  # type: ignore[no-untyped-def]
         for y in range(top, bottom):
             if half is not None:
                 widen_row(maps[image, y], single)
-                fine[task] &= _encode_row(single, masks[image, y], levels, codes[y - top])
+                valid[task] &= _encode_row(single, masks[image, y], levels, codes[y - top])
             else:
-                fine[task] &= _encode_row(maps[image, y], masks[image, y], levels, codes[y - top])
-        if not fine[task]:
-            continue  # codes of what is out of range are no index
+                valid[task] &= _encode_row(maps[image, y], masks[image, y], levels, codes[y - top])
+        if not valid[task]:
+            continue  # codes of values out of range are no valid index
         for column in range(columns):
             left, right = column * size, min((column + 1) * size, width)
             _count(codes, left, right, counts)
@@ -204,4 +204,4 @@ def _levels_kernel(  # type: ignore[no-untyped-def]
             for x in range(width):
                 code = codes[y - top, x]
                 labels[image, y, x] = IGNORE if code & np.uint16(3) == np.uint16(3) else np.uint8(code >= cuts[x])
-    return fine.all()
+    return valid.all()

@@ -1,4 +1,4 @@
-"""Pseudo-labels on a GPU, in plain torch: the same bits as the CPU kernel, since both compare the same integers.
+"""Pseudo-labels on a GPU, in plain torch, with the same bits as the CPU kernel: both compare the same integers.
 
 Counts are integers and each score is one float64 division, so no order of summation can change the result.
 """
@@ -13,7 +13,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.pseudo_labels.candidates import candidate_thresholds
 from prn_pipeline.refinement.validation import check_masks, check_probabilities
 
-IMAGES_AT_ONCE = 16
+CHUNK_IMAGES = 16
 
 Found = tuple[Tensor, Tensor, Tensor]
 
@@ -21,20 +21,20 @@ Found = tuple[Tensor, Tensor, Tensor]
 def patch_pseudo_labels_torch(
     probabilities: Tensor, masks: Tensor, patch_size: int, levels: int | None, smooth: float
 ) -> Found:
-    """`patch_pseudo_labels` for tensors of any one device, CPU included: labels, thresholds and IoU on that device.
+    """`patch_pseudo_labels` for tensors on one device, CPU included: labels, thresholds and IoU on that device.
 
-    Works on 16 images at a time, with about 40 bytes of scratch a pixel (exact: 100).
+    Works on 16 images at a time, with about 40 bytes of temporary memory per pixel (exact: 100).
     """
     _check(probabilities, masks)
-    chunks = zip(torch.split(probabilities, IMAGES_AT_ONCE), torch.split(masks, IMAGES_AT_ONCE), strict=True)
+    chunks = zip(torch.split(probabilities, CHUNK_IMAGES), torch.split(masks, CHUNK_IMAGES), strict=True)
     found = [_one_chunk(maps.detach(), truth, patch_size, levels, smooth) for maps, truth in chunks]
-    labels, thresholds, iou = (torch.cat(parts) for parts in zip(*found, strict=True))
+    labels, thresholds, iou = (torch.cat(arrays) for arrays in zip(*found, strict=True))
     return labels, thresholds, iou
 
 
 def _one_chunk(maps: Tensor, masks: Tensor, patch_size: int, levels: int | None, smooth: float) -> Found:
     n, height, width = maps.shape
-    values = maps.float() + 0.0  # turns -0.0 into 0.0, whose bits sort first
+    values = maps.float() + 0.0  # turns -0.0 into 0.0, because the sign bit of -0.0 would break the order
     patch, grid = _patch_of_pixel(n, height, width, patch_size, maps.device)
     used = masks != IGNORE
     search = (patch[used], values[used], masks[used].bool(), grid.numel())
@@ -44,7 +44,7 @@ def _one_chunk(maps: Tensor, masks: Tensor, patch_size: int, levels: int | None,
 
 
 def _patch_of_pixel(n: int, height: int, width: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Number of the patch that each pixel lies in, int64 (n, height, width), and the numbers as a grid."""
+    """Index of each pixel's patch, int64 (n, height, width), and the indices as a grid of patches."""
     rows, columns = -(-height // size), -(-width // size)
     grid = torch.arange(n * rows * columns, device=device).view(n, rows, columns)
     row = torch.arange(height, device=device) // size
@@ -56,7 +56,7 @@ def _on_levels(
     patch: Tensor, values: Tensor, positive: Tensor, patches: int, levels: int, *, smooth: float
 ) -> tuple[Tensor, Tensor]:
     thresholds = torch.from_numpy(candidate_thresholds(levels)).to(values.device)
-    rank = torch.bucketize(values, thresholds)  # how many thresholds lie strictly below
+    rank = torch.bucketize(values, thresholds)  # number of thresholds strictly below
     slot = (patch * 2 + positive) * (levels + 1) + rank
     counts = torch.bincount(slot, minlength=patches * 2 * (levels + 1)).view(patches, 2, levels + 1)
     outside, inside = counts.flip(2).cumsum(2).flip(2)[:, :, 1:].unbind(1)
@@ -68,8 +68,8 @@ def _on_levels(
 
 
 def _exact(patch: Tensor, values: Tensor, positive: Tensor, patches: int, smooth: float) -> tuple[Tensor, Tensor]:
-    # One sort orders all patches at once: the patch in the high bits, below it the float's own bits. Every patch also
-    # gets the candidate 0, which counts no pixel.
+    # One sort orders all patches at once: the patch index in the high bits, the bits of the float in the low ones.
+    # Every patch also gets the candidate 0, with weight 0.
     every = torch.arange(patches, device=patch.device)
     key, order = torch.cat([patch << 32 | values.view(torch.int32), every << 32]).sort()
     weight = torch.cat([torch.ones_like(patch), torch.zeros_like(every)])[order]
@@ -98,7 +98,7 @@ def _check(probabilities: Tensor, masks: Tensor) -> None:
         raise UserError(
             f"masks are on {masks.device}, probabilities on {probabilities.device}; move both to one device"
         )
-    fine = (
+    valid = (
         probabilities.dtype in (torch.float16, torch.float32)
         and masks.dtype in (torch.uint8, torch.bool)
         and probabilities.ndim == 3
@@ -106,7 +106,7 @@ def _check(probabilities: Tensor, masks: Tensor) -> None:
         and bool(((probabilities >= 0) & (probabilities <= 1)).all())
         and bool(((masks <= 1) | (masks == IGNORE)).all())
     )
-    if not fine:  # only a message is worth a copy to the CPU
+    if not valid:  # only the error message needs a copy on the CPU
         found = probabilities.detach().cpu()
         check_probabilities((found if found.dtype != torch.bfloat16 else found.double()).numpy())
         check_masks(masks.cpu().numpy(), tuple(found.shape))

@@ -1,4 +1,4 @@
-"""The guard for several classes: what matters is which class is highest at each pixel."""
+"""The guard for several classes, which compares the highest class of each pixel."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from prn_pipeline.refinement.region_detail.correction_strength import CANDIDATES
 class ClassCorrectionTuner:
     """Finds the correction with the best mean IoU over classes: `update` for every batch, then `best`.
 
-    Like `correction_strength.CorrectionTuner`, for C maps per image. No shift is tried: adding one number to the logits
-    of all classes changes no decision.
+    Like `correction_strength.CorrectionTuner`, for C maps per image. It tries no shifts: adding the same number to the
+    logits of all classes changes no decision.
 
     Args:
-        classes: C.
+        classes: number of classes, C.
     """
 
     def __init__(self, classes: int) -> None:
@@ -28,11 +28,11 @@ class ClassCorrectionTuner:
         """Count a batch.
 
         Args:
-            base: base logits (N*C,1,H,W), the maps of an image as neighbours.
+            base: base logits (N*C,1,H,W), the classes of one image in adjacent rows.
             start: logits that the correction is added to (N*C,1,H,W).
             refined: logits refined by members that have not learned from these maps (N*C,1,H,W).
-            masks: (N*C,H,W): 1 where the map's class is, 0 where it is not, 255 = ignore.
-            fold: fold of these maps; without effect here.
+            masks: (N*C,H,W): 1 for the class of the map, 0 for another class, 255 = ignore.
+            fold: fold of these maps; not used here.
         """
         classes = self._confusion.shape[1]
         stacked = masks.unflatten(0, (-1, classes))
@@ -47,7 +47,7 @@ class ClassCorrectionTuner:
         """The best candidate; among equally good ones the first, which corrects least.
 
         Raises:
-            UserError: nothing was counted.
+            UserError: no map was counted.
         """
         if not self._confusion.any():
             raise UserError("no map was counted, so no correction can be selected; update the tuner first")
@@ -57,7 +57,7 @@ class ClassCorrectionTuner:
 
 
 def _mean_iou(confusion: np.ndarray) -> float:
-    """Over the classes that the truth has, which are the same for every candidate."""
-    right, true = np.diagonal(confusion), confusion.sum(1)
-    union = confusion.sum(0) + true - right
-    return float((right[true > 0] / union[true > 0]).mean())
+    """Mean over the classes that are present in the truth, which are the same for every candidate."""
+    intersection, true = np.diagonal(confusion), confusion.sum(1)
+    union = confusion.sum(0) + true - intersection
+    return float((intersection[true > 0] / union[true > 0]).mean())

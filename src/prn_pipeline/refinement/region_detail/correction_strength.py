@@ -16,12 +16,12 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Shifts of all logits to choose from, in eighths: a threshold other than 0.5 for the whole set.
 SHIFTS = np.arange(-40, 41, dtype=np.float32) / 8
 NO_SHIFT = 40
-#: A shift must gain this much iou_micro on folds that did not choose it; less is chance.
-LEAST_GAIN = 0.002
+#: A shift must gain this much iou_micro on folds that were not used to select it; smaller gains are chance.
+MIN_GAIN = 0.002
 
 
 class Correction(NamedTuple):
-    """How base logits, starting logits and refined logits become the final ones.
+    """How base, starting and refined logits are combined into the final logits.
 
     Attributes:
         start: 1 corrects the starting logits; 0 keeps the base model's logits.
@@ -35,16 +35,16 @@ class Correction(NamedTuple):
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether the base model's logits stay as they are, to the last bit."""
+        """Whether the final logits equal the base model's logits, to the last bit."""
         return not self.start and not self.shift
 
     def blend(self, base: Tensor, start: Tensor, refined: Tensor) -> Tensor:
-        """The final logits, float32, in the common shape of all three."""
+        """The final logits, float32, of the common shape of all three."""
         blended = torch.lerp(start, refined, self.strength) if self.start else base
         return blended + self.shift if self.shift else blended
 
 
-#: Before shifts. The unchanged base model comes first, so that it wins ties.
+#: Candidates without shifts. The unchanged base model comes first, so that it wins ties.
 CANDIDATES = (Correction(0.0, 0.0), *(Correction(1.0, strength) for strength in STRENGTHS))
 
 
@@ -59,15 +59,15 @@ class Selection(NamedTuple):
 class CorrectionTuner:
     """Finds the correction with the best `iou_micro` over a set of maps: `update` for every batch, then `best`.
 
-    Where nothing gains, the base model stays as it is. A shift of all logits (a threshold other than 0.5) is used only
-    where it gains on folds that did not choose it.
+    If no candidate gains, the base model stays unchanged. The tuner uses a shift of all logits (a threshold other than
+    0.5) only if it gains on folds that were not used to select it.
 
     Args:
-        folds: number of folds that the maps are assigned to; with one fold no shift is tried.
+        folds: number of folds that the maps are assigned to; with one fold the tuner tries no shifts.
     """
 
     def __init__(self, folds: int = 1) -> None:
-        # Pixels by fold, candidate and truth (background, foreground), at the number of -SHIFTS below their logit.
+        # Pixel counts by fold, candidate, truth (background, foreground), and number of -SHIFTS below the logit.
         self._counts = np.zeros((folds, len(CANDIDATES), 2, len(SHIFTS) + 1), np.int64)
 
     def update(self, base: Tensor, start: Tensor, refined: Tensor, masks: Tensor, fold: int = 0) -> None:
@@ -93,7 +93,7 @@ class CorrectionTuner:
         """The best candidate; among equally good ones the first, which corrects least.
 
         Raises:
-            UserError: nothing was counted.
+            UserError: no map was counted.
         """
         if not self._counts.any():
             raise UserError("no map was counted, so no correction can be selected; update the tuner first")
@@ -108,7 +108,7 @@ class CorrectionTuner:
 
     @staticmethod
     def _best_shift(intersection: np.ndarray, union: np.ndarray) -> tuple[int, float]:
-        """Index of a candidate's shift, and its iou_micro; both arguments are (folds, shifts)."""
+        """Index of the best shift of a candidate, and its iou_micro; both arguments are (folds, shifts)."""
         unshifted = float(_iou(intersection, union)[NO_SHIFT])
         if len(intersection) == 1:
             return NO_SHIFT, unshifted
@@ -116,7 +116,7 @@ class CorrectionTuner:
         others = [[fold for fold in folds if fold != left_out] for left_out in folds]
         chosen = [_index_of_best(intersection[rest], union[rest]) for rest in others]
         cross_validated_iou = float(intersection[folds, chosen].sum() / max(union[folds, chosen].sum(), 1))
-        if cross_validated_iou < unshifted + LEAST_GAIN:
+        if cross_validated_iou < unshifted + MIN_GAIN:
             return NO_SHIFT, unshifted
         return _index_of_best(intersection, union), cross_validated_iou
 
@@ -126,7 +126,7 @@ def _iou(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
 
 
 def _index_of_best(intersection: np.ndarray, union: np.ndarray) -> int:
-    """Index of the best shift; among equally good ones the smallest in size."""
+    """Index of the best shift; among equally good ones the smallest in magnitude."""
     iou = _iou(intersection, union)
     winners = np.flatnonzero(iou == iou.max())
     return int(winners[np.abs(winners - NO_SHIFT).argmin()])

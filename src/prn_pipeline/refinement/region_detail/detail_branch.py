@@ -1,4 +1,4 @@
-"""The detail branch: a U-Net at half resolution whose output is a correction of the logit of each pixel."""
+"""The detail branch: a U-Net at half resolution that predicts a correction of the logit of each pixel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from prn_pipeline.refinement.region_detail.inputs import resized_to
 
-#: Works at half the resolution, at a quarter of the cost, without losing a pixel: 2 x 2 pixels are 4 channels.
+#: Half the resolution at a quarter of the cost, without losing pixels: 2 x 2 pixels become 4 channels.
 SHRINK = 2
 
 
@@ -16,10 +16,10 @@ class DetailBranch(nn.Module):
     """Pixels and features -> a correction of the logit, zero before training.
 
     Args:
-        pixel_channels: of the inputs at full resolution.
-        feature_channels: of the base model's features, whatever their resolution; 0 for none.
+        pixel_channels: channels of the inputs at full resolution.
+        feature_channels: channels of the base model's features, at any resolution; 0 for no features.
         width: channels of the first level; each next level has twice as many, at half the resolution.
-        levels: of the U-Net.
+        levels: levels of the U-Net.
     """
 
     def __init__(self, pixel_channels: int, feature_channels: int, width: int, levels: int) -> None:
@@ -34,7 +34,7 @@ class DetailBranch(nn.Module):
         self.head = start_at_zero(nn.Conv2d(width, SHRINK**2, kernel_size=1))
 
     def forward(self, pixels: Tensor, features: Tensor | None = None) -> Tensor:
-        """Correction of the logit, float32 (N,1,H,W), of pixels (N,C,H,W) and features (N,F,h,w)."""
+        """Pixels (N,C,H,W) and features (N,F,h,w) -> correction of the logit, float32 (N,1,H,W)."""
         x = F.pixel_unshuffle(pixels, SHRINK)
         if self.mix is not None and features is not None:
             x = torch.cat([x, resized_to(self.mix(features), (x.shape[-2], x.shape[-1]))], dim=1)
@@ -60,7 +60,7 @@ def two_convolutions(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 def start_at_zero(head: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution with weights of zero: what it feeds is unchanged until it learns."""
+    """The same convolution with weights of zero, so that a correction starts at zero."""
     nn.init.zeros_(head.weight)
     if head.bias is not None:
         nn.init.zeros_(head.bias)

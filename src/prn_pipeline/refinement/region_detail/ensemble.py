@@ -1,4 +1,4 @@
-"""Several small networks, each of which leaves out one fold of the maps, and the correction strength of all of them."""
+"""An ensemble of small networks that each leave out one fold of the maps, and the selected correction strength."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from prn_pipeline.refinement.region_detail.inputs import starting_logits
 from prn_pipeline.refinement.region_detail.model import CorrectedMaps, RegionDetailNet
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
-#: Fold of maps that every member learns from, because no member is evaluated on them.
+#: Pseudo-fold of maps that every member learns from, because no member is evaluated on them.
 EVERY_MEMBER = -1
 
 
 class MemberMaps(NamedTuple):
-    """Some maps of a batch as one member corrects them.
+    """Corrections of some maps of a batch by one member.
 
     Attributes:
-        rows: which maps, int64 (n,).
+        rows: indices of the maps in the batch, int64 (n,).
         corrected: logits, each float32 (n,1,H,W).
     """
 
@@ -36,7 +36,7 @@ class FoldEnsemble(Refiner):
     These out-of-fold predictions select the correction (`correction_strength`).
 
     Args:
-        settings: of every member, and how many members there are.
+        settings: settings of every member, and the number of members.
     """
 
     selected: Tensor
@@ -52,17 +52,17 @@ class FoldEnsemble(Refiner):
         self.register_load_state_dict_post_hook(_read_correction)
 
     def forward(self, base_logits: Tensor, *inputs: Tensor, folds: list[int] | None = None) -> Any:
-        """Refined logits, or, where folds are given, what each member makes of its maps.
+        """Refined logits; with folds, the corrections of each member.
 
         Args:
             base_logits: float (N,1,H,W).
-            inputs: as `RegionDetailNet.forward` takes them.
+            inputs: as in `RegionDetailNet.forward`.
             folds: fold of each map, or `EVERY_MEMBER`. In training mode a member gets the maps of all folds but its
-                own, where these are two at least (batch norm learns nothing from one map). In eval mode it gets those
-                of its own fold: maps that it has not learned from.
+                own, provided that there are at least two (batch norm learns nothing from one map). In eval mode it
+                gets the maps of its own fold, which it has not learned from.
 
         Returns:
-            Refined logits float32 (N,1,H,W); with folds a list of `MemberMaps`, without members that get no map.
+            Refined logits float32 (N,1,H,W); with folds a list of `MemberMaps`, without members that get no maps.
         """
         if folds is not None:
             return self._by_member(folds, base_logits, *inputs)
@@ -87,18 +87,18 @@ class FoldEnsemble(Refiner):
 
     @property
     def guard(self) -> dict[str, float]:
-        """The selected start, strength and shift (see `Correction`), and iou_micro out of fold before and after."""
+        """The selected start, strength and shift (see `Correction`), and out-of-fold iou_micro before and after."""
         before, after = self.out_of_fold_iou.tolist()
         return {**self.correction._asdict(), "out_of_fold_base": before, "out_of_fold_refined": after}
 
     def select(self, selection: Selection) -> None:
-        """Apply this correction from now on, and remember what it is worth out of fold."""
+        """Apply this correction from now on, and store its out-of-fold iou_micro."""
         self.correction = selection.correction
         self.selected.copy_(torch.tensor(selection.correction))
         self.out_of_fold_iou.copy_(torch.tensor([selection.base_iou, selection.refined_iou]))
 
 
 def _read_correction(ensemble: nn.Module, _: object) -> None:
-    """After weights are loaded; read once, because a forward pass on a GPU would have to wait for the numbers."""
+    """Reads the correction once, after weights are loaded: reading it in `forward` would synchronise with the GPU."""
     assert isinstance(ensemble, FoldEnsemble)
     ensemble.correction = Correction(*ensemble.selected.tolist())

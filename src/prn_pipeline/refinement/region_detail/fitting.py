@@ -1,4 +1,4 @@
-"""Fitting an ensemble: training of its members, then selection of the correction on maps that they left out."""
+"""Fitting of an ensemble: train its members, then select the correction on the maps that they left out."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ from prn_pipeline.training.tiling import Tiles
 
 logger = logging.getLogger(__name__)
 
-#: Pixels that the guard counts at once, at some 30 bytes each.
-COUNTED_PIXELS = 2**22
+#: Pixels per batch of the guard, at some 30 bytes each.
+GUARD_BATCH_PIXELS = 2**22
 
 
 def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: FittingPlan) -> TrainingResult:
     """Train an ensemble whose members each leave out one fold, and select its correction on these folds.
 
-    All members learn from maps of images that the base model was trained on, and none is evaluated on them. Such maps
-    are too good, so the other maps are drawn as often as they are, however few there are.
+    With `seen_maps`, all members also learn from maps of images that the base model was trained on, and none is
+    evaluated on them. Such maps are better than maps of new images, so the unseen maps are repeated until they are
+    drawn about as often.
 
     Raises:
-        UserError: fewer groups of unseen images than members; features of several base models.
+        UserError: fewer groups of unseen images than members, or features of several base models.
     """
     samples, training = maps.samples, plan.training
     settings = _with_feature_channels(maps, settings)
@@ -76,13 +77,13 @@ def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: Fitti
 
 
 def _with_feature_channels(maps: LearningMaps, settings: RegionDetailSettings) -> RegionDetailSettings:
-    """Settings with the number of feature channels, which is the base model's choice."""
+    """Settings with the number of feature channels, which the base model determines."""
     if "features" not in settings.inputs:
         return settings
     if (models := maps.map_manifest["model"].nunique()) > 1:
         raise UserError(
-            f"the maps are from {models} models, whose features have nothing in common: refine with features under"
-            " logit_caching.protocol holdout, or leave features out of the refiner's `inputs`"
+            f"the maps are from {models} models, whose features have nothing in common: use"
+            " logit_caching.protocol=holdout, or remove features from the refiner's `inputs`"
         )
     channels = maps.samples.store_of("features").shape("features")[1]
     return settings.model_copy(update={"feature_channels": channels})
@@ -94,30 +95,30 @@ def select_correction(
     """Select the ensemble's correction: each member refines the maps of the fold that it left out.
 
     Args:
-        ensemble: trained; `select` is called on it.
-        samples: with the ensemble's arrays, and masks.
+        ensemble: trained ensemble; this function calls its `select`.
+        samples: samples with the ensemble's arrays and masks.
         rows: rows of unseen maps, int64 (n,).
         folds: fold of each row, int64 (n,).
         batch_size: maps per forward pass.
-        tiles: that maps larger than one are cut into.
+        tiles: tiles that larger maps are cut into.
     """
     maps_per_image = samples.maps_per_image
     tuner = CorrectionTuner(len(ensemble.members)) if maps_per_image == 1 else ClassCorrectionTuner(maps_per_image)
     for fold, member in enumerate(ensemble.members):
-        for some in shards(rows[folds == fold], maps_per_image):
-            corrected = predict(member, samples, some, ensemble.arrays, batch_size, tiles)
-            refined = _stored_and_read(maps.final for maps in corrected)
-            maps = [channels_first(torch.from_numpy(samples.array(name, some))) for name in ensemble.arrays]
-            masks = torch.from_numpy(samples.array("masks", some))
+        for shard in shards(rows[folds == fold], maps_per_image):
+            corrected = predict(member, samples, shard, ensemble.arrays, batch_size, tiles)
+            refined = _rounded_as_stored(maps.final for maps in corrected)
+            maps = [channels_first(torch.from_numpy(samples.array(name, shard))) for name in ensemble.arrays]
+            masks = torch.from_numpy(samples.array("masks", shard))
             start = ensemble.start(*maps)
-            at_once = maps_per_image * max(1, COUNTED_PIXELS // (maps_per_image * masks[0].numel()))
-            for first in range(0, len(some), at_once):
-                batch = slice(first, first + at_once)
+            maps_per_batch = maps_per_image * max(1, GUARD_BATCH_PIXELS // (maps_per_image * masks[0].numel()))
+            for first in range(0, len(shard), maps_per_batch):
+                batch = slice(first, first + maps_per_batch)
                 tuner.update(maps[0][batch], start[batch], refined[batch], masks[batch], fold)
     selection = tuner.best()
     ensemble.select(selection)
     logger.info(
-        "guard: correction strength %.2f, shift %+.3f; iou_micro out of fold %.4f of the base model, %.4f refined",
+        "guard: correction strength %.2f, shift %+.3f; out-of-fold iou_micro: base model %.4f, refined %.4f",
         selection.correction.strength if selection.correction.start else 0.0,
         selection.correction.shift,
         selection.base_iou,
@@ -127,6 +128,6 @@ def select_correction(
         logger.warning("the guard keeps the base model unchanged: this refiner gains nothing on held-out maps")
 
 
-def _stored_and_read(batches: Iterator[Tensor]) -> Tensor:
-    """Logits (N,1,H,W) rounded as the evaluation stage stores them."""
+def _rounded_as_stored(batches: Iterator[Tensor]) -> Tensor:
+    """Logits (N,1,H,W), rounded as the evaluation stage stores them."""
     return torch.from_numpy(np.concatenate([stored_logits(logits[:, 0]) for logits in batches])).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""The inputs of the small networks beside the base logits, by the names under which they are stored."""
+"""The inputs of the small networks other than the base logits, by the names of their stored arrays."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prn_pipeline.data.pixel_values import pixel_values
 
 RefinerInput = Literal["tta", "features", "images"]
 
-#: The order of a refiner's arguments, whatever the order in its settings.
+#: The order of a refiner's arguments, independent of the order in its settings.
 INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "features", "images")
 
-#: Bring logits near the size of probabilities, so that no input dominates.
+#: Divisors that scale logits to the range of probabilities, so that no input dominates.
 LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
 
 #: Channels at full resolution: logit and probability of the base model; mean and spread over TTA.
@@ -23,7 +23,7 @@ CHANNELS: dict[str, int] = {"logits": 2, "tta": 2}
 
 
 def in_order(inputs: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:
-    """The same inputs, each once, in the order of `INPUT_ORDER`: settings that mean the same compare equal."""
+    """The same inputs, each once, in the order of `INPUT_ORDER`, so that equivalent settings compare equal."""
     return tuple(name for name in INPUT_ORDER if name in inputs)
 
 
@@ -34,11 +34,11 @@ def channels_of(inputs: tuple[RefinerInput, ...], image_channels: int) -> int:
 
 
 def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
-    """Everything that is known about each pixel, on one scale.
+    """The inputs at full resolution, stacked as channels of similar scale.
 
     Args:
         base_logits: float (N,1,H,W).
-        inputs: those in use: tta (N,2,H,W), mean and spread of logits; images (N,C,H,W) for `pixel_values`.
+        inputs: inputs in use: tta (N,2,H,W), mean and spread of logits; images (N,C,H,W) for `pixel_values`.
 
     Returns:
         float32 (N,C,H,W), C as `channels_of` gives it.
@@ -53,12 +53,12 @@ def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
 
 
 def starting_logits(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
-    """The logits that a correction is added to, float32 (N,1,H,W): the TTA mean where it is an input, else the base."""
+    """The logits that a correction is added to, float32 (N,1,H,W): the TTA mean if it is an input, else the base."""
     return inputs["tta"][:, :1].float() if "tta" in inputs else base_logits.float()
 
 
 def resized_to(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """Features (N,C,h,w) averaged down, or repeated up, to another height and width."""
+    """Features (N,C,h,w) resized to another height and width: averaged when smaller, repeated when larger."""
     if features.shape[-2] > size[0]:
         return F.adaptive_avg_pool2d(features, size)
     return F.interpolate(features, size=size, mode="nearest")

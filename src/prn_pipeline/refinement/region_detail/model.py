@@ -1,9 +1,9 @@
 """A small network that corrects the base logit by region and by detail; untrained, it changes nothing.
 
-The paper's two branches in the form that learns from few maps. Its finding is that a base model is biased by place, so
-that every patch wants a threshold of its own (section 3.1). The region branch says so directly: for each region a shift
-and a scale of the logit, which is what a threshold of its own and a confidence of its own amount to. The detail branch
-mends what no threshold can, pixel by pixel.
+It adapts the paper's two branches to learn from few maps. The paper finds that the bias of a base model depends on the
+position in the image, so that every patch needs its own threshold (section 3.1). The region branch models this
+directly: for each region it predicts a shift and a scale of the logit, which is equivalent to a threshold and a
+confidence per region. The detail branch corrects single pixels, which no threshold can fix.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from prn_pipeline.refinement.region_detail.detail_branch import DetailBranch, st
 from prn_pipeline.refinement.region_detail.inputs import channels_of, pixel_inputs, resized_to, starting_logits
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
-#: Largest scale of a logit, as its logarithm: a region may be made e^2 = 7 times as sure, or as unsure.
+#: Bound of the logarithm of a logit's scale: a region's logits are scaled by at most e^2 = 7.4, and at least 1 / 7.4.
 LARGEST_LOG_SCALE = 2.0
 
 
 class CorrectedMaps(NamedTuple):
-    """Logits, each float32 (N,1,H,W): corrected by region, and by detail too; equal where there is no detail branch."""
+    """Logits, each float32 (N,1,H,W): after the region branch, and after both; equal if there is no detail branch."""
 
     by_region: Tensor
     final: Tensor
 
 
 class RegionDetailNet(nn.Module):
-    """Base logits and what else is known of them -> corrected logits.
+    """Base logits and further inputs -> corrected logits.
 
     Args:
-        settings: what it reads, with `feature_channels` where these are features, and how large its branches are.
+        settings: inputs and sizes of the branches; with input features, `feature_channels` must be set.
     """
 
     def __init__(self, settings: RegionDetailSettings) -> None:
@@ -42,7 +42,7 @@ class RegionDetailNet(nn.Module):
         self.settings = settings
         features = (settings.feature_channels or 0) if "features" in settings.inputs else 0
         pixels = channels_of(settings.inputs, settings.image_channels)
-        # Features of a network have any size; running statistics bring them to one.
+        # The scale of features depends on the base model; running statistics normalise it.
         self.feature_norm = nn.BatchNorm2d(features, affine=False) if features else None
         self.region = RegionBranch(pixels + features, settings.region_width) if settings.region_size else None
         self.detail = (
@@ -64,7 +64,7 @@ class RegionDetailNet(nn.Module):
             inputs: in the order of `arrays`: tta (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255.
 
         Raises:
-            UserError: another number of inputs, or a size that does not fit.
+            UserError: wrong number of inputs, or H or W is not a multiple of `settings.multiple`.
         """
         self._check(base_logits, len(inputs))
         known = dict(zip(self.arrays[1:], inputs, strict=True))
@@ -79,7 +79,7 @@ class RegionDetailNet(nn.Module):
         return CorrectedMaps(by_region, final)
 
     def region_field(self, pixels: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Shift and logarithm of the scale of the logit, each float32 (N,1,H,W), smooth between regions."""
+        """Shift, and logarithm of the scale, of the logit: each float32 (N,1,H,W), interpolated between regions."""
         assert self.region is not None
         size = self.settings.region_size
         pooled = F.avg_pool2d(pixels, size)
@@ -91,20 +91,20 @@ class RegionDetailNet(nn.Module):
     def _check(self, base_logits: Tensor, inputs: int) -> None:
         if inputs != len(self.arrays) - 1:
             raise UserError(
-                f"this refiner reads {', '.join(self.arrays)}, in this order, but was given {1 + inputs} of them:"
-                " pass each, or train a refiner with other `inputs`"
+                f"this refiner reads {', '.join(self.arrays)}, in this order, but was given {1 + inputs} inputs:"
+                " pass all of them, or train a refiner with other `inputs`"
             )
         if any(side % self.settings.multiple for side in base_logits.shape[-2:]):
             raise UserError(
-                f"maps of {tuple(base_logits.shape[-2:])} pixels: this refiner takes sides that are multiples of"
-                f" {self.settings.multiple}; resize or pad them, or lower detail_levels and region_size"
+                f"maps have {tuple(base_logits.shape[-2:])} pixels, expected sides that are multiples of"
+                f" {self.settings.multiple}: resize or pad them, or lower detail_levels and region_size"
             )
 
 
 class RegionBranch(nn.Sequential):
-    """Averages of regions (N,C,g,g) -> two values a region (N,2,g,g), zero before training.
+    """Averages of regions (N,C,g,g) -> two values per region (N,2,g,g), zero before training.
 
-    Sees seven regions far, so that a region is judged beside its neighbours.
+    The receptive field is nine regions wide, so that a region is compared with its neighbours.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:
