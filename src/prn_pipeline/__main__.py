@@ -1,4 +1,4 @@
-"""`python -m prn_pipeline`: the same as `kedro run`, for places without the kedro command."""
+"""`python -m prn_pipeline`: the same as `kedro run`, where the command `kedro` is not on the PATH."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`kedro run` as Kedro has it, but a user's mistake ends in one message and not in a traceback."""
+"""The project's `kedro run`: one message for a user error, graceful shutdown, and isolated stages of DVC."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
-from prn_pipeline.commands.user_errors import as_user_error, check_run, exit_with_code, report_user_errors
+from prn_pipeline.commands.user_errors import as_user_error, check_run_options, exit_with_code, report_user_errors
 from prn_pipeline.hooks import ReportPathHooks
 from prn_pipeline.processes.signals import graceful_shutdown
-from prn_pipeline.sweep.failures import noting_failure
+from prn_pipeline.sweep.failures import record_failure
 from prn_pipeline.tracking.killed_runs import kill_open_runs
 
 
@@ -22,19 +22,19 @@ def cli() -> None:
 
 
 def _run(**options: Any) -> None:
-    check_run(options)
+    check_run_options(options)
     ReportPathHooks.written = None
     assert kedro_run.callback is not None
     if "DVC_STAGE" in os.environ:
-        options["params"] = _tracked_by_dvc(options["params"] or {})
-    with graceful_shutdown(), noting_failure(options["params"] or {}, _in_a_few_words), kill_open_runs():
+        options["params"] = _with_tracked_data(options["params"] or {})
+    with graceful_shutdown(), record_failure(options["params"] or {}, _describe), kill_open_runs():
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         click.echo(f"\nReport: {ReportPathHooks.written}")
 
 
-def _tracked_by_dvc(params: dict[str, Any]) -> dict[str, Any]:
-    """Read the raw data that DVC tracks, and no other: data/01_raw/<dataset>, wherever else the folder may be."""
+def _with_tracked_data(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of a stage of DVC, which must read the raw data that DVC tracks: data/01_raw/<dataset>."""
     os.environ.pop("PRN_DATA_ROOT", None)
     if (name := params.get("dataset")) is None:
         return params
@@ -42,7 +42,7 @@ def _tracked_by_dvc(params: dict[str, Any]) -> dict[str, Any]:
     return params | {"datasets": datasets | {name: datasets.get(name, {}) | {"folder": None}}}
 
 
-def _in_a_few_words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return str(as_user_error(error) or f"{type(error).__name__}: {error}")
 
 

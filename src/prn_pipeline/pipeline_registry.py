@@ -1,4 +1,4 @@
-"""Names of the pipelines; DVC stages have the same names."""
+"""The pipelines by name; the stages of DVC have the same names."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from prn_pipeline.layout.scopes import SCOPE_OF
 
 #: In the order of a run.
 STAGES = tuple(SCOPE_OF)
-#: Run by name only: it changes what others are served.
+#: Not a part of the default pipeline, because it changes which model is served.
 PROMOTION = "promotion"
 DEFAULT = "__default__"
 
 
 class Pipelines(Mapping[str, Pipeline]):
-    """Every stage by its name, and `__default__`: all of them but promotion.
+    """Every pipeline by its name, and `__default__`: all of them except promotion.
 
-    A stage is imported when it is asked for: a process that runs one stage, as DVC's do, does not wait for the
-    libraries of all others.
+    A pipeline is imported when it is requested, so a process that runs one stage, as DVC's do, does not load the
+    libraries of the others.
     """
 
     def __getitem__(self, name: str) -> Pipeline:
@@ -38,5 +38,5 @@ class Pipelines(Mapping[str, Pipeline]):
 
 
 def register_pipelines() -> Mapping[str, Pipeline]:
-    """What Kedro runs by name."""
+    """The pipelines that Kedro runs by name."""
     return Pipelines()

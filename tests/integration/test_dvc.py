@@ -1,4 +1,4 @@
-"""DVC runs what is stale and nothing else, and carries artefacts to a remote and back."""
+"""DVC runs only what is stale, and moves artefacts to a remote and back."""
 
 import json
 import os
@@ -11,12 +11,12 @@ import mlflow
 import pytest
 import yaml
 
-from prn_pipeline.sweep.failures import note_failed_stage
+from prn_pipeline.sweep.failures import record_failed_stage
 from prn_pipeline.sweep.lists import read_lists
 from prn_pipeline.sweep.plan import plan
 from tests.integration.conftest import copy_project, make_small
 
-CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINERS = ["prn", "bias_field"]
 
 
@@ -46,12 +46,12 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def would_run(folder: Path) -> list[str]:
-    """Stages that have changed themselves; those after them follow."""
+def changed_stages(folder: Path) -> list[str]:
+    """Stages that have changed themselves, without those that only follow one."""
     return sorted(one.address for one in plan(read_lists(folder), folder) if one.reason)
 
 
-def test_what_runs_share_is_made_once(reproduced: Path) -> None:
+def test_shared_stages_run_once(reproduced: Path) -> None:
     recorded = list(yaml.safe_load((reproduced / "dvc.lock").read_text())["stages"])
     base, runs = (
         "@synthetic_roads-unet_resnet18_small-0",
@@ -85,14 +85,14 @@ def test_a_second_repro_runs_nothing(reproduced: Path) -> None:
         ("benchmark.yml", ["refiners"], [*REFINERS, "prn_maps"], ["prn_training-prn_maps"]),
     ],
 )
-def test_a_change_makes_the_stages_stale_that_depend_on_it_and_none_before_them(
+def test_a_change_makes_stale_the_stages_that_depend_on_it_and_none_before_them(
     reproduced: Path, file: str, keys: list[str], value: object, stale: list[str]
 ) -> None:
     path = reproduced / "conf" / "base" / file
     before = path.read_text()
     try:
         change(path, keys, value)
-        assert would_run(reproduced) == sorted(
+        assert changed_stages(reproduced) == sorted(
             f"{stage}@synthetic_roads-unet_resnet18_small-{refiner}-0"
             for stage, refiner in (name.split("-") for name in stale)
         )
@@ -100,7 +100,29 @@ def test_a_change_makes_the_stages_stale_that_depend_on_it_and_none_before_them(
         path.write_text(before)
 
 
-def test_a_plan_knows_what_a_stage_took_and_guesses_from_others_what_it_will_take(reproduced: Path) -> None:
+def test_a_plan_tells_results_without_a_record_from_results_that_differ_from_it(reproduced: Path) -> None:
+    lock, scores = reproduced / "dvc.lock", reproduced / "metrics" / f"{RUN}.json"
+    before = {file: file.read_text() for file in (lock, scores)}
+    address = "evaluation@synthetic_roads-unet_resnet18_small-prn-0"
+    try:
+        scores.write_text(before[scores] + "\n")
+        reasons = {one.address: one.reason for one in plan(read_lists(reproduced), reproduced)}
+        assert reasons[address] == "its outputs differ from dvc.lock"
+        scores.write_text(before[scores])
+        recorded = yaml.safe_load(before[lock])
+        del recorded["stages"][address]
+        lock.write_text(yaml.safe_dump(recorded))
+        reasons = {one.address: one.reason for one in plan(read_lists(reproduced), reproduced)}
+        assert reasons[address] == "no record in dvc.lock: made by kedro run"
+        lock.unlink()
+        reasons = {one.address: one.reason for one in plan(read_lists(reproduced), reproduced)}
+        assert set(reasons.values()) == {"no record in dvc.lock: made by kedro run"}, "as after a plain kedro run"
+    finally:
+        for file, text in before.items():
+            file.write_text(text)
+
+
+def test_a_plan_estimates_a_new_stage_from_similar_ones(reproduced: Path) -> None:
     path = reproduced / "conf" / "base" / "benchmark.yml"
     before = path.read_text()
     try:
@@ -113,15 +135,15 @@ def test_a_plan_knows_what_a_stage_took_and_guesses_from_others_what_it_will_tak
     assert not any(address.endswith(("-prn-0", "-bias_field-0")) for address in stages), "they are up to date"
     assert stages[f"base_training@{base}-1"].reason == "no results here yet"
     assert stages[f"evaluation@{base}-prn-1"].reason == ""
-    recorded = json.loads((reproduced / f"data/08_reporting/{CELL}/stage_costs.json").read_text())
-    guess = stages[f"prn_training@{base}-prn-1"]
-    assert (guess.seconds, guess.exact) == (recorded["prn_training"]["seconds"], False)
-    assert guess.bytes is not None
-    assert guess.bytes > 1000
+    recorded = json.loads((reproduced / f"data/08_reporting/{RUN}/stage_costs.json").read_text())
+    estimate = stages[f"prn_training@{base}-prn-1"]
+    assert (estimate.seconds, estimate.exact) == (recorded["prn_training"]["seconds"], False)
+    assert estimate.bytes is not None
+    assert estimate.bytes > 1000
 
 
-def test_broken_runs_are_reported_and_the_others_finish(reproduced: Path) -> None:
-    """One that Kedro refuses, one that DVC does not even start."""
+def test_failed_runs_are_reported_and_the_others_finish(reproduced: Path) -> None:
+    """Kedro refuses one run, and DVC does not start the other."""
     lists, refiners = (reproduced / "conf" / "base" / file for file in ("benchmark.yml", "parameters_refiners.yml"))
     before = {path: path.read_text() for path in (lists, refiners)}
     try:
@@ -132,16 +154,19 @@ def test_broken_runs_are_reported_and_the_others_finish(reproduced: Path) -> Non
         for path, text in before.items():
             path.write_text(text)
     assert "refiner 'prn_unknown' is not in conf/base/parameters_refiners.yml" in printed
-    notes = {"prn_broken": "refiners.prn_broken.detail_width = -1", "prn_unknown": "'refiners.prn_unknown' are missing"}
+    failures = {
+        "prn_broken": "refiners.prn_broken.detail_width = -1",
+        "prn_unknown": "'refiners.prn_unknown' are missing",
+    }
     page = (reproduced / "data/08_reporting/leaderboard/leaderboard.html").read_text()
-    for refiner, message in notes.items():
-        folder = reproduced / "data/08_reporting" / CELL.replace("/prn/", f"/{refiner}/")
+    for refiner, message in failures.items():
+        folder = reproduced / "data/08_reporting" / RUN.replace("/prn/", f"/{refiner}/")
         failure = json.loads((folder / "failure.json").read_text())
         assert failure["stage"] == "prn_training"
         assert message in failure["message"]
         assert refiner in printed
         assert message.replace("'", "&#39;") in page
-    assert (reproduced / "metrics" / f"{CELL.replace('/prn/', '/prn_maps/')}.json").is_file()
+    assert (reproduced / "metrics" / f"{RUN.replace('/prn/', '/prn_maps/')}.json").is_file()
     runs = mlflow.MlflowClient(f"sqlite:///{reproduced / 'mlflow.db'}")
     experiment = runs.get_experiment_by_name("prn_pipeline")
     assert experiment is not None
@@ -151,21 +176,21 @@ def test_broken_runs_are_reported_and_the_others_finish(reproduced: Path) -> Non
     ]
 
 
-def test_a_failure_that_dvc_itself_has_mended_is_forgotten(reproduced: Path) -> None:
-    """`dvc repro` takes results from its cache without starting the stage, which would forget its failure itself."""
+def test_a_failure_is_removed_if_dvc_restores_the_results_from_its_cache(reproduced: Path) -> None:
+    """Then no stage starts that would remove its failure itself."""
     names = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}
-    note_failed_stage("evaluation@x", "evaluation", names, "exited with -9", reproduced)
-    note = reproduced / "data/08_reporting" / CELL / "failure.json"
-    assert note.is_file()
+    record_failed_stage("evaluation@x", "evaluation", names, "exited with -9", reproduced)
+    record = reproduced / "data/08_reporting" / RUN / "failure.json"
+    assert record.is_file()
     printed = command(reproduced, "prn", "leaderboard")
     assert "failed" not in printed
-    assert not note.exists()
+    assert not record.exists()
 
 
-def test_metrics_and_plots_are_shown(reproduced: Path, tmp_path: Path) -> None:
+def test_dvc_shows_metrics_and_plots(reproduced: Path, tmp_path: Path) -> None:
     shown = json.loads(command(reproduced, "dvc", "metrics", "show", "--json").strip())
-    scores = shown[""]["data"][f"metrics/{CELL}.json"]["data"]
-    assert 0 <= scores["methods"]["prn"]["iou_micro"] <= 1
+    scores = shown[""]["data"][f"metrics/{RUN}.json"]["data"]
+    assert 0 <= scores["methods"]["refined"]["iou_micro"] <= 1
     command(reproduced, "dvc", "plots", "show", "-o", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text()
     assert "prn_history.csv" in page
@@ -175,10 +200,10 @@ def test_metrics_and_plots_are_shown(reproduced: Path, tmp_path: Path) -> None:
 def test_artefacts_go_to_a_remote_and_come_back(reproduced: Path, tmp_path: Path) -> None:
     command(reproduced, "dvc", "remote", "add", "--force", "--default", "storage", str(tmp_path / "remote"))
     command(reproduced, "dvc", "push")
-    kept = {path: (reproduced / path).read_bytes() for path in [f"data/06_models/{CELL}/refiner.safetensors"]}
+    before = {path: (reproduced / path).read_bytes() for path in [f"data/06_models/{RUN}/refiner.safetensors"]}
     for folder in ("02_intermediate", "04_feature", "05_model_input", "06_models", "07_model_output", "08_reporting"):
         shutil.rmtree(reproduced / "data" / folder)
     shutil.rmtree(reproduced / ".dvc" / "cache")
     command(reproduced, "dvc", "pull")
-    assert all((reproduced / path).read_bytes() == content for path, content in kept.items())
-    assert would_run(reproduced) == []
+    assert all((reproduced / path).read_bytes() == content for path, content in before.items())
+    assert changed_stages(reproduced) == []

@@ -1,4 +1,4 @@
-"""A user's mistake ends in one message; a defect keeps its traceback."""
+"""A user error ends in one message; a defect keeps its traceback."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from yaml.representer import RepresenterError
 
 from prn_pipeline.cli import cli
 from prn_pipeline.commands.benchmark import by_reason
-from prn_pipeline.commands.user_errors import as_user_error, check_run, report_user_errors
+from prn_pipeline.commands.user_errors import as_user_error, check_run_options, report_user_errors
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting.leaderboard import BenchmarkRun
 from prn_pipeline.tracking.killed_runs import kill_open_runs
@@ -34,7 +34,7 @@ def wrapped_as_kedro_does() -> None:
         raise DatasetError("Failed while saving data") from error
 
 
-def test_a_users_mistake_is_found_below_what_kedro_wraps_around_it() -> None:
+def test_a_user_error_is_found_inside_kedros_exceptions() -> None:
     with pytest.raises(click.ClickException) as caught:
         report_user_errors(wrapped_as_kedro_does)()
     assert caught.value.message == "no folder x: set PRN_DATA_ROOT"
@@ -50,7 +50,7 @@ def test_a_defect_is_not_hidden() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "data/x.zarr"), "data/x.zarr: No space left on device; free"),
         (OSError(errno.EROFS, "Read-only file system"), "Read-only file system; mount it for writing"),
@@ -61,8 +61,8 @@ def test_a_defect_is_not_hidden() -> None:
         ),
     ],
 )
-def test_what_a_user_can_mend_of_other_libraries_errors_is_said_in_a_line(error: Exception, said: str) -> None:
-    assert str(as_user_error(error)).startswith(said)
+def test_errors_of_other_libraries_that_a_user_can_resolve_are_user_errors(error: Exception, message: str) -> None:
+    assert str(as_user_error(error)).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_what_a_user_can_mend_of_other_libraries_errors_is_said_in_a_line(error:
         ValueError("x"),
     ],
 )
-def test_all_else_is_a_defect(error: Exception) -> None:
+def test_every_other_error_is_a_defect(error: Exception) -> None:
     assert as_user_error(error) is None
 
 
-def test_what_goes_wrong_while_a_mistake_is_handled_is_a_defect_and_what_is_raised_from_it_is_none() -> None:
+def test_an_error_while_handling_a_user_error_is_a_defect_but_one_raised_from_it_is_not() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "x")
     defect, wrapped = TypeError("of the handler"), DatasetError("Failed while saving")
     defect.__context__ = wrapped.__cause__ = full
@@ -87,17 +87,17 @@ def test_what_goes_wrong_while_a_mistake_is_handled_is_a_defect_and_what_is_rais
     assert str(as_user_error(wrapped)).startswith("x: No space left")
 
 
-def test_names_that_kedro_has_no_words_for_are_refused_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_pipelines_and_environments_are_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     bootstrap_project(PROJECT)
     monkeypatch.chdir(PROJECT)
     with pytest.raises(
         UserError, match=r"unknown pipeline 'evaluate'; did you mean 'evaluation'\? There are ingestion,"
     ):
-        check_run({"pipelines": ["ingestion", "evaluate"]})
+        check_run_options({"pipelines": ["ingestion", "evaluate"]})
     with pytest.raises(UserError, match=r"unknown environment 's33'; did you mean 's3'\?.*folder of .*conf"):
-        check_run({"env": "s33"})
-    check_run({"pipelines": ["ingestion"], "pipeline": None, "env": "base"})
-    check_run({"env": "theirs", "conf_source": "/etc/theirs"})
+        check_run_options({"env": "s33"})
+    check_run_options({"pipelines": ["ingestion"], "pipeline": None, "env": "base"})
+    check_run_options({"env": "theirs", "conf_source": "/etc/theirs"})
 
 
 @pytest.fixture
@@ -111,15 +111,15 @@ def _leaves_nothing_behind() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_leaves_nothing_behind")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_told_to_end_says_so_by_its_code_and_in_mlflow(
+def test_a_signal_ends_a_run_with_its_exit_code_and_mlflow_runs_as_killed(
     number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are deaf to it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     before = signal.getsignal(signal.SIGTERM)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_experiment("told to end")
+    mlflow.set_experiment("signals")
 
-    def run(**_: object) -> None:  # as Kedro does: runs are left open, its hooks hear of errors alone
+    def run(**_: object) -> None:  # like Kedro, which leaves MLflow runs open because it calls no hook
         mlflow.start_run()
         mlflow.start_run(nested=True)
         os.kill(os.getpid(), number)
@@ -135,12 +135,14 @@ def test_a_run_that_is_told_to_end_says_so_by_its_code_and_in_mlflow(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_server_that_is_away_keeps_neither_the_exit_code_nor_the_signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = []
+def test_an_unreachable_server_changes_neither_the_exit_code_nor_the_signal_handlers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = []
 
     def end_run(status: str) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)  # told a second time, in the middle of it
-        heard.append(status)
+        os.kill(os.getpid(), signal.SIGTERM)  # a second signal meanwhile
+        ended.append(status)
         raise MlflowException("nobody there")
 
     monkeypatch.setattr(mlflow, "active_run", object)
@@ -148,11 +150,11 @@ def test_a_server_that_is_away_keeps_neither_the_exit_code_nor_the_signals(monke
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), kill_open_runs():
         raise KeyboardInterrupt
-    assert heard == ["KILLED"]
+    assert ended == ["KILLED"]
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_the_project_has_kedros_run_command_with_all_its_options() -> None:
+def test_the_run_command_has_all_options_of_kedros() -> None:
     run = cli.commands["run"]
     assert {"params", "pipelines", "from_nodes", "env"} <= {parameter.name for parameter in run.params}
 
@@ -170,22 +172,22 @@ def test_a_stage_of_dvc_reads_the_raw_data_that_dvc_tracks(monkeypatch: pytest.M
     assert seen == [("/elsewhere", None), (None, {"drive": {"folder": None}})]
 
 
-def test_names_of_classes_that_mlflow_refuses_are_spelt_otherwise() -> None:
+def test_characters_that_mlflow_rejects_become_underscores() -> None:
     flat = flat_metrics({"classes": {"road (paved), wet": {"iou": 0.5}, "abe's fish": {"iou": 0.1}}})
     assert flat == {"classes.road _paved__ wet.iou": 0.5, "classes.abe_s fish.iou": 0.1}
 
 
 def test_scores_become_flat_metrics() -> None:
-    scores = {"seed": 3, "n_test": 5, "dataset": "x", "methods": {"prn": {"iou_micro": 0.5, "ci": [0.4, 0.6]}}}
+    scores = {"seed": 3, "n_test": 5, "dataset": "x", "methods": {"refined": {"iou_micro": 0.5, "ci": [0.4, 0.6]}}}
     assert flat_metrics(scores) == {
         "n_test": 5.0,
-        "methods.prn.iou_micro": 0.5,
-        "methods.prn.ci.0": 0.4,
-        "methods.prn.ci.1": 0.6,
+        "methods.refined.iou_micro": 0.5,
+        "methods.refined.ci.0": 0.4,
+        "methods.refined.ci.1": 0.6,
     }
 
 
-def test_what_runs_have_failed_of_together_is_said_once() -> None:
+def test_runs_without_scores_are_grouped_by_reason() -> None:
     names = {"dataset": "roads", "base_model": "unet", "refiner": "prn"}
     broken = {"stage": "ingestion", "message": "1 of 9 samples\n cannot be used"}
     runs = [BenchmarkRun(names | {"seed": seed}, failure=dict(broken)) for seed in (0, 1)] + [

@@ -1,4 +1,4 @@
-"""What a run says of DVC."""
+"""Hashes of DVC in the tags of an MLflow run."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ stages:
 """
 
 
-def test_hashes_are_of_what_a_run_was_made_from_and_not_of_what_it_is_making(
+def test_hashes_are_those_of_the_inputs_and_not_of_outputs_in_the_making(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The command `prn`: what goes beyond one run, which `kedro run` runs."""
+"""The command `prn`: sweeps of many runs, retraining, and the use of predictors; `kedro run` makes a single run."""
 
 import click
 
@@ -11,7 +11,7 @@ from prn_pipeline.commands.retrain import pull, push, retrain
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def prn() -> None:
-    """Benchmarks of refiners (conf/base/benchmark.yml lists the runs), and what is done with a trained one."""
+    """Run the sweep that conf/base/benchmark.yml lists, and use the predictors that it trains."""
 
 
 for command in (plan, benchmark, leaderboard, refine, export, models, rollback, retrain, pull, push):

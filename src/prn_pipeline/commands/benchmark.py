@@ -1,4 +1,4 @@
-"""Commands for many runs at once: plan, benchmark, leaderboard."""
+"""Commands for all runs of conf/base/benchmark.yml: plan, benchmark, leaderboard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell, warn
+from prn_pipeline.commands.terminal import (
+    data_option,
+    jobs_option,
+    link_and_warn,
+    print_outcome,
+    print_warnings,
+    project_root,
+)
 from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
 from prn_pipeline.errors import UserError
 
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
 @data_option
 @report_user_errors
 def plan(data: Path | None) -> None:
-    """Which stages would run, why, and what they will take; nothing is run, and nothing linked."""
+    """List the stages that would run, why, and what they will take; runs nothing and links nothing."""
     from prn_pipeline.sweep.lists import read_lists, unknown_names
     from prn_pipeline.sweep.plan import plan as plan_stages
     from prn_pipeline.sweep.plan_table import plan_table, totals
@@ -31,7 +38,7 @@ def plan(data: Path | None) -> None:
 
     project, console = project_root(), Console()
     lists = read_lists(project)
-    warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project, data)])
+    print_warnings(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project, data)])
     stages = plan_stages(lists, project)
     if not stages:
         console.print("Everything is up to date: nothing would run.")
@@ -46,33 +53,33 @@ def plan(data: Path | None) -> None:
     "--lists",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="take the lists of this file: it replaces conf/base/benchmark.yml",
+    help="file with other lists, which replaces conf/base/benchmark.yml",
 )
 @data_option
 @exit_with_code
 @report_user_errors
 def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
-    """Run what is stale, then the leaderboard. A failed run stops no other; exit code 1 if one failed.
+    """Run what is stale, then write the leaderboard. Exit code 1 if a run failed; the others finish.
 
-    It and `prn retrain` wait for nobody: while one runs, another ends at once with exit code 4. Told to end, it ends
-    its stages first: 130 after Ctrl-C, 143 after SIGTERM.
+    While this command or `prn retrain` runs in a project, another one exits with code 4. Ctrl-C and SIGTERM end the
+    running stages first; the exit code is 130 or 143.
     """
     from prn_pipeline.layout.places import BENCHMARK_LISTS
     from prn_pipeline.processes.locks import project_lock
     from prn_pipeline.processes.signals import graceful_shutdown
     from prn_pipeline.sweep.lists import read_lists, use_lists
-    from prn_pipeline.sweep.stale import run_stale
+    from prn_pipeline.sweep.run_stale import run_stale
 
     project, console = project_root(), Console()
-    # DVC frees its own lock while a stage runs, and a pull would change what it has written.
+    # DVC releases its own lock while a stage runs, so a pull could change the files of a stage.
     with project_lock(project), graceful_shutdown():
         lists = use_lists(project, file) if file else read_lists(project)
         if file:
             console.print(
-                f"{BENCHMARK_LISTS} has the lists of {file} now", style="dim", highlight=False, soft_wrap=True
+                f"{BENCHMARK_LISTS} now has the lists of {file}", style="dim", highlight=False, soft_wrap=True
             )
-        prepare(lists, data, project, console)
-        outcomes = run_stale(lists, project, jobs, lambda outcome: tell(outcome, project, console))
+        link_and_warn(lists, data, project, console)
+        outcomes = run_stale(lists, project, jobs, lambda outcome: print_outcome(outcome, project, console))
         _leaderboard(project, console)
     sys.exit(1 if any(outcome.failed for outcome in outcomes) else 0)
 
@@ -80,28 +87,28 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
 @click.command()
 @report_user_errors
 def leaderboard() -> None:
-    """Every method on every data set: printed, and written as HTML, CSV and Markdown."""
+    """Print every method on every data set, and write the table as HTML, CSV and Markdown."""
     _leaderboard(project_root(), Console())
 
 
 def _leaderboard(project: Path, console: Console) -> None:
-    from prn_pipeline.configuration.tracking_server import tracking_of
+    from prn_pipeline.configuration.tracking_server import tracking_settings
     from prn_pipeline.reporting.leaderboard import read_runs, terminal
     from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
     from prn_pipeline.sweep.lists import read_lists
-    from prn_pipeline.sweep.stale import forget_mended
+    from prn_pipeline.sweep.run_stale import clear_resolved_failures
 
     lists = read_lists(project)
     if any(run.failure for run in read_runs(lists.runs(), project)):
-        with contextlib.suppress(UserError):  # DVC is busy, or its files are broken: they stay
-            forget_mended(lists, project)  # plain `dvc repro` takes results back from its cache without a word
+        with contextlib.suppress(UserError):  # DVC is busy or its files are broken: keep the failures
+            clear_resolved_failures(lists, project)  # `dvc repro` may have restored results from its cache
     made, page = write_leaderboard(lists, project)
     if made.standings:
         console.print(terminal(made.standings, console.width))
     if made.mixed:
-        seeds = f"averaged over runs that were run with different settings: {', '.join(made.mixed)}"
-        warn(console, [f"{seeds}; prn plan lists what is stale, prn benchmark runs it"])
-    for reason, runs in by_reason(made.trouble).items():
+        averaged = f"averaged over runs with different settings: {', '.join(made.mixed)}"
+        print_warnings(console, [f"{averaged}; prn plan lists what is stale, prn benchmark runs it"])
+    for reason, runs in by_reason(made.unscored).items():
         style = "red" if any(run.failure for run in runs) else "dim"
         console.print(
             f"{len(runs)} {'runs' if len(runs) > 1 else 'run'} {reason}",
@@ -113,13 +120,13 @@ def _leaderboard(project: Path, console: Console) -> None:
         for run in runs:
             console.print(f"  {run.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
-    track_if_possible(made, page, tracking_of(project), lambda line: warn(console, [line]))
+    track_if_possible(made, page, tracking_settings(project), lambda line: print_warnings(console, [line]))
 
 
-def by_reason(trouble: Iterable[BenchmarkRun]) -> dict[str, list[BenchmarkRun]]:
-    """Runs without scores; what they share has often failed for all of them at once, and is said once."""
+def by_reason(unscored: Iterable[BenchmarkRun]) -> dict[str, list[BenchmarkRun]]:
+    """Runs without scores, grouped by the reason: a stage that runs share often fails for all of them."""
     found: dict[str, list[BenchmarkRun]] = {}
-    for run in trouble:
+    for run in unscored:
         failure = run.failure
         reason = f"failed in {failure['stage']}: {' '.join(failure['message'].split())}" if failure else "not run:"
         found.setdefault(reason, []).append(run)

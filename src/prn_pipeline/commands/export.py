@@ -1,4 +1,4 @@
-"""`prn export`: a predictor for devices without Python."""
+"""`prn export`: write a predictor as ONNX, for devices without Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from prn_pipeline.commands.registry import ask_projects_registry
+from prn_pipeline.commands.registry import use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 from prn_pipeline.errors import UserError
 
@@ -18,8 +18,8 @@ from prn_pipeline.errors import UserError
 def export(model: str, out: Path) -> None:
     """Write base model and refiner as one ONNX file: images in, refined logits out.
 
-    It takes uint8 (N,3,H,W); N, H and W are free, H and W multiples of what is printed. Stretching images to the size
-    of training and maps back, and tiles, are left to the caller. Needs the extra: pip install -e '.[serving]'.
+    The input is uint8 (N,3,H,W). N, H and W are free; H and W must be multiples of the printed number. The caller
+    resizes images and maps, and cuts tiles. Needs the extra: pip install -e '.[serving]'.
     """
     from importlib.util import find_spec
 
@@ -30,7 +30,7 @@ def export(model: str, out: Path) -> None:
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise UserError("onnx and onnxscript are not installed: pip install -e '.[serving]'")
     if model.startswith(SCHEMES):
-        ask_projects_registry()
+        use_project_registry()
     predictor = Predictor.load(model)
     multiple = export_onnx(predictor, out).multiple
     size = predictor.settings.image_size

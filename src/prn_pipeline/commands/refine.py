@@ -1,4 +1,4 @@
-"""`prn refine`: masks of a folder of images, by a predictor."""
+"""`prn refine`: refined masks of a folder of images, made by a predictor."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prn_pipeline.commands.registry import ask_projects_registry
+from prn_pipeline.commands.registry import use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 
 if TYPE_CHECKING:
     from prn_pipeline.serving.folder_job import FolderRun
     from prn_pipeline.serving.predictor import Predictor
 
-#: Failed images that are named.
-NAMED = 5
+#: Failed images that are listed.
+MAX_LISTED = 5
 
 
 @click.command()
@@ -31,13 +31,13 @@ NAMED = 5
     show_default=True,
     help="what --maps holds",
 )
-@click.option("--at-own-scale", is_flag=True, help="take pixels as they are, in tiles: for large scenes")
-@click.option("--probabilities", is_flag=True, help="write probability maps, too")
-@click.option("--no-overlays", is_flag=True, help="write no overlays")
+@click.option("--at-own-scale", is_flag=True, help="do not resize images, but cut them into tiles: for large scenes")
+@click.option("--probabilities", is_flag=True, help="also write probability maps")
+@click.option("--no-overlays", is_flag=True, help="do not write overlays")
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="do again what has been done, by whatever model; results of images that are gone from this folder go",
+    help="refine every image again, whichever model refined it; delete the results of images that were removed",
 )
 @report_user_errors
 def refine(
@@ -51,11 +51,11 @@ def refine(
     no_overlays: bool,
     overwrite: bool,
 ) -> None:
-    """Refined masks of IMAGES, a folder (with its sub-folders) or a file.
+    """Refine the masks of IMAGES, a folder (with its subfolders) or a file.
 
-    Writes masks/ (PNG: 255 is foreground; class ids of several classes), overlays/ (JPEG: yellow was foreground and
-    stayed it, green was added, red taken away), refined.csv and drift.json. What is done is skipped the next time.
-    Exit code 1 if an image could not be refined, 0 else.
+    Writes masks/ (PNG: 255 is foreground, or class ids if there are several classes), overlays/ (JPEG: yellow is
+    unchanged foreground, green was added, red was removed), refined.csv and drift.json. The next call skips images that
+    are done. Exit code 1 if an image could not be refined, otherwise 0.
     """
     from prn_pipeline.data.readers.map_folder import MapFolder
     from prn_pipeline.serving.folder_job import FolderJob, FolderRun
@@ -63,18 +63,18 @@ def refine(
     from prn_pipeline.serving.predictor import Predictor
 
     if model.startswith(SCHEMES):
-        ask_projects_registry()
+        use_project_registry()
     predictor = Predictor.load(model)
     folder = MapFolder(maps.parent, maps.name, None, map_values) if maps else None  # type: ignore[arg-type]
     job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities)
     run = FolderRun(predictor, job, overwrite)
     failed = _run(run, out)
-    _tell_drift(predictor, run, out)
+    _print_drift(predictor, run, out)
     sys.exit(1 if failed else 0)
 
 
 def _run(run: FolderRun, out: Path) -> bool:
-    """Refine with a progress bar; whether an image failed."""
+    """Refine with a progress bar; return whether an image failed."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -89,28 +89,32 @@ def _run(run: FolderRun, out: Path) -> bool:
             bar.update(task, advance=1, description=name)
             if error is not None:
                 failed.append((name, error))
-    skipped = f" ({before} had been before)" if before else ""
+    skipped = f" ({before} were done before)" if before else ""
     click.echo(f"{len(run.left) - len(failed)} images refined{skipped}: {out / 'masks'}, {out / TABLE}")
-    for name, error in failed[:NAMED]:
+    for name, error in failed[:MAX_LISTED]:
         click.secho(f"{name}: {error}", fg="red", err=True)
-    if len(failed) > NAMED:
-        click.secho(f"... {len(failed)} images failed; {TABLE} has them all", fg="red", err=True)
+    if len(failed) > MAX_LISTED:
+        click.secho(f"... {len(failed)} images failed; all are in {TABLE}", fg="red", err=True)
     return bool(failed)
 
 
-def _tell_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
-    """Say how far the images are from training's."""
+def _print_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
+    """Print whether the images differ from those of training."""
     from prn_pipeline.serving.drift_report import FILE, drift_report, write_report
 
     report = drift_report(predictor, run.journal, run.files)
     write_report(out, report)
     if report.silence:
-        click.echo(f"Drift: nothing can be said, {report.silence}")
+        click.echo(f"Drift: unknown, {report.silence}")
     elif not report.told:
-        click.echo(f"Drift: {report.images} images look like those of training ({out / FILE})")
+        click.echo(f"Drift: {report.images} images are like those of training ({out / FILE})")
     else:
         click.secho(f"Drift: {report.images} images differ from those of training:", fg="yellow", err=True)
         for one in report.distances:
             if one.name in report.told:
                 click.secho(f"  {one.name}: distance {one.distance:.2f} (p {one.p:.2g})", fg="yellow", err=True)
-        click.secho("Look at some masks before you trust them; label some images, train again.", fg="yellow", err=True)
+        click.secho(
+            "Check some masks by eye before using them. To adapt, label some of these images and train again.",
+            fg="yellow",
+            err=True,
+        )

@@ -1,4 +1,4 @@
-"""`prn models` and `prn rollback`: what the registry has, and back to what was."""
+"""`prn models` and `prn rollback`: list the registered models, and return to an older version."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 @click.argument("model", required=False)
 @report_user_errors
 def models(model: str | None) -> None:
-    """Registered models, or MODEL alone: versions, and which of them is champion."""
+    """List the versions of all registered models, or of MODEL, and which of them is champion."""
     import mlflow
     from rich.console import Console
     from rich.table import Table
 
-    ask_projects_registry()
+    use_project_registry()
     names = [registered.name for registered in mlflow.search_registered_models()]
     if not names:
-        click.echo("No model is registered: `kedro run --pipelines promotion` registers a run's.")
+        click.echo("No model is registered: `kedro run --pipelines promotion` registers the predictor of a run.")
         return
     if model is not None and model not in names:
         raise UserError(f"the registry has no model {model}; it has {', '.join(names)}")
@@ -40,27 +40,29 @@ def models(model: str | None) -> None:
 
 @click.command()
 @click.argument("model")
-@click.option("--to", help="number of a version  [default: the one that the champion has replaced]")
+@click.option("--to", help="number of a version  [default: the one that the champion replaced]")
 @report_user_errors
 def rollback(model: str, to: str | None) -> None:
-    """Make an older version of MODEL the champion again; the present one will not be promoted by itself any more."""
-    ask_projects_registry()
+    """Make an older version of MODEL the champion again; the current one is not promoted again."""
+    use_project_registry()
     before, now = _registry(model).roll_back(to)
-    click.echo(f"{model}: version {now} is champion now; it was {before}")
+    click.echo(f"{model}: the champion is now version {now}; it was version {before}")
 
 
-def ask_projects_registry() -> None:
-    """Ask the tracking server of the project, unless MLFLOW_TRACKING_URI names one."""
+def use_project_registry() -> None:
+    """Use the registry of the project's tracking server, unless MLFLOW_TRACKING_URI names another."""
     if "MLFLOW_TRACKING_URI" not in os.environ:
         import mlflow
 
-        from prn_pipeline.configuration.tracking_server import tracking_of
+        from prn_pipeline.configuration.tracking_server import tracking_settings
 
         try:
             project = project_root()
         except UserError as error:
-            raise UserError(f"{error}; or export MLFLOW_TRACKING_URI, which says where models are registered") from None
-        mlflow.set_tracking_uri(tracking_of(project)["uri"])
+            raise UserError(
+                f"{error}, or export MLFLOW_TRACKING_URI to name the server that has the registry"
+            ) from None
+        mlflow.set_tracking_uri(tracking_settings(project)["uri"])
 
 
 def _registry(name: str) -> Registry:

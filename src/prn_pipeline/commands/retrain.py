@@ -1,4 +1,4 @@
-"""`prn retrain`, and its first and last step as commands of their own, for schedulers that run stages themselves."""
+"""`prn retrain`, and its first and last step as commands for schedulers that run the stages themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from prn_pipeline.commands.terminal import data_option, jobs_option, prepare, project_root, tell
+from prn_pipeline.commands.terminal import data_option, jobs_option, link_and_warn, print_outcome, project_root
 from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
 from prn_pipeline.processes.exit_codes import EXIT_CODES_HELP
 
@@ -16,14 +16,14 @@ from prn_pipeline.processes.exit_codes import EXIT_CODES_HELP
 @click.command(epilog=EXIT_CODES_HELP)
 @jobs_option
 @data_option
-@click.option("--pull/--no-pull", default=True, show_default=True, help="from DVC's default remote, where one is set")
-@click.option("--push/--no-push", default=True, show_default=True, help="to it, likewise")
+@click.option("--pull/--no-pull", default=True, show_default=True, help="pull from DVC's default remote, if one is set")
+@click.option("--push/--no-push", default=True, show_default=True, help="push to DVC's default remote, if one is set")
 @exit_with_code
 @report_user_errors
 def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
-    """Pull data, run what is stale, promote what is better than its champion, push: one command for a scheduler.
+    """Pull data, run what is stale, promote better predictors, push: one command for a scheduler.
 
-    Nothing runs where nothing has changed. The last line, and data/08_reporting/retrain.json, say what was done.
+    Nothing runs if nothing has changed. The last line and data/08_reporting/retrain.json report what was done.
     """
     from prn_pipeline.retraining.retrain import retrain as retrain_project
 
@@ -33,9 +33,9 @@ def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
         workers=jobs,
         pulls=pull,
         pushes=push,
-        prepare=lambda lists: prepare(lists, data, project, console),
-        told=lambda outcome: tell(outcome, project, console),
-        say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        before_runs=lambda lists: link_and_warn(lists, data, project, console),
+        on_outcome=lambda outcome: print_outcome(outcome, project, console),
+        echo=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
     )
     console.print(report.message, highlight=False, soft_wrap=True)
     sys.exit(report.exit_code)
@@ -45,17 +45,17 @@ def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
 @exit_with_code
 @report_user_errors
 def pull() -> None:
-    """Data and results from DVC's default remote, where one is set; raw data that was changed here stays as it is."""
+    """Get data and results from DVC's default remote, if one is set; raw data that was changed here is kept."""
     from prn_pipeline.retraining.remote import pull as pull_project
 
-    pull_project(project_root(), say=click.echo)
+    pull_project(project_root(), echo=click.echo)
 
 
 @click.command()
 @exit_with_code
 @report_user_errors
 def push() -> None:
-    """Data and results to DVC's default remote, where one is set."""
+    """Send data and results to DVC's default remote, if one is set."""
     from prn_pipeline.retraining.remote import push as push_project
 
     push_project(project_root())

@@ -1,4 +1,4 @@
-"""What the commands of many runs share: the project they are in, their options, and what they say."""
+"""What the commands for many runs share: project, options and output."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ data_option = click.option(
     "--data",
     envvar="PRN_DATA_ROOT",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="folder of your data sets, which are linked to data/01_raw  [default: PRN_DATA_ROOT]",
+    help="folder of your data sets, to be linked into data/01_raw  [default: PRN_DATA_ROOT]",
 )
 
 
 def project_root() -> Path:
-    """Root of the project that the working directory is in.
+    """Root of the project that contains the working directory.
 
     Raises:
-        UserError: it is in none.
+        UserError: there is none.
     """
     found = find_kedro_project(Path.cwd())
     if found is None:
-        raise UserError(f"{Path.cwd()} is not below a project: go to the folder that has pyproject.toml and conf/")
+        raise UserError(f"{Path.cwd()} is not in a project: change to the folder with pyproject.toml and conf/")
     return Path(found)
 
 
-def prepare(lists: Lists, data: Path | None, project: Path, console: Console) -> None:
-    """Link the raw data that lies below `data`, and say which runs will fail for want of a name or of raw data."""
+def link_and_warn(lists: Lists, data: Path | None, project: Path, console: Console) -> None:
+    """Link raw data below `data` into the project, and warn of runs that lack raw data or have an unknown name."""
     from prn_pipeline.sweep.lists import unknown_names
     from prn_pipeline.sweep.raw_data import folders_of, link_raw_data, without_raw_data
 
     for link in link_raw_data(folders_of(lists.datasets, project), project, data.resolve()) if data else []:
         console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)
-    warn(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
+    print_warnings(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
 
 
-def tell(outcome: Outcome, project: Path, console: Console) -> None:
-    """Say how a job ended."""
+def print_outcome(outcome: Outcome, project: Path, console: Console) -> None:
+    """Print how a job ended, and its log file."""
     state = f"[red]failed[/red] in {', '.join(outcome.failed)}" if outcome.failed else "done"
     log = outcome.log.relative_to(project)
     console.print(f"{outcome.job.name}: {state}  [dim]{log}[/dim]", highlight=False, soft_wrap=True)
 
 
-def warn(console: Console, lines: Iterable[str]) -> None:
-    """In red, a line each."""
+def print_warnings(console: Console, lines: Iterable[str]) -> None:
+    """Print each line in red."""
     for line in lines:
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What of an error its user can mend, in one message; all else is a defect and keeps its traceback."""
+"""User errors end a command in one message; every other error is a defect and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from mlflow.exceptions import MlflowException
 from prn_pipeline.errors import UserError
 from prn_pipeline.processes.exit_codes import ExitError
 
-#: Errors of the operating system that no program can help, and what can.
+#: Errors of the operating system that only the user can resolve -> how.
 REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or ask for a larger quota",
     errno.EROFS: "mount it for writing, or work on another disk",
-    errno.EACCES: "give yourself the right, or work in a folder of your own",
+    errno.EACCES: "change its permissions, or work in a folder of your own",
 }
-#: What MLflow says where a server does not answer; one that refuses says something else.
+#: MLflow's message for a server that does not answer; a server that refuses has another one.
 NO_ANSWER = re.compile(r"API request to (https?://\S+?)/api/\S+ failed with (?:timeout )?exception (.*)", re.DOTALL)
-#: Of the reason for it, which is long.
-SHOWN = 200
+#: Characters of that message's reason that are shown.
+MAX_REASON = 200
 
 
 def as_user_error(error: BaseException | None) -> UserError | None:
-    """What a user can mend of an error, or of what it was raised for; None: a defect.
+    """The user error in an error or in its causes; None for a defect.
 
-    Kedro wraps what a dataset raises. Errors of other libraries count where something was raised from them, and not
-    where something went wrong while they were handled: that is a defect.
+    Kedro wraps what a dataset raises. An error of another library counts if the error was raised from it (`from`). If
+    it was merely being handled when something else went wrong, that is a defect.
     """
     found = next((cause for cause in _chain(error, handled=True) if isinstance(cause, UserError)), None)
-    return found or next(filter(None, map(_of_others, _chain(error, handled=False))), None)
+    return found or next(filter(None, map(_translated, _chain(error, handled=False))), None)
 
 
-def check_run(options: dict[str, Any]) -> None:
-    """Of `kedro run`'s options, the names that Kedro has no words for.
+def check_run_options(options: dict[str, Any]) -> None:
+    """Check the names among `kedro run`'s options for which Kedro has no message of its own.
 
     Raises:
-        UserError: there is no such pipeline or environment.
+        UserError: unknown pipeline or environment.
     """
     chosen = [*(options.get("pipelines") or ()), *([options["pipeline"]] if options.get("pipeline") else ())]
     for name in chosen:
@@ -60,8 +60,8 @@ def check_run(options: dict[str, Any]) -> None:
         return
     conf = Path(project) / "conf"
     if not (conf / environment).is_dir():
-        there = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
-        raise UserError(f"{_unknown('environment', environment, there)}; each is a folder of {conf}")
+        known = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
+        raise UserError(f"{_unknown('environment', environment, known)}; each is a folder of {conf}")
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -72,7 +72,7 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def _chain(error: BaseException | None, *, handled: bool) -> Iterator[BaseException]:
-    """An error and its causes; also what was being handled when it was raised."""
+    """An error and its causes; with `handled`, also the errors that were being handled when they were raised."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -80,38 +80,39 @@ def _chain(error: BaseException | None, *, handled: bool) -> Iterator[BaseExcept
         error = error.__cause__ or (error.__context__ if handled else None)
 
 
-def _of_others(error: BaseException) -> UserError | None:
+def _translated(error: BaseException) -> UserError | None:
+    """The user error that an error of another library amounts to, if any."""
     if isinstance(error, yaml.MarkedYAMLError):
         return UserError(f"{error} Correct the file.")
     if isinstance(error, OSError) and error.errno in REMEDIES:
-        place = f"{error.filename}: " if error.filename else ""  # writing to an open file knows none
+        place = f"{error.filename}: " if error.filename else ""  # an error of an open file has no name
         return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")
-    if isinstance(error, MlflowException) and (silence := NO_ANSWER.match(str(error))):
+    if isinstance(error, MlflowException) and (match := NO_ANSWER.match(str(error))):
         return UserError(
-            f"the tracking server {silence[1]} does not answer ({silence[2][:SHOWN]}): start it, or correct"
+            f"the tracking server {match[1]} does not answer ({match[2][:MAX_REASON]}): start it, or correct"
             " MLFLOW_TRACKING_URI or conf/*/mlflow.yml"
         )
     return None
 
 
 def report_user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: a user's mistake becomes `Error: ...` and exit code 1; everything else stays a traceback."""
+    """Wrap a command: a user error becomes `Error: ...` and exit code 1; every other error keeps its traceback."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
         except Exception as error:
-            mistake = as_user_error(error)
-            if mistake is None:
+            user_error = as_user_error(error)
+            if user_error is None:
                 raise
-            raise click.ClickException(str(mistake)) from error
+            raise click.ClickException(str(user_error)) from error
 
     return wrapped
 
 
 def exit_with_code(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: a ExitError becomes `Error: ...` and its exit code."""
+    """Wrap a command: an ExitError becomes `Error: ...` and its exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

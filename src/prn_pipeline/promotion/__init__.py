@@ -1,1 +1,1 @@
-"""Predictors in MLflow's model registry: registered, compared with the champion, promoted, rolled back."""
+"""Predictors in MLflow's model registry: registration, comparison with the champion, promotion, rollback."""

@@ -1,4 +1,4 @@
-"""A challenger against the champion, on the same images; the winner is champion afterwards."""
+"""A challenger is compared with the champion on the same images, and replaces it if it is better."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prn_pipeline.serving.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
-#: How often a comparison is made again because somebody else has promoted meanwhile.
+#: Comparisons before giving up, if another process changes the champion meanwhile.
 ATTEMPTS = 3
 
 Decision = dict[str, Any]
@@ -27,21 +27,21 @@ def challenge(
     images: TestImages,
     settings: ComparisonSettings,
 ) -> Decision:
-    """Register the predictor unless it is known, make it the challenger, and promote it if it wins.
+    """Register the predictor unless the registry has it, make it the challenger, and promote it if it is better.
 
     Args:
-        registry: of the model.
+        registry: of one model.
         predictor: the challenger.
-        images: the test set; those that one of the two has learned from are left out.
-        settings: what it takes to win.
+        images: the test set; images that one of the two was trained on are left out.
+        settings: when the challenger is better.
 
     Returns:
-        The decision, JSON-serialisable: `outcome` (first: there was no champion; promoted; kept; same: it is champion
-        already; taken_back: it was, and somebody went back), `promoted`, `why`, versions, test set, and the figures of
-        `comparison.compare`.
+        The decision, JSON-serialisable: `outcome`, `promoted`, `why`, versions, test set, and the scores that
+        `serving.comparison.compare` returns. Outcomes are "first" (there was no champion), "promoted", "kept", "same"
+        (it is the champion) and "taken_back" (it was the champion until a rollback).
 
     Raises:
-        UserError: challenger or champion cannot be used; no image is left.
+        UserError: challenger or champion cannot be used; no test image is left; the champion keeps changing.
     """
     version = registry.find(predictor.digest)
     if version is None:
@@ -56,14 +56,14 @@ def challenge(
             "champion": champion and {"version": str(champion.version), "made_by": champion.tags.get("made_by", "")},
         }
         if champion is not None and str(champion.version) == str(version.version):
-            return decision | {"outcome": "same", "promoted": False, "why": "it is the champion already"}
+            return decision | {"outcome": "same", "promoted": False, "why": "it is already the champion"}
         if TAKEN_BACK in version.tags:
-            return decision | {"outcome": "taken_back", "promoted": False, "why": "it was champion and was taken back"}
+            return decision | {"outcome": "taken_back", "promoted": False, "why": "it was champion until a rollback"}
         if champion is None:
             decision |= {"outcome": "first", "promoted": True, "why": "there was no champion"}
-            decision |= _alone(predictor, images)
+            decision |= _without_champion(predictor, images)
         else:
-            decision |= _against(champion.version, registry, predictor, images, settings)
+            decision |= _compared(champion.version, registry, predictor, images, settings)
             decision["outcome"] = "promoted" if decision["promoted"] else "kept"
         try:
             if decision["promoted"]:
@@ -73,11 +73,11 @@ def challenge(
             continue
         return decision
     raise UserError(
-        f"model {registry.name}: the champion changed {ATTEMPTS} times while it was compared with: run promotion again"
+        f"model {registry.name}: the champion changed during each of {ATTEMPTS} comparisons: run promotion again"
     )
 
 
-def _alone(predictor: Predictor, images: TestImages) -> Decision:
+def _without_champion(predictor: Predictor, images: TestImages) -> Decision:
     left = _unseen(images, predictor)
     return {
         "images": len(left),
@@ -86,7 +86,7 @@ def _alone(predictor: Predictor, images: TestImages) -> Decision:
     }
 
 
-def _against(
+def _compared(
     number: str | int,
     registry: Registry,
     predictor: Predictor,
@@ -99,12 +99,12 @@ def _against(
     except UserError as error:
         raise UserError(
             f"the champion {address} cannot be loaded ({error}). Nothing was promoted; the challenger is registered."
-            f" Make a good version champion: prn rollback {registry.name} --to VERSION"
+            f" Make a working version the champion: prn rollback {registry.name} --to VERSION"
         ) from error
     if champion.classes != predictor.classes:
         raise UserError(
-            f"the champion {address} tells {champion.classes} classes apart and the challenger {predictor.classes}:"
-            " give the new task a name of its own, `promotion.model`"
+            f"the champion {address} has {champion.classes} classes and the challenger {predictor.classes}: give the"
+            " new task a model name of its own with `promotion.model`"
         )
     left = _unseen(images, predictor, champion)
     found = compare(count(predictor, left), count(champion, left), left.manifest, predictor.settings.classes, settings)
@@ -116,7 +116,7 @@ def _unseen(images: TestImages, *predictors: Predictor) -> TestImages:
     left = images.without(seen)
     if not len(left):
         raise UserError(
-            f"challenger or champion have learned from every one of {len(images)} test images: nothing is left to"
-            " compare them on. Keep a test set that no training sees: `split` of the data set."
+            f"challenger or champion was trained on each of the {len(images)} test images, so none is left to compare"
+            " them on. Keep test images out of every training: see `split` of the data set"
         )
     return left

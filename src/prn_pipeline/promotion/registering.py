@@ -1,4 +1,4 @@
-"""A predictor becomes a version of a registered model, and proves that it can be served."""
+"""Register a predictor as a version of a model, and verify that the registered version predicts the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prn_pipeline.serving.places import ARTEFACT
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.requests import IMAGE, MAP, answer, columns_of
 
-#: What `prn_pipeline.serving` imports, and the server itself; a test holds them together.
+#: Requirements of the server and of `prn_pipeline.serving`; a test compares them with its imports.
 REQUIREMENTS = (
     "imagecodecs",
     "mlflow",
@@ -45,17 +45,20 @@ SERVED = Path(__file__).with_name("served_model.py")
 
 
 def register(registry: Registry, predictor: Predictor, example: Item) -> ModelVersion:
-    """Log a predictor to the active run, register it, load it back, and let it predict once.
+    """Log a predictor to the active MLflow run, register it, load it back, and compare one prediction.
 
     Args:
-        registry: of the model that it becomes a version of.
-        predictor: what is registered.
-        example: an image (or maps) of the kind that it takes.
+        registry: of the model that gets the new version.
+        predictor: to register.
+        example: an image (or maps) as input for the prediction.
+
+    Returns:
+        The new version.
 
     Raises:
-        UserError: what MLflow gives back does not say what the predictor says.
+        UserError: the registered version cannot predict, or predicts another mask; it is tagged broken.
     """
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for six small files
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # no progress bar for six small files
     request = pd.DataFrame([_encoded(predictor, example)])
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / ARTEFACT
@@ -74,18 +77,18 @@ def register(registry: Registry, predictor: Predictor, example: Item) -> ModelVe
     try:
         found = mlflow.pyfunc.load_model(address).predict(request)
         expected = answer(predictor, request)
-    except Exception as error:  # whatever it is, nobody must be served by it
+    except Exception as error:  # any error at all means that the version must not be served
         registry.tag(made, BROKEN, f"{type(error).__name__}: {error}"[:4000])
         raise UserError(f"{address} was registered but cannot predict ({error}): it is tagged broken") from error
     if not found["mask"].equals(expected["mask"]):
-        registry.tag(made, BROKEN, "another mask than before it was registered")
-        raise UserError(f"{address} gives another mask than before it was registered: it is tagged broken")
-    registry.tag(made, DIGEST, predictor.digest)  # proven: from now on it is found in place of being registered again
+        registry.tag(made, BROKEN, "predicts another mask than before registration")
+        raise UserError(f"{address} predicts another mask than before registration: it is tagged broken")
+    registry.tag(made, DIGEST, predictor.digest)  # only now can `Registry.find` return it
     return registry.version(str(made.version))
 
 
 def signature_of(predictor: Predictor) -> ModelSignature:
-    """Encoded files in; see `serving.requests.answer`."""
+    """The signature of `serving.requests.answer`: encoded files as inputs, masks and their sizes as outputs."""
     inputs: list[ColSpec | TensorSpec] = [
         ColSpec("binary", name, required=needed) for name, needed in columns_of(predictor).items()
     ]
@@ -98,7 +101,7 @@ def signature_of(predictor: Predictor) -> ModelSignature:
 
 
 def _encoded(predictor: Predictor, item: Item) -> dict[str, bytes]:
-    """A row of a request."""
+    """One row of a request: column -> content of an encoded file."""
     row = {}
     for name in columns_of(predictor):
         file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""One model of MLflow's registry: its versions, and which of them is champion."""
+"""One model in MLflow's registry: its versions, and which of them is the champion."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from mlflow.tracking import MlflowClient
 from prn_pipeline.errors import UserError
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-#: Tags of a version: what it says of images, whom it replaced as champion, when it was taken back, what it is good for.
+#: Tags of a version: digest of its predictor, version that it replaced as champion, time of the rollback that ended
+#: its time as champion, reason why it cannot be used.
 DIGEST, REPLACED, TAKEN_BACK, BROKEN = "predictor_sha256", "replaced", "taken_back", "broken"
-#: What MLflow says where there is no such thing; any other error says nothing about what there is.
+#: Error code of MLflow for a missing model or version; after any other error it is unknown whether there is one.
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
 
 
 class ChampionChangedError(Exception):
-    """Somebody else has promoted in the meantime."""
+    """Another process has changed the champion in the meantime."""
 
 
 class Registry:
-    """A registered model, at the tracking server that MLflow is set to.
+    """A registered model, in the registry that MLflow is set to.
 
     Args:
-        name: of the model; it need not exist yet.
+        name: of the model, which may not exist yet.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,12 +41,12 @@ class Registry:
         self._client = MlflowClient()
 
     def versions(self) -> list[ModelVersion]:
-        """All of them, the newest first."""
+        """All versions, the newest first."""
         found = self._client.search_model_versions(f"name = '{self.name}'")
         return sorted(found, key=lambda version: int(version.version), reverse=True)
 
     def aliased(self, alias: str) -> ModelVersion | None:
-        """The version of this alias; None where there is none, and not where the registry cannot say."""
+        """The version with this alias, or None; an error of the registry is raised, not read as None."""
         try:
             number = self._client.get_registered_model(self.name).aliases.get(alias)
         except MlflowException as error:
@@ -55,12 +56,12 @@ class Registry:
         return None if number is None else self.version(str(number))
 
     def find(self, digest: str) -> ModelVersion | None:
-        """The newest usable version that says the same of every image."""
+        """The newest version with this digest that is not broken: its predictions are the same for every image."""
         same = (v for v in self.versions() if v.tags.get(DIGEST) == digest and BROKEN not in v.tags)
         return next(same, None)
 
     def version(self, number: str) -> ModelVersion:
-        """A version by its number.
+        """The version with this number.
 
         Raises:
             UserError: there is none.
@@ -74,40 +75,44 @@ class Registry:
             raise UserError(f"model {self.name} has no version {number}; it has {known}") from error
 
     def tag(self, version: ModelVersion, key: str, value: str) -> None:
-        """Tag a version."""
+        """Set a tag of a version."""
         self._client.set_model_version_tag(self.name, str(version.version), key, value)
 
     def challenge(self, version: ModelVersion) -> None:
-        """Make it the challenger."""
+        """Make a version the challenger."""
         self._client.set_registered_model_alias(self.name, CHALLENGER, str(version.version))
 
     def promote(self, version: ModelVersion, expected: ModelVersion | None) -> None:
-        """Make it the champion in place of `expected`, and remember whom it replaced.
+        """Make a version the champion in place of `expected`, and tag it with the version that it replaced.
+
+        Args:
+            version: the new champion.
+            expected: the champion that it was compared with; None if there was none.
 
         Raises:
-            ChampionChangedError: another one is champion by now.
+            ChampionChangedError: the champion is not `expected` any more.
         """
-        with self._turn():
+        with self._locked():
             now = self.aliased(CHAMPION)
             if (now and str(now.version)) != (expected and str(expected.version)):
-                raise ChampionChangedError(f"{self.name}: version {now.version if now else 'none'} is champion by now")
+                raise ChampionChangedError(f"{self.name}: the champion is now version {now.version if now else 'none'}")
             if expected is not None:
                 self.tag(version, REPLACED, str(expected.version))
             self._client.set_registered_model_alias(self.name, CHAMPION, str(version.version))
 
     def roll_back(self, to: str | None = None) -> tuple[str, str]:
-        """Make an older version the champion again; the present one is not promoted by itself any more.
+        """Make an older version the champion again; the current champion will not be promoted again.
 
         Args:
-            to: its number; None: the version that the champion has replaced.
+            to: number of the older version; None for the version that the champion replaced.
 
         Returns:
-            Numbers of the version that was champion, and of the one that is now; the first is "none" where none was.
+            Number of the previous champion ("none" if there was none) and of the new one.
 
         Raises:
-            UserError: there is nothing to go back to.
+            UserError: there is no such version, or it is broken.
         """
-        with self._turn():
+        with self._locked():
             if not self.versions():
                 names = ", ".join(model.name for model in self._client.search_registered_models()) or "none"
                 raise UserError(f"the registry has no model {self.name}; it has {names}")
@@ -116,12 +121,14 @@ class Registry:
             if target is None:
                 known = ", ".join(str(version.version) for version in self.versions()) or "none"
                 raise UserError(
-                    f"model {self.name}: its champion ({now.version if now else 'none'}) has replaced no other, so"
-                    f" there is nothing to go back to. Name a version with --to; there are {known}."
+                    f"model {self.name}: its champion ({now.version if now else 'none'}) replaced no other version."
+                    f" Name a version with --to; there are {known}"
                 )
             chosen = self.version(target)
             if BROKEN in chosen.tags:
-                raise UserError(f"model {self.name}: version {target} is broken ({chosen.tags[BROKEN]}): name another")
+                raise UserError(
+                    f"model {self.name}: version {target} is broken ({chosen.tags[BROKEN]}): name another version"
+                )
             if TAKEN_BACK in chosen.tags:
                 self._client.delete_model_version_tag(self.name, target, TAKEN_BACK)
             self._client.set_registered_model_alias(self.name, CHAMPION, str(chosen.version))
@@ -130,8 +137,8 @@ class Registry:
             return (str(now.version) if now else "none"), str(chosen.version)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One at a time on this machine; MLflow has no way to compare and set in one step."""
+    def _locked(self) -> Iterator[None]:
+        """Hold this machine's lock for the model, because MLflow cannot compare and set an alias in one step."""
         key = sha256(f"{mlflow.get_registry_uri()}\0{self.name}".encode()).hexdigest()[:16]
-        with FileLock(Path(tempfile.gettempdir()) / f"prn-{key}.lock", mode=0o666):  # whoever comes first, others too
+        with FileLock(Path(tempfile.gettempdir()) / f"prn-{key}.lock", mode=0o666):  # other users may lock it too
             yield

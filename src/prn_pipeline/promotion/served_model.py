@@ -1,4 +1,4 @@
-"""The predictor as MLflow serves it: encoded pictures in, encoded masks out. MLflow runs this file."""
+"""The predictor as MLflow serves it: encoded images in, encoded masks out. MLflow runs this file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from prn_pipeline.serving.requests import answer
 
 
 class ServedPredictor(PythonModel):
-    """One row an image; see `serving.requests`."""
+    """A predictor with one row per image; see `serving.requests`."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the predictor once."""
+        """Load the predictor when the server starts."""
         self._predictor = Predictor.load(context.artifacts[ARTEFACT])
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Masks of the rows; what the user can mend becomes a 400."""
+        """Predict a mask for each row; a user error becomes HTTP status 400."""
         try:
             return answer(self._predictor, model_input, **(params or {}))
         except UserError as error:

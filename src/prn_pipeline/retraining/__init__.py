@@ -1,1 +1,1 @@
-"""What a scheduler calls: pull data, run what is stale, promote what is better, push. Once at a time."""
+"""Retraining for schedulers: pull data, run what is stale, promote better predictors, push results."""

@@ -16,49 +16,50 @@ from prn_pipeline.processes.exit_codes import PULL_FAILED, PUSH_FAILED, ExitErro
 from prn_pipeline.sweep.environment import tool_environment
 
 
-def pull(project: Path, say: Callable[[str], None]) -> None:
-    """Fetch what the remote has, and put it where the project expects it; nothing where no default remote is set.
+def pull(project: Path, echo: Callable[[str], None]) -> None:
+    """Fetch data and results from the default remote and check them out; do nothing if no default remote is set.
 
-    `dvc pull` would stop at the first file that it does not know. Here results follow dvc.lock, and a folder of raw
-    data in which somebody has put or changed files stays as it is: that is the new data to train with.
+    `dvc pull` would stop at the first file that it does not know. Here results follow dvc.lock. A folder of raw data
+    in which files were added or changed stays as it is: it is the new data to train with.
 
     Args:
         project: root of the repository.
-        say: a line for people.
+        echo: prints a line.
 
     Raises:
-        ExitError: the remote cannot be reached, or lacks raw data.
+        ExitError: the remote cannot be reached, or lacks raw data (`PULL_FAILED`).
         UserError: DVC cannot read the project.
     """
     stages = _stages(project)
     if stages is None:
         return
     raw, results = stages
-    _demand(_dvc(project, "fetch"), "dvc fetch", PULL_FAILED)
+    _require(_dvc(project, "fetch"), "dvc fetch", PULL_FAILED)
     if results:
-        _demand(_dvc(project, "checkout", "--allow-missing", "--force", *results), "dvc checkout", PULL_FAILED)
+        _require(_dvc(project, "checkout", "--allow-missing", "--force", *results), "dvc checkout", PULL_FAILED)
     for source in raw:
         restored = _dvc(project, "checkout", source)
         if restored.returncode == 0:
             continue
-        if _dvc(project, "checkout", "--allow-missing", source).returncode == 0:  # the other refusal is of lost data
-            _demand(restored, f"dvc checkout {source}", PULL_FAILED)
-        say(f"{source}: its data was changed here and is taken as it is; `dvc add` tells others of it")
+        # DVC refuses changed data with and without --allow-missing, and lost data only without it.
+        if _dvc(project, "checkout", "--allow-missing", source).returncode == 0:
+            _require(restored, f"dvc checkout {source}", PULL_FAILED)
+        echo(f"{source}: its data was changed here and is used as it is; run `dvc add` to share it")
 
 
 def push(project: Path) -> None:
-    """Send what the remote lacks; nothing where no default remote is set.
+    """Send data and results to the default remote; do nothing if no default remote is set.
 
     Raises:
-        ExitError: the remote does not take it.
+        ExitError: the remote cannot be written (`PUSH_FAILED`).
         UserError: DVC cannot read the project.
     """
     if _stages(project) is not None:
-        _demand(_dvc(project, "push"), "dvc push", PUSH_FAILED)
+        _require(_dvc(project, "push"), "dvc push", PUSH_FAILED)
 
 
 def _stages(project: Path) -> tuple[list[str], list[str]] | None:
-    """Addresses of `dvc add`ed data and of stages, None where no default remote is set."""
+    """.dvc files of raw data, and addresses of stages; None if no default remote is set."""
     try:
         with contextlib.closing(Repo(str(project))) as repo:
             if not repo.config["core"].get("remote"):
@@ -75,7 +76,7 @@ def _dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ["dvc", "--wait-for-lock", *arguments],
         cwd=project,
         env=tool_environment(),
-        stdin=subprocess.DEVNULL,  # nobody is there to be asked
+        stdin=subprocess.DEVNULL,  # DVC must not ask questions that nobody answers
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -83,6 +84,6 @@ def _dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _demand(done: subprocess.CompletedProcess[str], what: str, exit_code: int) -> None:
+def _require(done: subprocess.CompletedProcess[str], command: str, exit_code: int) -> None:
     if done.returncode:
-        raise ExitError(f"{what} failed:\n{done.stdout.strip()}", exit_code)
+        raise ExitError(f"{command} failed:\n{done.stdout.strip()}", exit_code)

@@ -1,4 +1,4 @@
-"""What a retraining did: one line for people, and data/08_reporting/retrain.json for monitors."""
+"""The report of a retraining: one line for people, and data/08_reporting/retrain.json for monitoring."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _now() -> str:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What became of one run.
+    """The outcome of one run.
 
     Attributes:
-        run: its names.
-        stages: that were run, in the order of a run.
-        outcome: "unchanged" where its scores had been judged before; "kept" is the champion, which it did not beat.
-        failure: what went wrong, where something did.
+        run: its names: dataset, base_model, refiner, seed.
+        stages: those that this retraining ran, in order.
+        outcome: "unchanged" if its scores are not new; "kept" if the champion stays because the run did not beat it.
+        failure: the error of a failed run, otherwise None.
     """
 
     run: Mapping[str, Any]
@@ -46,10 +46,10 @@ class Report:
     Attributes:
         started: UTC, ISO 8601.
         pid: of the process.
-        runs: those of the benchmark, once they have been run.
-        exit_code: None while it is running.
-        message: what `prn retrain` says last.
-        finished: as `started`; None while it is running.
+        runs: every run of the lists, once its outcome is known.
+        exit_code: None while the retraining is running.
+        message: the last line that `prn retrain` prints.
+        finished: as `started`; None while the retraining is running.
     """
 
     started: str = field(default_factory=_now)
@@ -61,23 +61,23 @@ class Report:
 
     @property
     def line(self) -> str:
-        """Counts: of runs, of those that were run, and of each outcome but "unchanged"."""
-        run = sum(bool(run.stages) for run in self.runs)
-        counts = {"retrained": run} | {
+        """Numbers of runs: all, retrained, promoted, kept and failed."""
+        retrained = sum(bool(run.stages) for run in self.runs)
+        counts = {"retrained": retrained} | {
             outcome: sum(run.outcome == outcome for run in self.runs) for outcome in ("promoted", "kept", "failed")
         }
         return f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}: " + ", ".join(
-            f"{count} {what}" for what, count in counts.items()
+            f"{count} {outcome}" for outcome, count in counts.items()
         )
 
     def end(self, exit_code: int, message: str) -> None:
-        """It is over."""
+        """Set exit code, message and time of the end."""
         self.exit_code, self.message, self.finished = exit_code, message, _now()
 
 
 @contextmanager
 def reported(project: Path) -> Iterator[Report]:
-    """Give a report; it is in its file from the start, and complete when the block ends, however it ends."""
+    """A report that is written when the block starts, and completed and written again however the block ends."""
     report = Report()
     _write(report, project)
     try:

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from prn_pipeline.configuration.tracking_server import tracking_of
+from prn_pipeline.configuration.tracking_server import tracking_settings
 from prn_pipeline.layout.scopes import scope_path
 from prn_pipeline.processes.exit_codes import RUNS_FAILED, ExitError
 from prn_pipeline.processes.locks import project_lock
 from prn_pipeline.processes.signals import graceful_shutdown
 from prn_pipeline.reporting.leaderboard import read_runs
-from prn_pipeline.retraining.judging import PromotionError, awaits_judgement, judge
+from prn_pipeline.retraining.promotions import PromotionError, needs_promotion, promote
 from prn_pipeline.retraining.remote import pull, push
 from prn_pipeline.retraining.report import Report, RunReport, reported
 from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
 from prn_pipeline.sweep.lists import Lists, read_lists
 from prn_pipeline.sweep.run import Outcome
-from prn_pipeline.sweep.stale import run_stale
+from prn_pipeline.sweep.run_stale import run_stale
 
 
 def retrain(
@@ -27,82 +27,77 @@ def retrain(
     workers: int,
     pulls: bool,
     pushes: bool,
-    prepare: Callable[[Lists], None],
-    told: Callable[[Outcome], None],
-    say: Callable[[str], None],
+    before_runs: Callable[[Lists], None],
+    on_outcome: Callable[[Outcome], None],
+    echo: Callable[[str], None],
 ) -> Report:
-    """Pull data, run the stages that are stale, judge runs whose scores are new, push.
+    """Pull data, run the stages that are stale, promote runs whose scores are new, push.
 
     Args:
         project: root of the repository.
         workers: base models at a time.
-        pulls: from DVC's default remote, where one is set.
-        pushes: to it, likewise.
-        prepare: called with the project's lists before anything runs: links raw data, warns.
-        told: of every job's outcome, as soon as it is known.
-        say: a line for people.
+        pulls: whether to pull from DVC's default remote, if one is set.
+        pushes: whether to push to it, if one is set.
+        before_runs: called with the project's lists before anything runs: links raw data, prints warnings.
+        on_outcome: called with every job's outcome as soon as it is known.
+        echo: prints a line.
 
     Returns:
-        What was done; it is in data/08_reporting/retrain.json too.
+        The report that data/08_reporting/retrain.json has too.
 
     Raises:
-        ExitError: another one is running, this one was told to end, or the remote failed.
-        UserError: lists are wrong, or DVC cannot read the project.
+        ExitError: another retraining is running, a signal ended this one, or the remote failed.
+        UserError: the lists are wrong, or DVC cannot read the project.
     """
     with project_lock(project), reported(project) as report, graceful_shutdown():
         if pulls:
-            pull(project, say)
+            pull(project, echo)
         lists = read_lists(project)
-        prepare(lists)
-        outcomes = run_stale(lists, project, workers, told)
-        report.runs.extend(_judged(lists, project, outcomes, say))
+        before_runs(lists)
+        outcomes = run_stale(lists, project, workers, on_outcome)
+        report.runs.extend(_promoted(lists, project, outcomes, echo))
         if any(run.outcome == "failed" for run in report.runs):
             report.end(RUNS_FAILED, report.line)
         if pushes:
             _push(project, report)
         if outcomes or any(run.outcome in ("promoted", "kept") for run in report.runs):
-            _show(lists, project, say)
+            leaderboard, page = write_leaderboard(lists, project)  # last: results are pushed by now
+            track_if_possible(leaderboard, page, tracking_settings(project), echo)
     return report
 
 
-def _show(lists: Lists, project: Path, say: Callable[[str], None]) -> None:
-    """The leaderboard: results are safe by now."""
-    made, page = write_leaderboard(lists, project)
-    track_if_possible(made, page, tracking_of(project), say)
-
-
-def _judged(
-    lists: Lists, project: Path, outcomes: Sequence[Outcome], say: Callable[[str], None]
+def _promoted(
+    lists: Lists, project: Path, outcomes: Sequence[Outcome], echo: Callable[[str], None]
 ) -> Iterator[RunReport]:
-    """Every run, after the promotion pipeline has seen those whose scores are new."""
+    """Report every run of the lists, after promotion of those with new scores."""
     for run in read_runs(lists.runs(), project):
-        stages = _run_for(run.names, outcomes)
+        stages = _stages_done(run.names, outcomes)
         if run.failure is not None:
             yield RunReport(run.names, stages, "failed", f"{run.failure['stage']}: {run.failure['message']}")
-        elif not awaits_judgement(run.names, project):
+        elif not needs_promotion(run.names, project):
             yield RunReport(run.names, stages, "unchanged")
         else:
-            yield _judge(run.names, project, stages, say)
+            yield _promote(run.names, project, stages, echo)
 
 
-def _judge(names: Mapping[str, Any], project: Path, stages: list[str], say: Callable[[str], None]) -> RunReport:
+def _promote(names: Mapping[str, Any], project: Path, stages: list[str], echo: Callable[[str], None]) -> RunReport:
     path = scope_path("run", dict(names))
     try:
-        outcome: Literal["promoted", "kept"] = "promoted" if judge(names, project) else "kept"
+        outcome: Literal["promoted", "kept"] = "promoted" if promote(names, project) else "kept"
     except PromotionError as error:
-        say(f"{path}: promotion failed: {error}")
+        echo(f"{path}: promotion failed: {error}")
         return RunReport(names, stages, "failed", f"promotion: {error}")
-    say(f"{path}: {'promoted' if outcome == 'promoted' else 'the champion is kept'}")
+    echo(f"{path}: {'promoted' if outcome == 'promoted' else 'the champion is kept'}")
     return RunReport(names, stages, outcome)
 
 
-def _run_for(run: Mapping[str, Any], outcomes: Sequence[Outcome]) -> list[str]:
-    """Stages that were run, for this run or for what it shares with others."""
+def _stages_done(names: Mapping[str, Any], outcomes: Sequence[Outcome]) -> list[str]:
+    """Stages that this retraining ran for a run, including those it shares with other runs."""
     return [
         one.stage
         for outcome in outcomes
         for one in outcome.job.stages
-        if one.address in outcome.done and one.names.items() <= run.items()
+        if one.address in outcome.done and one.names.items() <= names.items()
     ]
 
 

@@ -1,1 +1,1 @@
-"""Many runs at once: which there are, what running them will take, running them, and the leaderboard of them all."""
+"""Sweeps: the runs that conf/base/benchmark.yml lists, planned, run through DVC, verified and put on a leaderboard."""

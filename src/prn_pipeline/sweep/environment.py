@@ -1,4 +1,4 @@
-"""What the commands that are run for the user find: dvc and kedro of this installation."""
+"""The environment of subprocesses: `dvc` and `kedro` are those of this installation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def tool_environment() -> dict[str, str]:
-    """This process's environment, in which the tools beside this python are found.
+    """This process's environment with the folder of its Python first on PATH.
 
-    Before all others, since a system's own dvc knows nothing of this installation; but where they are on the path
-    already, as in an activated environment, its order is the user's.
+    A `dvc` of the system does not have this project's libraries. A PATH that has the folder already, as in an activated
+    environment, is left as it is.
     """
     tools = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "").split(os.pathsep)

@@ -1,4 +1,4 @@
-"""What went wrong when DVC last ran a stage: a file beside the reports of its scope, gone when one succeeds."""
+"""The last failure of a scope's stages: a file beside its reports, which leaderboards read and a success removes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, scope_path
 
 
 @contextmanager
-def noting_failure(names: Mapping[str, Any], describe: Callable[[Exception], str]) -> Iterator[None]:
-    """Note what is raised inside, where this process is a stage of DVC; elsewhere its caller sees it anyway.
+def record_failure(names: Mapping[str, Any], describe: Callable[[Exception], str]) -> Iterator[None]:
+    """Record what the block raises if this process is a stage of DVC; elsewhere the user sees the error.
 
     Args:
-        names: parameters of the run; DVC's stages name all that their scope needs.
-        describe: an error in a few words.
+        names: parameters of the run; a stage of DVC has all names of its scope.
+        describe: an error as a short text.
     """
     stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2].partition("@")[0]
     scope = SCOPE_OF.get(stage, "")
@@ -33,35 +33,35 @@ def noting_failure(names: Mapping[str, Any], describe: Callable[[Exception], str
     try:
         yield
     except Exception as error:
-        _note(file, stage, describe(error))
+        _write(file, stage, describe(error))
         raise
     file.unlink(missing_ok=True)
 
 
-def note_failed_stage(address: str, stage: str, names: Mapping[str, Any], said: str, project: Path) -> None:
-    """Note a stage that has failed without a word of its own: DVC did not start it, or its process was killed.
+def record_failed_stage(address: str, stage: str, names: Mapping[str, Any], output: str, project: Path) -> None:
+    """Record a failure that its own process could not: DVC did not start the stage, or the process was killed.
 
     Args:
-        address: what DVC calls the stage.
-        stage: its name.
-        names: of its scope.
-        said: by `dvc repro --single-item`.
+        address: DVC's name of the stage.
+        stage: a key of `SCOPE_OF`.
+        names: those of the stage's scope.
+        output: of `dvc repro --single-item`.
         project: root of the repository.
     """
     file = _file(project, stage, names)
     if file.is_file():
         return
-    reasons = [line.partition(f"'{address}': ")[2] for line in said.splitlines()]
-    ended = re.search(r"exited with (-?\d+)", said)
+    reasons = [line.partition(f"'{address}': ")[2] for line in output.splitlines()]
+    ended = re.search(r"exited with (-?\d+)", output)
     if ended:
         message = f"its process ended with {ended[1]}" + (" (killed; out of memory?)" if ended[1] == "-9" else "")
     else:
         message = "; ".join(reason for reason in reasons if reason)
-    _note(file, stage, message or "DVC did not start it: see the log of its job")
+    _write(file, stage, message or "DVC did not start it: see the log of its job")
 
 
-def forget_failure(stage: str, names: Mapping[str, Any], project: Path) -> None:
-    """It is about to run again, or up to date."""
+def clear_failure(stage: str, names: Mapping[str, Any], project: Path) -> None:
+    """Remove the recorded failure of a stage that is about to run or is up to date; those of other stages stay."""
     file = _file(project, stage, names)
     if file.is_file() and json.loads(file.read_text()).get("stage") == stage:
         file.unlink()
@@ -71,7 +71,7 @@ def _file(project: Path, stage: str, names: Mapping[str, Any]) -> Path:
     return project / REPORTS / scope_path(SCOPE_OF[stage], dict(names)) / FAILURE
 
 
-def _note(file: Path, stage: str, message: str) -> None:
-    found = {"stage": stage, "message": message, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+def _write(file: Path, stage: str, message: str) -> None:
+    failure = {"stage": stage, "message": message, "at": datetime.now(UTC).isoformat(timespec="seconds")}
     with atomic_write(file) as temporary:
-        temporary.write_text(json.dumps(found, indent=2) + "\n")
+        temporary.write_text(json.dumps(failure, indent=2) + "\n")

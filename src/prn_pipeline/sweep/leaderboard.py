@@ -1,4 +1,4 @@
-"""The leaderboard of a project's benchmark: read, made, written, and kept in MLflow."""
+"""The leaderboard of a project's runs, written to files and logged to MLflow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prn_pipeline.tracking.provenance import software
 
 
 def write_leaderboard(lists: Lists, project: Path) -> tuple[Leaderboard, Path]:
-    """Make the leaderboard of what has been run, and write it as HTML, CSV and Markdown; also the page's path."""
+    """Write the leaderboard of all runs that have scores as HTML, CSV and Markdown; return it with the page's path."""
     folder = project / LEADERBOARD
     made = make_leaderboard(read_runs(lists.runs(), project), folder, software(project))
     for name, text in (("html", made.html), ("csv", made.csv), ("md", made.markdown)):
@@ -28,12 +28,12 @@ def write_leaderboard(lists: Lists, project: Path) -> tuple[Leaderboard, Path]:
 
 
 def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]) -> None:
-    """Log it to a run of its own, in the experiment of its runs.
+    """Log the leaderboard to an MLflow run of its own, in the experiment of its runs.
 
     Args:
         made: what `write_leaderboard` made.
         page: the HTML file; its folder is logged.
-        tracking: uri and experiment.
+        tracking: `uri` and `experiment`.
     """
     mlflow.set_tracking_uri(tracking["uri"])
     mlflow.set_experiment(tracking["experiment"])
@@ -46,9 +46,9 @@ def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]
         mlflow.log_metrics({metric_name(name): value for name, value in found.items() if math.isfinite(value)})
 
 
-def track_if_possible(made: Leaderboard, page: Path, tracking: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """`track_leaderboard`; a tracking server that is away is told, and spoils nothing that has been done."""
+def track_if_possible(made: Leaderboard, page: Path, tracking: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    """Call `track_leaderboard`; warn if the tracking server fails, because the files are already written."""
     try:
         track_leaderboard(made, page, tracking)
     except MlflowException as error:
-        say(f"the leaderboard {page} was not logged to MLflow: {error}")
+        warn(f"the leaderboard {page} was not logged to MLflow: {error}")

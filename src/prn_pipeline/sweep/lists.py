@@ -1,4 +1,4 @@
-"""The lists of conf/base/benchmark.yml: what the matrix stages of dvc.yaml run over."""
+"""The lists of conf/base/benchmark.yml, whose combinations are the runs of dvc.yaml's matrix stages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import BENCHMARK_LISTS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, stage_address
 
-#: List -> (name of one of its items, file and section that hold the items).
+#: List -> (what one of its items is called, parameters file that defines the items).
 KNOWN = {
     "datasets": ("data set", "parameters_datasets.yml"),
     "base_models": ("base model", "parameters_base_models.yml"),
@@ -26,7 +26,7 @@ KNOWN = {
 
 
 class Lists(BaseModel):
-    """Every combination of these is a run."""
+    """Every combination of these names is a run."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,20 +40,20 @@ class Lists(BaseModel):
     def _each_once(cls, values: list[Any]) -> list[Any]:
         twice = sorted({str(value) for value in values if values.count(value) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands there twice")
+            raise ValueError(f"{', '.join(twice)} is listed twice: remove one")
         strange = [value for value in values if isinstance(value, str) and not re.fullmatch(r"[\w+-]+", value)]
-        if strange:  # names are parts of paths, of commands, and of DVC's keys
-            raise ValueError(f"{', '.join(map(repr, strange))}: a name has letters, digits, _ + and - only")
+        if strange:  # names become parts of paths, commands and DVC's keys
+            raise ValueError(f"{', '.join(map(repr, strange))}: a name may have letters, digits, _, + and - only")
         return values
 
     @model_validator(mode="after")
-    def _names_stay_apart(self) -> Self:
-        if len({"-".join(map(str, run.values())) for run in self.runs()}) < len(list(self.runs())):
-            raise ValueError("two runs have the same name for DVC, which joins names by '-': rename one of them")
+    def _addresses_are_unique(self) -> Self:
+        if len({"-".join(map(str, names.values())) for names in self.runs()}) < len(list(self.runs())):
+            raise ValueError("two runs have the same address in DVC, which joins names by '-': rename one of the names")
         return self
 
     def runs(self) -> Iterator[dict[str, Any]]:
-        """Names of every run, seeds innermost."""
+        """The names {dataset, base_model, refiner, seed} of every run; the seed varies fastest."""
         for dataset, base_model, refiner, seed in itertools.product(
             self.datasets, self.base_models, self.refiners, self.seeds
         ):
@@ -61,24 +61,24 @@ class Lists(BaseModel):
 
 
 def stage_addresses(lists: Lists) -> dict[str, tuple[str, dict[str, Any]]]:
-    """DVC's name of every stage of the benchmark -> (stage, names of its scope), stages in the order of a run."""
-    found = {}
+    """DVC's address of every stage -> (stage, names of its scope), in the order of a run."""
+    addresses = {}
     for stage, scope in SCOPE_OF.items():
-        for run in lists.runs():
-            names = {name: run[name] for name in SCOPES[scope]}
-            found[stage_address(stage, names)] = stage, names
-    return found
+        for run_names in lists.runs():
+            names = {name: run_names[name] for name in SCOPES[scope]}
+            addresses[stage_address(stage, names)] = stage, names
+    return addresses
 
 
 def read_lists(project: Path, file: Path = BENCHMARK_LISTS) -> Lists:
-    """The lists of a project.
+    """Read the lists of a project.
 
     Raises:
-        UserError: the file is missing, or is not these four lists.
+        UserError: the file is missing, is not YAML, or does not have these four lists.
     """
     path = project / file
     if not path.is_file():
-        raise UserError(f"no file {path}: it lists datasets, base_models, refiners and seeds of the benchmark")
+        raise UserError(f"no file {path}: create it with the lists datasets, base_models, refiners and seeds")
     try:
         found = yaml.safe_load(path.read_text())
         return Lists.model_validate(found if isinstance(found, dict) else {})
@@ -86,14 +86,14 @@ def read_lists(project: Path, file: Path = BENCHMARK_LISTS) -> Lists:
         raise UserError(f"{path} is not YAML: {error}") from None
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
-        raise UserError(f"{path} is wrong; it wants four lists, none of them empty:\n" + "\n".join(lines)) from None
+        raise UserError(f"{path} must have four lists, none of them empty:\n" + "\n".join(lines)) from None
 
 
 def use_lists(project: Path, file: Path) -> Lists:
-    """Make another file's lists those of the project: DVC reads them from one place only.
+    """Replace the project's lists by those of another file, because DVC reads them from one file only.
 
     Raises:
-        UserError: they are no lists; the project's stay as they are.
+        UserError: the file does not have the four lists; the project's lists are not changed.
     """
     lists = read_lists(Path(), file.resolve())
     with atomic_write(project / BENCHMARK_LISTS) as temporary:
@@ -102,7 +102,7 @@ def use_lists(project: Path, file: Path) -> Lists:
 
 
 def unknown_names(lists: Lists, project: Path) -> list[str]:
-    """A line for each name that no parameters file knows; runs with it would fail."""
+    """A message for each name that its parameters file does not define; runs with it would fail."""
     lines = []
     for key, (kind, file) in KNOWN.items():
         known = set(named_blocks(project, file))
@@ -115,7 +115,7 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
 
 
 def named_blocks(project: Path, file: str) -> dict[str, Any]:
-    """Blocks of a parameters file by name; of conf/base, which is all that DVC follows."""
+    """Blocks of a parameters file by name, from conf/base: DVC does not track the other environments."""
     path = project / "conf" / "base" / file
     loaded = (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
     return next(iter(loaded.values()), None) or {}

@@ -1,4 +1,4 @@
-"""A plan for people: a row a stage and group of runs, and what it all adds up to."""
+"""A plan as a table, and its totals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIB = 2**20
 
 
 def plan_table(stages: Sequence[PlannedStage]) -> Table:
-    """A row a stage: estimates from other runs' records are marked with a tilde."""
+    """One row per stage; a tilde marks estimates from other runs."""
     table = Table("stage", box=None, header_style="dim", pad_edge=False)
     for name in ("run", "why"):
         table.add_column(name, overflow="fold")
@@ -24,26 +24,34 @@ def plan_table(stages: Sequence[PlannedStage]) -> Table:
         time = MISSING if one.seconds is None else f"{mark}{duration(one.seconds)}"
         disk = MISSING if one.bytes is None else f"{mark}{mebibytes(one.bytes / MIB)}"
         names = "/".join(str(value) for value in one.names.values())
-        table.add_row(one.stage, names, one.reason or "[dim]after another[/dim]", time, disk)
+        table.add_row(one.stage, names, one.reason or "[dim]follows a stale stage[/dim]", time, disk)
     return table
 
 
 def totals(stages: Sequence[PlannedStage]) -> str:
-    """How much there is to do, and how much of it nobody knows."""
+    """Numbers of stages and runs, and sums of the estimates; says how many stages have none."""
     runs = len({tuple(one.names.values()) for one in stages if "refiner" in one.names})
     time = sum(one.seconds or 0.0 for one in stages)
     disk = sum(one.bytes or 0 for one in stages)
-    unknown = sum(one.seconds is None for one in stages)
-    count = f"{len(stages)} stage{'' if len(stages) == 1 else 's'} of {runs} run{'' if runs == 1 else 's'}"
-    if unknown == len(stages):
-        return f"{count}; how long they take is not known: nothing like them has run on this machine."
-    nameless = sum(one.bytes is None for one in stages)
-    files = "new files of unknown size" if nameless == len(stages) else f"{mebibytes(disk / MIB)} of new files"
-    more = f", and those of {nameless} more whose size is not known" if 0 < nameless < len(stages) else ""
+    without_time = sum(one.seconds is None for one in stages)
+    without_size = sum(one.bytes is None for one in stages)
+    count = f"{_plural(len(stages), 'stage')} of {_plural(runs, 'run')}"
+    if without_time == len(stages):
+        return f"{count}; no estimate: no such stage has run on this machine."
+    if without_size == len(stages):
+        files = "an unknown amount of new files"
+    else:
+        files = f"{mebibytes(disk / MIB)} of new files"
+        if without_size:
+            files += f" ({_plural(without_size, 'stage')} of unknown size not included)"
     lines = [
-        f"{count}, about {duration(time)} one after the other and {files}{more} (the DVC cache holds them once more"
-        " where the file system cannot link)."
+        f"{count}: about {duration(time)} if run one after the other, and {files}. The DVC cache needs the same space"
+        " again where the file system cannot link files."
     ]
-    if unknown:
-        lines.append(f"{unknown} of them without an estimate: nothing like them has run on this machine.")
+    if without_time:
+        lines.append(f"{_plural(without_time, 'stage')} without an estimate: no such stage has run on this machine.")
     return "\n".join(lines)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

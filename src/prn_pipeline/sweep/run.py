@@ -1,4 +1,4 @@
-"""Run what is stale of a benchmark through DVC, several base models at a time; a failure stops no other run."""
+"""Run stale stages through DVC, several base models at a time; a failed run does not stop the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import psutil
 from prn_pipeline.layout.places import STAGE_LOGS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES
 from prn_pipeline.sweep.environment import tool_environment
-from prn_pipeline.sweep.failures import forget_failure, note_failed_stage
+from prn_pipeline.sweep.failures import clear_failure, record_failed_stage
 from prn_pipeline.sweep.plan import PlannedStage
 
 
@@ -24,12 +24,12 @@ from prn_pipeline.sweep.plan import PlannedStage
 class Job:
     """Stages to run one after the other: the ingestion of a data set, or a base model with all of its runs.
 
-    DVC locks what a stage reads and writes, and a whole pipeline all that it is built on: jobs run stage by stage, so
-    that those of one data set can run at the same time.
+    A stage run by `dvc repro --single-item` locks only what it reads and writes, so jobs of one data set can run at the
+    same time. `dvc repro` of a whole pipeline would lock everything it builds on.
 
     Attributes:
-        name: for people and for the log.
-        stages: in the order of a run; no other job writes what they write.
+        name: for messages and the log file.
+        stages: in the order of a run; no other job writes their outputs.
     """
 
     name: str
@@ -38,7 +38,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: addresses of the stages that were run, and of those that failed; `log` has all that was said."""
+    """How a job ended.
+
+    Attributes:
+        job: the job.
+        log: file with the output of its stages.
+        done: addresses of the stages that succeeded.
+        failed: addresses of the stages that failed.
+    """
 
     job: Job
     log: Path
@@ -47,7 +54,7 @@ class Outcome:
 
 
 def jobs_of(planned: Sequence[PlannedStage]) -> tuple[list[Job], list[Job]]:
-    """Jobs that make data sets, and those that can run at the same time after them; in the order of the runs."""
+    """Jobs that ingest data sets, and jobs that can run at the same time after them; both in the order of the runs."""
     order = list(SCOPE_OF)
     ingestion = [Job(str(one.names["dataset"]), (one,)) for one in planned if SCOPE_OF[one.stage] == "dataset"]
     groups: dict[str, list[PlannedStage]] = {}
@@ -55,22 +62,22 @@ def jobs_of(planned: Sequence[PlannedStage]) -> tuple[list[Job], list[Job]]:
         if SCOPE_OF[one.stage] != "dataset":
             groups.setdefault("-".join(str(one.names[name]) for name in SCOPES["base"]), []).append(one)
 
-    def turn(one: PlannedStage) -> tuple[str, int]:
-        return str(one.names.get("refiner", "")), order.index(one.stage)  # what refiners share has no refiner
+    def position(one: PlannedStage) -> tuple[str, int]:
+        return str(one.names.get("refiner", "")), order.index(one.stage)  # stages that refiners share come first
 
-    return ingestion, [Job(name, tuple(sorted(stages, key=turn))) for name, stages in groups.items()]
+    return ingestion, [Job(name, tuple(sorted(stages, key=position))) for name, stages in groups.items()]
 
 
 def run_jobs(
-    jobs: Sequence[Job], project: Path, workers: int, told: Callable[[Outcome], None] = lambda _: None
+    jobs: Sequence[Job], project: Path, workers: int, on_outcome: Callable[[Outcome], None] = lambda _: None
 ) -> Iterator[Outcome]:
-    """Run jobs, `workers` at a time, each with its share of the cores; outcomes in the order of `jobs`.
+    """Run jobs, `workers` at a time, each with its share of the cores; yield outcomes in the order of `jobs`.
 
     Args:
-        jobs: that do not write the same files.
+        jobs: no two of them write the same files.
         project: root of the repository.
-        workers: at a time.
-        told: of every outcome, as soon as it is known, from the thread that ran it.
+        workers: jobs at a time.
+        on_outcome: called with every outcome as soon as it is known, in the thread that ran the job.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = {**tool_environment(), **({"OMP_NUM_THREADS": str(threads)} if workers > 1 else {})}
@@ -81,16 +88,16 @@ def run_jobs(
         outcome.log.parent.mkdir(parents=True, exist_ok=True)
         outcome.log.write_text("")
         for one in job.stages:
-            if not interrupted.is_set() and not _waits_for(one, job, outcome.failed):
-                forget_failure(one.stage, one.names, project)
-                said = _reproduce(one, project, environment, outcome.log)
-                if said is None:
+            if not interrupted.is_set() and not _follows_failed(one, job, outcome.failed):
+                clear_failure(one.stage, one.names, project)
+                error_output = _reproduce(one, project, environment, outcome.log)
+                if error_output is None:
                     outcome.done.append(one.address)
                 elif not interrupted.is_set():
                     outcome.failed.append(one.address)
-                    note_failed_stage(one.address, one.stage, one.names, said, project)
+                    record_failed_stage(one.address, one.stage, one.names, error_output, project)
         if not interrupted.is_set():
-            told(outcome)
+            on_outcome(outcome)
         return outcome
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -101,13 +108,13 @@ def run_jobs(
             interrupted.set()
             for job in running:
                 job.cancel()
-            while wait(running, timeout=1).not_done:  # a terminal has told the stages too, and they may be ending
-                _end_stages()
+            while wait(running, timeout=1).not_done:  # Ctrl-C in a terminal reaches the stages too: they may be ending
+                _terminate_stages()
             raise
 
 
-def _end_stages() -> None:
-    """End what runs below each `dvc`: it sees its command fail, and leaves none of its own locks behind."""
+def _terminate_stages() -> None:
+    """Terminate what each `dvc` runs, not `dvc` itself: it then sees its command fail and releases its own locks."""
     for dvc in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):
             for process in dvc.children(recursive=True):
@@ -115,7 +122,7 @@ def _end_stages() -> None:
 
 
 def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str], log: Path) -> str | None:
-    """Run one stage, its output at the end of the log; what it said if it failed."""
+    """Run one stage and append its output to the log; return the output if the stage failed, None if it succeeded."""
     before = log.stat().st_size
     with log.open("a") as output:
         done = subprocess.run(
@@ -129,7 +136,7 @@ def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str],
     return log.read_bytes()[before:].decode(errors="replace") if done.returncode else None
 
 
-def _waits_for(one: PlannedStage, job: Job, failed: Sequence[str]) -> bool:
-    """Whether a stage comes after one that has failed: what it is built on, or an earlier stage of its run."""
+def _follows_failed(one: PlannedStage, job: Job, failed: Sequence[str]) -> bool:
+    """Whether a stage builds on one that failed: a stage that its run shares, or an earlier stage of its run."""
     broken = [other.names for other in job.stages if other.address in failed]
     return any(all(one.names.get(name) == value for name, value in names.items()) for names in broken)

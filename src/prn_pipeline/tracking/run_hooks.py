@@ -22,9 +22,10 @@ SELECTIONS = ("pipeline_names", "tags", "from_nodes", "to_nodes", "node_names", 
 
 
 class TrackingHooks:
-    """One MLflow run per run, with a child run for every training; stages that runs share have MLflow runs of their own.
+    """One MLflow run per run, with a child run for every training.
 
-    kedro-mlflow starts and ends the MLflow run. Hooks marked `tryfirst` act before it does, those marked `trylast` after.
+    Stages that runs share and that run in processes of their own have an MLflow run per data set or base model.
+    kedro-mlflow starts and ends the MLflow run; hooks marked `tryfirst` act before it, those marked `trylast` after it.
     """
 
     def __init__(self) -> None:

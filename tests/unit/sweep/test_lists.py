@@ -1,4 +1,4 @@
-"""conf/base/benchmark.yml: what it may say, and what is said where it is wrong."""
+"""conf/base/benchmark.yml: valid lists, and the messages for invalid ones."""
 
 from pathlib import Path
 
@@ -33,28 +33,28 @@ def test_every_combination_is_a_run(tmp_path: Path) -> None:
         (GOOD.replace("[0, 1]", "[zero]"), "seeds.0: Input should be a valid integer"),
         (GOOD.replace("[0, 1]", "[0, true]"), "seeds.1: Input should be a valid integer"),
         (GOOD.replace("[0, 1]", "[-1]"), "seeds.0: Input should be greater than or equal to 0"),
-        (GOOD.replace("[0, 1]", "[1, 0, 1]"), "seeds: Value error, 1 stands there twice"),
-        (GOOD.replace("[a, b]", "[a/b]"), "datasets: Value error, 'a/b': a name has letters, digits"),
-        (GOOD.replace("[a, b]", "[a, roads.v2]"), "datasets: Value error, 'roads.v2': a name has letters, digits"),
-        (GOOD.replace("[a, b]", "[a, 'b;c']"), "datasets: Value error, 'b;c': a name has letters, digits"),
-        (GOOD.replace("[a, b]", "[a, a-b]").replace("[unet]", "[b-c, c]"), "two runs have the same name for DVC"),
+        (GOOD.replace("[0, 1]", "[1, 0, 1]"), "seeds: Value error, 1 is listed twice: remove one"),
+        (GOOD.replace("[a, b]", "[a/b]"), "datasets: Value error, 'a/b': a name may have letters, digits"),
+        (GOOD.replace("[a, b]", "[a, roads.v2]"), "datasets: Value error, 'roads.v2': a name may have letters, digits"),
+        (GOOD.replace("[a, b]", "[a, 'b;c']"), "datasets: Value error, 'b;c': a name may have letters, digits"),
+        (GOOD.replace("[a, b]", "[a, a-b]").replace("[unet]", "[b-c, c]"), "two runs have the same address in DVC"),
         (GOOD + "gpus: 2\n", "gpus: Extra inputs are not permitted"),
         ("datasets: [a\n", "is not YAML"),
-        ("", "four lists"),
+        ("", "must have four lists"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_the_message_names_file_list_and_problem(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=r"benchmark\.yml") as caught:
         read_lists(project(tmp_path, text))
     assert message in str(caught.value)
 
 
-def test_a_project_without_lists_is_told_where_they_belong(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no file .*benchmark\.yml"):
         read_lists(tmp_path)
 
 
-def test_names_that_no_file_knows_are_found_before_anything_runs(tmp_path: Path) -> None:
+def test_unknown_names_are_listed_with_the_closest_match(tmp_path: Path) -> None:
     project(tmp_path, GOOD.replace("[a, b]", "[drive, drvie]").replace("[unet]", "[unet_resnet18_small]"))
     lists = read_lists(tmp_path)
     assert unknown_names(lists, PROJECT) == [
@@ -62,11 +62,11 @@ def test_names_that_no_file_knows_are_found_before_anything_runs(tmp_path: Path)
     ]
 
 
-def test_the_lists_that_ship_are_good() -> None:
+def test_the_lists_of_the_repository_are_valid() -> None:
     assert unknown_names(read_lists(PROJECT), PROJECT) == []
 
 
-def test_another_files_lists_take_the_projects_place_only_if_they_are_good(tmp_path: Path) -> None:
+def test_lists_of_another_file_replace_the_projects_only_if_they_are_valid(tmp_path: Path) -> None:
     folder = project(tmp_path, GOOD)
     (tmp_path / "other.yml").write_text(GOOD.replace("[0, 1]", "[5]"))
     assert use_lists(folder, tmp_path / "other.yml").seeds == [5]

@@ -1,4 +1,4 @@
-"""Raw data is linked to where DVC looks, and never over something."""
+"""Raw data is linked into data/01_raw and never replaces what is there."""
 
 import errno
 from pathlib import Path
@@ -9,7 +9,7 @@ from prn_pipeline.layout.places import RAW_DATA
 from prn_pipeline.sweep.raw_data import folders_of, link_raw_data, without_raw_data
 
 
-def test_folders_of_the_users_data_are_linked_once(tmp_path: Path) -> None:
+def test_data_sets_are_linked_once(tmp_path: Path) -> None:
     project, root = tmp_path / "project", tmp_path / "data"
     for folder in (root / "drive", root / "roads", project / RAW_DATA / "roads"):
         folder.mkdir(parents=True)
@@ -21,7 +21,7 @@ def test_folders_of_the_users_data_are_linked_once(tmp_path: Path) -> None:
     assert link_raw_data({"drive": "drive"}, project, root) == []
 
 
-def test_a_data_set_may_lie_in_a_folder_of_another_name(tmp_path: Path) -> None:
+def test_a_data_set_may_have_a_folder_of_another_name(tmp_path: Path) -> None:
     conf = tmp_path / "conf/base"
     conf.mkdir(parents=True)
     (conf / "parameters_datasets.yml").write_text("datasets: {roads_0: {folder: roads}, drive: {}, plain: }")
@@ -33,7 +33,7 @@ def test_a_data_set_may_lie_in_a_folder_of_another_name(tmp_path: Path) -> None:
     assert (tmp_path / RAW_DATA / "roads_0").resolve() == tmp_path / "data/roads"
 
 
-def test_data_sets_that_dvc_cannot_find_are_named_with_the_remedy(tmp_path: Path) -> None:
+def test_data_sets_without_raw_data_are_listed_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / RAW_DATA / "roads").mkdir(parents=True)
     (line,) = without_raw_data(["roads", "drive"], tmp_path)
     assert "'drive' has no raw data" in line
@@ -42,9 +42,7 @@ def test_data_sets_that_dvc_cannot_find_are_named_with_the_remedy(tmp_path: Path
     assert without_raw_data(["roads", "drive"], tmp_path, tmp_path / "mine") == [], "it will be linked"
 
 
-def test_a_share_that_does_not_answer_is_missed_but_its_link_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_share_that_does_not_answer_keeps_its_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(self: Path) -> bool:
         raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(self))
 

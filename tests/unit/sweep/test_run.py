@@ -1,4 +1,4 @@
-"""Stages become jobs that can run at the same time; a failure stops what is built on it and nothing else."""
+"""Stages become jobs that can run at the same time; a failure stops only the stages that build on it."""
 
 import os
 import stat
@@ -20,12 +20,12 @@ def planned() -> list[PlannedStage]:
 
 @pytest.fixture
 def dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `dvc` that writes down what it is told and fails where the file `broken` says so."""
+    """A `dvc` that logs its stage in the file `called`, and fails for stages in the file `broken`."""
     script = tmp_path / "bin" / "dvc"
     script.parent.mkdir()
     script.write_text(
         "#!/bin/sh\n"
-        f'echo "$4 $OMP_NUM_THREADS" >> {tmp_path}/told\n'
+        f'echo "$4 $OMP_NUM_THREADS" >> {tmp_path}/called\n'
         f'if grep -qx "$4" {tmp_path}/broken; then echo "ERROR: failed to reproduce \'$4\'"; exit 1; fi\n'
         'echo "ran $4"\n'
     )
@@ -35,11 +35,12 @@ def dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(folder: Path) -> list[str]:
-    return [line.split()[0] for line in (folder / "told").read_text().splitlines()]
+def called(folder: Path) -> list[str]:
+    """Addresses that `dvc` was called with."""
+    return [line.split()[0] for line in (folder / "called").read_text().splitlines()]
 
 
-def test_a_job_is_a_base_model_with_all_its_runs_shared_stages_first() -> None:
+def test_a_job_is_a_base_model_with_all_its_runs_and_shared_stages_come_first() -> None:
     data_sets, runs = jobs_of(planned())
     assert [job.name for job in data_sets] == ["a", "b"]
     assert [job.name for job in runs] == ["a-unet-0", "b-unet-0"]
@@ -59,9 +60,9 @@ def test_every_stage_runs_once_with_its_share_of_the_cores(dvc: Path) -> None:
     _, runs = jobs_of(planned())
     outcomes = list(run_jobs(runs, dvc, workers=2))
     assert [outcome.job.name for outcome in outcomes] == ["a-unet-0", "b-unet-0"]
-    assert sorted(told(dvc)) == sorted(one.address for job in runs for one in job.stages)
+    assert sorted(called(dvc)) == sorted(one.address for job in runs for one in job.stages)
     assert all(
-        line.split()[1] == str(max(1, (os.cpu_count() or 1) // 2)) for line in (dvc / "told").read_text().splitlines()
+        line.split()[1] == str(max(1, (os.cpu_count() or 1) // 2)) for line in (dvc / "called").read_text().splitlines()
     )
     assert "ran evaluation@a-unet-prn-0" in outcomes[0].log.read_text()
 
@@ -69,20 +70,20 @@ def test_every_stage_runs_once_with_its_share_of_the_cores(dvc: Path) -> None:
 def test_a_failed_refiner_stops_its_own_run_only(dvc: Path) -> None:
     (dvc / "broken").write_text("prn_training@a-unet-other-0\n")
     _, runs = jobs_of(planned())
-    heard = []
-    (outcome, other) = run_jobs(runs, dvc, workers=1, told=heard.append)
+    reported = []
+    (outcome, other) = run_jobs(runs, dvc, workers=1, on_outcome=reported.append)
     assert outcome.failed == ["prn_training@a-unet-other-0"]
     assert "failed to reproduce" in outcome.log.read_text()
     assert not other.failed
-    assert heard == [outcome, other]
-    ran = set(told(dvc))
+    assert reported == [outcome, other]
+    ran = set(called(dvc))
     assert not ran & {"evaluation@a-unet-other-0", "reporting@a-unet-other-0"}
     assert {"reporting@a-unet-prn-0", "reporting@b-unet-other-0"} <= ran
 
 
-def test_a_failed_base_model_stops_all_that_is_built_on_it(dvc: Path) -> None:
+def test_a_failed_base_model_stops_all_its_runs(dvc: Path) -> None:
     (dvc / "broken").write_text("base_training@a-unet-0\n")
     (outcome, other) = run_jobs(jobs_of(planned())[1], dvc, workers=1)
-    assert [line for line in told(dvc) if "@a-" in line] == ["base_training@a-unet-0"]
+    assert [line for line in called(dvc) if "@a-" in line] == ["base_training@a-unet-0"]
     assert outcome.failed == ["base_training@a-unet-0"]
     assert not other.failed
