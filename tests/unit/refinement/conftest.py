@@ -1,4 +1,4 @@
-"""What tests of networks share."""
+"""Fixtures shared by the tests of networks."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import torch
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Layers as small as those of tests spend their time waiting for threads."""
+    """One torch thread: for the small layers of tests, starting threads takes longer than computing."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

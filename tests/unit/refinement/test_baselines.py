@@ -1,6 +1,6 @@
-"""Rivals: a tuned threshold that brute force cannot beat, and RankSEG's masks against the definition they optimise.
+"""Baselines: the tuned threshold against brute force, and RankSEG's masks against the score that they optimise.
 
-As modules they say in logits exactly what those masks say.
+As modules, their logits have exactly these masks.
 """
 
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_the_tuned_threshold_is_the_best_candidate_nearest_to_one_half(seed: int
 
 
 @pytest.mark.parametrize("neighbour", [-1, 0, 1])
-def test_probabilities_at_a_candidate_and_next_to_it_fall_on_the_right_side(neighbour: int) -> None:
+def test_probabilities_at_or_next_to_a_candidate_are_counted_on_the_correct_side(neighbour: int) -> None:
     values = np.unique(np.clip(CANDIDATES.view(np.int32) + neighbour, 0, None).astype(np.int32)).view(np.float32)
     values = np.append(values, np.float32(1))
     for k in (1, 313, 442, 999):
@@ -83,12 +83,12 @@ def test_without_foreground_the_threshold_is_one_half(value: int) -> None:
     assert tuner.best() == 0.5
 
 
-def test_a_tuner_that_saw_nothing_says_so() -> None:
+def test_a_tuner_without_data_raises_an_error() -> None:
     with pytest.raises(UserError, match="no pixel was counted"):
         ThresholdTuner().best()
 
 
-def test_a_refused_batch_is_not_counted() -> None:
+def test_a_rejected_batch_is_not_counted() -> None:
     tuner = ThresholdTuner()
     with pytest.raises(UserError, match="1 of 16 probabilities"):
         tuner.update(np.diag(np.float32([1, 1, 1, 2]))[None], np.ones((1, 4, 4), np.uint8))
@@ -112,31 +112,31 @@ def by_enumeration(probabilities: np.ndarray, metric: str) -> np.ndarray:
 
 @pytest.mark.parametrize("metric", ["iou", "dice"])
 @pytest.mark.parametrize("seed", range(4))
-def test_rankseg_takes_the_number_of_pixels_that_its_formula_prefers(metric: str, seed: int) -> None:
+def test_rankseg_selects_the_number_of_pixels_with_the_best_score_of_its_formula(metric: str, seed: int) -> None:
     maps = np.random.default_rng(seed).beta(0.5, 1.0, (2, 12, 9)).astype(np.float32)
     found = rankseg_masks(maps, metric)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, [by_enumeration(m, metric) for m in maps])
 
 
-def test_rankseg_lets_uncertain_pixels_in_that_one_half_keeps_out() -> None:
+def test_rankseg_includes_uncertain_pixels_that_a_threshold_of_one_half_excludes() -> None:
     maps = np.full((1, 10, 10), 0.45, np.float32)
     maps[0, 0, 0] = 0.6
     assert threshold_masks(maps).sum() == 1
     assert rankseg_masks(maps).sum() == 100
 
 
-def test_rankseg_leaves_a_map_empty_that_nowhere_exceeds_one_half() -> None:
+def test_rankseg_gives_an_empty_mask_for_a_map_without_probabilities_above_one_half() -> None:
     assert not rankseg_masks(np.full((1, 4, 4), 0.5, np.float32)).any()
 
 
-def test_rankseg_gives_tensors_for_tensors_and_takes_half_precision() -> None:
+def test_rankseg_returns_tensors_for_tensors_and_accepts_half_precision() -> None:
     maps = np.random.default_rng(0).random((2, 8, 8)).astype(np.float16)
     found = rankseg_masks(torch.from_numpy(maps))
     np.testing.assert_array_equal(found.numpy(), rankseg_masks(maps))
 
 
-def test_rankseg_refuses_logits() -> None:
+def test_rankseg_rejects_logits() -> None:
     with pytest.raises(UserError, match="pass probabilities, not logits"):
         rankseg_masks(np.full((1, 4, 4), 3.0, np.float32))
 
@@ -150,29 +150,29 @@ def smooth_logits(seed: int, images: int = 3) -> Tensor:
     return 4 * nn.functional.avg_pool2d(noise, 5, stride=1, padding=2)
 
 
-def test_a_threshold_decides_as_scipy_does_for_every_logit_that_can_be_stored() -> None:
+def test_a_threshold_agrees_with_scipy_for_every_float16_logit() -> None:
     logits = torch.from_numpy(FINITE).reshape(1, 1, 1, -1)
     probabilities = expit(FINITE)
     ranks = [np.searchsorted(CANDIDATES, p, side="left") for p in (logits.sigmoid().numpy().ravel(), probabilities)]
-    np.testing.assert_array_equal(*ranks)  # no candidate lies between torch's sigmoid and SciPy's
+    np.testing.assert_array_equal(*ranks, err_msg="no candidate lies between torch's sigmoid and SciPy's")
     for threshold in CANDIDATES[::50]:
         found = FixedThreshold(float(threshold))(logits).numpy().ravel() > 0
         assert (found == (probabilities > threshold)).all(), threshold
 
 
 @pytest.mark.parametrize("foreground", [0, 1])
-def test_turned_signs_say_what_the_mask_says_and_survive_float16(foreground: int) -> None:
+def test_logits_get_the_sign_of_the_mask_and_keep_it_in_float16(foreground: int) -> None:
     logits = torch.from_numpy(FINITE)
-    turned = apply_mask_to_logits(logits, torch.full(logits.shape, foreground))
-    assert turned.dtype == torch.float32
-    assert ((turned > 0) == bool(foreground)).all()
-    assert ((turned.half() > 0) == bool(foreground)).all()
+    masked = apply_mask_to_logits(logits, torch.full(logits.shape, foreground))
+    assert masked.dtype == torch.float32
+    assert ((masked > 0) == bool(foreground)).all()
+    assert ((masked.half() > 0) == bool(foreground)).all()
     agrees = (logits > 0) == bool(foreground)
-    assert torch.equal(turned[agrees], logits[agrees])
-    assert torch.equal(turned[~agrees & (logits != 0)], -logits[~agrees & (logits != 0)])
+    assert torch.equal(masked[agrees], logits[agrees])
+    assert torch.equal(masked[~agrees & (logits != 0)], -logits[~agrees & (logits != 0)])
 
 
-def test_logits_too_small_for_float16_keep_their_side_when_stored() -> None:
+def test_masked_logits_too_small_for_float16_keep_their_sign_when_stored() -> None:
     logits = torch.tensor([1e-9, -1e-9, 1e-45])
     assert (apply_mask_to_logits(logits, torch.ones(3)).half() > 0).all()
     assert not (apply_mask_to_logits(logits, torch.zeros(3)).half() > 0).any()
@@ -180,7 +180,7 @@ def test_logits_too_small_for_float16_keep_their_side_when_stored() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(
-    "rival",
+    "network",
     [
         FixedThreshold(),
         FixedThreshold(0.13),
@@ -190,9 +190,9 @@ def test_logits_too_small_for_float16_keep_their_side_when_stored() -> None:
     ],
     ids=["half", "low", "rankseg-iou", "rankseg-dice", "prn"],
 )
-def test_a_rival_stands_where_a_refiner_stands(rival: nn.Module, dtype: torch.dtype) -> None:
+def test_a_decision_rule_has_the_interface_of_a_refiner(network: nn.Module, dtype: torch.dtype) -> None:
     with torch.inference_mode():
-        refined = rival.eval()(smooth_logits(0, 2).to(dtype))
+        refined = network.eval()(smooth_logits(0, 2).to(dtype))
     assert refined.shape == (2, 1, 32, 24)
     assert refined.dtype == torch.float32
 
@@ -205,7 +205,7 @@ def test_rankseg_as_a_module_gives_the_masks_of_the_library(metric: str) -> None
     assert 0 < expected.float().mean() < 1
 
 
-def test_the_patch_oracle_gives_the_pseudo_labels_of_the_truth_and_no_ignored_foreground() -> None:
+def test_the_patch_oracle_predicts_the_pseudo_labels_and_background_for_ignored_pixels() -> None:
     logits = smooth_logits(2)
     masks = (logits[:, 0] + smooth_logits(3)[:, 0] > 0).to(torch.uint8)
     masks[:, :3] = 255
@@ -216,25 +216,25 @@ def test_the_patch_oracle_gives_the_pseudo_labels_of_the_truth_and_no_ignored_fo
 
 
 def test_a_tuned_threshold_is_saved_with_the_weights(tmp_path: Path) -> None:
-    save_file(FixedThreshold(0.442).state_dict(), tmp_path / "rival.safetensors")
+    save_file(FixedThreshold(0.442).state_dict(), tmp_path / "threshold.safetensors")
     loaded = FixedThreshold()
-    loaded.load_state_dict(load_file(tmp_path / "rival.safetensors"))
+    loaded.load_state_dict(load_file(tmp_path / "threshold.safetensors"))
     assert loaded.threshold.item() == np.float32(0.442)
     assert torch.equal(loaded(smooth_logits(4)), FixedThreshold(0.442)(smooth_logits(4)))
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
-def test_a_threshold_that_is_no_probability_is_refused(threshold: float) -> None:
+def test_a_threshold_outside_0_to_1_is_rejected(threshold: float) -> None:
     with pytest.raises(UserError, match=r"must lie in \[0, 1\]"):
         FixedThreshold(threshold)
 
 
-def test_an_unknown_metric_of_rankseg_is_refused() -> None:
+def test_an_unknown_metric_of_rankseg_is_rejected() -> None:
     with pytest.raises(UserError, match="choose one of iou, dice"):
         RankSeg("accuracy")  # type: ignore[arg-type]
 
 
-def test_rankseg_does_not_swallow_nan() -> None:
+def test_rankseg_raises_an_error_for_nan() -> None:
     logits = smooth_logits(5)
     logits[0, 0, 3, 4] = float("nan")
     with pytest.raises(UserError, match="NaN"):

@@ -1,4 +1,4 @@
-"""The ensemble, and the selection of its correction."""
+"""The ensemble and the selection of its correction."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ Stage = tuple[list[torch.Tensor], torch.Tensor]
 SMALL = RegionDetailSettings(network="region_detail", detail_width=4, detail_levels=2, region_size=8, members=3)
 
 
-def shaken(**changes: object) -> FoldEnsemble:
-    """An ensemble whose members disagree."""
+def random_ensemble(**changes: object) -> FoldEnsemble:
+    """An ensemble with random weights, so that its members disagree."""
     torch.manual_seed(0)
     ensemble = FoldEnsemble(SMALL.model_copy(update=changes)).eval()
     for parameter in ensemble.parameters():
@@ -33,23 +33,23 @@ def shaken(**changes: object) -> FoldEnsemble:
 
 
 def test_each_map_is_refined_by_the_member_of_its_fold() -> None:
-    ensemble, maps, folds = shaken(), torch.randn(5, 1, 16, 16), torch.tensor([2, 0, 1, 2, 0])
+    ensemble, maps, folds = random_ensemble(), torch.randn(5, 1, 16, 16), torch.tensor([2, 0, 1, 2, 0])
     with torch.no_grad():
         found = _in_order(ensemble(maps, folds=folds.tolist())).final
         for row, fold in enumerate(folds.tolist()):
             torch.testing.assert_close(found[row : row + 1], ensemble.members[fold](maps[row : row + 1]).final)
 
 
-def test_at_full_strength_it_is_the_mean_of_its_members() -> None:
-    ensemble, maps = shaken(), torch.randn(2, 1, 16, 16)
+def test_at_full_strength_the_ensemble_is_the_mean_of_its_members() -> None:
+    ensemble, maps = random_ensemble(), torch.randn(2, 1, 16, 16)
     with torch.no_grad():
         mean = sum(member(maps).final for member in ensemble.members) / 3
         torch.testing.assert_close(ensemble(maps), mean)
 
 
 @pytest.mark.parametrize("correction", CANDIDATES)
-def test_the_correction_decides_between_base_start_and_refined(correction: Correction) -> None:
-    ensemble = shaken(inputs=("tta",))
+def test_the_correction_blends_base_starting_and_refined_logits(correction: Correction) -> None:
+    ensemble = random_ensemble(inputs=("tta",))
     base, tta = torch.randn(2, 1, 16, 16), torch.randn(2, 2, 16, 16)
     with torch.no_grad():
         refined = ensemble(base, tta)
@@ -58,13 +58,13 @@ def test_the_correction_decides_between_base_start_and_refined(correction: Corre
     start = tta[:, :1]
     expected = start + correction.strength * (refined - start) if correction.start else base
     torch.testing.assert_close(found, expected)
-    assert correction.start or torch.equal(found, base), "to the last bit"
+    assert correction.start or torch.equal(found, base), "the unchanged base logits are equal to the last bit"
     assert ensemble.correction == correction
     assert ensemble.out_of_fold_iou.tolist() == pytest.approx([0.5, 0.6])
 
 
 @pytest.mark.parametrize("correction", [Correction(0.0, 0.0, -0.5), Correction(1.0, 0.5, 1.25)])
-def test_a_shift_is_added_in_the_end(correction: Correction) -> None:
+def test_a_shift_is_added_after_blending(correction: Correction) -> None:
     base, start, refined = (torch.randn(1, 1, 4, 4) for _ in range(3))
     without = correction._replace(shift=0.0).blend(base, start, refined)
     torch.testing.assert_close(correction.blend(base, start, refined), without + correction.shift)
@@ -72,14 +72,14 @@ def test_a_shift_is_added_in_the_end(correction: Correction) -> None:
 
 
 def test_the_correction_is_stored_with_the_weights() -> None:
-    ensemble, other = shaken(), FoldEnsemble(SMALL)
+    ensemble, other = random_ensemble(), FoldEnsemble(SMALL)
     ensemble.select(Selection(Correction(1.0, 0.25, -0.125), 0.1, 0.2))
     other.load_state_dict(ensemble.state_dict())
     assert other.correction == Correction(1.0, 0.25, -0.125)
 
 
 def plain_iou(batches: list[Stage], correction: Correction) -> float:
-    """iou_micro under a choice, pixel by pixel."""
+    """iou_micro under a correction, computed pixel by pixel."""
     intersection = union = 0
     for (base, start, refined), masks in batches:
         blended = start + correction.strength * (refined - start) if correction.start else base
@@ -91,7 +91,7 @@ def plain_iou(batches: list[Stage], correction: Correction) -> float:
 
 
 def best_shift(batches: list[Stage], correction: Correction) -> float:
-    """The shift nearest to none among the best of a plain search."""
+    """The smallest shift among the best ones, by exhaustive search."""
     shifts = sorted(map(float, SHIFTS), key=lambda shift: (abs(shift), shift))
     return max(shifts, key=lambda shift: plain_iou(batches, correction._replace(shift=shift)))
 
@@ -105,7 +105,7 @@ def noise(generator: torch.Generator, bias: float = 0.0) -> Stage:
 
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 2**31), st.integers(1, 3))
-def test_the_choice_is_the_best_of_a_plain_search(seed: int, count: int) -> None:
+def test_the_selected_correction_is_the_best_of_an_exhaustive_search(seed: int, count: int) -> None:
     generator, tuner = torch.Generator().manual_seed(seed), CorrectionTuner()
     batches = [noise(generator) for _ in range(count)]
     for maps, masks in batches:
@@ -119,7 +119,7 @@ def test_the_choice_is_the_best_of_a_plain_search(seed: int, count: int) -> None
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 2**31), st.floats(-3, 3))
-def test_a_shift_is_what_folds_find_for_each_other(seed: int, bias: float) -> None:
+def test_a_shift_is_selected_by_cross_validation_over_folds(seed: int, bias: float) -> None:
     generator, tuner = torch.Generator().manual_seed(seed), CorrectionTuner(folds=3)
     folds = [[noise(generator, bias)] for _ in range(3)]
     for fold, batches in enumerate(folds):
@@ -146,7 +146,7 @@ def test_a_shift_is_what_folds_find_for_each_other(seed: int, bias: float) -> No
         assert selection.correction.shift == best_shift(everything, CANDIDATES[number])
 
 
-def test_a_map_that_is_too_low_everywhere_is_lifted() -> None:
+def test_maps_that_are_too_low_everywhere_get_a_positive_shift() -> None:
     truth = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.5
     low = truth * 2.0 - 3.0  # -1 where it should be above 0, -3 elsewhere
     tuner = CorrectionTuner(folds=3)
@@ -158,7 +158,7 @@ def test_a_map_that_is_too_low_everywhere_is_lifted() -> None:
     assert selection.correction == Correction(0.0, 0.0, 1.125)
 
 
-def test_what_gains_nothing_is_not_applied() -> None:
+def test_a_correction_without_gain_is_not_applied() -> None:
     tuner = CorrectionTuner()
     base = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, None]
     tuner.update(base, base, -base, (base[:, 0] > 0).to(torch.uint8))
@@ -167,8 +167,8 @@ def test_what_gains_nothing_is_not_applied() -> None:
         CorrectionTuner().best()
 
 
-def test_hooks_on_forward_see_training_and_inference() -> None:
-    ensemble, maps = shaken(), torch.randn(4, 1, 16, 16)
+def test_forward_hooks_of_members_run_in_training_and_inference() -> None:
+    ensemble, maps = random_ensemble(), torch.randn(4, 1, 16, 16)
     seen: list[int] = []
     for member in ensemble.members:
         member.register_forward_hook(lambda *_: seen.append(1))
@@ -178,13 +178,13 @@ def test_hooks_on_forward_see_training_and_inference() -> None:
     assert len(seen) == 6
 
 
-def test_a_forward_pass_asks_no_tensor_for_its_correction(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU that would wait for everything before it."""
-    ensemble = shaken()
+def test_a_forward_pass_reads_no_tensor_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the correction from a tensor would synchronise with the GPU."""
+    ensemble = random_ensemble()
     ensemble.select(Selection(Correction(1.0, 0.5, 0.25), 0.5, 0.6))
-    asked: list[str] = []
+    calls: list[str] = []
     for name in ("tolist", "item"):
-        monkeypatch.setattr(torch.Tensor, name, lambda *_, name=name: asked.append(name))
+        monkeypatch.setattr(torch.Tensor, name, lambda *_, name=name: calls.append(name))
     with torch.no_grad():
         ensemble(torch.randn(1, 1, 16, 16))
-    assert not asked
+    assert not calls

@@ -1,4 +1,4 @@
-"""Fusion: the reference, scipy's morphology, and logits whose sign is the mask."""
+"""Fusion against the reference outputs and SciPy's morphology; the sign of fused logits is the mask."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from prn_pipeline.refinement import RefinedMaps, fuse, fuse_logits
 
 def random_maps(seed: int, shape: tuple[int, ...] = (2, 1, 15, 11)) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    # Eighths: many values are exactly 0.5 and the two maps often tie.
+    # Multiples of 1/8: many values are exactly 0.5, and the two maps are often equal.
     return tuple(torch.randint(0, 9, shape, generator=generator) / 8 for _ in range(2))  # type: ignore[return-value]
 
 
@@ -48,7 +48,7 @@ def test_the_sign_of_fused_logits_is_the_mask(seed: int) -> None:
     assert torch.equal(fuse_logits(refined, "local") > 0, maps[1] > 0.5)
 
 
-def test_the_average_is_of_probabilities() -> None:
+def test_the_average_rule_averages_probabilities() -> None:
     refined = RefinedMaps(torch.randn(1, 1, 8, 8), torch.randn(1, 1, 8, 8))
     found = torch.sigmoid(fuse_logits(refined, "average"))
     torch.testing.assert_close(found, (refined[0].sigmoid() + refined[1].sigmoid()) / 2)
@@ -62,7 +62,7 @@ def test_the_average_of_extreme_logits_is_finite_and_has_the_right_sign() -> Non
     assert torch.equal(fused.sign(), (a + b).sign())
 
 
-def test_equal_branches_are_fused_to_themselves() -> None:
+def test_fusing_equal_branches_changes_nothing() -> None:
     logits = torch.logit(torch.rand(1, 1, 6, 6).half().float().clamp(1e-4, 1 - 1e-4))
     for rule in ("average", "global", "local"):
         fused = fuse_logits(RefinedMaps(logits, logits), rule)
@@ -70,7 +70,7 @@ def test_equal_branches_are_fused_to_themselves() -> None:
         assert torch.equal(fused > 0, logits > 0)
 
 
-def test_without_a_local_branch_the_global_one_is_the_answer() -> None:
+def test_without_a_local_branch_fusion_returns_the_global_logits() -> None:
     logits = torch.randn(1, 1, 4, 4)
     for rule in ("paper", "average", "global"):
         assert torch.equal(fuse_logits(RefinedMaps(logits, None), rule), logits)
@@ -84,7 +84,7 @@ def test_gradients_pass_through_fused_logits() -> None:
     assert all(m.grad is not None and m.grad.all() for m in maps)
 
 
-def test_unknown_rules_and_unequal_maps_are_refused() -> None:
+def test_unknown_rules_and_maps_of_different_shapes_are_rejected() -> None:
     maps = random_maps(0)
     with pytest.raises(UserError, match="'mean' is unknown"):
         fuse_logits(RefinedMaps(*maps), "mean")

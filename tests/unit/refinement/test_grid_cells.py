@@ -1,4 +1,4 @@
-"""Cells of the local branch: decoded all in one call, each alone."""
+"""Grid cells of the local branch: one call decodes all of them, each independently."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_local_logits_depend_on_other_cells_only_through_the_encoder() -> None:
             torch.testing.assert_close(model.local_branch(alone), cell, atol=1e-6, rtol=0)
 
 
-def test_cells_are_row_by_row_and_joining_undoes_splitting() -> None:
+def test_cells_are_in_row_major_order_and_joining_undoes_splitting() -> None:
     x = torch.arange(2 * 3 * 4 * 6).reshape(2, 3, 4, 6)
     cells = split_into_cells(x, 2)
     assert torch.equal(cells[1], x[0, :, :2, 3:])
@@ -37,12 +37,12 @@ def test_cells_are_row_by_row_and_joining_undoes_splitting() -> None:
     assert torch.equal(join_cells(cells, 2), x)
 
 
-def test_the_released_slip_moves_one_row_of_cells_and_no_other() -> None:
+def test_the_upstream_bug_replaces_one_row_of_cells_and_no_other() -> None:
     cells = torch.arange(2 * 64).reshape(128, 1, 1, 1)
-    moved = with_upstream_bug(cells).flatten()
+    found = with_upstream_bug(cells).flatten()
     expected = torch.arange(128).reshape(2, 8, 8)
     expected[:, 6] = expected[:, 2]
-    assert torch.equal(moved, expected.flatten())
+    assert torch.equal(found, expected.flatten())
 
 
 def features_of(width: int, side: int) -> list[torch.Tensor]:
@@ -60,7 +60,7 @@ def test_all_cells_are_decoded_in_one_call(grid: int) -> None:
 
 
 @pytest.mark.parametrize("scale", range(4))
-def test_a_change_in_one_cell_leaves_all_others_as_they_were(scale: int) -> None:
+def test_a_change_in_one_cell_does_not_affect_the_others(scale: int) -> None:
     model, features = small(grid=4), features_of(4, 64)
 
     def decoded() -> torch.Tensor:

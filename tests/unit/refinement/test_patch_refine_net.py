@@ -1,4 +1,4 @@
-"""The network: agrees with the reference, runs at any size, starts at the base model when residual."""
+"""The network agrees with the reference, runs at any size, and with `residual` starts as the base model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from prn_pipeline.refinement import PatchRefineNet, load_published
 
 @pytest.fixture(autouse=True)
 def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Layers this small spend their time waiting for threads; the published widths do not."""
+    """One torch thread except for networks of the published widths: threads slow small layers down."""
     before = torch.get_num_threads()
     torch.set_num_threads(before if "reference_root" in request.fixturenames else 1)
     yield
@@ -54,7 +54,7 @@ def test_default_widths_have_the_published_number_of_parameters(settings: dict, 
 
 @pytest.mark.parametrize("grid", [0, 1, 2, 4, 8, 16])
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (37, 51), (1, 3)])
-def test_every_grid_takes_every_size(grid: int, height: int, width: int) -> None:
+def test_every_grid_accepts_maps_of_every_size(grid: int, height: int, width: int) -> None:
     with torch.no_grad():
         refined = small(width=3, grid=grid)(torch.rand(1, 1, height, width))
     assert refined.global_logits.shape == (1, 1, height, width)
@@ -65,7 +65,7 @@ def test_every_grid_takes_every_size(grid: int, height: int, width: int) -> None
 
 @pytest.mark.parametrize("width", [4, 16, 24, 32])
 @pytest.mark.parametrize("padded", [0, 3])
-def test_every_width_takes_an_image_beside_the_map(width: int, padded: int) -> None:
+def test_every_width_accepts_an_image_in_addition_to_the_map(width: int, padded: int) -> None:
     model = small(width=width, in_channels=4)
     side = model.multiple + padded
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_every_width_takes_an_image_beside_the_map(width: int, padded: int) -> N
         assert torch.isfinite(logits).all()
 
 
-def test_channels_after_the_map_change_the_outputs() -> None:
+def test_the_outputs_depend_on_the_channels_after_the_map() -> None:
     model, maps = small(in_channels=4), torch.rand(1, 4, 32, 32)
     other = torch.cat([maps[:, :1], torch.rand(1, 3, 32, 32)], dim=1)
     with torch.no_grad():
@@ -92,7 +92,7 @@ def test_padding_repeats_the_last_row_and_column() -> None:
 
 @pytest.mark.parametrize("grid", [0, 4])
 @pytest.mark.parametrize("channels", [1, 4])
-def test_an_untrained_residual_model_is_the_base_model(grid: int, channels: int) -> None:
+def test_an_untrained_residual_model_equals_the_base_model(grid: int, channels: int) -> None:
     maps = torch.rand(2, channels, 40, 40)
     maps[0, 0, 0, :4] = torch.tensor([0.0, 1.0, 0.5, 0.50049])
     refined = small(grid=grid, in_channels=channels, residual=True).train()(maps)
@@ -136,22 +136,22 @@ def test_settings_rebuild_the_model() -> None:
         ({"width": 0}, r"width=0"),
         ({"in_channels": 0}, r"in_channels=0"),
         ({"head_kernel": 5}, r"head_kernel=5"),
-        ({"grid": 4, "upstream_bug": True}, r"upstream_bug=True goes with grid=8"),
+        ({"grid": 4, "upstream_bug": True}, r"upstream_bug=True requires grid=8"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict, message: str) -> None:
+def test_settings_out_of_range_are_rejected(settings: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         PatchRefineNet(**settings)
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 32, 32), (32, 32)])
-def test_maps_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+def test_maps_of_another_shape_are_rejected(shape: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match=r"expects \(N, 1, H, W\)"):
         small()(torch.rand(shape))
 
 
 @pytest.mark.parametrize("shrink", [1, 2, 4])
-def test_a_shrunken_residual_network_still_starts_as_the_base_model_at_full_resolution(shrink: int) -> None:
+def test_a_residual_network_with_shrink_starts_as_the_base_model_at_full_resolution(shrink: int) -> None:
     maps = torch.rand(2, 1, 64, 96)
     refined = PatchRefineNet(width=4, grid=2, residual=True, shrink=shrink).eval()(maps)
     for logits in refined:
@@ -160,7 +160,7 @@ def test_a_shrunken_residual_network_still_starts_as_the_base_model_at_full_reso
         assert torch.equal(logits > 0, maps > 0.5)
 
 
-def test_a_shrunken_network_can_change_single_pixels() -> None:
+def test_a_network_with_shrink_can_change_single_pixels() -> None:
     network = PatchRefineNet(width=4, grid=2, shrink=2, shared_norm=False)
     optimizer = torch.optim.Adam(network.parameters(), 0.02)
     checkers = torch.zeros(2, 1, 32, 32)
@@ -174,7 +174,7 @@ def test_a_shrunken_network_can_change_single_pixels() -> None:
     assert loss < 0.1
 
 
-def test_passes_with_a_batch_norm_each_agree_in_training_and_eval_mode_where_a_shared_one_does_not() -> None:
+def test_training_and_eval_mode_agree_with_one_batch_norm_per_pass_and_not_with_a_shared_one() -> None:
     torch.manual_seed(0)
     maps = torch.rand(4, 1, 64, 64)
 
@@ -189,6 +189,6 @@ def test_passes_with_a_batch_norm_each_agree_in_training_and_eval_mode_where_a_s
     assert difference(shared_norm=True) > 0.8
 
 
-def test_an_unknown_shrink_is_refused() -> None:
+def test_an_unknown_shrink_is_rejected() -> None:
     with pytest.raises(UserError, match="shrink=3"):
         PatchRefineNet(shrink=3)

@@ -1,4 +1,4 @@
-"""Fast forms: one transposed convolution for two steps, batch norms folded away."""
+"""Fast inference: one transposed convolution instead of two steps, and folded batch norms."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ VARIANTS = [
 
 
 def as_if_trained(**settings) -> PatchRefineNet:
-    """Statistics of batch norm and heads that are not those of a new network: folding them wrongly would show."""
+    """A network with random batch norm statistics and heads, so that wrong folding changes the outputs."""
     torch.manual_seed(0)
     model = PatchRefineNet(**{"width": 16, **settings}).eval()
     for module in model.modules():
@@ -60,7 +60,7 @@ def test_doubling_keeps_the_channels_last_layout_and_the_released_names() -> Non
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
-def test_folded_in_single_precision_it_gives_the_same_logits(settings: dict) -> None:
+def test_a_network_folded_in_float32_gives_the_same_logits(settings: dict) -> None:
     model = as_if_trained(**settings)
     maps = torch.rand(2, model.in_channels, 61, 64)
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_folded_in_single_precision_it_gives_the_same_logits(settings: dict) -> 
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
-def test_folded_in_bfloat16_it_is_as_close_as_autocast(settings: dict) -> None:
+def test_a_network_folded_in_bfloat16_is_as_accurate_as_autocast(settings: dict) -> None:
     model = as_if_trained(**settings)
     maps = torch.rand(2, model.in_channels, 64, 64)
     with torch.no_grad():
@@ -85,7 +85,7 @@ def test_folded_in_bfloat16_it_is_as_close_as_autocast(settings: dict) -> None:
             assert (b - a).abs().mean() < 1.5 * (c - a).abs().mean()
 
 
-def test_folded_residual_base_logits_stay_in_full_precision() -> None:
+def test_a_folded_residual_network_keeps_the_base_logits_in_float32() -> None:
     maps = torch.tensor([0.5, 0.5 + 1e-5, 0.5 - 1e-5, 0.9995]).repeat(1, 1, 16, 4)
     untrained = PatchRefineNet(width=16, grid=2, residual=True)
     with torch.no_grad():
@@ -94,7 +94,7 @@ def test_folded_residual_base_logits_stay_in_full_precision() -> None:
         torch.testing.assert_close(torch.sigmoid(logits), maps, atol=1e-6, rtol=0)
 
 
-def test_folding_leaves_no_batch_norm_and_does_not_touch_the_network() -> None:
+def test_folding_removes_all_batch_norms_and_leaves_the_network_unchanged() -> None:
     model = as_if_trained(grid=2).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     folded = fold_for_inference(model)
@@ -106,7 +106,7 @@ def test_folding_leaves_no_batch_norm_and_does_not_touch_the_network() -> None:
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-def test_folding_does_not_change_its_input() -> None:
+def test_a_folded_network_does_not_change_its_input() -> None:
     folded, maps = fold_for_inference(as_if_trained(grid=1), torch.float32), torch.rand(1, 1, 32, 32)
     before = maps.clone()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Gradients: they reach every parameter, at any batch size, and lead somewhere."""
+"""Gradients reach every parameter at any batch size, and training on them reduces the loss."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_gradients_reach_every_parameter_at_batch_one(grid: int, in_channels: in
 
 
 @pytest.mark.parametrize("grid", [0, 1, 2, 4, 8, 16])
-def test_a_residual_model_moves_its_heads_first_and_then_everything(grid: int) -> None:
+def test_a_residual_model_first_updates_its_heads_and_then_all_parameters(grid: int) -> None:
     model = small(grid=grid, residual=True).train()
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     backward(model, max(16, model.multiple))

@@ -1,4 +1,4 @@
-"""Graphs: exported and compiled networks give the outputs of the module."""
+"""Exported and compiled networks give the outputs of the module."""
 
 import shutil
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(**settings) -> PatchRefineNet:
-    """A network whose residual heads are not zero, so that every layer shows in its outputs."""
+    """A network whose residual heads are not zero, so that its outputs depend on every layer."""
     torch.manual_seed(0)
     model = PatchRefineNet(**{"width": 4, "grid": 2, **settings}).eval()
     for branch in (model.global_branch, model.local_branch):
@@ -29,14 +29,14 @@ def assert_same(found: tuple[Tensor | None, ...], expected: tuple[Tensor | None,
 
 
 @pytest.mark.parametrize(("grid", "size", "channels"), [(0, 32, 1), (2, 32, 4), (2, 30, 1)])
-def test_exports_to_a_graph_with_the_same_outputs(grid: int, size: int, channels: int) -> None:
+def test_the_network_exports_to_a_graph_with_the_same_outputs(grid: int, size: int, channels: int) -> None:
     model, maps = small(grid=grid, residual=True, in_channels=channels), torch.rand(1, channels, size, size)
     graph = torch.export.export(model, (maps,)).module()
     with torch.no_grad():
         assert_same(graph(maps), model(maps))
 
 
-def test_an_exported_graph_takes_any_number_of_maps() -> None:
+def test_an_exported_graph_accepts_any_number_of_maps() -> None:
     model = small(residual=True)
     batch = torch.export.Dim("batch", min=1, max=64)
     graph = torch.export.export(model, (torch.rand(2, 1, 30, 32),), dynamic_shapes=({0: batch},)).module()
@@ -46,7 +46,7 @@ def test_an_exported_graph_takes_any_number_of_maps() -> None:
             assert_same(graph(maps), model(maps))
 
 
-def test_compiles_to_one_graph_with_the_same_outputs() -> None:
+def test_the_network_compiles_to_one_graph_with_the_same_outputs() -> None:
     model, maps = small(), torch.rand(1, 1, 32, 32)
     torch._dynamo.reset()
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)

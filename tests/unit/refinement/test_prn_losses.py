@@ -1,4 +1,4 @@
-"""Losses: the reference numbers, an independent formula, finite everywhere, blind to ignored pixels."""
+"""Losses agree with the reference and an independent formula, are always finite, and ignore pixels with label 255."""
 
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def test_ignored_pixels_change_neither_loss_nor_gradient(kind: str) -> None:
     found = []
     for fill in (-4.0, 7.0):
         changed = logits.clone()
-        changed[..., 6:8, 3:5] = fill  # within: the rim of the ignored region still feeds its neighbours' edges
+        changed[..., 6:8, 3:5] = fill  # not at the rim of the ignored region, which affects the edges of its neighbours
         changed.requires_grad_()
         loss = prn_loss(
             RefinedMaps(changed, None), labels.masked_fill(ignored, 255), masks.masked_fill(ignored, 255), kind
@@ -127,7 +127,7 @@ def test_ignored_pixels_change_neither_loss_nor_gradient(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ignoring_means_averaging_over_the_rest(kind: str) -> None:
+def test_the_loss_is_the_mean_over_pixels_that_are_not_ignored(kind: str) -> None:
     logits, labels, masks = random_batch()
     half = prn_loss(RefinedMaps(logits[:1], None), labels[:1], masks[:1], kind)
     labels[1], masks[1] = 255, 255
@@ -135,7 +135,7 @@ def test_ignoring_means_averaging_over_the_rest(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["paper", "released"])
-def test_a_batch_of_ignored_pixels_costs_nothing(kind: str) -> None:
+def test_a_batch_of_ignored_pixels_has_a_loss_and_gradient_of_zero(kind: str) -> None:
     logits = torch.randn(1, 1, 4, 4, requires_grad=True)
     nothing = torch.full((1, 4, 4), 255, dtype=torch.uint8)
     loss = prn_loss(RefinedMaps(logits, None), nothing, nothing, kind)
@@ -155,7 +155,7 @@ def test_dice_weights_scale_their_terms() -> None:
     assert found.item() == pytest.approx((2 * bce + 3 * dice + 5 * region).item())
 
 
-def test_the_paper_loss_prefers_the_truth_to_its_opposite() -> None:
+def test_the_loss_of_the_truth_is_lower_than_that_of_its_opposite() -> None:
     _, _, masks = random_batch()
     good = (2.0 * masks - 1) * 4
     for kind in KINDS:
@@ -163,24 +163,24 @@ def test_the_paper_loss_prefers_the_truth_to_its_opposite() -> None:
         assert right < 0.5 * wrong
 
 
-def test_a_flat_map_has_no_edges_in_single_precision() -> None:
+def test_a_constant_map_has_no_edges_in_float32() -> None:
     assert not laplacian(torch.full((1, 1, 6, 6), 0.3))[..., 1:-1, 1:-1].any()
 
 
-def test_labels_with_and_without_channel_axis_are_the_same() -> None:
+def test_labels_with_and_without_channel_axis_give_the_same_loss() -> None:
     logits, labels, masks = random_batch()
     refined = RefinedMaps(logits, None)
     flat = prn_loss(refined, labels[:, 0].to(torch.uint8), masks[:, 0].to(torch.uint8))
     assert torch.equal(flat, prn_loss(refined, labels, masks))
 
 
-def test_labels_of_another_size_are_refused() -> None:
+def test_labels_of_another_size_are_rejected() -> None:
     logits, labels, masks = random_batch()
     with pytest.raises(UserError, match=r"pseudo-labels have shape \(2, 1, 12, 11\)"):
         prn_loss(RefinedMaps(logits, None), labels[..., 1:], masks)
 
 
-def test_unknown_kinds_are_refused() -> None:
+def test_unknown_kinds_of_loss_are_rejected() -> None:
     logits, labels, masks = random_batch()
     with pytest.raises(UserError, match="'papr' is unknown"):
         prn_loss(RefinedMaps(logits, None), labels, masks, "papr")
@@ -188,7 +188,7 @@ def test_unknown_kinds_are_refused() -> None:
         region_loss(logits, labels, "dice")
 
 
-def test_the_overlap_loss_is_cross_entropy_and_one_jaccard_over_the_batch() -> None:
+def test_the_overlap_loss_is_cross_entropy_plus_the_jaccard_distance_over_the_batch() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(3, 1, 8, 8, generator=generator)
     labels = torch.randint(0, 3, (3, 8, 8), generator=generator, dtype=torch.uint8)

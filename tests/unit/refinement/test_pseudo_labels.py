@@ -1,4 +1,4 @@
-"""Pseudo-labels: the reference bit for bit, and brute force that can find no better threshold."""
+"""Pseudo-labels agree with the reference bit for bit, and brute force finds no better threshold."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def brute_force(maps: np.ndarray, masks: np.ndarray, size: int, levels: int | None, smooth: Fraction) -> Found:
-    """Every candidate of every patch, scored in exact fractions."""
+    """Scores every candidate of every patch in exact fractions."""
     n, height, width = maps.shape
     grid = (n, -(-height // size), -(-width // size))
     labels, thresholds, iou = np.zeros(maps.shape, np.uint8), np.zeros(grid, np.float32), np.zeros(grid, np.float32)
@@ -53,7 +53,7 @@ def assert_same(found: tuple, expected: Found) -> None:
 
 @st.composite
 def problems(draw: st.DrawFn, longest: int = 9) -> tuple[np.ndarray, np.ndarray, int, int | None, Fraction]:
-    """Small maps whose values often tie, lie on a candidate, or are 0, -0 and 1."""
+    """Small maps whose values are often equal, on a candidate, or 0, -0 and 1."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = (draw(st.integers(1, 3)), draw(st.integers(1, longest)), draw(st.integers(1, longest)))
     levels = draw(st.sampled_from([1, 2, 3, 7, 10, 20, 49, 255, None]))
@@ -68,7 +68,7 @@ def problems(draw: st.DrawFn, longest: int = 9) -> tuple[np.ndarray, np.ndarray,
 
 @settings(max_examples=300, deadline=None)
 @given(problems())
-def test_no_threshold_does_better_and_ties_go_to_the_lowest(problem) -> None:
+def test_no_threshold_is_better_and_ties_go_to_the_lowest(problem) -> None:
     maps, masks, size, levels, smooth = problem
     expected = brute_force(maps, masks, size, levels, smooth)
     assert_same(patch_pseudo_labels(maps, masks, size, levels, float(smooth)), expected)
@@ -76,7 +76,7 @@ def test_no_threshold_does_better_and_ties_go_to_the_lowest(problem) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(problems())
-def test_the_torch_path_gives_the_same_bits(problem) -> None:
+def test_the_torch_backend_gives_the_same_bits(problem) -> None:
     maps, masks, size, levels, smooth = problem
     tensors = patch_pseudo_labels_torch(torch.from_numpy(maps), torch.from_numpy(masks), size, levels, float(smooth))
     expected = patch_pseudo_labels(maps, masks, size, levels, float(smooth))
@@ -85,8 +85,8 @@ def test_the_torch_path_gives_the_same_bits(problem) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(problems(longest=80))
-def test_patches_of_any_size_get_the_same_bits_on_both_paths(problem) -> None:
-    """Large patches are counted and sorted in other ways than small ones."""
+def test_both_backends_give_the_same_bits_for_patches_of_any_size(problem) -> None:
+    """The kernels count and sort large patches differently from small ones."""
     maps, masks, size, levels, smooth = problem
     tensors = patch_pseudo_labels_torch(torch.from_numpy(maps), torch.from_numpy(masks), size, levels, float(smooth))
     assert_same(patch_pseudo_labels(maps, masks, size, levels, float(smooth)), tuple(t.numpy() for t in tensors))
@@ -118,7 +118,7 @@ def test_labels_equal_the_reference_bit_for_bit(reference_root: Path, size: int,
 
 
 @pytest.mark.parametrize("levels", [3, 20, 100, 4095, 16383])
-def test_probabilities_next_to_a_threshold_fall_on_the_right_side(levels: int) -> None:
+def test_probabilities_next_to_a_threshold_are_counted_on_the_correct_side(levels: int) -> None:
     thresholds = (np.arange(1, levels + 1) / levels).astype(np.float32)[:: max(1, levels // 500)]
     values = np.concatenate([np.nextafter(thresholds, 0), thresholds, np.nextafter(thresholds, 2)])
     values = values[values <= 1].astype(np.float32).reshape(-1, 1, 1)
@@ -130,7 +130,7 @@ def test_probabilities_next_to_a_threshold_fall_on_the_right_side(levels: int) -
     np.testing.assert_array_equal(background.thresholds.ravel(), ((above + 1) / levels).astype(np.float32))
 
 
-def test_an_ignored_patch_keeps_its_label_and_takes_the_lowest_threshold() -> None:
+def test_an_ignored_patch_keeps_its_label_and_gets_the_lowest_threshold() -> None:
     maps = np.full((1, 2, 4), 0.7, np.float32)
     masks = np.array([[[255, 255, 1, 1], [255, 255, 1, 0]]], np.uint8)
     found = patch_pseudo_labels(maps, masks, 2)
@@ -139,7 +139,7 @@ def test_an_ignored_patch_keeps_its_label_and_takes_the_lowest_threshold() -> No
     np.testing.assert_array_equal(found.iou, np.float32([[[1, 4 / 5]]]))
 
 
-def test_tensors_and_strided_and_boolean_arrays_give_the_same() -> None:
+def test_tensors_and_strided_boolean_and_read_only_arrays_give_the_same_labels() -> None:
     rng = np.random.default_rng(0)
     maps, masks = rng.random((2, 24, 20), np.float32), (rng.random((2, 24, 20)) < 0.4).astype(np.uint8)
     expected = patch_pseudo_labels(maps, masks, 8)
@@ -153,7 +153,7 @@ def test_tensors_and_strided_and_boolean_arrays_give_the_same() -> None:
     assert_same(patch_pseudo_labels(maps, masks, 8), expected)
 
 
-def test_many_images_are_labelled_one_by_one_on_the_torch_path() -> None:
+def test_the_torch_backend_labels_more_images_than_fit_in_one_chunk() -> None:
     rng = np.random.default_rng(0)
     maps, masks = rng.random((40, 9, 7), np.float32), (rng.random((40, 9, 7)) < 0.4).astype(np.uint8)
     for levels in (20, None):
@@ -181,7 +181,7 @@ def both_paths(maps: np.ndarray, masks: np.ndarray, **options) -> list:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("value", [np.nan, -0.25, 1.5, np.inf])
-def test_values_that_are_no_probabilities_are_counted_and_located(dtype: type, value: float) -> None:
+def test_an_error_counts_and_locates_values_that_are_not_probabilities(dtype: type, value: float) -> None:
     maps = np.full((2, 8, 8), 0.5, dtype)
     maps[1, 2, 3] = maps[1, 7, 7] = value
     for call in both_paths(maps, np.zeros(maps.shape, np.uint8)):
@@ -189,7 +189,7 @@ def test_values_that_are_no_probabilities_are_counted_and_located(dtype: type, v
             call()
 
 
-def test_other_mask_values_are_refused() -> None:
+def test_other_mask_values_are_rejected() -> None:
     masks = np.zeros((1, 8, 8), np.uint8)
     masks[0, :2, 0] = 254
     for call in both_paths(np.zeros((1, 8, 8), np.float32), masks):
@@ -206,7 +206,7 @@ def test_other_mask_values_are_refused() -> None:
         (np.zeros((1, 8, 8), np.float32), np.zeros((1, 8, 7), np.uint8), r"expected uint8 \(1, 8, 8\)"),
     ],
 )
-def test_other_types_and_shapes_are_refused(maps: np.ndarray, masks: np.ndarray, message: str) -> None:
+def test_other_types_and_shapes_are_rejected(maps: np.ndarray, masks: np.ndarray, message: str) -> None:
     for call in both_paths(maps, masks):
         with pytest.raises(UserError, match=message):
             call()
@@ -222,7 +222,7 @@ def test_other_types_and_shapes_are_refused(maps: np.ndarray, masks: np.ndarray,
         ({"smooth": float("nan")}, "smooth=nan"),
     ],
 )
-def test_settings_out_of_range_are_refused(options: dict, message: str) -> None:
+def test_settings_out_of_range_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         both_paths(np.zeros((1, 8, 8), np.float32), np.zeros((1, 8, 8), np.uint8), **options)[0]()
 
@@ -242,7 +242,7 @@ def numpy_loop(maps: np.ndarray, masks: np.ndarray, size: int) -> np.ndarray:
 
 
 def test_the_kernel_is_much_faster_than_a_numpy_loop() -> None:
-    """On one core and by processor time, so that a busy machine does not decide; threads multiply the gain."""
+    """Measured in CPU time on one core, so that the load of the machine has little effect; threads add to the gain."""
     numba = pytest.importorskip("numba")
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
@@ -261,8 +261,8 @@ def test_the_kernel_is_much_faster_than_a_numpy_loop() -> None:
     assert slow > 15 * fast
 
 
-def test_the_kernel_leaves_torchs_threads_as_they_are() -> None:
-    """Numba and torch share OpenMP: a kernel on all cores would change in which order torch sums."""
+def test_the_kernel_does_not_change_the_number_of_torch_threads() -> None:
+    """Numba and torch share OpenMP: another number of threads would change the order in which torch sums."""
     script = (
         "import numpy, torch\n"
         "from prn_pipeline.refinement import patch_pseudo_labels\n"
@@ -270,5 +270,5 @@ def test_the_kernel_leaves_torchs_threads_as_they_are() -> None:
         "print(torch.get_num_threads())"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    said = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
-    assert said.stdout.split() == ["1"]
+    done = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1"]

@@ -1,4 +1,4 @@
-"""Checkpoints under released names: read, written, and refused with a list of what does not fit."""
+"""Checkpoints with released names: reading, writing, and an error that lists names and shapes that do not match."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def assert_equal_models(found: PatchRefineNet, expected: PatchRefineNet) -> None
 
 
 @pytest.mark.parametrize("name", ["p0", "p64"])
-def test_names_are_exactly_the_released_ones(reference_root: Path, name: str) -> None:
+def test_published_names_equal_the_released_ones(reference_root: Path, name: str) -> None:
     path = reference_root / f"{name}.safetensors"
     released, ours = load_file(path), to_published(load_published(path))
     assert ours.keys() == released.keys()
@@ -48,13 +48,13 @@ def test_a_pytorch_file_is_read_plain_nested_or_from_data_parallel(
     assert_equal_models(load_published(tmp_path / "prn.th"), model)
 
 
-def test_the_released_p4_is_the_same_file_with_another_grid(model: PatchRefineNet, tmp_path: Path) -> None:
+def test_the_grid_of_the_released_p4_is_an_argument(model: PatchRefineNet, tmp_path: Path) -> None:
     save_file(to_published(model), tmp_path / "p4.safetensors")
     loaded = load_published(tmp_path / "p4.safetensors", grid=4)
     assert loaded.settings == model.settings | {"grid": 4, "upstream_bug": False}
 
 
-def test_missing_unexpected_and_misshapen_names_are_all_listed(model: PatchRefineNet, tmp_path: Path) -> None:
+def test_an_error_lists_missing_and_unexpected_names_and_wrong_shapes(model: PatchRefineNet, tmp_path: Path) -> None:
     state = to_published(model)
     del state["encoding.psp.bottleneck.bias"]
     state["optimizer.lr"] = torch.zeros(1)
@@ -68,13 +68,26 @@ def test_missing_unexpected_and_misshapen_names_are_all_listed(model: PatchRefin
     assert "out_local.0.bias is (2,), expected (1,)" in message
 
 
-def test_a_model_without_local_branch_is_refused_for_a_grid(tmp_path: Path) -> None:
+def test_a_long_list_of_names_is_cut_and_counted(model: PatchRefineNet, tmp_path: Path) -> None:
+    state = {name: value for name, value in to_published(model).items() if not name.startswith("decode3_global")}
+    missing = sorted(set(to_published(model)) - set(state))
+    torch.save(state | {f"extra.{number:02d}": torch.zeros(1) for number in range(10)}, tmp_path / "other.th")
+    with pytest.raises(UserError) as caught:
+        load_published(tmp_path / "other.th")
+    message = str(caught.value)
+    assert f"{len(missing)} missing: {', '.join(missing[:10])} and {len(missing) - 10} more;" in message
+    assert missing[10] not in message
+    assert "10 unexpected: extra.00, " in message
+    assert "extra.09. Use a checkpoint" in message, "ten names are listed in full"
+
+
+def test_a_checkpoint_without_a_local_branch_is_rejected_for_a_grid(tmp_path: Path) -> None:
     save_file(to_published(PatchRefineNet(width=4, grid=0)), tmp_path / "p0.safetensors")
     with pytest.raises(UserError, match=r"missing: decode1_local\."):
         load_published(tmp_path / "p0.safetensors", grid=8)
 
 
-def test_another_network_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_network_is_rejected(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "linear.th")
     with pytest.raises(UserError, match=r"2 unexpected: bias, weight"):
         load_published(tmp_path / "linear.th")
@@ -87,7 +100,7 @@ class Bomb:
         return (setattr, (Bomb, "exploded", True))
 
 
-def test_pickled_code_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_pickled_code_is_rejected_and_not_run(tmp_path: Path) -> None:
     torch.save({"weights": Bomb()}, tmp_path / "bomb.th")
     with pytest.raises(UserError, match=r"cannot be read as a checkpoint"):
         load_published(tmp_path / "bomb.th")
@@ -95,18 +108,18 @@ def test_pickled_code_is_refused_and_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["broken.th", "broken.safetensors"])
-def test_a_broken_file_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_damaged_file_is_rejected(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match=rf"{name} cannot be read"):
         load_published(tmp_path / name)
 
 
-def test_a_file_that_holds_no_state_dict_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_state_dict_is_rejected(tmp_path: Path) -> None:
     torch.save([1, 2, 3], tmp_path / "list.th")
     with pytest.raises(UserError, match=r"holds a list"):
         load_published(tmp_path / "list.th")
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no checkpoint at .*nowhere\.th"):
         load_published(tmp_path / "nowhere.th")

@@ -28,15 +28,15 @@ ALL = ["images", "features", "tta"]
 
 
 @pytest.mark.parametrize("changes", [{}, {"detail_width": 0}, {"region_size": 0}, {"inputs": ["images", "features"]}])
-def test_untrained_it_is_the_base_model(changes: dict[str, object]) -> None:
+def test_an_untrained_network_equals_the_base_model(changes: dict[str, object]) -> None:
     net = RegionDetailNet(settings(feature_channels=6, **changes)).eval()
     maps = inputs_of(net)
     assert torch.equal(net(*maps).final, maps[0])
 
 
-def test_untrained_with_tta_it_is_the_tta_mean() -> None:
+def test_an_untrained_network_with_tta_equals_the_tta_mean() -> None:
     net = RegionDetailNet(settings(inputs=ALL, feature_channels=6)).eval()
-    assert net.arrays == ("logits", "tta", "features", "images"), "one order, whatever the settings say"
+    assert net.arrays == ("logits", "tta", "features", "images"), "the order does not depend on the settings"
     maps = inputs_of(net)
     assert torch.equal(net(*maps).final, maps[1][:, :1])
 
@@ -58,7 +58,7 @@ def test_both_branches_learn() -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-def test_a_region_is_given_a_shift_and_a_scale_and_nothing_else() -> None:
+def test_the_region_branch_applies_only_a_shift_and_a_scale() -> None:
     torch.manual_seed(0)
     net = RegionDetailNet(settings(detail_width=0)).eval()
     torch.nn.init.normal_(net.region[-1].weight)  # type: ignore[index, union-attr, arg-type]
@@ -72,7 +72,7 @@ def test_a_region_is_given_a_shift_and_a_scale_and_nothing_else() -> None:
     assert (back - shift).abs().max() < 0.5 * shift.abs().max(), "smooth between regions"
 
 
-def test_the_detail_is_added_to_what_regions_have_corrected() -> None:
+def test_the_detail_branch_is_added_to_the_logits_after_the_region_branch() -> None:
     torch.manual_seed(0)
     net = RegionDetailNet(settings()).eval()
     for parameter in net.parameters():
@@ -85,14 +85,14 @@ def test_the_detail_is_added_to_what_regions_have_corrected() -> None:
     assert torch.equal(*without(base))
 
 
-def test_settings_that_mean_the_same_are_written_the_same() -> None:
+def test_equivalent_settings_compare_equal_and_are_written_alike() -> None:
     one, other = (settings(inputs=inputs) for inputs in (["images", "tta", "images"], ["tta", "images"]))
     assert one == other
     assert one.model_dump(mode="json")["inputs"] == ["tta", "images"]
 
 
 @pytest.mark.parametrize(("region", "levels", "side"), [(24, 4, 48), (8, 2, 40), (0, 3, 24), (12, 1, 36)])
-def test_sides_that_are_multiples_fit_whatever_features_there_are(region: int, levels: int, side: int) -> None:
+def test_maps_whose_sides_are_multiples_work_with_features_of_any_size(region: int, levels: int, side: int) -> None:
     net = RegionDetailNet(settings(region_size=region, detail_levels=levels, inputs=["features"], feature_channels=6))
     assert side % net.settings.multiple == 0
     for height, width in ((side // 2, side), (3, 5), (side // 4, side // 4)):
