@@ -1,4 +1,4 @@
-"""Samples in batches of one size, ready to be stored; memory does not grow with the data set."""
+"""Samples in batches of one size, to be stored; memory does not grow with the data set."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
 
 Sample = tuple[Pixels, NDArray[np.uint8]]
+#: Missing samples in one error message.
+MAX_LISTED = 5
 
 
 def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_size: int) -> Iterator[Sample]:
-    """Images and masks in the order of the manifest, the last batch shorter.
+    """Images and masks in the order of the manifest; the last batch may be shorter.
 
-    While a batch is used the next one is decoded; never more than two are in memory.
+    The next batch is decoded while the caller uses one; at most two are in memory.
 
     Args:
-        reader: what `make_reader` gave.
-        manifest: what `inspect` gave, or rows of it.
+        reader: as returned by `make_reader`.
+        manifest: as returned by `inspect`, or rows of it.
         image_size: height and width S that every sample is stretched to.
-        batch_size: samples B a batch.
+        batch_size: samples B per batch.
 
     Yields:
         images uint8 (B, S, S, 3), or uint16 (B, S, S, bands), and masks uint8 (B, S, S) of 0, 1 and 255.
 
     Raises:
-        UserError: a sample of the manifest has gone, or can no longer be read.
+        UserError: a sample of the manifest is missing, or can no longer be read.
     """
     records = {record.sample_id: record for record in reader.records()}
-    gone = [sample_id for sample_id in manifest["sample_id"] if sample_id not in records]
-    if gone:
+    missing = [sample_id for sample_id in manifest["sample_id"] if sample_id not in records]
+    if missing:
         raise UserError(
-            f"{len(gone)} samples of the manifest are no longer there: {', '.join(gone[:5])}. Restore their files, or "
-            "run the ingestion again."
+            f"{len(missing)} samples of the manifest have no files any more: {', '.join(missing[:MAX_LISTED])}. "
+            "Restore the files, or run the ingestion again."
         )
     wanted = [records[sample_id] for sample_id in manifest["sample_id"]]
 
@@ -51,16 +53,16 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         starts = range(0, len(wanted), batch_size)
-        coming = [pool.submit(load, record) for record in wanted[:batch_size]]
+        upcoming = [pool.submit(load, record) for record in wanted[:batch_size]]
         for start in starts:
-            current = [future.result() for future in coming]
+            current = [future.result() for future in upcoming]
             following = wanted[start + batch_size : start + 2 * batch_size]
-            coming = [pool.submit(load, record) for record in following]
+            upcoming = [pool.submit(load, record) for record in following]
             yield np.stack([image for image, _ in current]), np.stack([mask for _, mask in current])
 
 
 def image_stretched(image: Pixels, size: int) -> Pixels:
-    """An image as a square of the same kind: bilinear, with antialiasing where it shrinks."""
+    """An image (H,W,bands) stretched to (size,size,bands): bilinear, with antialiasing where it shrinks."""
     if image.dtype == np.uint16:
         bands = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
         stretched = F.interpolate(bands, (size, size), mode="bilinear", antialias=True)[0]

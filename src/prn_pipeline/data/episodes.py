@@ -1,4 +1,4 @@
-"""Episodes of few-shot segmentation: a query, and a few labelled images of the same category to learn it from."""
+"""Episodes of few-shot segmentation: a query, and its support: a few labelled images of the same category."""
 
 from __future__ import annotations
 
@@ -14,57 +14,57 @@ from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 
-#: Column of the manifest: which thing a sample's mask shows.
+#: Column of the manifest: category of the object that a sample's mask shows.
 CATEGORY = "category"
-#: Column of the manifest of maps: ids of the images that a map was made with, separated by tabs.
+#: Column of the manifest of maps: ids of the support of a map, separated by tabs.
 SUPPORT = "support"
 
 
 def categories_of(manifest: pd.DataFrame, rows: np.ndarray) -> list[str]:
-    """Category of each row of a manifest; none where the data set has no categories."""
+    """Category of each of these rows of a manifest; empty if the data set has no categories."""
     return list(manifest[CATEGORY].to_numpy()[rows]) if CATEGORY in manifest else []
 
 
 def draw_episodes(ids: Sequence[str], categories: Sequence[str], shots: int, seed: int) -> np.ndarray:
-    """For each sample as the query others of its category, the same on every machine.
+    """Draw the support of every sample from the others of its category; the same draw on every machine.
 
     Args:
-        ids: of the samples.
-        categories: of the samples.
-        shots: how many others.
+        ids: of the n samples.
+        categories: of the n samples.
+        shots: size of a support.
         seed: of the draw.
 
     Returns:
-        Places of the others, int64 (n, shots).
+        Indices of the support of each sample, int64 (n, shots).
 
     Raises:
         UserError: a category has too few samples.
     """
     members: dict[str, list[int]] = defaultdict(list)
-    for place, category in enumerate(categories):
-        members[category].append(place)
-    check_categories({category: len(places) for category, places in members.items()}, shots)
+    for index, category in enumerate(categories):
+        members[category].append(index)
+    check_categories({category: len(indices) for category, indices in members.items()}, shots)
 
     drawn = []
     for query, category in enumerate(categories):
-        others = {_key(seed, ids[query], ids[place]): place for place in members[category] if place != query}
+        others = {_key(seed, ids[query], ids[index]): index for index in members[category] if index != query}
         drawn.append([others[key] for key in sorted(others)[:shots]])
     return np.array(drawn, np.int64).reshape(-1, shots)
 
 
 def _key(seed: int, query: str, other: str) -> bytes:
-    """An order of others that depends on nothing but names: no library version changes it."""
+    """Sort key that depends on seed and names only, so no library version changes the draw."""
     return hashlib.sha256(f"{seed}/{query}/{other}".encode()).digest()
 
 
 def check_categories(sizes: dict[str, int], shots: int) -> None:
-    """Raise UserError where a query would have fewer than `shots` others."""
+    """Raise UserError if a query would have fewer than `shots` others in its category."""
     small = sorted(category for category, size in sizes.items() if size <= shots)
     if small:
         raise UserError(
             f"episodes of {shots} shots need {shots + 1} images of each category; {len(small)} of {len(sizes)} have"
             f" fewer, such as {', '.join(f'{name} ({sizes[name]})' for name in small[:3])}: lower `shots` of the base"
-            " model, add images, or say with `split.group` what the categories are"
+            " model, add images, or correct `split.group`, which gives each image its category"
         )
 
 
@@ -72,7 +72,7 @@ def support_ids(samples: Samples) -> list[str]:
     """Ids of the support of each row, separated by tabs.
 
     Args:
-        samples: of `episode_samples`.
+        samples: as returned by `episode_samples`.
     """
     assert isinstance(samples, EpisodeSamples)
     return samples.support_ids
@@ -86,7 +86,7 @@ def episode_samples(samples: Samples, shots: int, seed: int) -> EpisodeSamples:
 
 @dataclass(frozen=True)
 class EpisodeSamples(Samples):
-    """Samples with two arrays more: `support_images` uint8 (n,K,S,S,3) and `support_masks` uint8 (n,K,S,S).
+    """Samples with two more arrays: `support_images` uint8 (n,K,S,S,3) and `support_masks` uint8 (n,K,S,S).
 
     Args:
         supports: rows of the support of each row, int64 (rows, K).

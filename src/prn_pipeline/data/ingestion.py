@@ -1,4 +1,4 @@
-"""Looks at every sample once, so that every bad file is found before anything is written."""
+"""Examines every sample once: all bad files are reported before anything is written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-REPORTED = 10
+#: Bad files in one error message.
+MAX_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -39,37 +40,38 @@ class _Facts:
 
 
 @dataclass(frozen=True)
-class _Division:
+class _Assignment:
     splits: dict[str, str]
     groups: dict[str, str]
     folds: dict[str, int]
 
 
 def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFrame:
-    """The manifest of a data set: one row a sample, in order of sample_id.
+    """The manifest of a data set: one row per sample, in order of sample_id.
 
     Columns: sample_id; image_path, mask_path, ignore_path (str, relative to the data root, "" for none); sha256 (of
     the decoded RGB pixels and their shape), mask_sha256 (of the mask of 0, 1, 255); native_height, native_width;
-    foreground (share of the pixels that count, 0..1, NaN when none does); split; group; fold (0 .. folds - 1, and -1
-    for test); video (bool, the same in all rows: images look like frames, and no group says which belong together).
+    foreground (share of the pixels that are not ignored, in [0, 1], NaN if there are none); split; group; fold (0 ..
+    folds - 1, and -1 for test); video (bool, the same in all rows: images look like frames of videos, and the settings
+    name no groups).
 
     Args:
         name: the data set's name, for messages.
         settings: the data set's block; `split` and `folds` are used here.
-        reader: what `make_reader` gave.
+        reader: as returned by `make_reader`.
 
     Raises:
-        UserError: bad files (up to ten at once), no foreground at all, or splits and folds that cannot be made.
+        UserError: bad files (up to `MAX_LISTED` are listed), no foreground at all, or impossible splits or folds.
     """
     records = reader.records()
     facts = _examine_all(name, records, reader)
     if not any(fact.foreground > 0 for fact in facts):
         raise UserError(
-            f"data set '{name}': not one foreground pixel in {len(facts)} masks. Check "
+            f"data set '{name}': no foreground pixel in {len(facts)} masks. Check "
             f"`datasets.{name}.mask.values` or `.threshold`, or `.classes`, against the values in the mask files."
         )
     try:
-        division = _divide(name, records, facts, settings)
+        assignment = _assign(name, records, facts, settings)
     except UserError as error:
         raise UserError(f"data set '{name}': {error}") from error
     grouped = settings.task == "few_shot" or settings.split.group is not None
@@ -85,9 +87,9 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
             "native_height": fact.native_height,
             "native_width": fact.native_width,
             "foreground": fact.foreground,
-            "split": division.splits[record.sample_id],
-            "group": division.groups[record.sample_id],
-            "fold": division.folds.get(record.sample_id, -1),
+            "split": assignment.splits[record.sample_id],
+            "group": assignment.groups[record.sample_id],
+            "fold": assignment.folds.get(record.sample_id, -1),
             "video": video,
         }
         for record, fact in zip(records, facts, strict=True)
@@ -95,15 +97,15 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     if settings.task == "few_shot":
         manifest[CATEGORY] = [record.group for record in records]
     for split in SPLITS:
-        part = manifest[manifest["split"] == split]
-        logger.info("data set '%s': %d %s samples", name, len(part), split)
-        if not (part["foreground"] > 0).any():
+        rows = manifest[manifest["split"] == split]
+        logger.info("data set '%s': %d %s samples", name, len(rows), split)
+        if not (rows["foreground"] > 0).any():
             logger.warning("data set '%s': no foreground pixel in the %s split", name, split)
     return manifest
 
 
 def data_identity(manifest: pd.DataFrame) -> str:
-    """One sha256 (hex) over ids, image and mask contents, and splits: equal where a benchmark saw the same data."""
+    """sha256 (hex) over ids, image and mask contents, and splits: equal if and only if two runs used the same data."""
     rows = manifest.sort_values("sample_id")[["sample_id", "sha256", "mask_sha256", "split"]]
     digest = hashlib.sha256()
     for row in rows.itertuples(index=False):
@@ -122,8 +124,8 @@ def _examine_all(name: str, records: list[Record], reader: Reader) -> list[_Fact
         outcomes = list(pool.map(attempt, records))
     problems = [outcome for outcome in outcomes if isinstance(outcome, UserError)]
     if problems:
-        listed = "".join(f"\n- {problem}" for problem in problems[:REPORTED])
-        more = f"\n... and {len(problems) - REPORTED} more" if len(problems) > REPORTED else ""
+        listed = "".join(f"\n- {problem}" for problem in problems[:MAX_LISTED])
+        more = f"\n... and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
         raise UserError(f"data set '{name}': {len(problems)} of {len(records)} samples cannot be used:{listed}{more}")
     return [outcome for outcome in outcomes if isinstance(outcome, _Facts)]
 
@@ -134,8 +136,8 @@ def _examine(record: Record, reader: Reader) -> _Facts:
     if mask.shape != (height, width):
         raise UserError(
             f"{record.mask_path}: the mask is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), its image "
-            f"{record.image_path} is {height} x {width}. Export both at one size; if they differ by a quarter turn, "
-            "the mask was drawn without the image's EXIF orientation."
+            f"{record.image_path} is {height} x {width}. Export both at the same size; if they differ by a quarter "
+            "turn, the mask was drawn without the image's EXIF orientation."
         )
     return _Facts(_content(image), _content(mask), height, width, foreground_share(mask), thumbnail(image))
 
@@ -146,12 +148,12 @@ def _content(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def _divide(name: str, records: list[Record], facts: list[_Facts], settings: DatasetSettings) -> _Division:
+def _assign(name: str, records: list[Record], facts: list[_Facts], settings: DatasetSettings) -> _Assignment:
     content = {record.sample_id: fact.sha256 for record, fact in zip(records, facts, strict=True)}
     given = {record.sample_id: record.split for record in records}
     groups = {record.sample_id: record.group for record in records}
-    # In few-shot data one image may show things of several categories, each with a mask of its own: what is new in
-    # test is the category.
+    # A few-shot image may show objects of several categories, each with its own mask. Test holds new categories, and
+    # may share images with train.
     if settings.task != "few_shot":
         if settings.split.method not in ("ratio", "folds"):
             refuse_identical_across(given, content)
@@ -159,7 +161,7 @@ def _divide(name: str, records: list[Record], facts: list[_Facts], settings: Dat
         groups = join_identical(groups, content)
     splits = assign_splits(groups, given, settings.split)
     learned_from = {sample_id: group for sample_id, group in groups.items() if splits[sample_id] != "test"}
-    return _Division(splits, groups, assign_folds(learned_from, settings.folds, settings.split.seed))
+    return _Assignment(splits, groups, assign_folds(learned_from, settings.folds, settings.split.seed))
 
 
 def _text(path: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""Pixel values of any image on one scale."""
+"""Pixel values of 8-bit and 16-bit images on one scale."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 
 from prn_pipeline.data.sample_format import Pixels
 
-#: So many steps of a 16-bit image are one of an 8-bit image: 65535 / 255.
+#: Steps of a 16-bit image in one step of an 8-bit image: 65535 / 255.
 STEPS = 257
 
 
 def pixel_values(images: Tensor) -> Tensor:
-    """float32 from 0 to 255: of uint8 and float images as they are, of int32 images (which hold 16 bits) divided."""
+    """Pixel values as float32 in [0, 255]: int32 images, which hold 16 bits, are divided; others keep their values."""
     return images.float() / STEPS if images.dtype == torch.int32 else images.float()
 
 
 def as_colours(image: Pixels) -> NDArray[np.uint8]:
-    """An image as uint8 (H,W,3) for people: its first three bands, or its only one in grey."""
+    """An image as uint8 (H,W,3) for display: its first three bands, or a single band as grey."""
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)
     first = np.resize(np.arange(min(3, image.shape[2])), 3)

@@ -1,4 +1,4 @@
-"""Maps at other sizes."""
+"""Resizing of maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prn_pipeline.data.store.logits import stored_logits
 
 
 def at_size(logits: Tensor, size: int) -> NDArray[np.float16]:
-    """Maps (C,h,w) as squares, averaged down or drawn up without steps."""
+    """Logits (C,h,w) at (C,size,size), float16: bilinear, with antialiasing where they shrink."""
     clamped = torch.from_numpy(stored_logits(logits)).float()[None]
     if clamped.shape[-2:] != (size, size):
         clamped = F.interpolate(clamped, (size, size), mode="bilinear", antialias=True)
@@ -20,6 +20,6 @@ def at_size(logits: Tensor, size: int) -> NDArray[np.float16]:
 
 
 def stretch(logits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Logits (H,W) to another shape (h,w), bilinear, float32."""
+    """Logits (H,W) stretched to another shape (h,w): bilinear, float32."""
     stretched = F.interpolate(torch.from_numpy(logits)[None, None], shape, mode="bilinear", align_corners=False)
     return stretched[0, 0].numpy()

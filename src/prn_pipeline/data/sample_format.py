@@ -1,4 +1,4 @@
-"""What samples hold: pixel values of images, and labels of masks."""
+"""Format of samples: pixel values of images, and labels of masks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from numpy.typing import NDArray
 #: An image: uint8 (H, W, 3), or uint16 (H, W, bands) of 0 .. 65535.
 Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
 
-#: Mask value of pixels that are left out of every loss and every score. Other values are 0 (background) and 1
+#: Mask value of ignored pixels, which no loss and no score includes. Other values are 0 (background) and 1
 #: (foreground), or class ids.
 IGNORE: Final = 255

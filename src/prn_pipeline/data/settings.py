@@ -1,4 +1,4 @@
-"""What a user writes to describe a data set: one block below `datasets:`, every default in this file."""
+"""Settings of a data set: one block below `datasets:`. All defaults are in this file."""
 
 from typing import Annotated, Literal, Self
 
@@ -29,12 +29,12 @@ class RegexPairing(StrictSettings):
 class MaskSettings(StrictSettings):
     """Which values of a mask file are foreground.
 
-    Without `threshold` and `values` a mask may hold 0, which is background, and one other value, which is foreground.
+    Without `threshold` and `values`, a mask may hold 0 for background and one other value for foreground.
     """
 
     threshold: float | None = Field(default=None, description="Foreground where the value is above this number.")
     values: tuple[int, ...] | None = Field(default=None, description="Class ids that are foreground.", min_length=1)
-    ignore_values: tuple[int, ...] = Field(default=(), description="Class ids that count nowhere (255 in our masks).")
+    ignore_values: tuple[int, ...] = Field(default=(), description="Class ids of ignored pixels (255 in our masks).")
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -47,11 +47,15 @@ class MaskSettings(StrictSettings):
 
 
 class BandSettings(StrictSettings):
-    """Images that are not RGB of 8 bits."""
+    """Images that are not 8-bit RGB."""
 
-    count: int = Field(ge=1, le=512, description="Bands of an image.")
-    low: float | None = Field(default=None, description="Value that becomes 0; null: 0 of the file's integers.")
-    high: float | None = Field(default=None, description="Value that becomes 255; null: the most that they can be.")
+    count: int = Field(ge=1, le=512, description="Number of bands of an image.")
+    low: float | None = Field(
+        default=None, description="Value that becomes 0; null: 0 of the integer type of the file."
+    )
+    high: float | None = Field(
+        default=None, description="Value that becomes 255; null: the largest value of that type."
+    )
 
     @model_validator(mode="after")
     def _a_range(self) -> Self:
@@ -63,23 +67,27 @@ class BandSettings(StrictSettings):
 
 
 class SyntheticSettings(StrictSettings):
-    """The embedded data set: aerial scenes with roads, drawn and not downloaded."""
+    """The embedded data set: drawn aerial scenes with roads."""
 
     count: int = Field(default=240, ge=3, description="Number of scenes.")
     size: int = Field(default=128, ge=32, description="Height and width of a scene in pixels.")
     seed: int = Field(default=0, ge=0, description="Seed of the drawing; the same seed draws the same scenes.")
 
 
+#: Names of the readers in `readers.factory.READERS`.
+ReaderName = Literal["folder", "synthetic"]
+
+
 class DatasetSettings(StrictSettings):
     """One data set."""
 
-    reader: Literal["folder", "synthetic"] = Field(
+    reader: ReaderName = Field(
         default="folder", description="`folder`: image files on disk; `synthetic`: drawn scenes."
     )
     task: Literal["binary", "saliency", "multiclass", "few_shot"] = Field(
         default="binary",
-        description="`binary`: foreground or not; `saliency`: the same, and what its literature measures of maps;"
-        " `multiclass`: each pixel one of `classes`; `few_shot`: things shown by example, named by `split.group`.",
+        description="`binary`: foreground or not; `saliency`: the same, with the saliency measures of maps;"
+        " `multiclass`: each pixel is one of `classes`; `few_shot`: objects given by examples, named by `split.group`.",
     )
     classes: tuple[str, ...] = Field(
         default=(),
@@ -101,18 +109,18 @@ class DatasetSettings(StrictSettings):
     mask: MaskSettings = Field(default=MaskSettings(), description="Which values of a mask are foreground.")
     ignore_region: RelativePath | None = Field(
         default=None,
-        description="Sub-folder (or glob) of region masks, paired like masks; where a region is 0 nothing counts.",
+        description="Sub-folder (or glob) of region masks, paired like masks; pixels whose region is 0 are ignored.",
     )
     bands: BandSettings | None = Field(
-        default=None, description="For images of other than three bands or more than 8 bits; null: RGB of 8 bits."
+        default=None, description="For images with other than three bands or more than 8 bits; null: 8-bit RGB."
     )
     image_size: int = Field(default=256, ge=16, description="Samples are stretched to this height and width.")
-    split: SplitSettings = Field(default=RatioSplit(), description="How train, val and test come about.")
+    split: SplitSettings = Field(default=RatioSplit(), description="How samples are assigned to train, val and test.")
     folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
     training_share: float = Field(
         default=1.0,
         gt=0,
-        description="Share of the usual epochs that base models and refiners need on these data.",
+        description="Factor on the number of epochs of base models and refiners on these data.",
     )
     synthetic: SyntheticSettings | None = Field(
         default=None, description="Only for reader `synthetic`; null: its defaults."
@@ -120,12 +128,12 @@ class DatasetSettings(StrictSettings):
 
     @property
     def channels(self) -> int:
-        """Of an image."""
+        """Number of bands of an image."""
         return self.bands.count if self.bands else 3
 
     @property
     def maps_per_image(self) -> int:
-        """One of foreground; with several classes one a class, of that class against all others."""
+        """1 for foreground alone; with several classes, one map per class: that class against all others."""
         return len(self.classes) or 1
 
     @model_validator(mode="after")
@@ -137,9 +145,11 @@ class DatasetSettings(StrictSettings):
         if self.classes and (len(set(self.classes)) < len(self.classes) or len(self.classes) < 2):
             raise ValueError(f"classes {list(self.classes)}: at least two different names are expected")
         if self.task == "few_shot" and self.split.group is None:
-            raise ValueError("`task: few_shot` needs `split.group`, which says of each image what its mask shows")
+            raise ValueError(
+                "`task: few_shot` needs `split.group`, which gives each image the category that its mask shows"
+            )
         if self.classes and (self.mask.threshold is not None or self.mask.values is not None):
-            raise ValueError("with `classes` masks hold class ids: of `mask` only `ignore_values` applies")
+            raise ValueError("with `classes`, masks hold class ids: remove `mask.threshold` and `mask.values`")
         return self
 
     @model_validator(mode="after")

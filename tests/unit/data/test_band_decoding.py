@@ -73,8 +73,8 @@ def test_augmentation_moves_all_bands_with_the_mask_and_changes_light_within_lim
     ("values", "message"),
     [
         (np.zeros((4, 4, 3), np.uint16), r"shape \(4, 4, 3\), expected \(height, width, 5\)"),
-        (np.full((4, 4, 5), np.nan), "whose range says nothing"),
-        (np.zeros((4, 4, 5), np.int32), "whose range says nothing"),
+        (np.full((4, 4, 5), np.nan), "which has no natural range"),
+        (np.zeros((4, 4, 5), np.int32), "which has no natural range"),
     ],
 )
 def test_what_does_not_fit_is_said(tmp_path: Path, values: np.ndarray, message: str) -> None:

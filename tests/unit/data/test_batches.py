@@ -66,7 +66,7 @@ def test_a_sample_that_has_gone_is_named(write_dataset: Writer) -> None:
     manifest = inspect("roads", SETTINGS, reader)
     for kind in ("images", "masks"):
         (root / "roads" / kind / "s3.png").unlink()
-    with pytest.raises(UserError, match=r"no longer there: s3\."):
+    with pytest.raises(UserError, match=r"no files any more: s3\."):
         next(read_batches(reader, manifest, image_size=16, batch_size=4))
 
 

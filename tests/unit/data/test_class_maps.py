@@ -66,7 +66,7 @@ def test_class_ids_are_kept_and_strange_ones_named() -> None:
         ({"classes": ("a", "b")}, "go together"),
         ({"task": "multiclass", "classes": ("a", "a")}, "two different names"),
         ({"task": "multiclass", "classes": ("a",)}, "two different names"),
-        ({"task": "multiclass", "classes": ("a", "b"), "mask": {"threshold": 3}}, "only `ignore_values` applies"),
+        ({"task": "multiclass", "classes": ("a", "b"), "mask": {"threshold": 3}}, "remove `mask.threshold`"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(changes: dict[str, object], message: str) -> None:

@@ -19,7 +19,7 @@ def test_an_empty_block_is_a_complete_description() -> None:
         ({"split": {"method": "random"}}, "random"),
         ({"split": {"method": "ratio", "val": 0.5, "test": 0.5}}, "nothing for train"),
         ({"split": {"method": "ratio", "group": {}}}, "pattern"),
-        ({"split": {"method": "ratio", "group": {"pattern": "(a)", "file": "b.csv"}}}, "only one"),
+        ({"split": {"method": "ratio", "group": {"pattern": "(a)", "file": "b.csv"}}}, "not both"),
         ({"mask": {"threshold": 1, "values": [2]}}, "not both"),
         ({"mask": {"values": [2, 3], "ignore_values": [3]}}, "[3]"),
         ({"pairing": {"by": "regex", "image": "(a)"}}, "mask"),

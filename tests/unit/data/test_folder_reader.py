@@ -69,7 +69,7 @@ def test_a_name_that_is_no_text_is_refused_where_it_can_still_be_named(write_dat
     Path(os.fsdecode(strange + b".txt")).touch()
     assert ids(root) == ["a"], "it is no picture: its name is nobody's concern"
     Path(os.fsdecode(strange + b".png")).touch()
-    assert "caf\\xe9.png': a name that is not UTF-8" in refusal(root)
+    assert "caf\\xe9.png': a file name that is not UTF-8" in refusal(root)
 
 
 def test_a_missing_data_root_names_the_variable_to_set(tmp_path: Path) -> None:
@@ -167,7 +167,8 @@ def test_files_that_no_expression_matches_are_left_out_with_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"), [("abc", "has no group"), ("(", "no regular expression"), ("(x+)_sat", "matches none of 2")]
+    ("expression", "said"),
+    [("abc", "has no group"), ("(", "is not a regular expression"), ("(x+)_sat", "matches none of 2")],
 )
 def test_an_expression_that_is_no_use_is_refused(write_dataset: Writer, expression: str, said: str) -> None:
     root = write_dataset(["1", "2"])

@@ -95,7 +95,7 @@ def test_different_kinds_of_problems_are_reported_together(write_dataset: Writer
 
 def test_a_set_without_any_foreground_is_refused(write_dataset: Writer) -> None:
     message = refusal(write_dataset(TWELVE), mask={"values": [1]})
-    assert "not one foreground pixel" in message
+    assert "no foreground pixel in 12 masks" in message
     assert "datasets.roads.mask.values" in message
 
 

@@ -33,7 +33,7 @@ def test_more_than_two_values_need_a_rule_and_the_error_lists_them() -> None:
 
 
 def test_two_values_without_zero_need_a_rule_since_a_mask_of_one_of_them_would_say_nothing() -> None:
-    with pytest.raises(UserError, match=r"values 1 and 2, none of them 0.*`mask: \{values: \[2\]\}`"):
+    with pytest.raises(UserError, match=r"values 1 and 2, but without 0.*`mask: \{values: \[2\]\}`"):
         binarize_mask(np.array([[1, 2]], np.uint8), AUTOMATIC)
     with pytest.raises(UserError, match=r"`mask: \{values: \[2\], ignore_values: \[3\]\}`"):
         binarize_mask(np.array([[1, 2, 3]], np.uint8), MaskSettings(ignore_values=(3,)))

@@ -57,7 +57,7 @@ def test_samples_in_no_list_are_left_out_with_a_warning(root: Path, caplog: pyte
     [
         ("a1\nzebra\n", r"train\.txt: 1 of 2 entries have no image: zebra.*such as a1"),
         ("\n", r"train\.txt: the train list is empty"),
-        ("a1\nb1\n", r"test\.txt: sample b1 stands in the train list and in the test list"),
+        ("a1\nb1\n", r"test\.txt: sample b1 is in the train list and in the test list"),
     ],
 )
 def test_bad_lists_are_refused(root: Path, train: str, said: str) -> None:
@@ -89,10 +89,10 @@ def test_a_column_gives_the_split_in_the_words_of_the_data_set(root: Path) -> No
     ("table", "said"),
     [
         ("id,split\na1,train\n", "no column 'sample_id'; it has 'id', 'split'"),
-        ("sample_id,split\na1,learn\n", "says learn; expected train, val, test"),
-        ("sample_id,split\na1,train\na1,test\n", "a1 stands there twice, as 'train' and as 'test'"),
+        ("sample_id,split\na1,learn\n", "holds learn; expected train, val, test"),
+        ("sample_id,split\na1,train\na1,test\n", "a1 is listed twice, as 'train' and as 'test'"),
         ("sample_id,split\nq,train\n", "have no image: q"),
-        ("", "no readable CSV table"),
+        ("", "not a readable CSV table"),
     ],
 )
 def test_bad_tables_are_refused(root: Path, table: str, said: str) -> None:

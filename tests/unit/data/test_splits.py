@@ -62,7 +62,7 @@ def test_each_group_is_test_in_one_fold_of_a_cross_validation(sizes: list[int]) 
         assert all(len({parts[s] for s, g in groups.items() if g == group}) == 1 for group in groups.values())
         tested.update(sample_id for sample_id, part in parts.items() if part == "test")
     assert tested == dict.fromkeys(groups, 1)
-    with pytest.raises(ValueError, match="none of 4 folds"):
+    with pytest.raises(ValueError, match="not one of 4 folds"):
         FoldsSplit(method="folds", folds=4, test_fold=4)
 
 

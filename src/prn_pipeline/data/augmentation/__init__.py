@@ -1,1 +1,1 @@
-"""Random changes of training samples."""
+"""Augmentation: random changes of training samples."""

@@ -1,4 +1,4 @@
-"""What may be changed at random in training samples."""
+"""Settings of augmentation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AugmentationSettings(BaseModel):
-    """What may be changed at random, and how much. All off by default."""
+    """Random changes of training samples, and their ranges. All are off by default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -15,7 +15,7 @@ class AugmentationSettings(BaseModel):
     brightness: float = Field(0.0, ge=0, lt=1, description="image values times 1 +- this")
     contrast: float = Field(0.0, ge=0, lt=1, description="image contrast times 1 +- this")
     saturation: float = Field(0.0, ge=0, lt=1, description="image saturation times 1 +- this")
-    hue: float = Field(0.0, ge=0, le=0.5, description="image hue turned by up to this part of the circle")
+    hue: float = Field(0.0, ge=0, le=0.5, description="image hue rotated by up to this fraction of the circle")
     scale: float = Field(0.0, ge=0, lt=1, description="zoom by 1 +- this, about the centre")
     rotation: float = Field(0.0, ge=0, le=180, description="rotate by up to this many degrees, about the centre")
     blur: float = Field(0.0, ge=0, le=1, description="probability of a slight Gaussian blur of the image")

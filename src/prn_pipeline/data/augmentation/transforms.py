@@ -1,4 +1,4 @@
-"""Random changes of training samples: masks and pseudo-labels follow the image."""
+"""Random changes of training samples: masks and pseudo-labels move with the image."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torchvision.transforms import v2
 from prn_pipeline.data.augmentation.settings import AugmentationSettings
 from prn_pipeline.data.sample_format import IGNORE
 
-#: Of an image of 16 bits.
-MOST = 65535
+#: Largest value of a 16-bit image.
+LARGEST = 65535
 
 
 class Augmentation:
@@ -21,10 +21,10 @@ class Augmentation:
 
     A sample is a dict of tensors of one height and width: images (3,H,W) uint8 or (C,H,W) int32 of 16 bits, stacks of
     maps (C,H,W) float, labels (H,W) uint8. Stacks may be coarser, by a factor that divides H and W; such samples can be
-    cropped, flipped and turned, but not rotated or zoomed. Everything moves alike; rotation and zoom interpolate images
-    and maps but never labels; colours and blur change images only, of which those of 16 bits know brightness and
-    contrast alone. Values without a place, such as a fold number (), stay as they are.
-    Draws from torch's global generator, so a seeded run repeats itself.
+    cropped, flipped and turned, but not rotated or zoomed. All tensors of a sample move together; rotation and zoom
+    interpolate images and maps, never labels. Colours and blur change images only; 16-bit images change in brightness
+    and contrast alone. Values without height and width, such as a fold number (), do not change.
+    The random numbers are from torch's global generator, so a seeded run is reproducible.
     """
 
     def __init__(self, settings: AugmentationSettings) -> None:
@@ -53,7 +53,7 @@ class Augmentation:
         self._look = v2.Compose(looks) if looks else None
 
     def __call__(self, sample: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The changed sample, same keys, same dtypes."""
+        """The changed sample, with the same keys and dtypes."""
         if self._crop:
             sample = _cropped(sample, self._crop)
         if self._move is not None:
@@ -70,27 +70,27 @@ class Augmentation:
         return sample
 
     def _bands(self, image: Tensor) -> Tensor:
-        """Brightness and contrast of all bands (C,H,W) alike; colours and blur are for RGB."""
+        """Change brightness and contrast of all bands (C,H,W) alike; colours and blur are for RGB."""
         brightness, contrast = (1 + amount * (2 * torch.rand(()) - 1) for amount in self._light)
         values = image.float() * brightness
         mean = values.mean((-2, -1), keepdim=True)
-        return (mean + contrast * (values - mean)).round().clamp(0, MOST).to(image.dtype)
+        return (mean + contrast * (values - mean)).round().clamp(0, LARGEST).to(image.dtype)
 
 
 def _cropped(sample: dict[str, Tensor], side: int) -> dict[str, Tensor]:
-    """A random square of `side` pixels; all of it where the sample is no larger. Coarser maps give the same place."""
+    """A random square of `side` pixels, or the whole sample if it is no larger; coarser maps are cropped to match."""
     placed = [value.shape[-2:] for value in sample.values() if value.ndim >= 2]
     height, width = max(placed)
-    step = height // min(placed)[0]  # pixels a pixel of the coarsest map
+    step = height // min(placed)[0]  # pixels per pixel of the coarsest map
     side = min(side // step * step, height, width)
     top, left = (step * int(torch.randint((room - side) // step + 1, ())) for room in (height, width))
 
-    def part(value: Tensor) -> Tensor:
+    def crop(value: Tensor) -> Tensor:
         factor = height // value.shape[-2]
         rows, columns = (slice(start // factor, (start + side) // factor) for start in (top, left))
         return value[..., rows, columns]
 
-    return {name: part(value) if value.ndim >= 2 else value for name, value in sample.items()}
+    return {name: crop(value) if value.ndim >= 2 else value for name, value in sample.items()}
 
 
 def _is_image(value: Tensor) -> bool:
@@ -98,7 +98,7 @@ def _is_image(value: Tensor) -> bool:
 
 
 def _wrapped(value: Tensor) -> tv_tensors.TVTensor:
-    """As the library's image, which it interpolates, or as its mask, which it does not."""
+    """Wrap as torchvision's image, which it interpolates, or as its mask, which it does not."""
     return tv_tensors.Image(value) if value.ndim == 3 else tv_tensors.Mask(value)
 
 

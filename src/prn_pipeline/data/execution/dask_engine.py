@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from typing import Any
+from uuid import uuid4
 
 import cloudpickle
 from distributed import Client, Future, KilledWorker, get_worker, wait
@@ -54,20 +55,26 @@ class DaskEngine:
         """
         # A task and not scattered data: when the worker that holds it dies, the scheduler computes it again.
         shared = self._client.submit(cloudpickle.loads, cloudpickle.dumps(work), pure=False)
+        # Dask estimates durations per prefix of keys, and moves no task that it takes for short to an idle worker.
+        prefix = f"rows{uuid4().hex}"
+        numbers = itertools.count()
         submitted: list[tuple[RowRange, Future]] = []
         waiting = iter(row_ranges)
         try:
             while True:
                 room = RANGES_PER_WORKER * max(1, len(self._client.nthreads())) - len(submitted)
                 for row_range in itertools.islice(waiting, max(0, room)):
-                    submitted.append((row_range, self._client.submit(_compute, shared, row_range, pure=False)))
+                    key = f"{prefix}-{next(numbers)}"
+                    submitted.append((row_range, self._client.submit(_compute, shared, row_range, key=key)))
                 if not submitted:
                     return
                 self._wait_for(submitted[0][1])
                 row_range, future = submitted.pop(0)
                 yield _result(future, row_range)
         finally:
-            self._cancel(shared, [future for _, future in submitted])
+            # With `shared` the scheduler cancels all tasks that depend on it, also those whose results were used.
+            self._client.cancel([shared, *(future for _, future in submitted)])
+            self._wait_until_forgotten(prefix)
 
     def _wait_for(self, future: Future) -> None:
         """Wait until a future is done; give up when there have been no workers for `worker_timeout`."""
@@ -86,20 +93,18 @@ class DaskEngine:
                         f" {self._settings.worker_timeout:.0f} s: start some (`dask worker ADDRESS`) and run again"
                     ) from None
 
-    def _cancel(self, shared: Future, futures: list[Future]) -> None:
-        """Cancel all tasks, and wait until workers have ended those that were running.
+    def _wait_until_forgotten(self, prefix: str) -> None:
+        """Wait until no worker is running a cancelled or repeated task any more.
 
-        Dask forgets a cancelled task at once, but its thread goes on: it would write into a store that the caller
-        already removes or replaces. A task that is pinned to the worker and submitted after the cancellation can see
-        when the worker has forgotten them too.
+        The scheduler forgets a cancelled task at once, but its thread goes on: it would write into a store that the
+        caller already removes or replaces. So does a task that ends and is repeated because its worker dies before the
+        result is fetched. A task that is pinned to a worker and submitted now sees when the worker has forgotten both.
         """
-        unfinished = [future.key for future in futures if not future.done()]
-        self._client.cancel([shared, *futures])
-        if not unfinished or self._client.status != "running":
+        if self._client.status != "running":
             return
         try:
             checks = {
-                address: self._client.submit(_until_forgotten, unfinished, workers=[address], priority=1, pure=False)
+                address: self._client.submit(_until_forgotten, prefix, workers=[address], priority=1, pure=False)
                 for address in self._client.nthreads()
             }
             while checks:
@@ -120,9 +125,9 @@ def _compute(work: Callable[[RowRange], Result], row_range: RowRange) -> Result 
         return error  # a value: Dask would log the traceback of an exception on the terminal of the worker
 
 
-def _until_forgotten(keys: list[str]) -> None:
+def _until_forgotten(prefix: str) -> None:
     tasks = get_worker().state.tasks
-    while any(key in tasks for key in keys):
+    while any(str(key).startswith(prefix) for key in list(tasks)):
         time.sleep(CHECK_CANCELLED)
 
 

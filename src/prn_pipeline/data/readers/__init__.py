@@ -1,1 +1,1 @@
-"""Files of a data set to arrays."""
+"""Readers: files of a data set -> arrays."""

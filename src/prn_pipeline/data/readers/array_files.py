@@ -1,4 +1,4 @@
-"""Files that hold one array, whatever program wrote them: numpy, Zarr, TIFF of any kind, pictures."""
+"""Files that hold an array: numpy, Zarr, TIFF of any kind, pictures."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from prn_pipeline.errors import UserError
 
 ARRAYS = frozenset({".npy", ".npz", ".zarr"})
 TIFF = frozenset({".tif", ".tiff"})
+#: Names of arrays in one error message.
+MAX_LISTED = 5
 
 
 def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
-    """The array that is stored, as it is stored.
+    """The stored array, unchanged.
 
     Args:
         path: .npy, .npz, .zarr, .tif, or a picture whose pixels are values: no palette.
-        member: which array of an .npz file or .zarr group; None where there is one only.
+        member: name of the array in an .npz file or .zarr group; None if it holds only one.
 
     Raises:
-        UserError: the file is missing or cannot be read, or holds several arrays of which none is named.
+        UserError: the file is missing or unreadable, or holds several arrays and `member` is None.
     """
     try:
         return _read(path, member)
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # four libraries' ways to say no
+    except Exception as error:  # four libraries, without a common error type
         raise UserError(
             f"{path if member is None else f'{path}[{member}]'}: cannot be read ({error}). It may be damaged: write it"
             " again, or remove the sample."
@@ -54,7 +56,9 @@ def _read(path: Path, member: str | None) -> NDArray[np.generic]:
     with Image.open(path) as picture:
         picture.load()
         if picture.mode in ("P", "PA", "CMYK"):
-            raise UserError(f"{path}: a picture in mode {picture.mode}, whose pixels are no values. Save it as grey.")
+            raise UserError(
+                f"{path}: a picture in mode {picture.mode}, whose pixels are not plain values. Save it as greyscale."
+            )
         values = np.asarray(picture)
     return values.astype(np.uint16) if picture.mode == "I" and 0 <= values.min() <= values.max() < 2**16 else values
 
@@ -62,7 +66,7 @@ def _read(path: Path, member: str | None) -> NDArray[np.generic]:
 def _only(names: list[str], path: Path) -> str:
     if len(names) != 1:
         raise UserError(
-            f"{path}: {len(names)} arrays ({', '.join(names[:5])}), expected one. Write a file a sample; or name the"
-            " container itself as `folder` if each of its arrays is a sample's map."
+            f"{path}: {len(names)} arrays ({', '.join(names[:MAX_LISTED])}), expected one. Write one file"
+            " per sample; or set `folder` to the container itself if each of its arrays is the map of a sample."
         )
     return names[0]

@@ -1,4 +1,4 @@
-"""Images that are not RGB of 8 bits: any number of bands, 8 to 32 bits, integers or floats."""
+"""Images that are not 8-bit RGB: any number of bands, 8 to 32 bits, integers or floats."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 
 EXTENSIONS = frozenset({".npy", ".npz"}) | PICTURES
-MOST = 65535
+#: Largest value of a 16-bit image.
+LARGEST = 65535
 
 
 def decode_bands(path: Path, bands: BandSettings) -> NDArray[np.uint16]:
-    """An image, its values from `bands.low` to `bands.high` stretched to 0 .. 65535; what lies outside is clipped.
+    """An image whose values from `bands.low` to `bands.high` are scaled to 0 .. 65535 and clipped.
 
     Args:
         path: .tif of any kind, .npy, .npz with one array, or a picture.
-        bands: how many, and which values.
+        bands: their number, and the range of their values.
 
     Returns:
         uint16 (H, W, bands.count).
 
     Raises:
-        UserError: the file cannot be read, has other bands, or holds NaN.
+        UserError: the file cannot be read, has another number of bands, or holds NaN.
     """
     return scale_bands(read_array(path), bands, str(path))
 
 
 def scale_bands(stored: NDArray[np.generic], bands: BandSettings, name: str) -> NDArray[np.uint16]:
-    """`decode_bands` of an array that has been read; `name` is for messages."""
+    """Scale an array as `decode_bands` does; `name` is for messages."""
     image = _bands_last(stored, bands.count, name)
     low, high = _range(image.dtype, bands, name)
     if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise UserError(f"{name}: NaN or infinite values. Fill them, and mark their pixels in an ignore region.")
+        raise UserError(f"{name}: NaN or infinite values. Replace them, and mark their pixels in an ignore region.")
     scaled = (image.astype(np.float64) - low) / (high - low)
-    return np.rint(np.clip(scaled, 0, 1) * MOST).astype(np.uint16)
+    return np.rint(np.clip(scaled, 0, 1) * LARGEST).astype(np.uint16)
 
 
 def _bands_last(stored: NDArray[np.generic], count: int, name: str) -> NDArray[np.generic]:
-    """(H, W, bands) from that, from (bands, H, W), and from (H, W) where there is one band."""
+    """(H, W, bands) from (H, W, bands), from (bands, H, W), and from (H, W) if there is one band."""
     if stored.ndim == 2 and count == 1:
         return stored[..., None]
     if stored.ndim == 3 and stored.shape[2] == count:
@@ -61,4 +62,6 @@ def _range(dtype: np.dtype[np.generic], bands: BandSettings, name: str) -> tuple
         return bands.low, bands.high
     if dtype.kind == "u" and dtype.itemsize <= 2:
         return 0.0, float(np.iinfo(dtype.name).max)
-    raise UserError(f"{name}: values of type {dtype}, whose range says nothing. Set `bands: {{low: ..., high: ...}}`.")
+    raise UserError(
+        f"{name}: values of type {dtype}, which has no natural range. Set `bands: {{low: ..., high: ...}}`."
+    )

@@ -1,4 +1,4 @@
-"""Picture files of any common kind -> arrays. A file that is damaged is an error, never a picture with grey bars."""
+"""Picture files of all common formats -> arrays. A damaged file is an error, never a picture with grey bars."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _LFS_POINTER = b"version https://git-lfs"
 def decode_image(path: Path) -> NDArray[np.uint8]:
     """An image as RGB.
 
-    Its EXIF orientation is applied. Grey, palette, 1-bit, CMYK and other modes become RGB; alpha is dropped and the
-    colour below it stays as it is stored. 16-bit grey is scaled by 1/257 when a value exceeds 255. Of a file with
-    several frames the first counts.
+    Its EXIF orientation is applied. Grey, palette, 1-bit, CMYK and other modes become RGB; alpha is dropped and
+    transparent pixels keep their stored colour. 16-bit grey is scaled by 1/257 if a value exceeds 255. Only the first
+    frame of a file is read.
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
-        UserError: the file is missing, unreadable, truncated, or holds values that 16 bits do not.
+        UserError: the file is missing, unreadable, truncated, or holds values outside 16 bits.
     """
     picture = _open(path)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
@@ -41,8 +41,8 @@ def decode_image(path: Path) -> NDArray[np.uint8]:
 def decode_mask(path: Path) -> NDArray[np.integer]:
     """A mask as the class ids or grey levels that it stores.
 
-    Palette files give the palette INDEX (the class id in PASCAL VOC and its kin), except where the whole palette is
-    grey: such a file is a greyscale picture and gives its grey levels, whatever their order in the palette. 1-bit
+    Palette files give the palette index (the class id in PASCAL VOC and similar data sets), unless the whole palette
+    is grey: such a file is a greyscale picture and gives its grey levels, in any order of the palette. 1-bit
     files give 0 and 255, 16-bit files their values unscaled. Alpha is dropped. The mask's own EXIF orientation, if it
     has one, is applied.
 
@@ -62,18 +62,21 @@ def decode_mask(path: Path) -> NDArray[np.integer]:
     values = np.asarray(picture)
     if values.ndim == 3:
         if picture.mode not in ("RGB", "RGBA", "RGBX"):
-            raise UserError(f"{path}: a mask in colour mode {picture.mode}. Save it as a greyscale or palette PNG.")
+            raise UserError(
+                f"{path}: a mask in colour mode {picture.mode}, expected one value per pixel. Save it as a greyscale"
+                " or palette PNG."
+            )
         red, green, blue = values[:, :, 0], values[:, :, 1], values[:, :, 2]
         if not (np.array_equal(red, green) and np.array_equal(red, blue)):
             raise UserError(
-                f"{path}: a mask whose colour channels differ, {_colours(values)}. A mask holds one value a pixel: "
+                f"{path}: a mask whose colour channels differ, {_colours(values)}. A mask holds one value per pixel: "
                 "convert the colours to class ids and save them as a greyscale or palette PNG."
             )
         return red
     if values.dtype == np.uint8:
         return values
-    if not np.array_equal(values, np.trunc(values)):  # NaN lands here as well
-        raise UserError(f"{path}: a mask with fractional values. Save whole class ids as an 8-bit PNG.")
+    if not np.array_equal(values, np.trunc(values)):  # NaN too
+        raise UserError(f"{path}: a mask with fractional values, expected class ids. Save integers as an 8-bit PNG.")
     return values.astype(np.int64)
 
 
@@ -86,7 +89,7 @@ def _open(path: Path) -> Image.Image:
             return ImageOps.exif_transpose(picture)
     except MemoryError:
         raise
-    except Exception as error:  # Pillow's decoders raise a dozen types on damaged files, and no common one
+    except Exception as error:  # Pillow's decoders raise a dozen types, without a common one
         raise UserError(f"{path}: {_why_unreadable(path, error)}") from error
 
 
@@ -96,7 +99,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return "the file is empty. Download or export it again."
     if path.read_bytes()[: len(_LFS_POINTER)] == _LFS_POINTER:
-        return "a Git LFS pointer and not a picture. Run `git lfs pull` in the data set."
+        return "a Git LFS pointer, not a picture. Run `git lfs pull` in the data set."
     if isinstance(error, Image.DecompressionBombError):
         return f"too large to decode at once ({error}). Cut it into tiles."
     return f"not a readable picture ({error}). It may be truncated: download or export it again, or remove the sample."

@@ -28,7 +28,7 @@ Files = dict[str, dict[str, Path]]
 
 
 class FolderReader:
-    """Reads the data set `name` below `data_root`; see `DatasetSettings` for what its files may look like."""
+    """Reads the data set `name` below `data_root`; see `DatasetSettings` for the formats of its files."""
 
     def __init__(self, name: str, settings: DatasetSettings, data_root: Path) -> None:
         self.name = name
@@ -36,10 +36,10 @@ class FolderReader:
         self.data_root = data_root
 
     def records(self) -> list[Record]:
-        """All samples, sorted by sample_id; those that the data set's own split does not name are left out.
+        """All samples, sorted by sample_id; samples that are in none of the given splits are left out.
 
         Raises:
-            UserError: folders, partners or split entries are missing or stand there twice.
+            UserError: folders, partners or split entries are missing or duplicated.
         """
         folder = require_dataset_folder(self.name, self.data_root, self.settings.folder or self.name)
         split = self.settings.split
@@ -72,16 +72,16 @@ class FolderReader:
         ]
 
     def image(self, record: Record) -> Pixels:
-        """uint8 (H, W, 3), RGB, upright; or uint16 (H, W, bands) where the settings say so."""
+        """uint8 (H, W, 3), RGB, upright; or uint16 (H, W, bands) if the settings have `bands`."""
         assert record.image_path is not None
         path = self.data_root / record.image_path
         return decode_image(path) if self.settings.bands is None else decode_bands(path, self.settings.bands)
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
-        """uint8 (H, W) of 0, 1 and 255 by the data set's rule; of class ids and 255 where it has classes.
+        """uint8 (H, W) of 0, 1 and 255 by the data set's rule; of class ids and 255 if it has classes.
 
         Raises:
-            UserError: unreadable, no rule for its values, or an ignore region of another size.
+            UserError: the file is unreadable, its values are not in the settings, or its ignore region differs in size.
         """
         assert record.mask_path is not None
         path = self.data_root / record.mask_path
@@ -99,7 +99,7 @@ class FolderReader:
         if region.shape != mask.shape:
             raise UserError(
                 f"{self.data_root / record.ignore_path}: the ignore region is {region.shape[0]} x {region.shape[1]} "
-                f"pixels (height x width), its mask {mask.shape[0]} x {mask.shape[1]}. Export both at one size."
+                f"pixels (height x width), its mask {mask.shape[0]} x {mask.shape[1]}. Export both at the same size."
             )
         return ignore_outside(mask, region)
 
@@ -124,7 +124,7 @@ class FolderReader:
                 )
             found[part] = self._paired(folder / sub_folder)
         pairs = [(part, sample_id) for part in found for sample_id in found[part]]
-        # Many data sets number every split from 1: the split then becomes part of every id.
+        # Many data sets number the samples of every split from 1: then the split becomes part of every id.
         plain = len({sample_id for _, sample_id in pairs}) == len(pairs)
         ids = {(part, sample_id): sample_id if plain else f"{part}_{sample_id}" for part, sample_id in pairs}
         files = {ids[part, sample_id]: found[part][sample_id] for part, sample_id in pairs}

@@ -1,4 +1,4 @@
-"""Which image files a data set has, in an order that no file system decides."""
+"""Lists the image files of a data set, sorted by path."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def require_dataset_folder(name: str, data_root: Path, folder: str) -> Path:
         )
     root = data_root / folder
     if not root.is_dir():
-        there = ", ".join(sorted(entry.name for entry in data_root.iterdir() if entry.is_dir())[:12]) or "no folder"
+        found = ", ".join(sorted(entry.name for entry in data_root.iterdir() if entry.is_dir())[:12]) or "no folder"
         raise UserError(
-            f"data set '{name}': no folder {root}. Found there: {there}. Put the data set there, set "
+            f"data set '{name}': no folder {root}. Found in {data_root}: {found}. Put the data set there, set "
             f"`datasets.{name}.folder`, or point PRN_DATA_ROOT elsewhere."
         )
     return root
@@ -37,17 +37,16 @@ def require_dataset_folder(name: str, data_root: Path, folder: str) -> Path:
 def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozenset[str] = EXTENSIONS) -> list[Path]:
     """Picture files of a sub-folder, or those that a glob pattern finds, sorted.
 
-    Hidden files are left out; files that are no pictures are left out with a warning.
+    Hidden files are left out; files that are not pictures are left out with a warning.
 
     Args:
         folder: the data set's folder, or the folder of one of its splits.
         pattern: sub-folder, or glob pattern below `folder` (of files, or of folders whose files are meant).
         setting: the setting that holds the pattern, for messages.
-
-        extensions: of what counts as a picture.
+        extensions: suffixes of pictures, in lower case.
 
     Raises:
-        UserError: no such sub-folder, no picture in it, or a name that is no text.
+        UserError: no such sub-folder, no picture in it, or a file name that is not UTF-8.
     """
     files = [path for path in _files(folder, pattern, setting) if not path.name.startswith(".")]
     pictures = [path for path in files if path.suffix.lower() in extensions]
@@ -59,7 +58,7 @@ def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozense
         )
     if not pictures:
         raise UserError(
-            f"{folder / pattern}: no pictures there. Put them there, or correct `{setting}: {pattern}`: it takes a "
+            f"{folder / pattern}: no pictures. Put them there, or correct `{setting}: {pattern}`: it takes a "
             "sub-folder or a glob pattern such as '*/images'."
         )
     require_text(pictures, folder)
@@ -69,27 +68,25 @@ def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozense
 
 
 def require_text(files: Iterable[Path], folder: Path) -> None:
-    """Raise UserError where a name below `folder` is not UTF-8: ids and tables are, and would fail over it later."""
+    """Raise UserError if a name below `folder` is not UTF-8: no table could hold it."""
     for path in files:
         try:
             str(path.relative_to(folder)).encode()
         except UnicodeEncodeError:
-            raise UserError(
-                f"{os.fsencode(path)!r}: a name that is not UTF-8, which no table or log can hold. Rename the file."
-            ) from None
+            raise UserError(f"{os.fsencode(path)!r}: a file name that is not UTF-8. Rename the file.") from None
 
 
 def _files(folder: Path, pattern: str, setting: str) -> list[Path]:
     if not any(character in pattern for character in "*?["):
         if not (folder / pattern).is_dir():
-            there = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())[:12]) or "none"
+            present = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())[:12]) or "none"
             raise UserError(
-                f"{folder / pattern}: no such folder. Folders in {folder}: {there}. Correct `{setting}: {pattern}`."
+                f"{folder / pattern}: no such folder. Folders in {folder}: {present}. Correct `{setting}: {pattern}`."
             )
         return [path for path in (folder / pattern).iterdir() if path.is_file()]
     try:
         found = list(folder.glob(pattern))
     except (ValueError, NotImplementedError) as error:
-        raise UserError(f"`{setting}: {pattern}` is no glob pattern below {folder}: {error}.") from error
+        raise UserError(f"`{setting}: {pattern}` is not a glob pattern below {folder}: {error}.") from error
     inside = [path for entry in found if entry.is_dir() for path in entry.iterdir()]
     return sorted({path for path in found + inside if path.is_file()})

@@ -1,4 +1,4 @@
-"""Files that hold one map -> its logits. Any program can write them: numpy, pictures, Zarr."""
+"""Files that hold a map, written by any program -> logits: numpy, pictures, Zarr."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from prn_pipeline.errors import UserError
 Values = Literal["probabilities", "logits"]
 
 EXTENSIONS = ARRAYS | TIFF | {".png"}
-#: A probability is kept so far from 0 and 1, or half a step of an integer's range where that is more.
+#: Least distance of a probability from 0 and 1; for integers at least half a step of their range.
 SMALLEST_PROBABILITY = 1e-7
-#: Rounding in the program that wrote the file may leave [0, 1] by so much.
+#: Probabilities may exceed [0, 1] by this much, by rounding in the program that wrote the file.
 TOLERANCE = 1e-3
 
 
@@ -26,15 +26,15 @@ def decode_map(path: Path, member: str | None, values: Values, classes: int = 1)
 
     Args:
         path: .npy, .npz with one array, .png and .tif (8 or 16 bits, or float), .zarr.
-        member: which array of an .npz file or .zarr group; None where there is one only.
-        values: what is stored. Integers are shares of their range: 255 or 65535 is 1.
-        classes: how many; logits of several are those of a softmax, and stay so.
+        member: name of the array in an .npz file or .zarr group; None if it holds only one.
+        values: kind of the stored values. Integers are scaled by their range: 255 or 65535 is 1.
+        classes: number of classes; logits of several are those of a softmax and are not changed.
 
     Returns:
-        float32 (H, W), or (classes, H, W) of several; finite.
+        float32 (H, W), or (classes, H, W) with several classes; finite.
 
     Raises:
-        UserError: the file cannot be read, is no map, or holds values that are not what `values` says.
+        UserError: the file cannot be read, has another shape, or its values do not agree with `values`.
     """
     name = _named(path, member)
     stored = read_array(path, member)
@@ -45,7 +45,7 @@ def logits_of(stored: NDArray[np.generic], values: Values, name: str) -> NDArray
     """Stored values of any shape -> logits, float32.
 
     Raises:
-        UserError: NaN, or values that are not what `values` says.
+        UserError: NaN, or values that do not agree with `values`.
     """
     if stored.dtype.kind == "b":
         stored = stored.astype(np.uint8) * np.uint8(255)
@@ -59,13 +59,13 @@ def logits_of(stored: NDArray[np.generic], values: Values, name: str) -> NDArray
     floats = stored.astype(np.float32)
     low, high = (float(floats.min()), float(floats.max())) if floats.size else (0.0, 0.0)
     if not np.isfinite([low, high]).all():
-        raise UserError(f"{name}: NaN or infinite values. Find out why the model gave them, or clip them.")
+        raise UserError(f"{name}: NaN or infinite values. Correct the model that gave them, or clip them.")
     if values == "logits":
         return floats
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise UserError(
-            f"{name}: values from {low:.4g} to {high:.4g} of type {stored.dtype} are no probabilities. Set `values:"
-            " logits` if that is what they are, or store probabilities from 0 to 1."
+            f"{name}: values from {low:.4g} to {high:.4g} of type {stored.dtype} are not probabilities. Set `values:"
+            " logits` if they are logits, or store probabilities from 0 to 1."
         )
     return logit(np.clip(floats, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)).astype(np.float32)
 
@@ -76,7 +76,7 @@ def _flat(stored: NDArray[np.generic], name: str) -> NDArray[np.generic]:
     while squeezed.ndim > 2 and 1 in (squeezed.shape[0], squeezed.shape[-1]):
         squeezed = squeezed[0] if squeezed.shape[0] == 1 else squeezed[..., 0]
     if squeezed.ndim != 2 or not squeezed.size:
-        raise UserError(f"{name}: an array of shape {stored.shape}, expected (height, width): one value a pixel.")
+        raise UserError(f"{name}: an array of shape {stored.shape}, expected (height, width): one value per pixel.")
     return squeezed
 
 
@@ -85,7 +85,7 @@ def _stacked(stored: NDArray[np.generic], classes: int, name: str) -> NDArray[np
     if stored.ndim == 3 and classes in (stored.shape[0], stored.shape[2]):
         return stored if stored.shape[0] == classes else np.moveaxis(stored, 2, 0)
     raise UserError(
-        f"{name}: an array of shape {stored.shape}, expected ({classes}, height, width): a map of each of the"
+        f"{name}: an array of shape {stored.shape}, expected ({classes}, height, width): one map for each of the"
         f" {classes} classes."
     )
 

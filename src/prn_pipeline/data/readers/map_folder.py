@@ -1,4 +1,4 @@
-"""The maps of another program, found by the ids of samples."""
+"""Maps written by another program, found by sample id."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from prn_pipeline.data.readers.map_decoding import EXTENSIONS, Values, decode_ma
 from prn_pipeline.data.readers.pairing import compile_expression, plain_id
 from prn_pipeline.errors import UserError
 
-#: The sides of a map and of its image may differ in ratio by so much: rounding of a smaller map.
+#: Relative difference of the aspect ratios of a map and its image that rounding of a smaller map may cause.
 RATIO_TOLERANCE = 0.03
-NAMED = 5
+#: Ids or files in one message.
+MAX_LISTED = 5
 #: Endings of files that hold the maps of all samples.
 CONTAINERS = frozenset({".npz", ".zarr"})
 
 
 class MapFile(NamedTuple):
-    """Where a map is: a file (or .zarr folder), and which of its arrays."""
+    """Location of a map: a file (or .zarr folder), and the name of the array in it."""
 
     path: Path
     member: str | None
@@ -37,23 +38,23 @@ class MapFolder:
 
     Args:
         dataset_folder: of the data set.
-        pattern: sub-folder of it, glob pattern below it, or a container (.npz file or .zarr group, an array a sample),
-            whose ending may be left out.
+        pattern: sub-folder of it, glob pattern below it, or a container (.npz file or .zarr group with one array per
+            sample), whose suffix may be left out.
         expression: for file names (or names of arrays); group(1) is the sample id. None: the name without extension.
-        values: what is stored.
+        values: kind of the stored values.
 
     Raises:
-        UserError: nothing is there, or two files stand for one sample.
+        UserError: there are no maps, or two files for one sample.
     """
 
     def __init__(self, dataset_folder: Path, pattern: str, expression: str | None, values: Values) -> None:
-        pattern = _present(dataset_folder, pattern)
+        pattern = _with_suffix(dataset_folder, pattern)
         self.place = dataset_folder / pattern
         self._values = values
         found = _members(self.place) or [MapFile(path, None) for path in _files(dataset_folder, pattern)]
         if not found:
             raise UserError(
-                f"{self.place}: no maps there. Write one a sample, named after its image"
+                f"{self.place}: no maps. Write one per sample, named after its image"
                 f" ({', '.join(sorted(EXTENSIONS))}), or correct `folder` of the base model."
             )
         self._files = _by_id(found, expression, self.place)
@@ -66,19 +67,19 @@ class MapFolder:
 
     @property
     def examples(self) -> str:
-        """Some ids that there are maps for."""
-        return ", ".join(sorted(self._files)[:NAMED])
+        """Some of the ids that have maps."""
+        return ", ".join(sorted(self._files)[:MAX_LISTED])
 
     def logits(self, sample_id: str, native: tuple[int, int], classes: int = 1) -> NDArray[np.float32]:
-        """The map of a sample, float32 (h, w) or (classes, h, w), at whatever size it was stored; see `decode_map`.
+        """The map of a sample, float32 (h, w) or (classes, h, w), in its stored size; see `decode_map`.
 
         Args:
-            sample_id: for which there is a map.
+            sample_id: of a sample that has a map.
             native: height and width of the image.
-            classes: how many maps an image has.
+            classes: number of maps per image.
 
         Raises:
-            UserError: see `decode_map`; or the map has other proportions than the image.
+            UserError: see `decode_map`; or the map has another aspect ratio than the image.
         """
         file = self._files[sample_id]
         logits = decode_map(file.path, file.member, self._values, classes)
@@ -87,18 +88,18 @@ class MapFolder:
         if height != width and abs(stretched - 1) > RATIO_TOLERANCE:
             raise UserError(
                 f"{file.path}: the map is {height} x {width} (height x width), its image {native[0]} x {native[1]}."
-                " Write it with the image's proportions, or as a square if the model saw stretched images; if height"
-                " and width are exchanged, transpose it."
+                " Write it with the aspect ratio of the image, or as a square if the model saw stretched images; if"
+                " height and width are exchanged, transpose it."
             )
         return logits
 
     @property
     def holds_logits(self) -> bool:
-        """Whether files hold logits, of a softmax where there are several classes."""
+        """Whether files hold logits: of a softmax if there are several classes."""
         return self._values == "logits"
 
     def digest(self, ids: Iterable[str]) -> str:
-        """sha256 (hex) over ids and contents: equal where the maps are."""
+        """sha256 (hex) over ids and contents: equal if and only if the maps are."""
         digest = hashlib.sha256(self._values.encode())
         for sample_id in sorted(ids):
             file = self._files[sample_id]
@@ -111,8 +112,8 @@ class MapFolder:
         return digest.hexdigest()
 
 
-def _present(folder: Path, pattern: str) -> str:
-    """The pattern, or a container of that name where no folder has it."""
+def _with_suffix(folder: Path, pattern: str) -> str:
+    """The pattern, or a container of that name if there is no such folder."""
     endings = ("", *sorted(CONTAINERS))
     return next((pattern + ending for ending in endings if (folder / (pattern + ending)).exists()), pattern)
 
@@ -161,7 +162,7 @@ def _by_id(found: list[MapFile], expression: str | None, place: Path) -> dict[st
         )
     twice = [files for files in by_id.values() if len(files) > 1]
     if twice:
-        examples = "; ".join(" and ".join(file.path.name for file in files) for files in twice[:NAMED])
+        examples = "; ".join(" and ".join(file.path.name for file in files) for files in twice[:MAX_LISTED])
         raise UserError(f"{place}: {len(twice)} samples have more than one map: {examples}. Keep one of each.")
     return {sample_id: files[0] for sample_id, files in by_id.items()}
 

@@ -1,4 +1,4 @@
-"""Which mask belongs to which image."""
+"""Pairs images with their masks and ignore regions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from prn_pipeline.data.settings import RegexPairing, StemPairing
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
-NAMED = 5
+#: Names of files in one message.
+MAX_LISTED = 5
 
 
 def pair_files(
@@ -32,7 +33,7 @@ def pair_files(
         {sample_id: {"image": path, kind: path, ...}}, sorted by sample_id.
 
     Raises:
-        UserError: two files of one kind share an id, a file has no partner, or an expression is no use.
+        UserError: two files of one kind share an id, a file has no partner, or an expression does not compile or match.
     """
     keyed = {"image": _by_key("image", images, pairing, folder)}
     keyed |= {kind: _by_key(kind, files, pairing, folder) for kind, files in others.items()}
@@ -50,7 +51,9 @@ def pair_files(
         problems += _missing(kind, keyed[kind], "image", keyed["image"])
     if problems:
         raise UserError(
-            f"{folder}: " + " ".join(problems) + " Add the missing files, remove the others, or say with `pairing` how "
+            f"{folder}: "
+            + " ".join(problems)
+            + " Add the missing files, remove the others, or describe with `pairing` how "
             "their names correspond: {by: regex, image: ..., mask: ...}."
         )
     return {key: {kind: files[key] for kind, files in keyed.items()} for key in sorted(keyed["image"])}
@@ -70,10 +73,10 @@ def compile_expression(expression: str, setting: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(expression)
     except re.error as error:
-        raise UserError(f"`{setting}: {expression}` is no regular expression: {error}. Correct it.") from error
+        raise UserError(f"`{setting}: {expression}` is not a regular expression: {error}. Correct it.") from error
     if compiled.groups < 1:
         raise UserError(
-            f"`{setting}: {expression}` has no group. Put parentheses around the part that counts, as in '(\\d+)_sat'."
+            f"`{setting}: {expression}` has no group. Put parentheses around the sample id, as in '(\\d+)_sat'."
         )
     return compiled
 
@@ -92,10 +95,12 @@ def _by_key(kind: str, files: list[Path], pairing: StemPairing | RegexPairing, f
         )
     twice = [paths for _, paths in sorted(found.items()) if len(paths) > 1]
     if twice:
-        examples = "; ".join(" and ".join(path.relative_to(folder).as_posix() for path in paths) for paths in twice[:5])
+        examples = "; ".join(
+            " and ".join(path.relative_to(folder).as_posix() for path in paths) for paths in twice[:MAX_LISTED]
+        )
         raise UserError(
             f"{folder}: {len(twice)} sample ids stand for more than one {kind} file: {examples}. Remove or rename all "
-            "but one, or take the folder into the id with `pairing: {by: regex, image: '(.+/.+)\\.jpg', ...}`."
+            "but one, or make the folder part of the id with `pairing: {by: regex, image: '(.+/.+)\\.jpg', ...}`."
         )
     return {key: paths[0] for key, paths in found.items()}
 
@@ -128,4 +133,4 @@ def _missing(kind: str, has: dict[str, Path], other: str, among: dict[str, Path]
 
 def _names(names: Iterable[str]) -> str:
     listed = list(names)
-    return ", ".join(listed[:NAMED]) + (", ..." if len(listed) > NAMED else "")
+    return ", ".join(listed[:MAX_LISTED]) + (", ..." if len(listed) > MAX_LISTED else "")

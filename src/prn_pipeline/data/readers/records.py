@@ -1,4 +1,4 @@
-"""What every reader of samples offers, whatever its files look like."""
+"""The interface of readers, and the records that they return."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from prn_pipeline.data.sample_format import Pixels
 class Record:
     """One sample before anything is decoded.
 
-    Paths are relative to the data root (None where a sample has no file). `split` is train, val or test when the data
-    set itself says so, else None. `group` is the sample's own id unless the settings tie samples together.
+    Paths are relative to the data root; None if the sample has no such file. `split` is train, val or test if the data
+    set defines it, else None. `group` is the sample's own id unless the settings define groups.
     """
 
     sample_id: str
@@ -40,5 +40,5 @@ class Reader(Protocol):
         ...
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
-        """uint8 (H, W): 0 background, 1 foreground, or class ids; 255 counts nowhere."""
+        """uint8 (H, W): 0 background, 1 foreground, or class ids; 255 is ignored."""
         ...

@@ -1,4 +1,4 @@
-"""Splits and groups that a data set brings along, in lists of ids or in a table."""
+"""Splits and groups that a data set defines, in lists of ids or in a table."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from prn_pipeline.data.readers.pairing import compile_expression, plain_id
 from prn_pipeline.data.splits.settings import ColumnSplit, GroupSettings, ListsSplit
 from prn_pipeline.errors import UserError
 
-NAMED = 5
+#: Entries of a file in one error message.
+MAX_LISTED = 5
 
 
 def splits_from_lists(
     folder: Path, split: ListsSplit, known: Mapping[str, str], groups: Mapping[str, str]
 ) -> dict[str, str]:
-    """{sample_id: split} from one text file a split.
+    """{sample_id: split} from one text file per split.
 
     Args:
         folder: the data set's folder.
         split: names the files.
-        known: {name a line may use: sample_id}.
-        groups: {sample_id: group}; a line may name a group, and means all that is in it.
+        known: {name that a line may use: sample_id}.
+        groups: {sample_id: group}; a line may name a group, which stands for all its samples.
 
     Raises:
-        UserError: a file is missing or empty, an id has no image, or a sample stands in two lists.
+        UserError: a file is missing or empty, an id has no image, or a sample is in two lists.
     """
     found: dict[str, str] = {}
     members: dict[str, list[str]] = {}
@@ -37,33 +38,33 @@ def splits_from_lists(
             continue
         names = [line.strip() for line in _text(folder / file, f"split.{part}").splitlines() if line.strip()]
         if not names:
-            raise UserError(f"{folder / file}: the {part} list is empty. Put sample ids there, one a line.")
+            raise UserError(f"{folder / file}: the {part} list is empty. Put sample ids there, one per line.")
         ids = [sample_id for name in names if name in members and name not in known for sample_id in members[name]]
         ids += _known_ids([name for name in names if name in known or name not in members], known, folder / file)
         for sample_id in ids:
             if found.setdefault(sample_id, part) != part:
                 raise UserError(
-                    f"{folder / file}: sample {sample_id} stands in the {found[sample_id]} list and in the {part} "
+                    f"{folder / file}: sample {sample_id} is in the {found[sample_id]} list and in the {part} "
                     "list. Remove it from one of them."
                 )
     return found
 
 
 def splits_from_column(folder: Path, split: ColumnSplit, known: Mapping[str, str]) -> dict[str, str]:
-    """{sample_id: split} from a column of a table; rows with an empty run are left out.
+    """{sample_id: split} from a column of a table; rows with an empty value are left out.
 
     Raises:
-        UserError: as `splits_from_lists`, or the column says something else than train, val and test.
+        UserError: as `splits_from_lists`, or the column holds another value than those of train, val and test.
     """
     words = {split.train: "train", split.val: "val", split.test: "test"}
-    said = {key: word for key, word in _column(folder / split.file, split.id, split.column, known).items() if word}
-    strange = sorted(set(said.values()) - set(words))
+    values = {key: word for key, word in _column(folder / split.file, split.id, split.column, known).items() if word}
+    strange = sorted(set(values.values()) - set(words))
     if strange:
         raise UserError(
-            f"{folder / split.file}: column '{split.column}' says {', '.join(strange[:NAMED])}; expected "
-            f"{', '.join(words)}. Correct the file, or set `split.train`, `split.val` and `split.test` to its words."
+            f"{folder / split.file}: column '{split.column}' holds {', '.join(strange[:MAX_LISTED])}; expected "
+            f"{', '.join(words)}. Correct the file, or set `split.train`, `split.val` and `split.test` to its values."
         )
-    return {sample_id: words[word] for sample_id, word in said.items()}
+    return {sample_id: words[word] for sample_id, word in values.items()}
 
 
 def groups_of(folder: Path, group: GroupSettings, known: Mapping[str, str]) -> dict[str, str]:
@@ -85,8 +86,8 @@ def groups_of(folder: Path, group: GroupSettings, known: Mapping[str, str]) -> d
     without = [sample_id for sample_id in ids if not found.get(sample_id)]
     if without:
         raise UserError(
-            f"{source} gives no group for {len(without)} of {len(ids)} samples: {', '.join(without[:NAMED])}. Every "
-            "sample needs one; one that stands alone can have its own id."
+            f"{source} gives no group for {len(without)} of {len(ids)} samples: {', '.join(without[:MAX_LISTED])}. "
+            "Every sample needs a group; that of a single sample can be its own id."
         )
     return found
 
@@ -95,8 +96,9 @@ def _known_ids(names: list[str], known: Mapping[str, str], file: Path) -> list[s
     unknown = [name for name in names if plain_id(name) not in known]
     if unknown:
         raise UserError(
-            f"{file}: {len(unknown)} of {len(names)} entries have no image: {', '.join(unknown[:NAMED])}. Expected "
-            f"sample ids such as {', '.join(sorted(set(known.values()))[:2])}. Add the images or remove the entries."
+            f"{file}: {len(unknown)} of {len(names)} entries have no image: {', '.join(unknown[:MAX_LISTED])}. "
+            f"Expected sample ids such as {', '.join(sorted(set(known.values()))[:2])}. Add the images, or remove the"
+            " entries."
         )
     return [known[plain_id(name)] for name in names]
 
@@ -113,7 +115,7 @@ def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -
         )
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(
-            f"{file}: no readable CSV table ({error}). Expected a header row and one row a sample."
+            f"{file}: not a readable CSV table ({error}). Expected a header row and one row per sample."
         ) from error
     absent = [name for name in (id_column, column) if name not in table.columns]
     if absent:
@@ -122,10 +124,10 @@ def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -
             "right ones with `id` and `column`."
         )
     found: dict[str, str] = {}
-    for sample_id, run in zip(_known_ids(list(table[id_column]), known, file), table[column], strict=True):
-        if found.setdefault(sample_id, run.strip()) != run.strip():
+    for sample_id, value in zip(_known_ids(list(table[id_column]), known, file), table[column], strict=True):
+        if found.setdefault(sample_id, value.strip()) != value.strip():
             raise UserError(
-                f"{file}: sample {sample_id} stands there twice, as '{found[sample_id]}' and as '{run.strip()}'. "
+                f"{file}: sample {sample_id} is listed twice, as '{found[sample_id]}' and as '{value.strip()}'. "
                 "Keep one row."
             )
     return found

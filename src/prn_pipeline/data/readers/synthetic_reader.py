@@ -1,25 +1,26 @@
-"""Samples that are drawn and not read."""
+"""Samples of the embedded data set, which are drawn instead of read."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.records import Record
-from prn_pipeline.data.settings import SyntheticSettings
+from prn_pipeline.data.settings import DatasetSettings, SyntheticSettings
 from prn_pipeline.data.synthetic.scene import draw_scene
 
 
 class SyntheticReader:
-    """The embedded data set; needs no files."""
+    """The embedded data set `name`; needs no files below `data_root`."""
 
-    def __init__(self, settings: SyntheticSettings) -> None:
-        self.settings = settings
+    def __init__(self, name: str, settings: DatasetSettings, data_root: Path) -> None:
+        self.settings = settings.synthetic or SyntheticSettings()
 
     def records(self) -> list[Record]:
-        """One record a scene, `scene-0000` onwards."""
+        """One record per scene, from `scene-0000`."""
         digits = max(4, len(str(self.settings.count - 1)))
         ids = [f"scene-{index:0{digits}d}" for index in range(self.settings.count)]
         return [Record(sample_id, None, None, None, None, sample_id) for sample_id in ids]
@@ -36,6 +37,6 @@ class SyntheticReader:
         return _drawn(int(record.sample_id.removeprefix("scene-")), self.settings)
 
 
-@lru_cache(maxsize=256)  # an image and its mask are asked for one after the other, and again to be stored
+@lru_cache(maxsize=256)  # `image` and `mask` draw the same scene, and ingestion reads each sample twice
 def _drawn(index: int, settings: SyntheticSettings) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return draw_scene(index, settings)

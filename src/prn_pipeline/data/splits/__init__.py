@@ -1,1 +1,1 @@
-"""Who learns from which sample: splits, folds, groups."""
+"""Splits, folds and groups of samples."""

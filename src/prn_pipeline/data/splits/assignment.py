@@ -1,4 +1,4 @@
-"""Which samples train, validate and test, and which fold each belongs to: whole groups, the same on every machine."""
+"""Assigns samples to splits and folds: whole groups, the same on every machine."""
 
 from __future__ import annotations
 
@@ -16,44 +16,46 @@ ATTEMPTS = 64
 def assign_splits(
     groups: Mapping[str, str], given: Mapping[str, str | None], settings: SplitSettings
 ) -> dict[str, str]:
-    """Give every sample its split.
+    """Assign every sample to a split.
 
     Args:
         groups: {sample_id: group}.
-        given: {sample_id: split that the data set itself says, or None}.
-        settings: methods `ratio` and `folds` draw all three splits; the others keep what is given and, when nothing is
-            val, carve val from train.
+        given: {sample_id: split that the data set defines, or None}.
+        settings: methods `ratio` and `folds` draw all three splits; the others keep the given splits and, without a
+            given val, draw val from train.
 
     Returns:
         {sample_id: "train" | "val" | "test"}; no group lies in two splits, no split is empty.
 
     Raises:
-        UserError: too few groups, an empty split, or a group that the given splits tear apart.
+        UserError: too few groups, an empty split, or a group in several given splits.
     """
     if isinstance(settings, RatioSplit):
-        return _drawn(groups, settings)
+        return _split_by_ratio(groups, settings)
     if isinstance(settings, FoldsSplit):
-        return _dealt(groups, settings)
-    parts = {sample_id: part for sample_id, part in given.items() if part is not None}
-    _refuse_torn_groups(groups, parts)
-    for part in ("train", "test"):
-        if part not in parts.values():
-            raise UserError(f"the {part} split is empty. Correct the files that `split` names.")
-    if "val" not in parts.values():
-        train = Counter(groups[sample_id] for sample_id, part in parts.items() if part == "train")
+        return _split_by_folds(groups, settings)
+    splits = {sample_id: split for sample_id, split in given.items() if split is not None}
+    _refuse_split_groups(groups, splits)
+    for split in ("train", "test"):
+        if split not in splits.values():
+            raise UserError(f"the {split} split is empty. Correct the files that `split` names.")
+    if "val" not in splits.values():
+        train = Counter(groups[sample_id] for sample_id, split in splits.items() if split == "train")
         if len(train) < 2:
             raise UserError(
-                f"train has {len(train)} group, and carving val from it needs at least 2. Name a val split, or make "
+                f"train has {len(train)} group, but drawing val from it needs at least 2. Name a val split, or make "
                 "the groups smaller (`split.group`)."
             )
         share = settings.val_fraction * train.total()
         val = nearest_share(train, share, most=len(train) - 1, key=f"{settings.seed}/val")
-        parts |= {sample_id: "val" for sample_id, part in parts.items() if part == "train" and groups[sample_id] in val}
-    return parts
+        splits |= {
+            sample_id: "val" for sample_id, split in splits.items() if split == "train" and groups[sample_id] in val
+        }
+    return splits
 
 
 def assign_folds(groups: Mapping[str, str], folds: int, seed: int) -> dict[str, int]:
-    """Give every sample one of `folds` folds of nearly equal size, whole groups together.
+    """Assign every sample to one of `folds` folds of nearly equal size; a group stays in one fold.
 
     Returns:
         {sample_id: 0 .. folds - 1}; no fold is empty.
@@ -76,14 +78,14 @@ def assign_folds(groups: Mapping[str, str], folds: int, seed: int) -> dict[str, 
 
 
 def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -> set[str]:
-    """Groups whose samples add up to nearly `share`, drawn by hash.
+    """Groups with about `share` samples in total, drawn by hash.
 
-    Several orders are tried until one is as near as whole samples allow; the nearest wins.
+    Up to `ATTEMPTS` orders are tried until one is within half a sample; otherwise the nearest is returned.
 
     Args:
         sizes: {group: samples}.
-        share: samples wanted.
-        most: groups at most; at least one is always taken.
+        share: number of samples to reach.
+        most: largest number of groups; at least one is always taken.
         key: seed of the draw.
     """
 
@@ -100,7 +102,7 @@ def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -
     return best
 
 
-def _drawn(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
+def _split_by_ratio(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
     sizes = Counter(groups.values())
     if len(sizes) < 3:
         raise UserError(
@@ -116,13 +118,13 @@ def _drawn(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
     }
 
 
-def _dealt(groups: Mapping[str, str], settings: FoldsSplit) -> dict[str, str]:
-    """One fold is test; val is drawn from the others."""
+def _split_by_folds(groups: Mapping[str, str], settings: FoldsSplit) -> dict[str, str]:
+    """One fold is test; val is drawn from the other folds."""
     fold_of = assign_folds(groups, settings.folds, settings.seed)
     rest = Counter(groups[sample_id] for sample_id, fold in fold_of.items() if fold != settings.test_fold)
     if len(rest) < 2:
         raise UserError(
-            f"outside fold {settings.test_fold} there is {len(rest)} group, and train and val need 2: use more folds"
+            f"outside fold {settings.test_fold} there is {len(rest)} group, but train and val need 2: use more folds"
         )
     key = f"{settings.seed}/val/{settings.test_fold}"
     val = nearest_share(rest, settings.val * rest.total(), most=len(rest) - 1, key=key)
@@ -147,16 +149,16 @@ def _first_fit(order: list[str], sizes: Mapping[str, int], share: float, most: i
 
 
 def _shuffled(groups: Iterable[str], key: str) -> list[str]:
-    """An order that depends on the key and the names alone: no library version and no file system changes it."""
+    """An order that depends on key and names only, so no library version and no file system changes it."""
     return sorted(set(groups), key=lambda group: hashlib.sha256(f"{key}/{group}".encode()).digest())
 
 
-def _refuse_torn_groups(groups: Mapping[str, str], parts: Mapping[str, str]) -> None:
-    seen: dict[str, str] = {}
-    for sample_id in sorted(parts):
-        part = seen.setdefault(groups[sample_id], parts[sample_id])
-        if part != parts[sample_id]:
+def _refuse_split_groups(groups: Mapping[str, str], splits: Mapping[str, str]) -> None:
+    split_of: dict[str, str] = {}
+    for sample_id in sorted(splits):
+        split = split_of.setdefault(groups[sample_id], splits[sample_id])
+        if split != splits[sample_id]:
             raise UserError(
-                f"group {groups[sample_id]} has samples in {part} and in {parts[sample_id]} (such as {sample_id}). Let "
-                "the split files keep it in one split, or remove `split.group`."
+                f"group {groups[sample_id]} has samples in {split} and in {splits[sample_id]} (such as {sample_id}). "
+                "Keep it in one split in the split files, or remove `split.group`."
             )

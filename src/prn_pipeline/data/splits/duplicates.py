@@ -1,4 +1,4 @@
-"""The same picture under two names must not be learned from and tested on."""
+"""Duplicates: an image under two names must not be in both train and test."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
-NAMED = 5
+#: Images in one message.
+MAX_LISTED = 5
 
 
 def join_identical(groups: Mapping[str, str], content: Mapping[str, str]) -> dict[str, str]:
-    """Make one group of all groups that share an image.
+    """Join groups that share an image.
 
     Args:
         groups: {sample_id: group}.
         content: {sample_id: hash of the decoded image}.
 
     Returns:
-        {sample_id: group}; a joined group takes the first of its groups' names.
+        {sample_id: group}; a joined group gets the first of the names in sorted order.
     """
     parent = {group: group for group in groups.values()}
 
@@ -30,42 +31,42 @@ def join_identical(groups: Mapping[str, str], content: Mapping[str, str]) -> dic
             group = parent[group]
         return group
 
-    for twins in _identical(content):
-        for other in twins[1:]:
-            first, second = sorted((root(groups[twins[0]]), root(groups[other])))
+    for copies in _identical(content):
+        for other in copies[1:]:
+            first, second = sorted((root(groups[copies[0]]), root(groups[other])))
             parent[second] = first
     return {sample_id: root(group) for sample_id, group in groups.items()}
 
 
 def warn_of_identical(name: str, content: Mapping[str, str]) -> None:
     """Log which samples of data set `name` hold the same image."""
-    twins = _identical(content)
-    if twins:
+    copies = _identical(content)
+    if copies:
         logger.warning(
             "data set '%s': %d images occur more than once and stay together in one split and fold: %s",
             name,
-            len(twins),
-            _listed(twins),
+            len(copies),
+            _listed(copies),
         )
 
 
-def refuse_identical_across(parts: Mapping[str, str | None], content: Mapping[str, str]) -> None:
-    """Refuse given splits that share an image.
+def refuse_identical_across(splits: Mapping[str, str | None], content: Mapping[str, str]) -> None:
+    """Check that no image is in two of the given splits.
 
     Args:
-        parts: {sample_id: split that the data set itself says}.
+        splits: {sample_id: split that the data set defines}.
         content: {sample_id: hash of the decoded image}.
 
     Raises:
         UserError: an image occurs in two splits.
     """
-    torn = [twins for twins in _identical(content) if len({parts[sample_id] for sample_id in twins}) > 1]
-    if torn:
+    shared = [copies for copies in _identical(content) if len({splits[sample_id] for sample_id in copies}) > 1]
+    if shared:
         named = "; ".join(
-            " = ".join(f"{sample_id} ({parts[sample_id]})" for sample_id in twins) for twins in torn[:NAMED]
+            " = ".join(f"{sample_id} ({splits[sample_id]})" for sample_id in copies) for copies in shared[:MAX_LISTED]
         )
         raise UserError(
-            f"{len(torn)} images occur in more than one split: {named}. Scores on them would be flattering: remove "
+            f"{len(shared)} images occur in more than one split: {named}. Scores on them would be too high: remove "
             "one of each from the split files, or use `split: {method: ratio}`, which keeps them together."
         )
 
@@ -74,8 +75,8 @@ def _identical(content: Mapping[str, str]) -> list[list[str]]:
     samples = defaultdict(list)
     for sample_id in sorted(content):
         samples[content[sample_id]].append(sample_id)
-    return [twins for twins in samples.values() if len(twins) > 1]
+    return [copies for copies in samples.values() if len(copies) > 1]
 
 
-def _listed(twins: list[list[str]]) -> str:
-    return "; ".join(" = ".join(ids) for ids in twins[:NAMED]) + (" ..." if len(twins) > NAMED else "")
+def _listed(copies: list[list[str]]) -> str:
+    return "; ".join(" = ".join(ids) for ids in copies[:MAX_LISTED]) + (" ..." if len(copies) > MAX_LISTED else "")

@@ -1,4 +1,4 @@
-"""How a data set is divided into train, val and test, as its YAML block says it."""
+"""Settings of splits: how a data set is divided into train, val and test."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 def _below_the_data_root(path: str) -> str:
     if not path or Path(path).is_absolute() or ".." in Path(path).parts:
-        raise ValueError(f"'{path}' must be a path below the data root; PRN_DATA_ROOT says where that is")
+        raise ValueError(f"'{path}' must be a path below the data root, which PRN_DATA_ROOT names")
     return path
 
 
@@ -17,13 +17,13 @@ RelativePath = Annotated[str, AfterValidator(_below_the_data_root)]
 
 
 class StrictSettings(BaseModel):
-    """Settings that refuse keys they do not know and do not change once read."""
+    """Immutable settings that refuse unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GroupSettings(StrictSettings):
-    """What ties samples together: frames of one video, tiles of one scene, eyes of one patient."""
+    """Which samples form a group: frames of one video, tiles of one scene, eyes of one patient."""
 
     pattern: str | None = Field(
         default=None, description="Regular expression searched in the sample id; its group(1) names the group."
@@ -37,19 +37,20 @@ class GroupSettings(StrictSettings):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.pattern is None) == (self.file is None):
-            raise ValueError("give either `pattern` or `file` (with `id` and `column`), and only one of them")
+            raise ValueError("give either `pattern` or `file` (with `id` and `column`), not both")
         return self
 
 
 class _AnySplit(StrictSettings):
-    seed: int = Field(default=29, description="Seed of every draw: splits, the val carved from train, and folds.")
+    seed: int = Field(default=29, description="Seed of every draw: splits, the val drawn from train, and folds.")
     group: GroupSettings | None = Field(
-        default=None, description="Samples of one group stay in one split and one fold; null: every sample for itself."
+        default=None,
+        description="Samples of one group stay in one split and one fold; null: every sample is its own group.",
     )
 
 
 class RatioSplit(_AnySplit):
-    """Drawn at random, group by group; what is neither val nor test is train."""
+    """Groups are drawn at random for val and test; the rest is train."""
 
     method: Literal["ratio"] = Field(default="ratio", description="Draw the splits at random.")
     val: Fraction = Field(default=0.2, description="Share of the samples that goes to val.")
@@ -63,9 +64,9 @@ class RatioSplit(_AnySplit):
 
 
 class FoldsSplit(_AnySplit):
-    """Cross-validation over groups: all are dealt out to folds, one of which is test. A data set a fold."""
+    """Cross-validation over groups: each is assigned to a fold, and one fold is test. Define one data set per fold."""
 
-    method: Literal["folds"] = Field(description="Deal the groups out to folds.")
+    method: Literal["folds"] = Field(description="Assign the groups to folds.")
     folds: int = Field(default=4, ge=2, description="Number of folds.")
     test_fold: int = Field(ge=0, description="Which fold is test: 0 to folds - 1.")
     val: Fraction = Field(default=0.2, description="Share of the other samples that goes to val.")
@@ -73,44 +74,46 @@ class FoldsSplit(_AnySplit):
     @model_validator(mode="after")
     def _one_of_the_folds(self) -> Self:
         if self.test_fold >= self.folds:
-            raise ValueError(f"test_fold {self.test_fold} is none of {self.folds} folds; they count from 0")
+            raise ValueError(f"test_fold {self.test_fold} is not one of {self.folds} folds, which are numbered from 0")
         return self
 
 
 class _GivenSplit(_AnySplit):
     val_fraction: Fraction = Field(
-        default=0.2, description="Share of the given train samples that becomes val when the data set has no val."
+        default=0.2, description="Share of the given train samples that becomes val if the data set has no val."
     )
 
 
 class ListsSplit(_GivenSplit):
-    """Text files below the data set's folder, one sample id (or image file name, or group) a line."""
+    """Text files below the data set's folder, one sample id (or image file name, or group) per line."""
 
     method: Literal["lists"] = Field(description="Read the splits from lists of ids.")
     train: RelativePath = Field(description="File of the train ids.")
-    val: RelativePath | None = Field(default=None, description="File of the val ids; null: carved from train.")
+    val: RelativePath | None = Field(default=None, description="File of the val ids; null: drawn from train.")
     test: RelativePath = Field(description="File of the test ids.")
 
 
 class FoldersSplit(_GivenSplit):
-    """One folder a split, each with its own images and masks: <folder>/<split folder>/<images>."""
+    """One folder per split, each with its own images and masks: <folder>/<split folder>/<images>."""
 
     method: Literal["folders"] = Field(description="The split is the folder an image lies in.")
     train: RelativePath = Field(default="train", description="Folder of the train samples.")
-    val: RelativePath | None = Field(default=None, description="Folder of the val samples; null: carved from train.")
+    val: RelativePath | None = Field(default=None, description="Folder of the val samples; null: drawn from train.")
     test: RelativePath = Field(default="test", description="Folder of the test samples.")
 
 
 class ColumnSplit(_GivenSplit):
-    """A table with a row a sample; val is carved from train when no row says val."""
+    """A table with one row per sample; val is drawn from train if no row is val."""
 
     method: Literal["column"] = Field(description="Read the splits from a column of a CSV file.")
     file: RelativePath = Field(description="CSV file below the data set's folder (a .tsv file is split at tabs).")
     id: str = Field(default="sample_id", description="Column that holds the sample ids (or image file names).")
-    column: str = Field(default="split", description="Column that holds the split; an empty run leaves it out.")
-    train: str = Field(default="train", description="What the column says for train.")
-    val: str = Field(default="val", description="What the column says for val.")
-    test: str = Field(default="test", description="What the column says for test.")
+    column: str = Field(
+        default="split", description="Column that holds the split; samples with an empty value are left out."
+    )
+    train: str = Field(default="train", description="Value of the column for train.")
+    val: str = Field(default="val", description="Value of the column for val.")
+    test: str = Field(default="test", description="Value of the column for test.")
 
 
 SplitSettings = Annotated[

@@ -1,4 +1,4 @@
-"""Frames of a video, told by their looks: neighbours by name that are almost the same picture."""
+"""Detects frames of videos: neighbours by name that are almost the same picture."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ logger = logging.getLogger(__name__)
 
 #: Side of a thumbnail in pixels: enough to tell scenes apart, too little for noise.
 SIDE = 16
-#: Fewer images say nothing.
+#: Fewest images that allow a decision.
 LEAST = 20
-#: Neighbours are alike where they are more so than this share of all pairs.
+#: Neighbours are alike if their correlation exceeds this quantile of all pairs.
 ALIKE = 0.95
-#: Of neighbours that are alike: in six data sets without videos at most 0.17, in drives through a town 0.6 to 0.98.
+#: Share of alike neighbours above which images are frames: six data sets without videos have at most 0.17, drives
+#: through a town 0.6 to 0.98.
 VIDEO = 0.4
-#: All pairs of many images are too many; so many drawn ones are enough for a quantile.
+#: Random pairs from which the quantile is estimated; all pairs of many images would be too many.
 PAIRS = 20_000
 
 
 def thumbnail(image: Pixels) -> NDArray[np.float32]:
-    """Grey means of SIDE x SIDE cells, float32 (SIDE * SIDE,), of mean 0 and length 1: products are correlations."""
+    """Grey means of SIDE x SIDE patches, float32 (SIDE * SIDE,), of mean 0 and length 1: products are correlations."""
     grey = image.mean(axis=2, dtype=np.float32)
     rows, columns = (np.linspace(0, side, SIDE, endpoint=False, dtype=np.int64) for side in grey.shape)
-    cells = np.add.reduceat(np.add.reduceat(grey, rows, axis=0), columns, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(grey, rows, axis=0), columns, axis=1)
     heights, widths = (np.diff(edges, append=side) for edges, side in zip((rows, columns), grey.shape, strict=True))
-    means = (cells / np.maximum(heights, 1)[:, None] / np.maximum(widths, 1)).ravel()
+    means = (sums / np.maximum(heights, 1)[:, None] / np.maximum(widths, 1)).ravel()
     means -= means.mean()
     return (means / max(float(np.linalg.norm(means)), 1e-6)).astype(np.float32)
 
 
 def share_alike(thumbnails: NDArray[np.float32]) -> float:
-    """Share of neighbours that are more alike than ALIKE of all pairs; about 1 - ALIKE where order says nothing.
+    """Share of neighbours that are more alike than ALIKE of all pairs; about 1 - ALIKE if the order is random.
 
     Args:
         thumbnails: float32 (n, SIDE * SIDE), in order of the images' names.
@@ -54,14 +55,14 @@ def share_alike(thumbnails: NDArray[np.float32]) -> float:
 
 
 def looks_like_video(name: str, thumbnails: NDArray[np.float32]) -> bool:
-    """Whether the images of data set `name`, in order, look like frames; says so, and what follows."""
+    """Whether the images of data set `name`, in order, look like frames of videos; if so, log a warning."""
     share = share_alike(thumbnails)
     if share <= VIDEO:
         return False
     logger.warning(
         "data set '%s': images look like frames of videos (%.0f %% of neighbours by name are more alike than %.0f %% of"
-        " all pairs). Scores and gains take them for independent, and those of a val that shares its scenes with train"
-        " or test are too hopeful. Say which belong together: `split: {group: {pattern: ...}}`",
+        " all pairs). Scores and gains treat them as independent, and those of a val that shares its scenes with train"
+        " or test are too high. Group the frames of each video: `split: {group: {pattern: ...}}`",
         name,
         100 * share,
         100 * ALIKE,

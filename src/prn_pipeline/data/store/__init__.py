@@ -1,1 +1,1 @@
-"""What is kept between stages: arrays, manifests, logits; written atomically."""
+"""Artefacts between stages: arrays, manifests, logits. All are written atomically."""

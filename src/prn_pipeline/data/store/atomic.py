@@ -1,6 +1,6 @@
-"""Write beside, then rename: a killed run leaves the old artefact or the new one, never half of one.
+"""Atomic writes: write to a temporary path, then rename. A killed run leaves the old artefact or the new one.
 
-In a bucket there is no renaming: see `data.locations`.
+Buckets have no renaming: see `locations`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from zlib import crc32
 
+import psutil
+
 from prn_pipeline.data.store.locations import is_remote, uploading
 
-#: Endings of artefacts that are folders, and large; files lie among too many others to be looked for.
+#: Suffixes of artefacts that are folders, and large. Temporary files are small, and searching for them is not worth it.
 FOLDERS = ("", ".zarr")
-#: Seconds after which what nobody here is making is taken for abandoned: in a container of its own somebody may be.
+#: Seconds after which the temporary folder of a process that does not run here is taken for abandoned. Before that, it
+#: may belong to a process in another container.
 ABANDONED = 24 * 3600
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` when the block ends well, remove it otherwise.
+    """Give a temporary path beside `path`; rename it to `path` when the block ends normally, remove it otherwise.
 
-    Works for a file and for a folder; the block creates whichever it wants under the temporary name. The temporary
-    name keeps the suffix, because writers such as parquet's and safetensors' look at it. Folders that processes
-    killed long ago have left of the same path are removed.
+    The block creates a file or a folder at the temporary path, which keeps the suffix of `path` because writers such as
+    those of parquet and safetensors look at it. Temporary folders of the same path that long dead processes have left
+    are removed.
     """
     if is_remote(path):
         with uploading(path) as local:
@@ -60,12 +63,12 @@ def _swap(temporary: Path, path: Path) -> None:
 
 
 def _temporary_path(path: Path, process: int | str, state: str) -> Path:
-    """Name for what a process of this machine is making; on a shared disk other machines have others."""
+    """Temporary path of a process of this machine; on a shared disk other machines have other paths."""
     return path.with_name(f".{path.stem}.{crc32(platform.node().encode()):08x}-{process}.{state}{path.suffix}")
 
 
 def _remove_abandoned(path: Path) -> None:
-    """What killed processes have left behind, as far as it can be removed."""
+    """Remove temporary folders that killed processes have left, as far as possible."""
     names = {
         re.compile(re.escape(_temporary_path(path, "PROCESS", state).name).replace("PROCESS", r"(\d+)"))
         for state in ("partial", "retired")
@@ -73,18 +76,8 @@ def _remove_abandoned(path: Path) -> None:
     for left in path.parent.iterdir():
         for found in filter(None, (name.fullmatch(left.name) for name in names)):
             with suppress(FileNotFoundError):  # another process may be removing it
-                if not _lives(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
+                if not psutil.pid_exists(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
                     shutil.rmtree(left, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
 
 
 def _remove(path: Path) -> None:

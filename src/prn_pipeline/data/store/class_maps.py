@@ -1,4 +1,4 @@
-"""Samples of several classes as so many binary ones: each class against all others."""
+"""Samples of several classes as binary samples: each class against all others."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 
-#: Attribute of the samples' store: how many classes their masks have, where it is not foreground or not.
+#: Attribute of the samples' store: number of classes of the masks; absent for binary masks.
 CLASSES = "classes"
 
 
 @dataclass(frozen=True)
 class ClassMaps(Samples):
-    """Rows of maps: row i is of sample i // C and of class i % C, C = `maps_per_image`.
+    """One row per map: row i is class i % C of sample i // C, C = `maps_per_image`.
 
-    Whatever works on binary samples works on these: a mask says where the row's class is, an image is that of its
-    sample, and stores of maps have a row each. Nothing is copied but what is asked for.
+    Code for binary samples works on these rows too: the mask of a row shows its class, the image is that of its sample,
+    and stores of maps have the same rows. Only the requested rows are read.
     """
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class ClassMaps(Samples):
 
     @property
     def maps_per_image(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return int(self.stores["samples"].attributes[CLASSES])
 
     def array(self, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -51,10 +51,10 @@ class ClassMaps(Samples):
 
 
 def map_samples(manifest: pd.DataFrame, stores: dict[str, ArrayStore]) -> Samples:
-    """Samples as refiners see them, a row a map.
+    """Samples as refiners see them: one row per map.
 
     Args:
         manifest: of the samples.
-        stores: "samples", and others with a row a sample or a map.
+        stores: "samples", and others with one row per sample or per map.
     """
     return (ClassMaps if CLASSES in stores["samples"].attributes else Samples)(manifest, stores)

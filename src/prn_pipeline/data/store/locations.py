@@ -1,8 +1,8 @@
-"""Where artefacts lie: in files, or in the objects of a bucket (s3://...), which appear whole or not at all.
+"""Locations of artefacts: local files, or objects of a bucket (s3://...), written atomically.
 
-An object is replaced in one step, but nothing renames a folder of them. So what says that a folder is whole is written
-last and removed first: the description of an array store, an empty object `_SUCCESS` in any other folder. A killed run
-leaves objects that nobody takes for an artefact, and the next run removes them.
+A bucket replaces an object in one step but cannot rename a folder. So the object that marks a folder as complete is
+written last and removed first: the description of an array store, an empty object `_SUCCESS` in any other folder. A
+killed run leaves objects without a marker, which no stage reads and the next run removes.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from zarr.storage import FsspecStore
 
 from prn_pipeline.errors import UserError
 
-#: Last object of a folder.
+#: Name of the object that marks a folder as complete.
 MARKER = "_SUCCESS"
-#: Other processes write too: a listing is old as soon as it is made.
+#: Other processes write too, so listings must not be cached.
 OPTIONS = {"use_listings_cache": False}
 
 
 def location(text: str) -> Path:
-    """A path, or of a URL such as s3://bucket/folder/name what has the methods of one.
+    """A local path; or, for a URL such as s3://bucket/folder/name, an object with the methods of a path.
 
     Raises:
-        UserError: the library for it is not installed, or the bucket cannot be reached.
+        UserError: the library for the protocol is not installed, or the bucket cannot be reached.
     """
     if "://" not in text:
         return Path(text)
@@ -55,8 +55,8 @@ def _check_bucket(protocol: str, bucket: str) -> None:
             f"{protocol}://{bucket} cannot be used ({error}): pip install -e '.[s3]' for s3://, or use a local folder"
         ) from error
     except PermissionError:
-        return  # of the bucket as a whole; what may be done below the folder, the first access to it says
-    except Exception as error:  # of whichever library talks to the storage
+        return  # to the whole bucket; the first access to the folder shows what is permitted there
+    except Exception as error:  # the type depends on the storage library
         raise UserError(
             f"{protocol}://{bucket} cannot be reached ({type(error).__name__}: {error}): check AWS_ACCESS_KEY_ID,"
             " AWS_SECRET_ACCESS_KEY (or AWS_PROFILE), AWS_ENDPOINT_URL and the network"
@@ -64,18 +64,18 @@ def _check_bucket(protocol: str, bucket: str) -> None:
 
 
 def is_remote(path: Path) -> bool:
-    """Whether it is a place in a bucket."""
+    """Whether a path is in a bucket."""
     return not isinstance(path, Path)
 
 
 def is_complete(path: Path) -> bool:
-    """Whether there is a file, or a folder that was written to its end; array stores have `zarr.json` for that."""
+    """Whether there is a file, or a folder that was written completely; array stores have `zarr.json` as marker."""
     return path.is_file() or (path / MARKER).is_file() if is_remote(path) else path.exists()
 
 
 @contextmanager
 def local_copy(path: Path) -> Iterator[Path]:
-    """A file or folder as one of this machine, for as long as the context lasts."""
+    """A local copy of a file or folder, for as long as the context lasts; a local path is returned unchanged."""
     if not is_remote(path):
         yield path
         return
@@ -87,23 +87,23 @@ def local_copy(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def uploading(path: Path) -> Iterator[Path]:
-    """`atomic.atomic_write` for a bucket: gives a local path, whose file or folder replaces what is at `path`."""
+    """`atomic.atomic_write` for a bucket: gives a local path, whose file or folder is then uploaded to `path`."""
     with TemporaryDirectory() as folder:
-        made = Path(folder) / path.name
-        yield made
+        local = Path(folder) / path.name
+        yield local
         put = cast(Any, path).fs.put_file
-        if made.is_file():
-            put(str(made), str(path))
+        if local.is_file():
+            put(str(local), str(path))
             return
         remove(path, MARKER)
-        for file in sorted(file for file in made.rglob("*") if file.is_file()):
-            put(str(file), str(path / file.relative_to(made).as_posix()))
+        for file in sorted(file for file in local.rglob("*") if file.is_file()):
+            put(str(file), str(path / file.relative_to(local).as_posix()))
         (path / MARKER).write_bytes(b"")
 
 
 @contextmanager
 def described_last(path: Path, attributes: dict[str, Any]) -> Iterator[None]:
-    """An array store in a bucket: its arrays are written within the context, its description after it."""
+    """Write an array store to a bucket: the arrays in the block, the description after it."""
     remove(path, "zarr.json")
     try:
         yield
@@ -114,13 +114,13 @@ def described_last(path: Path, attributes: dict[str, Any]) -> Iterator[None]:
 
 
 def remove(path: Path, first: str) -> None:
-    """Remove a folder of a bucket, beginning with the object that says that it is whole."""
+    """Remove a folder of a bucket, beginning with the object `first`, which marks it as complete."""
     fs = cast(Any, path).fs
-    for place, recursive in ((path / first, False), (path, True)):
-        if fs.exists(str(place)):
-            fs.rm(str(place), recursive=recursive)
+    for target, recursive in ((path / first, False), (path, True)):
+        if fs.exists(str(target)):
+            fs.rm(str(target), recursive=recursive)
 
 
 def zarr_store(path: Path) -> Path | FsspecStore:
-    """What Zarr takes for the store at `path`."""
+    """The store at `path`, as Zarr takes it."""
     return FsspecStore.from_url(str(path), storage_options=OPTIONS) if is_remote(path) else path

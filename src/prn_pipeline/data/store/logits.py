@@ -1,4 +1,4 @@
-"""Probabilities of stored logits."""
+"""Stored logits, and their probabilities."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from prn_pipeline.errors import UserError
 
 
 def probabilities_of(logits: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Sigmoid of float16 logits of any shape, in float32: the bits of `scipy.special.expit`, in a third of its time.
+    """Sigmoid of float16 logits of any shape, float32: bit for bit `scipy.special.expit`, in a third of its time.
 
-    There are only 65536 numbers in float16, so each one's answer is looked up.
+    float16 has only 65536 values, so the results come from a table.
     """
     return _table()[np.ascontiguousarray(logits).view(np.uint16)]
 
@@ -27,16 +27,16 @@ def _table() -> NDArray[np.float32]:
     return expit(every.astype(np.float32))
 
 
-#: Where stored logits end. Beyond it a probability is 0 or 1 to seven digits, and float16 gets coarse.
+#: Largest magnitude of stored logits. Beyond it a probability is 0 or 1 to seven digits, and float16 is coarse.
 LARGEST_LOGIT = 16.0
 
 
 def stored_logits(logits: Tensor) -> np.ndarray:
-    """Logits of any shape as they are stored: float16, clamped to +-`LARGEST_LOGIT`.
+    """Logits of any shape in the stored format: float16, clamped to +-`LARGEST_LOGIT`.
 
     Raises:
-        UserError: there is a NaN.
+        UserError: a logit is NaN.
     """
     if torch.isnan(logits).any():
-        raise UserError("the network gives NaN: train it again with precision: fp32 or a lower learning_rate")
+        raise UserError("the network returned NaN: train it again with precision: fp32 or a lower learning_rate")
     return logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().cpu().numpy()

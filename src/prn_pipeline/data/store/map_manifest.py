@@ -1,20 +1,20 @@
-"""The manifest of the maps: which model made each, and which ones a refiner may learn from."""
+"""The manifest of maps: which model computed each map, and which maps a refiner may learn from."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-#: Stands for a model in the manifest of maps where there is no map: other programs need not give one of every image.
+#: Model of an image without a map: other programs need not write a map of every image.
 NO_MAP = "none"
 
 
 def learning_rows(map_manifest: pd.DataFrame) -> np.ndarray:
-    """Rows whose maps look like those of new images: out of sample, and not test. int64, ascending."""
+    """Rows whose model was not trained on their image, and that are not test: a refiner learns from them. int64."""
     usable = ~map_manifest["seen_in_training"] & (map_manifest["split"] != "test")
     return np.flatnonzero(usable.to_numpy())
 
 
 def seen_rows(map_manifest: pd.DataFrame) -> np.ndarray:
-    """Rows whose maps are of images that their model was trained on: better than those of new images. int64."""
+    """Rows whose model was trained on their image, so that the map is better than that of a new image. int64."""
     return np.flatnonzero((map_manifest["seen_in_training"] & (map_manifest["model"] != NO_MAP)).to_numpy())

@@ -1,4 +1,4 @@
-"""RefinerInput the next batch while this one is computed."""
+"""Reads the next batch while the current one is used."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Item = TypeVar("Item")
 
 
 def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items in the same order, one of them made in advance by a thread of its own.
+    """The same items in the same order, with one item computed in advance by a thread.
 
-    Two items are in memory at a time. An exception is raised where its item would have come. Leaving the loop early
-    ends the thread after the item it is at.
+    Two items are in memory at a time. An exception is raised in place of its item. Leaving the loop early ends the
+    thread after its current item.
     """
     end = object()
     source = iter(items)

@@ -1,4 +1,4 @@
-"""Samples as the stages see them: a manifest (one row a sample) and the arrays that belong to it."""
+"""Samples as the stages see them: a manifest (one row per sample) and the arrays that belong to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.read_ahead import read_ahead
 from prn_pipeline.errors import UserError
 
-#: Attribute of every store and of the manifest: which samples, in which splits.
+#: Attribute of every store and of the manifest that identifies the samples and their splits.
 IDENTITY = "samples"
 
 
@@ -21,11 +21,11 @@ class Samples:
     """A manifest and the stores whose rows it describes.
 
     Args:
-        manifest: one row a sample: sample_id, split, fold, ... (`data.ingestion`).
+        manifest: one row per sample: sample_id, split, fold, ... (`data.ingestion`).
         stores: array stores of the same length, by role, e.g. {"samples": ..., "maps": ...}.
 
     Raises:
-        UserError: a store is of another length than the manifest, or was made from other samples.
+        UserError: a store has another length than the manifest, or was made from other samples.
     """
 
     manifest: pd.DataFrame
@@ -37,20 +37,20 @@ class Samples:
         for role, store in self.stores.items():
             if len(store) not in fitting or store.attributes.get(IDENTITY) != identity:
                 raise UserError(
-                    f"{store.path} ({role}, {len(store)} rows) was not made from the samples of the manifest as it is"
-                    f" now ({len(self.manifest)} rows): run its pipeline again, or all of them with `kedro run`"
+                    f"{store.path} ({role}, {len(store)} rows) was not made from the samples of the current"
+                    f" manifest ({len(self.manifest)} rows): run its pipeline again, or all of them with `kedro run`"
                 )
 
     @property
     def maps_per_image(self) -> int:
-        """So many neighbouring rows belong to one image."""
+        """Number of neighbouring rows that belong to one image."""
         return 1
 
     def rows(self, splits: Iterable[str]) -> np.ndarray:
         """Row numbers of the samples in these splits, int64, ascending.
 
         Raises:
-            UserError: there are none.
+            UserError: these splits have no samples.
         """
         wanted = list(splits)
         rows = np.flatnonzero(self.manifest["split"].isin(wanted).to_numpy())
@@ -60,13 +60,12 @@ class Samples:
         return rows
 
     def array(self, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Rows of the array `name`, whichever store holds it."""
+        """Rows of the array `name`, from the store that holds it."""
         return self.store_of(name).read(name, rows)
 
     def batches(self, names: Sequence[str], rows: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """The arrays `names` of `rows`, a shard at a time; the next is read while the caller works on this one."""
-        parts = shards(rows, self.maps_per_image)
-        return read_ahead([self.array(name, part) for name in names] for part in parts)
+        """The arrays `names` of `rows`, one shard at a time; the next shard is read while the caller uses this one."""
+        return read_ahead([self.array(name, some) for name in names] for some in shards(rows, self.maps_per_image))
 
     def holds(self, name: str) -> bool:
         """Whether some store has the array `name`."""
@@ -77,4 +76,4 @@ class Samples:
         for store in self.stores.values():
             if name in store.names:
                 return store
-        raise KeyError(f"no store holds {name}; there are {[store.names for store in self.stores.values()]}")
+        raise KeyError(f"no store holds {name}; the stores hold {[store.names for store in self.stores.values()]}")

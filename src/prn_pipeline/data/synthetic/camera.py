@@ -1,4 +1,4 @@
-"""The camera and the air of a drawn scene: light, haze, sharpness and noise that change from place to place."""
+"""Camera and air of a drawn scene: light, haze, sharpness and noise that vary over the picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def photograph(rng: np.random.Generator, colours: Field) -> NDArray[np.uint8]:
     """Take the picture.
 
     Every property is a smooth field over the picture, so that a model's logits come out too high in one region and
-    too low in another: the error that patch-wise refinement is there to mend.
+    too low in another: the error that patch-wise refinement corrects.
 
     Args:
         colours: float32 (3,S,S), the scene in even light, about [0, 1].
@@ -35,7 +35,7 @@ def photograph(rng: np.random.Generator, colours: Field) -> NDArray[np.uint8]:
 
 
 def illumination(rng: np.random.Generator, size: int) -> Field:
-    """Gain of each channel: uneven exposure, a drift from warm to cold, and the soft shadow of a cloud now and then.
+    """Gain of each channel: uneven exposure, a drift from warm to cold, and sometimes the soft shadow of a cloud.
 
     Returns:
         float32 (3,S,S), about 0.3 to 2.
@@ -49,7 +49,7 @@ def illumination(rng: np.random.Generator, size: int) -> Field:
 
 
 def haze_density(rng: np.random.Generator, size: int) -> Field:
-    """Share of the light that comes from the air and not from the ground, float32 (S,S) in [0, 0.65]."""
+    """Share of the light that comes from the air instead of the ground, float32 (S,S) in [0, 0.65]."""
     thinnest = rng.uniform(0, 0.1)
     return spanning_field(rng, size, thinnest, thinnest + rng.uniform(0.1, 0.55))
 

@@ -1,4 +1,4 @@
-"""Smooth random fields: what makes a drawn scene vary from place to place."""
+"""Smooth random fields, which make a drawn scene vary over the picture."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ def unit_grid(size: int) -> tuple[Field, Field]:
     return np.broadcast_to(centres, (size, size)), np.broadcast_to(centres[:, None], (size, size))
 
 
-def smooth_field(rng: np.random.Generator, size: int, cells: int) -> Field:
-    """Gaussian noise on a `cells` x `cells` lattice, interpolated bicubically.
+def smooth_field(rng: np.random.Generator, size: int, points: int) -> Field:
+    """Gaussian noise on a `points` x `points` lattice, interpolated bicubically.
 
-    Consumes `cells` ** 2 draws whatever the size, so that one layout can be rendered at any resolution.
+    Consumes `points` ** 2 draws at every size, so that one layout can be rendered at any resolution.
 
     Returns:
         float32 (S,S), mean about 0, standard deviation about 0.7.
     """
-    lattice = Image.fromarray(rng.standard_normal((cells, cells), dtype=np.float32))
+    lattice = Image.fromarray(rng.standard_normal((points, points), dtype=np.float32))
     return np.asarray(lattice.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def octaves(rng: np.random.Generator, size: int, cells: tuple[int, ...]) -> Field:
-    """Mean of smooth fields of several grains: mottled ground, worn surfaces.
+def octaves(rng: np.random.Generator, size: int, lattices: tuple[int, ...]) -> Field:
+    """Mean of smooth fields on several lattices, for mottled ground and worn surfaces.
 
     Returns:
         float32 (S,S), mean about 0.
     """
-    total = sum((smooth_field(rng, size, grain) for grain in cells), np.zeros((size, size), dtype=np.float32))
-    return total / np.float32(len(cells))
+    total = sum((smooth_field(rng, size, points) for points in lattices), np.zeros((size, size), dtype=np.float32))
+    return total / np.float32(len(lattices))
 
 
-def spanning_field(rng: np.random.Generator, size: int, low: float, high: float, cells: int = 3) -> Field:
-    """A tilted, gently curved surface whose least and greatest values are exactly `low` and `high`.
+def spanning_field(rng: np.random.Generator, size: int, low: float, high: float, points: int = 3) -> Field:
+    """A tilted, gently curved surface whose smallest and largest values are exactly `low` and `high`.
 
     Returns:
         float32 (S,S) in [low, high].
     """
     x, y = unit_grid(size)
     heading = rng.uniform(0, 2 * np.pi)
-    surface = 2.5 * (np.cos(heading) * x + np.sin(heading) * y) + smooth_field(rng, size, cells)
+    surface = 2.5 * (np.cos(heading) * x + np.sin(heading) * y) + smooth_field(rng, size, points)
     surface = surface - surface.min()
     return (low + (high - low) * surface / surface.max()).astype(np.float32)
 

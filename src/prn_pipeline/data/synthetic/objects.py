@@ -1,4 +1,4 @@
-"""What stands on the land of a drawn scene: trees and buildings, and the shadows they cast."""
+"""Objects of a drawn scene: trees and buildings, and the shadows they cast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SKYLIGHT = np.array((0.42, 0.47, 0.56), dtype=np.float32)
 
 @dataclass
 class Stand:
-    """The scene while objects are put up.
+    """The scene while objects are added.
 
     Attributes:
         colours: float32 (3,S,S).
@@ -32,10 +32,10 @@ class Stand:
     crowns: NDArray[np.bool_]
 
 
-def put_up(
+def add_objects(
     rng: np.random.Generator, colours: Field, mask: NDArray[np.uint8], ground: Ground, roads: list[Road]
 ) -> Stand:
-    """Yards, buildings beside the roads, then trees, then the shadows of them all.
+    """Add yards and buildings beside the roads, then trees, then the shadows of all of them.
 
     Args:
         colours: float32 (3,S,S), land with roads.
@@ -53,7 +53,7 @@ def put_up(
 
 
 def _build(rng: np.random.Generator, stand: Stand, mask: NDArray[np.uint8], road: Road) -> None:
-    """One house beside the road, with a paved yard now and then; left out where it would stand on a road."""
+    """One house beside the road, sometimes with a paved yard; skipped if it would stand on a road."""
     step = int(rng.integers(1, len(road.path) - 1))
     forward = road.path[step + 1] - road.path[step - 1]
     forward = forward / np.linalg.norm(forward)

@@ -1,4 +1,4 @@
-"""How roads look and where they are: surfaces painted on the ground, and the mask of the truth."""
+"""Paints roads on the ground, and draws the mask of the truth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAINT = np.array((0.88, 0.87, 0.80), dtype=np.float32)
 
 
 def strokes(lines: list[tuple[NDArray[np.float64], float]], size: int) -> Field:
-    """Anti-aliased coverage of thick lines together, float32 (S,S) in [0, 1].
+    """Anti-aliased coverage of the union of thick lines, float32 (S,S) in [0, 1].
 
     Args:
         lines: path and width of each, in the unit square; a path is float64 (K,2), (x, y), and bends little from one

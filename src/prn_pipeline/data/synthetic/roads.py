@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.synthetic.noise import Field
 
-MOST_BRANCHES = 24
+MAX_BRANCHES = 24
 DARK_ASPHALT, WORN_ASPHALT, CONCRETE = (0.34, 0.34, 0.36), (0.50, 0.49, 0.48), (0.67, 0.65, 0.61)
 GRAVEL, PALE_DIRT, RED_DIRT = (0.62, 0.58, 0.51), (0.70, 0.62, 0.49), (0.58, 0.45, 0.35)
 PAVED = np.array([DARK_ASPHALT, WORN_ASPHALT, WORN_ASPHALT, CONCRETE, GRAVEL], dtype=np.float32)
@@ -24,7 +24,7 @@ class Road:
         path: float64 (K,2), (x, y) along the centre line in the unit square; ends may lie outside.
         width: in the unit square.
         colour: float32 (3,) in [0, 1].
-        paved: farm tracks are not, and grass grows over them.
+        paved: false for farm tracks, which are partly overgrown.
     """
 
     path: NDArray[np.float64]
@@ -45,7 +45,7 @@ def lay_roads(rng: np.random.Generator, heading: float, share: float) -> list[Ro
     """
     roads = [_main_road(rng)]
     covered = _area_inside(roads[0])
-    for _ in range(MOST_BRANCHES):
+    for _ in range(MAX_BRANCHES):
         if covered >= share:
             break
         branch = _branch(rng, roads[int(rng.integers(len(roads)))], heading, paved=bool(rng.random() < 0.5))
@@ -87,7 +87,7 @@ def _branch(rng: np.random.Generator, parent: Road, heading: float, paved: bool)
 
 
 def _runs_beside(branch: Road, roads: list[Road]) -> bool:
-    """Whether much of a road runs so close to others that the strips between them would be no land at all."""
+    """Whether much of a road runs so close to others that hardly any land is left between them."""
     others = np.concatenate([road.path[::3] for road in roads])
     squared_gaps = ((branch.path[::3, None] - others) ** 2).sum(axis=2).min(axis=1)
     return bool((squared_gaps < 0.09**2).mean() > 0.3)

@@ -11,7 +11,7 @@ from prn_pipeline.data.settings import SyntheticSettings
 from prn_pipeline.data.synthetic.camera import photograph
 from prn_pipeline.data.synthetic.ground import draw_ground
 from prn_pipeline.data.synthetic.noise import Field
-from prn_pipeline.data.synthetic.objects import put_up
+from prn_pipeline.data.synthetic.objects import add_objects
 from prn_pipeline.data.synthetic.paving import pave
 from prn_pipeline.data.synthetic.roads import lay_roads
 
@@ -56,9 +56,9 @@ def draw_scene(index: int, settings: SyntheticSettings) -> tuple[NDArray[np.uint
 
 
 def draw_landscape(rng: np.random.Generator, size: int) -> Landscape:
-    """Fields, then roads, then what stands on them."""
+    """Draw fields, then roads, then objects."""
     ground = draw_ground(rng, size)
     roads = lay_roads(rng, ground.heading, share=rng.uniform(0.085, 0.17))
     colours, mask = pave(rng, ground.colours, roads)
-    stand = put_up(rng, colours, mask, ground, roads)
+    stand = add_objects(rng, colours, mask, ground, roads)
     return Landscape(stand.colours, mask, stand.crowns)
