@@ -122,6 +122,20 @@ def test_a_plan_tells_results_without_a_record_from_results_that_differ_from_it(
             file.write_text(text)
 
 
+@pytest.mark.slow
+def test_a_committed_run_is_verified_in_a_copy_that_touches_no_result_of_the_project(reproduced: Path) -> None:
+    committed = reproduced / "benchmarks/results"
+    (committed / RUN).parent.mkdir(parents=True)
+    shutil.copy(reproduced / f"metrics/{RUN}.json", committed / f"{RUN}.json")
+    shutil.copy(reproduced / "dvc.lock", committed)
+    results = [reproduced / "dvc.lock", reproduced / "mlflow.db", reproduced / f"metrics/{RUN}.json"]
+    before = [file.read_bytes() for file in results], sorted((reproduced / "data").rglob("*"))
+    printed = command(reproduced, "prn", "verify", RUN)
+    assert "All scores agree to the last digit." in printed
+    assert "All recorded hashes agree" in printed
+    assert ([file.read_bytes() for file in results], sorted((reproduced / "data").rglob("*"))) == before
+
+
 def test_a_plan_estimates_a_new_stage_from_similar_ones(reproduced: Path) -> None:
     path = reproduced / "conf" / "base" / "benchmark.yml"
     before = path.read_text()

@@ -221,7 +221,7 @@ def test_a_val_split_too_small_for_the_refiner_is_refused_before_the_base_model_
     ("parameters", "message"),
     [
         ({"base_model": "few_shot_resnet18"}, "needs labelled images of what to segment"),
-        ({"logit_caching": {"keep": []}}, "reads tta, and logit_caching.keep is"),
+        ({"logit_caching": {"keep": []}}, "reads tta, but logit_caching.keep is"),
         ({"base_model": "external"}, "reads tta, which base model 'external' of kind maps does not have"),
     ],
 )

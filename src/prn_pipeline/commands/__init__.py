@@ -7,6 +7,7 @@ from prn_pipeline.commands.export import export
 from prn_pipeline.commands.refine import refine
 from prn_pipeline.commands.registry import models, rollback
 from prn_pipeline.commands.retrain import pull, push, retrain
+from prn_pipeline.commands.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,5 +15,5 @@ def prn() -> None:
     """Run the sweep that conf/base/benchmark.yml lists, and use the predictors that it trains."""
 
 
-for command in (plan, benchmark, leaderboard, refine, export, models, rollback, retrain, pull, push):
+for command in (plan, benchmark, leaderboard, verify, refine, export, models, rollback, retrain, pull, push):
     prn.add_command(command)

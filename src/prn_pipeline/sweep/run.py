@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -69,7 +70,11 @@ def jobs_of(planned: Sequence[PlannedStage]) -> tuple[list[Job], list[Job]]:
 
 
 def run_jobs(
-    jobs: Sequence[Job], project: Path, workers: int, on_outcome: Callable[[Outcome], None] = lambda _: None
+    jobs: Sequence[Job],
+    project: Path,
+    workers: int,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Outcome]:
     """Run jobs, `workers` at a time, each with its share of the cores; yield outcomes in the order of `jobs`.
 
@@ -78,9 +83,10 @@ def run_jobs(
         project: root of the repository.
         workers: jobs at a time.
         on_outcome: called with every outcome as soon as it is known, in the thread that ran the job.
+        variables: environment variables of the stages, in addition to those of this process.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
-    environment = {**tool_environment(), **({"OMP_NUM_THREADS": str(threads)} if workers > 1 else {})}
+    environment = {**tool_environment(), **variables, **({"OMP_NUM_THREADS": str(threads)} if workers > 1 else {})}
     interrupted = threading.Event()
 
     def run(job: Job) -> Outcome:
