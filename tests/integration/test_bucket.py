@@ -17,7 +17,7 @@ CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 
 
 def comparable(scores: dict[str, Any]) -> dict[str, Any]:
-    """Without what a clock says."""
+    """Scores without times."""
     return {key: scores[key] for key in ("n_test", "methods", "gain", "guard")}
 
 
@@ -26,7 +26,7 @@ def below(folder: Path) -> set[str]:
     return {name for name in names if (folder / name).is_file() and not name.startswith("data/01_raw")}
 
 
-def test_a_run_in_a_bucket_is_that_of_files(
+def test_a_run_in_a_bucket_equals_one_in_local_files(
     finished: Path, project: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PRN_STORAGE", f"{bucket}/team/")
@@ -47,7 +47,9 @@ def test_a_run_in_a_bucket_is_that_of_files(
     assert comparable(scores) == comparable(local)
 
 
-def test_an_environment_without_a_bucket_says_what_to_export(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_a_bucket_names_the_variable_to_export(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PRN_STORAGE", raising=False)
     assert re.search(r"export PRN_STORAGE=s3://bucket/folder", mistake_of(project, env="s3"))
 
@@ -58,7 +60,7 @@ def dvc(folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_dvc_carries_a_data_set_to_a_bucket_and_back(tmp_path: Path, bucket: str) -> None:
+def test_dvc_pushes_a_data_set_to_a_bucket_and_pulls_it(tmp_path: Path, bucket: str) -> None:
     here, there = copy_project(tmp_path / "here"), tmp_path / "there"
     images = here / "data/01_raw/my_roads/images"
     images.mkdir(parents=True)

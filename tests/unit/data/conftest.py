@@ -1,4 +1,4 @@
-"""A small data set on disk, to be spoilt by each test in its own way."""
+"""A small data set on disk, which each test changes as it needs."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

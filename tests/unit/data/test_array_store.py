@@ -1,4 +1,4 @@
-"""Stores give back what was written, in any order, and never half of it."""
+"""Stores return the written rows in any order, and are written atomically."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def batches_of(size: int) -> Iterator[Batch]:
 
 
 @pytest.mark.parametrize("size", [1, 5, SHARD_ROWS, SHARD_ROWS + 1, ROWS])
-def test_what_was_written_is_read_back_whatever_the_batches(tmp_path: Path, size: int) -> None:
+def test_rows_are_read_back_for_any_length_of_batches(tmp_path: Path, size: int) -> None:
     assert write_arrays(tmp_path / "s.zarr", ArrayStream(batches_of(size), {"made_by": "test"})) == ROWS
     store = ArrayStore(tmp_path / "s.zarr")
     assert len(store) == ROWS
@@ -33,14 +33,14 @@ def test_what_was_written_is_read_back_whatever_the_batches(tmp_path: Path, size
     assert (store.read("labels", slice(None)) == LABELS).all()
 
 
-def test_rows_come_in_the_order_asked_for_and_may_repeat(tmp_path: Path) -> None:
+def test_rows_come_in_the_requested_order_and_may_repeat(tmp_path: Path) -> None:
     write_arrays(tmp_path / "s.zarr", ArrayStream(batches_of(8)))
     store = ArrayStore(tmp_path / "s.zarr")
     for rows in ([5, 2, 40, 2], [70, 0], [3, 4, 5], np.arange(10, 20)):
         assert (store.read("maps", rows) == MAPS[rows]).all()
 
 
-def test_samples_come_in_shards_from_whichever_store_holds_them(tmp_path: Path) -> None:
+def test_samples_come_in_shards_from_the_store_that_holds_them(tmp_path: Path) -> None:
     write_arrays(tmp_path / "s.zarr", ArrayStream(batches_of(8), {IDENTITY: "a"}))
     samples = Samples(manifest_of(ROWS, "a"), {"maps": ArrayStore(tmp_path / "s.zarr")})
     rows = np.arange(ROWS)[::-1]
@@ -85,7 +85,7 @@ def test_a_missing_or_broken_store_says_what_to_do(tmp_path: Path) -> None:
         ArrayStore(tmp_path / "s.zarr")
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
     file.write_text("old")
 

@@ -1,4 +1,4 @@
-"""What processes killed long ago have left beside an artefact goes away; what may be in the making stays."""
+"""Temporary folders of long dead processes are removed; those that may still be in use stay."""
 
 import os
 import subprocess
@@ -27,37 +27,37 @@ def make(folder: Path) -> None:
         (temporary / "whole").touch()
 
 
-def remains(folder: Path) -> list[Path]:
+def temporary_folders(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if ".partial" in path.name]
 
 
 @pytest.fixture
 def left(tmp_path: Path) -> Path:
-    """What a killed process has left, long ago."""
+    """The temporary folder of a process that was killed long ago."""
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "maps.zarr")], check=False)
-    (folder,) = remains(tmp_path)
+    (folder,) = temporary_folders(tmp_path)
     os.utime(folder, (0, time.time() - ABANDONED - 60))
     return folder
 
 
-def test_the_next_write_removes_it(left: Path) -> None:
+def test_the_next_write_removes_an_abandoned_folder(left: Path) -> None:
     make(left.with_name("maps.zarr"))
     assert [path.name for path in left.parent.iterdir()] == ["maps.zarr"]
     assert [path.name for path in left.with_name("maps.zarr").iterdir()] == ["whole"]
 
 
-def test_another_artefacts_remains_are_the_other_artefacts(left: Path) -> None:
+def test_abandoned_folders_of_other_artefacts_stay(left: Path) -> None:
     make(left.with_name("other.zarr"))
     assert left.is_dir()
 
 
-def test_what_is_new_may_be_in_the_making_elsewhere(left: Path) -> None:
+def test_a_recent_temporary_folder_stays(left: Path) -> None:
     os.utime(left)
     make(left.with_name("maps.zarr"))
     assert left.is_dir()
 
 
-def test_what_a_living_process_is_making_stays(left: Path) -> None:
+def test_the_temporary_folder_of_a_living_process_stays(left: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as living:
         killed = left.name.split(".")[2].split("-")[1]
         theirs = left.rename(left.with_name(left.name.replace(f"-{killed}.", f"-{living.pid}.")))

@@ -1,4 +1,4 @@
-"""Labels follow the image, whatever is drawn."""
+"""Labels move with their image in every augmentation."""
 
 import pytest
 import torch
@@ -30,14 +30,14 @@ def test_colours_change_the_image_and_not_the_mask() -> None:
     assert after["inputs"].dtype == torch.uint8
 
 
-def test_what_rotation_brings_in_from_outside_is_ignored() -> None:
+def test_pixels_that_rotation_brings_in_from_outside_are_ignored() -> None:
     torch.manual_seed(0)
     full = {"inputs": torch.full((3, 32, 32), 200, dtype=torch.uint8), "masks": torch.ones(32, 32, dtype=torch.uint8)}
     masks = torch.stack([Augmentation(AugmentationSettings(rotation=45, scale=0.3))(full)["masks"] for _ in range(8)])
     assert set(masks.unique().tolist()) == {1, 255}
 
 
-def test_maps_of_floats_are_moved_without_being_changed() -> None:
+def test_float_maps_are_moved_without_being_changed() -> None:
     torch.manual_seed(0)
     maps = {"inputs": torch.randn(1, 16, 16), "labels": torch.zeros(16, 16, dtype=torch.uint8)}
     changed = Augmentation(AugmentationSettings(flips=True, turns=True))(maps)
@@ -81,7 +81,7 @@ def test_rotation_interpolates_maps_and_never_labels() -> None:
     assert set(after["masks"].unique().tolist()) <= {0, 1, 255}
 
 
-def test_a_crop_takes_the_same_place_of_maps_of_any_resolution() -> None:
+def test_a_crop_takes_the_same_area_of_maps_of_any_resolution() -> None:
     torch.manual_seed(0)
     place = torch.arange(32 * 32, dtype=torch.float32).reshape(1, 32, 32)
     coarse = place[:, ::4, ::4]

@@ -1,4 +1,4 @@
-"""Images of any number of bands and bits are brought to one scale."""
+"""Images with any number of bands and bits are scaled to one range."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ WIDE = RNG.integers(0, 65536, (20, 30, 5), dtype=np.uint16)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.npy", "a.npz", "first.tif"])
-def test_sixteen_bits_stay_what_they_are_wherever_the_bands_stand(tmp_path: Path, name: str) -> None:
+def test_sixteen_bit_values_are_kept_for_either_order_of_axes(tmp_path: Path, name: str) -> None:
     stored = np.moveaxis(WIDE, 2, 0) if name == "first.tif" else WIDE
     file = tmp_path / name
     if name.endswith("npz"):
@@ -34,7 +34,7 @@ def test_sixteen_bits_stay_what_they_are_wherever_the_bands_stand(tmp_path: Path
     assert (decode_bands(file, BandSettings(count=5)) == WIDE).all()
 
 
-def test_values_are_stretched_from_what_the_settings_say(tmp_path: Path) -> None:
+def test_values_are_scaled_from_the_range_in_the_settings(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[-1.0, 0.0, 0.25, 0.5, 7.0]]))
     found = decode_bands(tmp_path / "a.npy", BandSettings(count=1, low=0, high=0.5))
     assert found[0, :, 0].tolist() == [0, 0, 32768, 65535, 65535]
@@ -42,7 +42,7 @@ def test_values_are_stretched_from_what_the_settings_say(tmp_path: Path) -> None
     assert decode_bands(tmp_path / "b.png", BandSettings(count=1))[0, :, 0].tolist() == [0, 51 * 257, 65535]
 
 
-def test_networks_see_the_scale_of_eight_bits() -> None:
+def test_networks_see_sixteen_bits_on_the_scale_of_eight() -> None:
     eight = RNG.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     from_eight = pixel_values(channels_first(torch.from_numpy(eight)))
     from_sixteen = pixel_values(channels_first(torch.from_numpy(eight.astype(np.uint16) * 257)))
@@ -77,7 +77,7 @@ def test_augmentation_moves_all_bands_with_the_mask_and_changes_light_within_lim
         (np.zeros((4, 4, 5), np.int32), "which has no natural range"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path: Path, values: np.ndarray, message: str) -> None:
+def test_arrays_that_do_not_fit_the_settings_are_refused(tmp_path: Path, values: np.ndarray, message: str) -> None:
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(UserError, match=message):
         decode_bands(tmp_path / "a.npy", BandSettings(count=5))

@@ -60,7 +60,7 @@ def test_no_more_than_two_batches_are_decoded_ahead(write_dataset: Writer) -> No
     assert len(decoded) <= 8
 
 
-def test_a_sample_that_has_gone_is_named(write_dataset: Writer) -> None:
+def test_a_missing_sample_is_named(write_dataset: Writer) -> None:
     root = write_dataset(IDS)
     reader = make_reader("roads", SETTINGS, root)
     manifest = inspect("roads", SETTINGS, reader)
@@ -70,7 +70,7 @@ def test_a_sample_that_has_gone_is_named(write_dataset: Writer) -> None:
         next(read_batches(reader, manifest, image_size=16, batch_size=4))
 
 
-def test_a_file_that_has_broken_since_is_named(write_dataset: Writer) -> None:
+def test_a_file_that_has_become_unreadable_is_named(write_dataset: Writer) -> None:
     root = write_dataset(IDS)
     reader = make_reader("roads", SETTINGS, root)
     manifest = inspect("roads", SETTINGS, reader)

@@ -1,4 +1,4 @@
-"""Samples of several classes are so many binary ones."""
+"""Samples of several classes are read as binary samples, one per class."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def maps(tmp_path: Path) -> Samples:
     return map_samples(manifest, stores)
 
 
-def test_a_row_is_of_one_sample_and_one_class(maps: Samples) -> None:
+def test_a_row_is_one_class_of_one_sample(maps: Samples) -> None:
     assert isinstance(maps, ClassMaps)
     assert maps.maps_per_image == 3
     assert maps.manifest["sample_id"].tolist() == [name for name in "abcde" for _ in range(3)]
@@ -45,13 +45,13 @@ def test_a_row_is_of_one_sample_and_one_class(maps: Samples) -> None:
         assert ((mask == 255) == (of_sample == 255)).all()
 
 
-def test_maps_of_an_image_are_never_torn_apart(maps: Samples) -> None:
+def test_maps_of_an_image_stay_in_one_shard(maps: Samples) -> None:
     rows = np.arange(15)
     for (logits,) in maps.batches(["logits"], rows):
         assert len(logits) % 3 == 0
 
 
-def test_class_ids_are_kept_and_strange_ones_named() -> None:
+def test_class_ids_are_kept_and_unknown_ones_named() -> None:
     values = np.array([[0, 2, 11]])
     rule = MaskSettings(ignore_values=(11,))
     assert class_ids(values, 3, rule).tolist() == [[0, 2, 255]]

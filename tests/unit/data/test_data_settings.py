@@ -1,7 +1,10 @@
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
-from prn_pipeline.data.settings import DatasetSettings, SyntheticSettings
+from prn_pipeline.data.readers.factory import READERS
+from prn_pipeline.data.settings import DatasetSettings, ReaderName, SyntheticSettings
 
 
 def test_an_empty_block_is_a_complete_description() -> None:
@@ -35,6 +38,10 @@ def test_a_wrong_key_or_value_is_refused_by_name(block: dict[str, object], named
     with pytest.raises(ValidationError) as refused:
         DatasetSettings.model_validate(block)
     assert named in str(refused.value)
+
+
+def test_every_reader_can_be_named_in_the_settings() -> None:
+    assert set(READERS) == set(get_args(ReaderName))
 
 
 def test_every_setting_is_documented() -> None:

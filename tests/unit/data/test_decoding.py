@@ -1,4 +1,4 @@
-"""Every kind of file is read as what a person sees in it; damaged files are refused by name."""
+"""Files of every format are decoded as a viewer shows them; damaged files are refused by name."""
 
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def test_palette_masks_give_class_ids(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode_mask(tmp_path / "voc.png"), ids)
 
 
-def test_a_grey_palette_gives_grey_levels_whatever_their_order(tmp_path: Path) -> None:
+def test_a_grey_palette_gives_grey_levels_in_any_order(tmp_path: Path) -> None:
     picture = Image.fromarray(np.array([[0, 1, 1]], np.uint8), mode="P")
     picture.putpalette([255, 255, 255, 0, 0, 0])
     picture.save(tmp_path / "white_first.png")
@@ -111,7 +111,7 @@ def test_a_coloured_mask_is_refused_with_its_colours(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cut.jpg", "cut.png", "cut.tif", "cut.gif", "cut.bmp"])
 @pytest.mark.parametrize("tolerant", [False, True])
-def test_truncated_files_are_refused_even_where_pillow_was_told_to_load_them(
+def test_truncated_files_are_refused_even_if_pillow_is_set_to_load_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, tolerant: bool
 ) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", tolerant)
@@ -131,7 +131,7 @@ def test_truncated_files_are_refused_even_where_pillow_was_told_to_load_them(
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     ],
 )
-def test_files_that_are_no_pictures_are_refused(tmp_path: Path, content: bytes, remedy: str) -> None:
+def test_files_that_are_not_pictures_are_refused(tmp_path: Path, content: bytes, remedy: str) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UserError, match=rf"a\.png.*{remedy}"):
         decode_image(tmp_path / "a.png")

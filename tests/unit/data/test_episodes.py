@@ -1,4 +1,4 @@
-"""Episodes: who is shown with whom, and in what form."""
+"""Episodes: which support each query gets, and how it is read."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ CATEGORIES = [sample_id[:3] for sample_id in IDS]
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Samples:
-    """Image i has value i everywhere; so has its mask."""
+    """All pixels of image i and of its mask have value i."""
     values = np.arange(12, dtype=np.uint8)
     images = np.broadcast_to(values[:, None, None, None], (12, 16, 16, 3)).copy()
     masks = np.broadcast_to(values[:, None, None], (12, 16, 16)).copy()
@@ -31,17 +31,17 @@ def samples(tmp_path: Path) -> Samples:
 
 
 @pytest.mark.parametrize("shots", [1, 3])
-def test_a_query_is_shown_others_of_its_category_each_once(shots: int) -> None:
+def test_a_query_gets_distinct_others_of_its_category(shots: int) -> None:
     drawn = draw_episodes(IDS, CATEGORIES, shots, seed=0)
     assert drawn.shape == (12, shots)
     for query, support in enumerate(drawn):
         assert query not in support
         assert len(set(support)) == shots
-        assert {CATEGORIES[place] for place in support} == {CATEGORIES[query]}
+        assert {CATEGORIES[index] for index in support} == {CATEGORIES[query]}
     assert (drawn == draw_episodes(IDS, CATEGORIES, shots, seed=0)).all()
 
 
-def test_an_episode_depends_on_its_category_and_the_seed_alone() -> None:
+def test_an_episode_depends_on_its_category_and_the_seed_only() -> None:
     drawn = draw_episodes(IDS, CATEGORIES, 2, seed=0)
     alone = draw_episodes(IDS[4:8], CATEGORIES[4:8], 2, seed=0)
     assert (drawn[4:8] == alone + 4).all()
@@ -63,17 +63,17 @@ def test_support_is_read_like_any_array(samples: Samples) -> None:
     assert (shown[:, :, 0, 0, 0] == episodes.supports[rows]).all()
     assert (episodes.array("support_masks", rows)[:, :, 3, 3] == episodes.supports[rows]).all()
     assert (episodes.array("images", rows)[:, 0, 0, 0] == rows).all()
-    assert episodes.support_ids[5].split("\t") == [IDS[place] for place in episodes.supports[5]]
+    assert episodes.support_ids[5].split("\t") == [IDS[index] for index in episodes.supports[5]]
 
 
-def test_training_draws_support_anew_and_validation_does_not(samples: Samples) -> None:
+def test_training_draws_support_again_and_validation_does_not(samples: Samples) -> None:
     stored = StoredSamples(samples, np.arange(12), {"inputs": "images", "masks": "masks"})
     categories = np.array(CATEGORIES)
     torch.manual_seed(0)
-    anew = Episodes(stored, categories, 2)
-    seen = [tuple(anew[6]["support_masks"][:, 0, 0].tolist()) for _ in range(20)]
-    assert len(set(seen)) > 1
-    assert all(set(support) <= {4, 5, 7} for support in seen)
+    training = Episodes(stored, categories, 2)
+    supports = [tuple(training[6]["support_masks"][:, 0, 0].tolist()) for _ in range(20)]
+    assert len(set(supports)) > 1
+    assert all(set(support) <= {4, 5, 7} for support in supports)
     drawn = draw_episodes(IDS, CATEGORIES, 2, seed=3)
     fixed = Episodes(stored, categories, 2, drawn)
     for index, episode in enumerate(fixed.__getitems__(list(range(12)))):

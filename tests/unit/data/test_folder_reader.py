@@ -1,4 +1,4 @@
-"""What a user's folders may look like, and what the reader says when they do not."""
+"""Layouts of data set folders, and the errors for those that cannot be read."""
 
 import logging
 import os
@@ -52,7 +52,7 @@ def test_hidden_files_are_ignored_and_upper_case_extensions_accepted(write_datas
     assert ids(root) == ["a", "b"]
 
 
-def test_composed_and_decomposed_unicode_names_meet(write_dataset: Writer) -> None:
+def test_composed_and_decomposed_unicode_names_are_paired(write_dataset: Writer) -> None:
     name = "café_straße_道"
     root = write_dataset([name])
     image = root / "roads/images" / f"{name}.png"
@@ -63,7 +63,7 @@ def test_composed_and_decomposed_unicode_names_meet(write_dataset: Writer) -> No
     assert reader.image(record).shape == (12, 10, 3)
 
 
-def test_a_name_that_is_no_text_is_refused_where_it_can_still_be_named(write_dataset: Writer) -> None:
+def test_a_file_name_that_is_not_utf_8_is_refused(write_dataset: Writer) -> None:
     root = write_dataset(["a"])
     strange = os.fsencode(root / "roads/images") + b"/caf\xe9"
     Path(os.fsdecode(strange + b".txt")).touch()
@@ -78,14 +78,14 @@ def test_a_missing_data_root_names_the_variable_to_set(tmp_path: Path) -> None:
     assert "PRN_DATA_ROOT" in message
 
 
-def test_a_missing_data_set_folder_lists_what_is_there(write_dataset: Writer) -> None:
+def test_a_missing_data_set_folder_lists_the_folders_beside_it(write_dataset: Writer) -> None:
     message = refusal(write_dataset(["a"], folder="streets"))
     assert "no folder" in message
     assert "streets" in message
     assert "datasets.roads.folder" in message
 
 
-def test_a_missing_images_folder_lists_what_is_there(write_dataset: Writer) -> None:
+def test_a_missing_images_folder_lists_the_folders_beside_it(write_dataset: Writer) -> None:
     message = refusal(write_dataset(["a"]), images="pictures")
     assert "pictures: no such folder" in message
     assert "images, masks" in message
@@ -136,7 +136,7 @@ def test_two_files_for_one_id_are_refused(write_dataset: Writer) -> None:
     assert "rename" in message
 
 
-def test_a_glob_over_folders_refuses_equal_names_until_the_id_takes_the_folder_in(write_dataset: Writer) -> None:
+def test_a_glob_over_folders_refuses_equal_names_unless_the_id_includes_the_folder(write_dataset: Writer) -> None:
     root = write_dataset(["a"], folder="roads/north")
     write_dataset(["a"], folder="roads/south")
     glob = {"images": "*/images", "masks": "*/masks"}
@@ -167,13 +167,13 @@ def test_files_that_no_expression_matches_are_left_out_with_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("expression", "expected"),
     [("abc", "has no group"), ("(", "is not a regular expression"), ("(x+)_sat", "matches none of 2")],
 )
-def test_an_expression_that_is_no_use_is_refused(write_dataset: Writer, expression: str, said: str) -> None:
+def test_an_invalid_expression_is_refused(write_dataset: Writer, expression: str, expected: str) -> None:
     root = write_dataset(["1", "2"])
     message = refusal(root, pairing={"by": "regex", "image": expression, "mask": r"(\d+)"})
-    assert said in message
+    assert expected in message
 
 
 def test_split_folders_give_the_split(write_dataset: Writer) -> None:
@@ -186,7 +186,7 @@ def test_split_folders_give_the_split(write_dataset: Writer) -> None:
     ]
 
 
-def test_split_folders_that_number_alike_become_part_of_the_id(write_dataset: Writer) -> None:
+def test_split_folders_with_equal_names_become_part_of_the_id(write_dataset: Writer) -> None:
     root = write_dataset(["1", "2"], folder="roads/train")
     write_dataset(["1"], folder="roads/test")
     assert ids(root, split={"method": "folders"}) == ["test_1", "train_1", "train_2"]
@@ -221,7 +221,7 @@ def record_without_region(record: Record) -> Record:
     return Record(record.sample_id, record.image_path, record.mask_path, None, None, record.group)
 
 
-def test_masks_follow_the_rule_and_name_the_file_when_there_is_none(write_dataset: Writer) -> None:
+def test_masks_follow_the_rule_and_an_error_without_one_names_the_file(write_dataset: Writer) -> None:
     root = write_dataset(["a"])
     Image.fromarray(np.array([[0, 3, 4, 11]], np.uint8)).save(root / "roads/masks/a.png")
     (record,) = records(root)

@@ -1,3 +1,5 @@
+"""Duplicates join groups, and may not be in two given splits."""
+
 import logging
 
 import pytest
@@ -6,14 +8,14 @@ from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical
 from prn_pipeline.errors import UserError
 
 
-def test_groups_that_share_an_image_become_one_also_by_way_of_a_third() -> None:
+def test_groups_that_share_an_image_become_one_also_through_a_third() -> None:
     groups = {"a1": "a", "a2": "a", "b1": "b", "b2": "b", "c1": "c", "d1": "d"}
     content = {"a1": "x", "a2": "y", "b1": "y", "b2": "z", "c1": "z", "d1": "w"}
     joined = join_identical(groups, content)
     assert joined == {"a1": "a", "a2": "a", "b1": "a", "b2": "a", "c1": "a", "d1": "d"}
 
 
-def test_different_images_leave_groups_alone() -> None:
+def test_different_images_leave_groups_unchanged() -> None:
     groups = {"a": "g", "b": "h"}
     assert join_identical(groups, {"a": "x", "b": "y"}) == groups
 

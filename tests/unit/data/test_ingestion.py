@@ -1,4 +1,4 @@
-"""The manifest says what is there, and every bad file is found before anything is written."""
+"""The manifest describes every sample, and all bad files are found before anything is written."""
 
 import hashlib
 import logging
@@ -147,7 +147,7 @@ def test_identity_follows_images_masks_and_splits_but_not_the_order_of_rows(writ
         file.write_bytes(kept)
 
 
-def test_the_manifest_does_not_depend_on_when_files_were_made(write_dataset: Writer, tmp_path: Path) -> None:
+def test_the_manifest_does_not_depend_on_the_time_of_files(write_dataset: Writer, tmp_path: Path) -> None:
     root = write_dataset(TWELVE)
     manifest = manifest_of(root)
     shutil.rmtree(root / "roads")

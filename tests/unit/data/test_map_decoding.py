@@ -1,4 +1,4 @@
-"""Maps of other programs: whatever file they come in, they are the same logits."""
+"""Maps of other programs give the same logits in every file format."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def write(path: Path, values: np.ndarray) -> Path:
     return path
 
 
-def test_every_kind_of_file_gives_the_probabilities_that_were_stored(tmp_path: Path) -> None:
+def test_every_file_format_gives_the_stored_probabilities(tmp_path: Path) -> None:
     eight, sixteen = (
         np.rint(PROBABILITIES * most).astype(kind) for most, kind in ((255, np.uint8), (65535, np.uint16))
     )
@@ -48,12 +48,12 @@ def test_every_kind_of_file_gives_the_probabilities_that_were_stored(tmp_path: P
         assert np.abs(expit(logits) - PROBABILITIES).max() <= tolerance + 1e-6, name
 
 
-def test_logits_stay_what_they_are(tmp_path: Path) -> None:
+def test_logits_are_not_changed(tmp_path: Path) -> None:
     logits = RNG.normal(0, 6, (8, 9)).astype(np.float32)
     assert np.array_equal(decode_map(write(tmp_path / "a.npy", logits), None, "logits"), logits)
 
 
-def test_certainty_is_finite_and_on_the_right_side(tmp_path: Path) -> None:
+def test_probabilities_of_zero_and_one_give_finite_logits_of_the_right_sign(tmp_path: Path) -> None:
     for name, sure in (
         ("a.npy", np.array([[0.0, 1.0]])),
         ("b.png", np.array([[0, 255]], np.uint8)),
@@ -77,7 +77,9 @@ def test_certainty_is_finite_and_on_the_right_side(tmp_path: Path) -> None:
         ("a.png", np.zeros((4, 4, 3), np.uint8), "probabilities", r"shape \(4, 4, 3\), expected \(height, width\)"),
     ],
 )
-def test_what_is_no_map_is_said(tmp_path: Path, name: str, values: np.ndarray, kind: str, message: str) -> None:
+def test_arrays_that_are_not_maps_are_refused(
+    tmp_path: Path, name: str, values: np.ndarray, kind: str, message: str
+) -> None:
     path = write(tmp_path / name, values)
     with pytest.raises(UserError, match=message) as caught:
         decode_map(path, None, kind)  # type: ignore[arg-type]

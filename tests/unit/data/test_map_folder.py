@@ -1,4 +1,4 @@
-"""Maps find their samples, or the message says what is missing."""
+"""Maps are found by sample id, and errors name what is missing."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_one_container_may_hold_all_maps(tmp_path: Path, container: str) -> None
     assert maps.logits("b", (20, 30)) == pytest.approx(np.log(3), abs=1e-5)
 
 
-def test_zarr_arrays_beside_each_other_are_maps_and_their_chunks_are_not(tmp_path: Path) -> None:
+def test_zarr_arrays_in_a_folder_are_maps_and_their_chunks_are_not(tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     for name in ("a", "b"):
         zarr.save_array(tmp_path / "maps" / f"{name}.zarr", HALF)
@@ -56,7 +56,7 @@ def test_zarr_arrays_beside_each_other_are_maps_and_their_chunks_are_not(tmp_pat
         assert len(folder(tmp_path, pattern)) == 2, pattern
 
 
-def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+def test_folders_and_maps_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "maps/a.npy", "twice/a.npy", "twice/x/a.npy")
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match="no such folder"):
@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
         folder(tmp_path, "maps", "a")
 
 
-def test_a_map_has_its_images_proportions_or_is_a_square(tmp_path: Path) -> None:
+def test_a_map_has_the_aspect_ratio_of_its_image_or_is_a_square(tmp_path: Path) -> None:
     write(tmp_path, "maps/a.npy")
     write(tmp_path, "maps/b.npy", values=np.full((16, 16), 0.5))
     maps = folder(tmp_path)
@@ -81,7 +81,7 @@ def test_a_map_has_its_images_proportions_or_is_a_square(tmp_path: Path) -> None
         maps.logits("a", (30, 20))
 
 
-def test_the_digest_is_of_the_maps_asked_for(tmp_path: Path) -> None:
+def test_the_digest_covers_the_requested_maps_only(tmp_path: Path) -> None:
     write(tmp_path, "maps/a.npy", "maps/b.npy")
     before = folder(tmp_path).digest(["a"]), folder(tmp_path).digest(["a", "b"])
     write(tmp_path, "maps/b.npy", values=HALF + 0.1)

@@ -32,7 +32,7 @@ def test_more_than_two_values_need_a_rule_and_the_error_lists_them() -> None:
         binarize_mask(np.array([[0, 3, 128]], np.uint8), AUTOMATIC)
 
 
-def test_two_values_without_zero_need_a_rule_since_a_mask_of_one_of_them_would_say_nothing() -> None:
+def test_two_values_without_zero_need_a_rule() -> None:
     with pytest.raises(UserError, match=r"values 1 and 2, but without 0.*`mask: \{values: \[2\]\}`"):
         binarize_mask(np.array([[1, 2]], np.uint8), AUTOMATIC)
     with pytest.raises(UserError, match=r"`mask: \{values: \[2\], ignore_values: \[3\]\}`"):
@@ -45,18 +45,18 @@ def test_a_threshold_is_exceeded_strictly() -> None:
     assert_array_equal(binarize_mask(np.array([[126, 127, 128]]), MaskSettings(threshold=127)), [[0, 0, 1]])
 
 
-def test_class_ids_choose_foreground_and_ignored_pixels() -> None:
+def test_values_select_foreground_and_ignored_pixels() -> None:
     rule = MaskSettings(values=(3, 4), ignore_values=(11,))
     assert_array_equal(binarize_mask(np.array([[0, 3, 4, 5, 11]], np.uint8), rule), [[0, 1, 1, 0, 255]])
 
 
-def test_ignored_values_do_not_count_as_one_of_the_two() -> None:
+def test_ignored_values_are_none_of_the_two() -> None:
     rule = MaskSettings(ignore_values=(255,))
     assert_array_equal(binarize_mask(np.array([[0, 1, 255]], np.uint8), rule), [[0, 1, 255]])
     assert_array_equal(binarize_mask(np.array([[255, 255]], np.uint8), rule), [[255, 255]])
 
 
-def test_nothing_counts_outside_the_region() -> None:
+def test_pixels_outside_the_region_are_ignored() -> None:
     mask = np.array([[0, 1], [0, 1]], np.uint8)
     assert_array_equal(ignore_outside(mask, np.array([[0, 0], [9, 255]])), [[255, 255], [0, 1]])
 

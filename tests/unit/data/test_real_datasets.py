@@ -24,7 +24,7 @@ def test_every_block_of_the_configuration_is_valid(name: str) -> None:
     ("name", "samples", "foreground"),
     [("epfl_roads", (60, 20, 20), 0.20), ("crackforest", (70, 24, 24), 0.016), ("drive", (15, 5, 20), 0.126)],
 )
-def test_a_real_data_set_is_read_whole(
+def test_a_real_data_set_is_read_completely(
     name: str, samples: tuple[int, int, int], foreground: float, data_root: Path
 ) -> None:
     settings = DatasetSettings.model_validate(BLOCKS[name])

@@ -1,4 +1,4 @@
-"""Lists and tables that say which sample belongs where."""
+"""Lists and tables that assign samples to splits and groups."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,16 +53,16 @@ def test_samples_in_no_list_are_left_out_with_a_warning(root: Path, caplog: pyte
 
 
 @pytest.mark.parametrize(
-    ("train", "said"),
+    ("train", "expected"),
     [
         ("a1\nzebra\n", r"train\.txt: 1 of 2 entries have no image: zebra.*such as a1"),
         ("\n", r"train\.txt: the train list is empty"),
         ("a1\nb1\n", r"test\.txt: sample b1 is in the train list and in the test list"),
     ],
 )
-def test_bad_lists_are_refused(root: Path, train: str, said: str) -> None:
+def test_bad_lists_are_refused(root: Path, train: str, expected: str) -> None:
     write(root, train_txt=train, test_txt="b1\nb2\n")
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=expected):
         splits(root, LISTS)
 
 
@@ -72,13 +72,13 @@ def test_a_missing_list_is_named(root: Path) -> None:
         splits(root, LISTS)
 
 
-def test_a_list_that_is_no_text_is_named(root: Path) -> None:
+def test_a_list_that_is_not_text_is_named(root: Path) -> None:
     (root / "roads/train.txt").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(UserError, match=r"train\.txt: not a readable UTF-8"):
         splits(root, LISTS)
 
 
-def test_a_column_gives_the_split_in_the_words_of_the_data_set(root: Path) -> None:
+def test_a_column_gives_the_split_in_the_values_of_the_data_set(root: Path) -> None:
     write(root, s_csv="name,part\na1,training\na2,valid\nb1,testing\nb2,\n")
     words = {"train": "training", "val": "valid", "test": "testing"}
     split = {"method": "column", "file": "s.csv", "id": "name", "column": "part", **words}
@@ -86,7 +86,7 @@ def test_a_column_gives_the_split_in_the_words_of_the_data_set(root: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "expected"),
     [
         ("id,split\na1,train\n", "no column 'sample_id'; it has 'id', 'split'"),
         ("sample_id,split\na1,learn\n", "holds learn; expected train, val, test"),
@@ -95,9 +95,9 @@ def test_a_column_gives_the_split_in_the_words_of_the_data_set(root: Path) -> No
         ("", "not a readable CSV table"),
     ],
 )
-def test_bad_tables_are_refused(root: Path, table: str, said: str) -> None:
+def test_bad_tables_are_refused(root: Path, table: str, expected: str) -> None:
     write(root, s_csv=table)
-    with pytest.raises(UserError, match=rf"s\.csv.*{said}"):
+    with pytest.raises(UserError, match=rf"s\.csv.*{expected}"):
         splits(root, {"method": "column", "file": "s.csv"})
 
 

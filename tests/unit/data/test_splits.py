@@ -1,4 +1,4 @@
-"""Splits are fair, whole, deterministic, and never empty."""
+"""Splits have the requested shares, keep groups whole, are deterministic, and are never empty."""
 
 import itertools
 from collections import Counter
@@ -57,10 +57,10 @@ def test_each_group_is_test_in_one_fold_of_a_cross_validation(sizes: list[int]) 
     groups = {f"{g}_{i}": f"g{g}" for g, size in enumerate(sizes) for i in range(size)}
     tested: Counter[str] = Counter()
     for fold in range(4):
-        parts = drawn(groups, FoldsSplit(method="folds", folds=4, test_fold=fold, val=0.3))
-        assert set(parts.values()) == {"train", "val", "test"}
-        assert all(len({parts[s] for s, g in groups.items() if g == group}) == 1 for group in groups.values())
-        tested.update(sample_id for sample_id, part in parts.items() if part == "test")
+        splits = drawn(groups, FoldsSplit(method="folds", folds=4, test_fold=fold, val=0.3))
+        assert set(splits.values()) == {"train", "val", "test"}
+        assert all(len({splits[s] for s, g in groups.items() if g == group}) == 1 for group in groups.values())
+        tested.update(sample_id for sample_id, split in splits.items() if split == "test")
     assert tested == dict.fromkeys(groups, 1)
     with pytest.raises(ValueError, match="not one of 4 folds"):
         FoldsSplit(method="folds", folds=4, test_fold=4)
@@ -116,16 +116,16 @@ def test_too_few_groups_for_splits_or_folds_say_how_many_are_needed() -> None:
         assign_folds(alone(4), 5, seed=0)
 
 
-def test_given_splits_are_kept_and_a_missing_val_is_carved_from_train() -> None:
+def test_given_splits_are_kept_and_a_missing_val_is_drawn_from_train() -> None:
     given_splits: dict[str, str | None] = {f"s{i:03d}": "train" if i < 40 else "test" for i in range(50)}
     splits = assign_splits(alone(50), given_splits, LISTS)
     assert Counter(splits.values()) == {"train": 30, "val": 10, "test": 10}
-    assert all((splits[sample_id] == "test") == (part == "test") for sample_id, part in given_splits.items())
+    assert all((splits[sample_id] == "test") == (split == "test") for sample_id, split in given_splits.items())
     with_val = given_splits | {"s000": "val"}
     assert assign_splits(alone(50), with_val, LISTS) == with_val
 
 
-def test_val_is_carved_in_whole_groups() -> None:
+def test_val_is_drawn_in_whole_groups() -> None:
     groups = {f"s{i:03d}": f"video{i // 5}" for i in range(50)}
     splits = assign_splits(groups, {key: "train" if key < "s040" else "test" for key in groups}, LISTS)
     assert Counter(splits.values()) == {"train": 30, "val": 10, "test": 10}
@@ -134,9 +134,9 @@ def test_val_is_carved_in_whole_groups() -> None:
 
 @pytest.mark.parametrize("missing", ["train", "test"])
 def test_an_empty_given_split_is_refused(missing: str) -> None:
-    part = {"train": "test", "test": "train"}[missing]
+    split = {"train": "test", "test": "train"}[missing]
     with pytest.raises(UserError, match=f"the {missing} split is empty"):
-        assign_splits(alone(5), dict.fromkeys(alone(5), part), LISTS)
+        assign_splits(alone(5), dict.fromkeys(alone(5), split), LISTS)
 
 
 def test_a_train_split_of_one_group_cannot_give_a_val() -> None:
@@ -145,7 +145,7 @@ def test_a_train_split_of_one_group_cannot_give_a_val() -> None:
         assign_splits(groups, {"a": "train", "b": "train", "c": "test"}, LISTS)
 
 
-def test_a_group_that_the_given_splits_tear_apart_is_refused() -> None:
+def test_a_group_in_two_given_splits_is_refused() -> None:
     groups = {"a": "a", "b": "video", "c": "video"}
     with pytest.raises(UserError, match="group video has samples in train and in test"):
         assign_splits(groups, {"a": "train", "b": "train", "c": "test"}, LISTS)

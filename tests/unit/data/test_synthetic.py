@@ -1,4 +1,4 @@
-"""The embedded data set: reproducible, road-like, and harder in some places than in others."""
+"""The embedded data set: reproducible scenes with roads, harder in some regions than in others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def iou(prediction: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     return float((prediction & truth).sum() / (prediction | truth).sum())
 
 
-def test_same_seed_and_index_draw_the_same_scene_whatever_was_drawn_before_and_however_many_there_are() -> None:
+def test_a_scene_depends_on_its_seed_and_index_only() -> None:
     few, many = SyntheticSettings(count=10, seed=3), SyntheticSettings(count=500, seed=3)
     forward = [draw_scene(index, few) for index in (0, 1, 7)]
     backward = [draw_scene(index, many) for index in (7, 1, 0)][::-1]
@@ -49,7 +49,7 @@ def test_same_seed_and_index_draw_the_same_scene_whatever_was_drawn_before_and_h
         np.testing.assert_array_equal(mask, mask_again)
 
 
-def test_drawing_leaves_the_global_random_state_alone() -> None:
+def test_drawing_does_not_change_the_global_random_state() -> None:
     np.random.seed(5)
     expected = np.random.random()
     np.random.seed(5)
@@ -91,13 +91,13 @@ def test_roads_take_between_six_and_twenty_per_cent_of_every_scene() -> None:
 
 def test_a_connected_road_crosses_every_scene_even_below_the_trees() -> None:
     for _, mask in scenes():
-        parts, count = ndimage.label(mask, structure=np.ones((3, 3)))
-        largest = parts == 1 + np.argmax(np.bincount(parts.ravel(), minlength=count + 1)[1:])
+        components, count = ndimage.label(mask, structure=np.ones((3, 3)))
+        largest = components == 1 + np.argmax(np.bincount(components.ravel(), minlength=count + 1)[1:])
         sides = [largest[0], largest[-1], largest[:, 0], largest[:, -1]]
         assert sum(side.any() for side in sides) >= 2
 
 
-def test_tree_crowns_hide_some_road_and_the_mask_still_says_road() -> None:
+def test_tree_crowns_hide_some_road_which_the_mask_includes() -> None:
     road = np.stack([landscape.mask for landscape in landscapes()]) == 1
     crowns = np.stack([landscape.crowns for landscape in landscapes()])
     colours = np.stack([landscape.colours for landscape in landscapes()], axis=1)
@@ -115,7 +115,7 @@ def test_no_threshold_on_brightness_or_colourfulness_finds_the_roads() -> None:
             assert iou(feature <= threshold, truth) < 0.35
 
 
-def test_the_same_grey_card_is_exposed_differently_from_place_to_place() -> None:
+def test_exposure_of_a_grey_card_varies_over_the_picture() -> None:
     card = np.full((3, 128, 128), 0.4, dtype=np.float32)
     brightest = set()
     for seed in range(20):
@@ -126,7 +126,7 @@ def test_the_same_grey_card_is_exposed_differently_from_place_to_place() -> None
     assert len(brightest) >= 5
 
 
-def test_the_same_stripes_keep_their_contrast_in_one_place_and_lose_it_in_another() -> None:
+def test_contrast_of_stripes_varies_over_the_picture() -> None:
     stripes = np.broadcast_to(np.where(np.arange(128) // 4 % 2, 0.3, 0.6), (3, 128, 128)).astype(np.float32)
     ratios = []
     for seed in range(20):

@@ -1,4 +1,4 @@
-"""Artefacts in a bucket: as those in files, and never half of one."""
+"""Artefacts in a bucket are those in local files, and are written atomically."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def refiner() -> PaperRefiner:
 
 
 def objects(url: str) -> dict[str, bytes]:
-    """Everything below a URL, by its path from there."""
+    """All objects below a URL, by their paths relative to it."""
     storage = fsspec.filesystem("s3", use_listings_cache=False)
     root = url.removeprefix("s3://")
     return {path.removeprefix(f"{root}/"): storage.cat_file(path) for path in storage.find(root)}
@@ -53,7 +53,7 @@ def objects(url: str) -> dict[str, bytes]:
         (FiguresDataset, "figures", {"one": b"\x89PNG", "two": b"\x89PNG2"}),
     ],
 )
-def test_what_is_saved_is_loaded_again(bucket: str, kind: Callable[..., Any], name: str, value: Any) -> None:
+def test_saved_artefacts_are_loaded_again(bucket: str, kind: Callable[..., Any], name: str, value: Any) -> None:
     dataset = kind(filepath=f"{bucket}/some/folder/{name}")
     assert not dataset.exists()
     with pytest.raises(DatasetError, match=rf"{name}.*run the pipeline"):
@@ -71,7 +71,7 @@ def test_a_table_keeps_its_identity(bucket: str) -> None:
     assert TableDataset(filepath=f"{bucket}/t.parquet").load().attrs == {"samples": "abc"}
 
 
-def test_modules_come_back(bucket: str) -> None:
+def test_modules_are_loaded_again(bucket: str) -> None:
     module, logits = refiner(), torch.randn(1, 1, 32, 32)
     one = ModuleDataset(
         filepath=f"{bucket}/refiner.safetensors", rebuild="prn_pipeline.refinement.registry:rebuild_refiner"
@@ -87,7 +87,7 @@ def test_modules_come_back(bucket: str) -> None:
     assert folder.load() == {}
 
 
-def test_a_folder_that_was_not_written_to_its_end_is_no_artefact(bucket: str) -> None:
+def test_an_incomplete_folder_is_not_an_artefact(bucket: str) -> None:
     figures = FiguresDataset(filepath=f"{bucket}/figures")
     figures.save({"old": b"1"})
     figures.save({"new": b"2"})
@@ -103,7 +103,7 @@ def batches(length: int = ROWS) -> Iterator[Batch]:
         yield {"maps": MAPS[start : min(start + 10, length)]}
 
 
-def test_array_stores_have_the_bytes_of_those_in_files(bucket: str, tmp_path: Path) -> None:
+def test_array_stores_have_the_same_bytes_as_local_ones(bucket: str, tmp_path: Path) -> None:
     dataset = ArrayStoreDataset(filepath=f"{bucket}/s.zarr")
     assert not dataset.exists()
     dataset.save(ArrayStream(batches(), {"made_by": "test"}))
@@ -151,7 +151,7 @@ write_arrays(location(sys.argv[1]), ArrayStream(batches()))
 """
 
 
-def test_a_killed_run_leaves_no_store_and_the_next_one_makes_it_whole(bucket: str) -> None:
+def test_a_killed_run_leaves_no_store_and_the_next_one_completes_it(bucket: str) -> None:
     url = f"{bucket}/s.zarr"
     write_arrays(location(url), ArrayStream([{"maps": MAPS}]))
     done = subprocess.run([sys.executable, "-c", KILLED, url], env=os.environ, check=False)
@@ -160,7 +160,7 @@ def test_a_killed_run_leaves_no_store_and_the_next_one_makes_it_whole(bucket: st
     assert not ArrayStoreDataset(filepath=url).exists()
     with pytest.raises(UserError, match="no array store"):
         ArrayStore(location(url))
-    with pytest.raises(FileNotFoundError):  # and no other program takes it for one
+    with pytest.raises(FileNotFoundError):  # nor does another program see a store
         zarr.open_group(url, mode="r")
     write_arrays(location(url), ArrayStream(batches(4)))
     assert (ArrayStore(location(url)).read("maps", slice(None)) == MAPS[:4]).all()
@@ -172,20 +172,22 @@ def numbers(rows: np.ndarray) -> Iterator[Batch]:
 
 def test_several_processes_write_one_store(bucket: str) -> None:
     dask = EngineSettings(kind="dask", workers=2, shards=1)
-    for name, engine in (("plain", EngineSettings()), ("parts", dask)):
+    for name, engine in (("local", EngineSettings()), ("dask", dask)):
         ArrayStoreDataset(filepath=f"{bucket}/{name}.zarr").save(deferred_arrays(engine, numbers, 100, {"a": 1}))
-    assert objects(f"{bucket}/parts.zarr") == objects(f"{bucket}/plain.zarr")
-    assert len(objects(f"{bucket}/plain.zarr")) == 2 + 4
+    assert objects(f"{bucket}/dask.zarr") == objects(f"{bucket}/local.zarr")
+    assert len(objects(f"{bucket}/local.zarr")) == 2 + 4
 
 
-def test_a_bucket_that_is_not_there_is_said_at_once(bucket: str) -> None:
+def test_a_missing_bucket_is_an_error_before_anything_is_saved(bucket: str) -> None:
     with pytest.raises(DatasetError, match="there is no bucket s3://elsewhere"):
         JsonDataset.from_config(
             "scores", {"type": "prn_pipeline.io.files.JsonDataset", "filepath": "s3://elsewhere/a.json"}
         )
 
 
-def test_a_storage_that_does_not_answer_says_what_to_check(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_storage_that_does_not_answer_names_what_to_check(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     fsspec.get_filesystem_class("s3").clear_instance_cache()
@@ -194,7 +196,7 @@ def test_a_storage_that_does_not_answer_says_what_to_check(bucket: str, monkeypa
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
-def test_an_unknown_kind_of_storage_names_the_extra() -> None:
+def test_the_error_for_an_unknown_protocol_names_the_extra() -> None:
     with pytest.raises(UserError, match=r"\.\[s3\]"):
         location("nonsense://bucket/a.json")
 

@@ -1,4 +1,4 @@
-"""Catalog datasets give back what they were given and say what is missing."""
+"""Catalog datasets load what they have saved, and their errors name what is missing."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def test_tables_keep_their_columns_and_parquet_its_attributes(tmp_path: Path) ->
     assert np.isnan(csv.load()["gain"].tolist()[1])
 
 
-def test_json_text_and_figures_come_back(tmp_path: Path) -> None:
+def test_json_text_and_figures_are_loaded_again(tmp_path: Path) -> None:
     for dataset, value in (
         (JsonDataset(filepath=str(tmp_path / "s.json")), {"a": [1, 2.5], "b": None}),
         (TextDataset(filepath=str(tmp_path / "r.html")), "<p>größer</p>"),
@@ -54,13 +54,13 @@ def test_figures_of_an_older_report_do_not_stay(tmp_path: Path) -> None:
     assert figures.load() == {"new": b"2"}
 
 
-def test_a_json_default_stands_for_a_missing_file(tmp_path: Path) -> None:
+def test_a_missing_json_file_is_read_as_its_default(tmp_path: Path) -> None:
     dataset = JsonDataset(filepath=str(tmp_path / "seconds.json"), default={})
     assert dataset.exists()
     assert dataset.load() == {}
 
 
-def test_modules_come_back_in_eval_mode(tmp_path: Path) -> None:
+def test_modules_are_loaded_in_eval_mode(tmp_path: Path) -> None:
     dataset = ModuleDataset(
         filepath=str(tmp_path / "refiner.safetensors"), rebuild="prn_pipeline.refinement.registry:rebuild_refiner"
     )
@@ -82,7 +82,7 @@ def test_a_folder_of_modules_may_be_empty_and_drops_old_ones(tmp_path: Path) -> 
     assert dataset.exists()
 
 
-def test_array_stores_come_back(tmp_path: Path) -> None:
+def test_array_stores_are_loaded_again(tmp_path: Path) -> None:
     dataset = ArrayStoreDataset(filepath=str(tmp_path / "s.zarr"))
     assert not dataset.exists()
     dataset.save(ArrayStream([{"maps": np.ones((3, 4, 4), np.float16)}]))

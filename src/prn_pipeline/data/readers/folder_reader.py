@@ -113,22 +113,22 @@ class FolderReader:
         return pair_files(images, others, self.settings.pairing, folder)
 
     def _paired_by_split_folder(self, folder: Path, split: FoldersSplit) -> tuple[Files, dict[str, str]]:
-        parts = {"train": split.train, "val": split.val, "test": split.test}
+        folders = {"train": split.train, "val": split.val, "test": split.test}
         found: dict[str, Files] = {}
-        for part, sub_folder in parts.items():
+        for name, sub_folder in folders.items():
             if sub_folder is None:
                 continue
             if not (folder / sub_folder).is_dir():
                 raise UserError(
-                    f"{folder / sub_folder}: no such folder of the {part} split. Correct `split.{part}: {sub_folder}`."
+                    f"{folder / sub_folder}: no such folder of the {name} split. Correct `split.{name}: {sub_folder}`."
                 )
-            found[part] = self._paired(folder / sub_folder)
-        pairs = [(part, sample_id) for part in found for sample_id in found[part]]
+            found[name] = self._paired(folder / sub_folder)
+        pairs = [(name, sample_id) for name in found for sample_id in found[name]]
         # Many data sets number the samples of every split from 1: then the split becomes part of every id.
         plain = len({sample_id for _, sample_id in pairs}) == len(pairs)
-        ids = {(part, sample_id): sample_id if plain else f"{part}_{sample_id}" for part, sample_id in pairs}
-        files = {ids[part, sample_id]: found[part][sample_id] for part, sample_id in pairs}
-        return files, {ids[part, sample_id]: part for part, sample_id in pairs}
+        ids = {(name, sample_id): sample_id if plain else f"{name}_{sample_id}" for name, sample_id in pairs}
+        files = {ids[name, sample_id]: found[name][sample_id] for name, sample_id in pairs}
+        return files, {ids[name, sample_id]: name for name, sample_id in pairs}
 
 
 def _names_of_samples(files: Files, folder: Path) -> dict[str, str]:

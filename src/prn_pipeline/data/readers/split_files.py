@@ -33,18 +33,20 @@ def splits_from_lists(
     members: dict[str, list[str]] = {}
     for sample_id, group in groups.items():
         members.setdefault(group, []).append(sample_id)
-    for part, file in {"train": split.train, "val": split.val, "test": split.test}.items():
+    for name, file in {"train": split.train, "val": split.val, "test": split.test}.items():
         if file is None:
             continue
-        names = [line.strip() for line in _text(folder / file, f"split.{part}").splitlines() if line.strip()]
-        if not names:
-            raise UserError(f"{folder / file}: the {part} list is empty. Put sample ids there, one per line.")
-        ids = [sample_id for name in names if name in members and name not in known for sample_id in members[name]]
-        ids += _known_ids([name for name in names if name in known or name not in members], known, folder / file)
+        entries = [line.strip() for line in _text(folder / file, f"split.{name}").splitlines() if line.strip()]
+        if not entries:
+            raise UserError(f"{folder / file}: the {name} list is empty. Put sample ids there, one per line.")
+        ids = [
+            sample_id for entry in entries if entry in members and entry not in known for sample_id in members[entry]
+        ]
+        ids += _known_ids([entry for entry in entries if entry in known or entry not in members], known, folder / file)
         for sample_id in ids:
-            if found.setdefault(sample_id, part) != part:
+            if found.setdefault(sample_id, name) != name:
                 raise UserError(
-                    f"{folder / file}: sample {sample_id} is in the {found[sample_id]} list and in the {part} "
+                    f"{folder / file}: sample {sample_id} is in the {found[sample_id]} list and in the {name} "
                     "list. Remove it from one of them."
                 )
     return found
