@@ -1,4 +1,4 @@
-"""The DAG, run by Airflow on a small copy of the project: `make airflow-test`."""
+"""Airflow runs the DAG on a small copy of the project: `make airflow-test`."""
 
 import json
 import os
@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from prn_pipeline.configuration.scopes import SCOPE_OF
 
+from prn_pipeline.layout.scopes import SCOPE_OF
 from tests.integration.conftest import PROJECT, copy_project, make_small
 
 DAG = "prn_retrain"
@@ -16,7 +16,7 @@ DAG = "prn_retrain"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy with settings that take seconds; Airflow is at home in it, both environments are this project's."""
+    """A copy with small settings and its own Airflow home; both environments are those of this project."""
     folder = make_small(copy_project(tmp_path_factory.mktemp("airflow") / "project"))
     shutil.copytree(PROJECT / "deploy", folder / "deploy")
     (folder / ".venv").symlink_to(PROJECT / ".venv")
@@ -27,7 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def airflow(folder: Path, *arguments: str) -> str:
-    """What `deploy/airflow/airflow` of a project prints."""
+    """Output of `deploy/airflow/airflow` of a project."""
     environment = {name: value for name, value in os.environ.items() if name != "AIRFLOW_HOME"}
     done = subprocess.run(
         [folder / "deploy/airflow/airflow", *arguments],
@@ -42,14 +42,14 @@ def airflow(folder: Path, *arguments: str) -> str:
 
 
 def states_of_a_run(folder: Path, day: str) -> dict[str, str]:
-    """Run the DAG; task -> how it ended."""
+    """Run the DAG; return the final state of each task."""
     airflow(folder, "dags", "test", DAG, day)
     listed = airflow(folder, "tasks", "states-for-dag-run", DAG, f"{day}T00:00:00+00:00", "--output", "json")
-    return {task["task_id"]: task["state"] for task in json.loads(listed.splitlines()[-1])}  # warnings come before
+    return {task["task_id"]: task["state"] for task in json.loads(listed.splitlines()[-1])}  # after warnings
 
 
-def test_the_stages_of_a_run_are_run_and_then_skipped_while_nothing_changes(project: Path) -> None:
-    """Promotion too; pulling and pushing are always tried."""
+def test_stages_are_run_once_and_skipped_while_nothing_changes(project: Path) -> None:
+    """So is promotion; pull and push are never skipped."""
     stages = [f"run.{name}" for name in (*SCOPE_OF, "promotion")]
     first = states_of_a_run(project, "2026-01-01")
     assert first == {**dict.fromkeys(["pull", "runs", *stages, "push"], "success"), "failed": "skipped"}

@@ -1,4 +1,4 @@
-"""The DAG speaks of the stages that there are; whether Airflow takes it, `make airflow-test` shows."""
+"""The DAG has the project's stages and addresses; `make airflow-test` runs it in Airflow."""
 
 import importlib.util
 import sys
@@ -10,11 +10,12 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from prn_pipeline.layout.scopes import SCOPE_OF
-from prn_pipeline.sweep.lists import Lists, stage_addresses
+from prn_pipeline.layout.places import METRICS, PROMOTION, REPORTS
+from prn_pipeline.layout.scopes import SCOPE_OF, scope_path, stage_address
+from prn_pipeline.sweep.lists import Lists
 
 PROJECT = Path(__file__).resolve().parents[2]
-RUN = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}
+NAMES = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}
 
 
 def plain(*_: Any, **__: Any) -> Callable[..., Any]:
@@ -24,7 +25,7 @@ def plain(*_: Any, **__: Any) -> Callable[..., Any]:
 
 @pytest.fixture
 def dag(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The file of the DAG, whose tasks are the functions that give their commands; it is not put together."""
+    """The module of the DAG without Airflow: its tasks are plain functions that return commands."""
     sdk = MagicMock(dag=lambda **_: lambda _: lambda: None)
     sdk.task.side_effect = lambda function: function
     sdk.task.bash = plain
@@ -39,24 +40,25 @@ def dag(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_it_runs_the_stages_of_a_run_in_their_order_by_the_addresses_that_dvc_knows(dag: ModuleType) -> None:
+def test_the_dag_and_the_project_agree_on_stages_their_order_and_their_addresses(dag: ModuleType) -> None:
     assert list(dag.STAGES) == list(SCOPE_OF)
-    lists = Lists(**{f"{name}s": [value] for name, value in RUN.items()})
-    for address, (name, _) in stage_addresses(lists).items():
-        status, repro = dag.stage(name, RUN).split("; ")
+    for name in SCOPE_OF:
+        address = stage_address(name, NAMES)
+        status, repro = dag.stage(name, NAMES).split("; ")
         assert status == f"dvc --wait-for-lock status --quiet {address} && exit {dag.SKIPPED}"
         assert repro == f"dvc --wait-for-lock repro --single-item {address}"
 
 
-def test_every_combination_of_the_parameters_is_a_run(dag: ModuleType) -> None:
+def test_all_combinations_of_the_dags_parameters_are_runs(dag: ModuleType) -> None:
     params = {"datasets": ["a", "b"], "base_models": ["unet"], "refiners": ["prn"], "seeds": [0, 1]}
     assert dag.runs({**params, "more": []}) == list(Lists(**params).runs())  # type: ignore[arg-type]
 
 
-def test_promotion_is_told_the_run_and_skipped_where_its_judgement_is_newer_than_its_scores(dag: ModuleType) -> None:
-    assert dag.promotion(RUN) == (
-        "test data/08_reporting/synthetic_roads/unet_resnet18_small/prn/seed-0/promotion.json"
-        " -nt metrics/synthetic_roads/unet_resnet18_small/prn/seed-0.json && exit 99;"
+def test_promotion_is_skipped_unless_scores_are_newer_than_the_last_decision(dag: ModuleType) -> None:
+    path = scope_path("run", NAMES)
+    decision, scores = REPORTS / path / PROMOTION, METRICS / f"{path}.json"
+    assert dag.promotion(NAMES) == (
+        f"test -f {decision} && ! test {scores} -nt {decision} && exit 99;"
         " DVC_STAGE=promotion kedro run --pipelines promotion"
         " --params dataset=synthetic_roads,base_model=unet_resnet18_small,refiner=prn,seed=0"
     )

@@ -1,4 +1,4 @@
-"""Recipes of deploy/ call commands that there are, and know how they end."""
+"""The recipes of deploy/ call existing commands and handle their exit codes."""
 
 import configparser
 import re
@@ -22,7 +22,7 @@ def unit(name: str) -> configparser.ConfigParser:
 
 
 @pytest.mark.parametrize("file", ["systemd/prn-retrain.service", "cron/prn-retrain"])
-def test_the_command_takes_the_options_that_it_is_given(file: str) -> None:
+def test_the_recipes_use_valid_options(file: str) -> None:
     calls = re.findall(r"/prn (retrain[^>\n]*)", (DEPLOY / file).read_text())
     assert calls
     for call in calls:
@@ -30,7 +30,7 @@ def test_the_command_takes_the_options_that_it_is_given(file: str) -> None:
         prn.commands[name].make_context(name, options)
 
 
-def test_a_line_of_cron_starts_the_command_in_a_fresh_clone(tmp_path: Path) -> None:
+def test_the_lines_of_cron_start_the_command_in_a_fresh_clone(tmp_path: Path) -> None:
     stub = tmp_path / ".venv/bin/prn"
     stub.parent.mkdir(parents=True)
     stub.write_text('#!/bin/sh\necho "$@" > called\n')
@@ -46,13 +46,13 @@ def test_a_line_of_cron_starts_the_command_in_a_fresh_clone(tmp_path: Path) -> N
         (tmp_path / "called").unlink()
 
 
-def test_systemd_takes_for_no_failure_what_is_none() -> None:
+def test_systemd_counts_the_harmless_exit_codes_as_success() -> None:
     codes = unit("prn-retrain.service")["Service"]["SuccessExitStatus"].split()
     assert {int(code) for code in codes} | {DONE} == {DONE, ALREADY_RUNNING, TERMINATED} < set(EXIT_CODES)
 
 
-def test_units_of_systemd_name_each_other() -> None:
+def test_the_units_of_systemd_refer_to_each_other() -> None:
     service = unit("prn-retrain.service")
     assert (DEPLOY / "systemd" / service["Unit"]["OnFailure"]).is_file()
-    assert (DEPLOY / "systemd" / "prn-retrain.timer").is_file(), "it starts the service of its own name"
+    assert (DEPLOY / "systemd" / "prn-retrain.timer").is_file(), "a timer starts the service of the same name"
     assert "--unit prn-retrain " in unit("prn-retrain-failed.service")["Service"]["ExecStart"]

@@ -1,6 +1,7 @@
-"""Retraining every night: what is stale of each run, stage by stage as dvc.yaml has them, then its promotion.
+"""Retraining every night: the stages of each run in the order of dvc.yaml, then its promotion.
 
-What is up to date shows as skipped. Airflow's environment is its own; tasks call the commands of the project's `.venv`.
+Stages that are up to date are skipped. Airflow has an environment of its own; its tasks call the commands of the
+project's `.venv`.
 """
 
 import os
@@ -14,57 +15,55 @@ from airflow.sdk.exceptions import AirflowFailException
 
 PROJECT = Path(__file__).resolve().parents[3]
 LISTS = yaml.safe_load((PROJECT / "conf/base/benchmark.yml").read_text())
-#: Stage -> names that tell one from another, as DVC joins them: evaluation@drive-unet_resnet18-prn-0.
+#: Stage -> names that identify it. DVC joins them to the address of the stage: evaluation@drive-unet_resnet18-prn-0.
 STAGES = {
     name: list(stage["matrix"]) for name, stage in yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"].items()
 }
-#: Exit code of a command that finds nothing to do.
+#: Exit code of a command that has nothing to do.
 SKIPPED = 99
 #: Stages at a time.
 JOBS = int(os.environ.get("PRN_JOBS", "1"))
 
-#: How a command of the project is run.
+#: Arguments of every task that runs a command of the project.
 COMMAND = {
     "cwd": str(PROJECT),
     "env": {
         "PATH": f"{PROJECT / '.venv/bin'}:{os.environ['PATH']}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
-        # several that each use all of the cores wait for one another
+        # stages that run at the same time share the cores
         **({"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // JOBS))} if JOBS > 1 else {}),
     },
     "append_env": True,
     "skip_on_exit_code": SKIPPED,
-    "trigger_rule": "none_failed",  # after stages that were skipped too
-    "max_active_tis_per_dag": 1,  # runs that share a stage: one runs it, then the other finds it done
+    "trigger_rule": "none_failed",  # also after stages that were skipped
+    "max_active_tis_per_dag": 1,  # of two runs that share a stage, one runs it and the other finds it done
 }
 
 
 @task
 def runs(params: dict) -> list[dict]:
-    """Every combination of the run's parameters."""
+    """Names of every run: all combinations of the DAG's parameters."""
     names = [name.removesuffix("s") for name in LISTS]
     return [dict(zip(names, run, strict=True)) for run in product(*(params[name] for name in LISTS))]
 
 
 @task.bash(**COMMAND)
-def stage(name: str, run: dict) -> str:
-    """Run one stage of DVC, where it is stale."""
-    address = quote(f"{name}@{'-'.join(str(run[key]) for key in STAGES[name])}")
+def stage(name: str, names: dict) -> str:
+    """Run one stage through DVC, unless it is up to date."""
+    address = quote(f"{name}@{'-'.join(str(names[key]) for key in STAGES[name])}")
     dvc = "dvc --wait-for-lock"
     return f"{dvc} status --quiet {address} && exit {SKIPPED}; {dvc} repro --single-item {address}"
 
 
 @task.bash(**COMMAND)
-def promotion(run: dict) -> str:
-    """Let the run's predictor become champion if it is better, where its scores are newer than their judgement."""
-    path = "{dataset}/{base_model}/{refiner}/seed-{seed}".format(**run)
-    judgement, scores = quote(f"data/08_reporting/{path}/promotion.json"), quote(f"metrics/{path}.json")
-    command = (
-        "DVC_STAGE=promotion kedro run --pipelines promotion"  # which reads the raw data that its stages have read
-    )
-    names = quote(",".join(f"{name}={value}" for name, value in run.items()))
-    return f"test {judgement} -nt {scores} && exit {SKIPPED}; {command} --params {names}"
+def promotion(names: dict) -> str:
+    """Run the promotion pipeline of a run, unless its scores are not newer than its last promotion decision."""
+    path = "{dataset}/{base_model}/{refiner}/seed-{seed}".format(**names)
+    decision, scores = quote(f"data/08_reporting/{path}/promotion.json"), quote(f"metrics/{path}.json")
+    command = "DVC_STAGE=promotion kedro run --pipelines promotion"  # reads the same raw data as the stages of DVC
+    params = quote(",".join(f"{name}={value}" for name, value in names.items()))
+    return f"test -f {decision} && ! test {scores} -nt {decision} && exit {SKIPPED}; {command} --params {params}"
 
 
 @dag(
@@ -76,10 +75,10 @@ def promotion(run: dict) -> str:
     params={name: Param(items, type="array", minItems=1, items={"enum": items}) for name, items in LISTS.items()},
 )
 def prn_retrain() -> None:
-    """Pull, runs, push."""
+    """Pull, make every run, push."""
 
-    @task_group
-    def one_run(names: dict) -> None:
+    @task_group(group_id="run")
+    def make_run(names: dict) -> None:
         chain(*(stage.override(task_id=name)(name, names) for name in STAGES), promotion(names))
 
     @task.bash(**COMMAND)
@@ -94,9 +93,9 @@ def prn_retrain() -> None:
     def failed() -> None:
         raise AirflowFailException("a task has failed; the other runs are done and pushed")
 
-    every_run, pushed = one_run.expand(names=runs()), push()
-    pull() >> every_run >> pushed
-    [every_run, pushed] >> failed()  # Airflow asks a run's last tasks alone how it ended
+    made, pushed = make_run.expand(names=runs()), push()
+    pull() >> made >> pushed
+    [made, pushed] >> failed()  # the last tasks alone decide whether Airflow marks the DAG run as failed
 
 
 prn_retrain()

@@ -81,7 +81,7 @@ def _run(run: FolderRun, out: Path) -> bool:
     from prn_pipeline.serving.folder_job import TABLE
 
     failed: list[tuple[str, str]] = []
-    before = len(run.files) - len(run.left)
+    before = len(run.files) - len(run.pending)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.description}"))
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(run.files), completed=before)
@@ -90,7 +90,7 @@ def _run(run: FolderRun, out: Path) -> bool:
             if error is not None:
                 failed.append((name, error))
     skipped = f" ({before} were done before)" if before else ""
-    click.echo(f"{len(run.left) - len(failed)} images refined{skipped}: {out / 'masks'}, {out / TABLE}")
+    click.echo(f"{len(run.pending) - len(failed)} images refined{skipped}: {out / 'masks'}, {out / TABLE}")
     for name, error in failed[:MAX_LISTED]:
         click.secho(f"{name}: {error}", fg="red", err=True)
     if len(failed) > MAX_LISTED:
@@ -104,14 +104,14 @@ def _print_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
 
     report = drift_report(predictor, run.journal, run.files)
     write_report(out, report)
-    if report.silence:
-        click.echo(f"Drift: unknown, {report.silence}")
-    elif not report.told:
+    if report.reason:
+        click.echo(f"Drift: unknown, {report.reason}")
+    elif not report.drifted:
         click.echo(f"Drift: {report.images} images are like those of training ({out / FILE})")
     else:
         click.secho(f"Drift: {report.images} images differ from those of training:", fg="yellow", err=True)
         for one in report.distances:
-            if one.name in report.told:
+            if one.name in report.drifted:
                 click.secho(f"  {one.name}: distance {one.distance:.2f} (p {one.p:.2g})", fg="yellow", err=True)
         click.secho(
             "Check some masks by eye before using them. To adapt, label some of these images and train again.",

@@ -10,8 +10,8 @@ from prn_pipeline.metrics.scores import mean_iou
 from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import CHAMPION, TAKEN_BACK, ChampionChangedError, Registry
 from prn_pipeline.serving.comparison import ComparisonSettings, compare
-from prn_pipeline.serving.judging import TestImages, count
 from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.test_images import TestImages, count_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def _without_champion(predictor: Predictor, images: TestImages) -> Decision:
     return {
         "images": len(left),
         "left_out": len(images) - len(left),
-        "iou_micro": {"challenger": float(mean_iou(count(predictor, left).sum(0)))},
+        "iou_micro": {"challenger": float(mean_iou(count_pixels(predictor, left).sum(0)))},
     }
 
 
@@ -107,7 +107,9 @@ def _compared(
             " new task a model name of its own with `promotion.model`"
         )
     left = _unseen(images, predictor, champion)
-    found = compare(count(predictor, left), count(champion, left), left.manifest, predictor.settings.classes, settings)
+    found = compare(
+        count_pixels(predictor, left), count_pixels(champion, left), left.manifest, predictor.settings.classes, settings
+    )
     return {**found, "left_out": len(images) - len(left)}
 
 
