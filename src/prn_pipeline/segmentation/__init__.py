@@ -1,1 +1,1 @@
-"""Base models: everything that gives every pixel a foreground logit, or a logit per class."""
+"""Base models: every source of maps with one foreground logit per pixel, or one logit per class."""

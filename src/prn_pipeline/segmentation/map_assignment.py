@@ -1,4 +1,4 @@
-"""Which network makes which map, so that a refiner learns from maps of images that the network has not seen."""
+"""Assigns a network to each map, so that a refiner can learn from maps of images that the network has not seen."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def assign_models(
 
     Args:
         manifest: one row per map (`class_maps.map_samples`).
-        protocol: `holdout` (paper section 4.1): the base model makes every map, and those of `seen` are marked;
-            `crossfit`: every map of train + val comes from the model of its fold, which has not seen it.
+        protocol: `holdout` (paper section 4.1): the base model makes all maps, and `seen_in_training` marks those of
+            `seen`. `crossfit`: the model of a fold, which has not seen the fold, makes its maps of train + val.
         fold_models: one per fold, named fold-0, fold-1, ...
         seen: splits that the base model has learned from.
 
@@ -30,7 +30,7 @@ def assign_models(
         sample_id, split, fold, model, seen_in_training; one row per map, in order.
 
     Raises:
-        UserError: crossfit without a model for each fold.
+        UserError: protocol crossfit, and a fold has no model.
     """
     maps = manifest[["sample_id", "split", "fold"]].copy()
     if protocol == "holdout":

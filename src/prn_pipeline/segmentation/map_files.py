@@ -18,7 +18,7 @@ from prn_pipeline.segmentation.settings import MapFilesSettings
 
 
 class MapFiles:
-    """A folder of maps; see `protocol.MapSource`. It has no weights and cannot be run on other images."""
+    """A folder of maps; see `protocol.MapSource`. It has no network, so it cannot be run on other images."""
 
     arrays: tuple[str, ...] = ()
     runnable = None
@@ -27,10 +27,10 @@ class MapFiles:
         self.settings = settings
 
     def check_size(self, size: int) -> None:
-        """Maps are brought to any size."""
+        """Any size is supported: maps are resized."""
 
     def prepared(self, samples: Samples) -> Samples:
-        """The samples themselves."""
+        """The samples, unchanged."""
         return samples
 
     def map_cache(self, samples: Samples, maps: pd.DataFrame, request: CacheRequest) -> MapCache:
@@ -44,25 +44,24 @@ class MapFiles:
         """The folder of maps.
 
         Raises:
-            UserError: there is none, or it holds no map.
+            UserError: the folder is missing, or has no maps.
         """
-        described = self.settings
-        below = require_dataset_folder(place.name, place.data_root, place.folder or place.name)
-        return MapFolder(below, described.folder, described.name, described.values)
+        dataset_folder = require_dataset_folder(place.name, place.data_root, place.folder or place.name)
+        return MapFolder(dataset_folder, self.settings.folder, self.settings.name, self.settings.values)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """No weights."""
+        """An empty dict: there are no weights."""
         return {}
 
     def load_state_dict(self, weights: Mapping[str, Tensor]) -> None:
-        """Nothing to load."""
+        """Do nothing: there are no weights."""
 
     def parameters(self) -> Iterable[Tensor]:
-        """No parameters."""
+        """An empty tuple: there are no parameters."""
         return ()
 
     def eval(self) -> MapFiles:
-        """Itself, as modules do."""
+        """Return self, as `nn.Module.eval` does."""
         return self
 
 

@@ -1,4 +1,4 @@
-"""Files of maps, read, checked and brought to the size of the samples."""
+"""Maps from files: read, checked, and resized to the samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.maps import one_vs_rest
 
-#: Stands for the other program in the manifest of the maps.
+#: Model name in the manifest for maps that another program wrote.
 EXTERNAL = "external"
 #: Threads that decode files.
 READERS = 4
@@ -33,7 +33,7 @@ def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]
 
     Args:
         manifest: one row per map (`class_maps.map_samples`).
-        folder: of the maps; it may hold maps of images that are no samples, too.
+        folder: folder of the maps, which may also hold maps of images that are not samples.
         seen: splits whose images the model was trained on. Their maps may be missing: a refiner does not need them.
 
     Returns:
@@ -52,8 +52,8 @@ def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]
         expected = maps.loc[maps["split"].isin(splits), "sample_id"].nunique()
         raise UserError(
             f"{folder.place}: {len(missing)} of {expected} samples in {' + '.join(splits)} have"
-            f" no map: {', '.join(missing['sample_id'][:MAX_LISTED])}{more}. There are {len(folder)} maps, such as"
-            f" {folder.examples}. Write the missing ones, or say with `name` how their names become ids."
+            f" no map: {', '.join(missing['sample_id'][:MAX_LISTED])}{more}. The folder has {len(folder)} maps, such as"
+            f" {folder.examples}. Write the missing maps, or set `name` to the pattern of sample ids in file names."
         )
     return maps.assign(model=np.where(has_map, EXTERNAL, NO_MAP), seen_in_training=~unseen)
 
@@ -61,19 +61,19 @@ def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]
 def imported_maps(
     samples: Samples, map_manifest: pd.DataFrame, folder: MapFolder, wanted: np.ndarray | None = None
 ) -> Iterator[Batch]:
-    """The maps of samples in order of the manifest; zeros where there is none.
+    """Maps of samples in the order of the manifest; zeros for samples without a map.
 
     Args:
-        samples: with images, whose size the maps are brought to; one row per sample.
-        map_manifest: of `assign_maps`; with C classes there are C rows per sample.
-        folder: of the maps.
-        wanted: rows of `map_manifest`, all maps of an image or none, int64 (n,); None: all.
+        samples: samples with images, one row per sample; the maps are resized to the images.
+        map_manifest: manifest of `assign_maps`; with C classes, C rows per sample.
+        folder: folder of the maps.
+        wanted: rows of `map_manifest`, int64 (n,), always all maps of an image; None for all rows.
 
     Yields:
         logits float16 (B,S,S).
 
     Raises:
-        UserError: maps that cannot be used, up to `MAX_LISTED` of them at once.
+        UserError: maps are invalid; the message lists up to `MAX_LISTED` of them.
     """
     size = samples.store_of("images").shape("images")[1]
     classes = len(map_manifest) // len(samples.manifest)
@@ -100,11 +100,12 @@ def imported_maps(
                 yield {"logits": np.concatenate([result for result in results if not isinstance(result, UserError)])}
     if problems:
         listed = "".join(f"\n- {problem}" for problem in problems[:MAX_LISTED])
-        raise UserError(f"maps that cannot be used{' (the first)' if len(problems) >= MAX_LISTED else ''}:{listed}")
+        count = f"the first {MAX_LISTED}" if len(problems) >= MAX_LISTED else str(len(problems))
+        raise UserError(f"{folder.place}: maps are invalid ({count} listed):{listed}")
 
 
 def read_maps(folder: MapFolder, sample_id: str, native: tuple[int, int], classes: int) -> Tensor:
-    """The maps of one image: logits (C,h,w), each of a class against the others.
+    """The maps of one image: one-vs-rest logits (C,h,w).
 
     Raises:
         UserError: see `MapFolder.logits`.
@@ -113,12 +114,12 @@ def read_maps(folder: MapFolder, sample_id: str, native: tuple[int, int], classe
 
 
 def as_maps(logits: NDArray[np.float32], classes: int, of_softmax: bool) -> Tensor:
-    """Decoded logits (h,w) or (C,h,w) -> (C,h,w), each of a class against the others.
+    """Decoded logits (h,w) or (C,h,w) -> one-vs-rest logits (C,h,w).
 
     Args:
         logits: as `map_decoding.decode_map` returns them.
-        classes: C.
-        of_softmax: with several classes the logits are of a softmax, and not yet of a class against the others.
+        classes: number of classes, C.
+        of_softmax: whether logits of several classes are those of a softmax, instead of one-vs-rest logits.
     """
     maps = torch.from_numpy(logits)
     if classes > 1 and of_softmax:

@@ -1,4 +1,4 @@
-"""Sources of maps that are networks: they make maps, and may be trained here."""
+"""Map sources that are networks: they make the maps, and may be trained here."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class NetworkSource(nn.Module):
         return self
 
     def check_size(self, size: int) -> None:
-        """See `protocol.MapSource`; any size fits unless a subclass says otherwise."""
+        """See `protocol.MapSource`; subclasses override it if they do not support every size."""
 
     def prepared(self, samples: Samples) -> Samples:
-        """The samples themselves: they hold images."""
+        """The samples, unchanged: they have images."""
         return samples
 
     def objective(self) -> Objective:
-        """The loss that settings name, on true masks."""
-        from prn_pipeline.segmentation.objective import MaskObjective  # waits for segmentation-models-pytorch
+        """The loss that the settings name, on true masks."""
+        from prn_pipeline.segmentation.objective import MaskObjective  # loads segmentation-models-pytorch, slowly
 
         return MaskObjective(self.settings.loss, self.settings.classes)
 
@@ -67,7 +67,7 @@ class NetworkSource(nn.Module):
         return MapCache(manifest, {name: weights_digest(model) for name, model in models.items()}, make)
 
     def map_folder(self, place: DatasetPlace) -> None:
-        """None: there are no files of maps."""
+        """None: a network makes the maps."""
 
 
 def cached_maps(
@@ -79,20 +79,20 @@ def cached_maps(
     tiles: Tiles = DEFAULT_TILES,
     wanted: np.ndarray | None = None,
 ) -> Iterator[Batch]:
-    """Maps of samples in order, each row by the model that `map_manifest` names.
+    """Maps of samples in order, each made by the model that `map_manifest` names.
 
     Args:
-        samples: with what the models take, one row per sample.
-        map_manifest: of `assign_models`; with C classes there are C rows per sample.
-        models: by name.
+        samples: samples with the inputs of the models, one row per sample.
+        map_manifest: manifest of `assign_models`; with C classes, C rows per sample.
+        models: models by name.
         batch_size: samples per forward pass.
-        keep: what is kept beside the logits: "tta", "features".
-        tiles: that samples larger than one are cut into.
-        wanted: rows of `map_manifest`, all maps of an image or none, int64 (n,); None: all.
+        keep: arrays to keep in addition to the logits: "tta", "features".
+        tiles: tiles that larger samples are cut into.
+        wanted: rows of `map_manifest`, int64 (n,), always all maps of an image; None for all rows.
 
     Yields:
-        For B maps: logits float16 (B,S,S); tta float16 (B,2,S,S), mean and spread of the logits over flips of the
-        image; features float16 (B,C,h,w), h <= S / 2. See `maps.BaseMaps`.
+        For B maps: logits float16 (B,S,S); tta float16 (B,2,S,S), mean and standard deviation of the logits over flips
+        of the image; features float16 (B,F,h,w), h <= S / 2. See `maps.BaseMaps`.
     """
     classes = len(map_manifest) // len(samples.manifest)
     names = map_manifest["model"].to_numpy()[::classes]

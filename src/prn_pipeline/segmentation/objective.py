@@ -1,4 +1,4 @@
-"""What a base model is trained on."""
+"""The training objective of a base model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ Term = Callable[[Tensor, Tensor], Tensor]
 
 
 class MaskObjective:
-    """A loss between logits and true masks; pixels with mask 255 count nowhere.
+    """A loss between logits and true masks; pixels with mask 255 are ignored.
 
     Args:
-        loss: its terms.
-        classes: 1: masks of 0 and 1, one logit a pixel; more: class ids, a logit a class, of which a softmax is made.
+        loss: names of the terms, joined by "_".
+        classes: 1 for masks of 0 and 1 and one logit per pixel; more for masks of class ids and one softmax logit per
+            class.
     """
 
     def __init__(self, loss: LossName, classes: int = 1) -> None:
@@ -28,9 +29,9 @@ class MaskObjective:
         self._terms = [terms[name] for name in loss.split("_")]
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Mean of the loss's terms, in float32, and the logits (N,C,H,W); an episode's support is shown too."""
-        shown = [batch[name] for name in ("support_images", "support_masks") if name in batch]
-        logits = network(batch["inputs"], *shown).float()
+        """Mean of the loss terms (float32), and logits (N,C,H,W); the support of an episode is also passed on."""
+        support = [batch[name] for name in ("support_images", "support_masks") if name in batch]
+        logits = network(batch["inputs"], *support).float()
         masks = batch["masks"] if logits.shape[1] > 1 else batch["masks"].unsqueeze(1)
         terms = [term(logits, masks) for term in self._terms]
         return sum(terms[1:], terms[0]) / len(terms), logits
@@ -48,7 +49,7 @@ def _cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
 
 
 def _jaccard(logits: Tensor, masks: Tensor) -> Tensor:
-    # the library's soft Jaccard has no ignore value: blank those pixels on both sides
+    # The library's soft Jaccard has no ignore value: set ignored pixels to 0 in both maps.
     valid = (masks != IGNORE).to(logits.dtype)
     return 1 - _soft_iou(logits.sigmoid() * valid, (masks == 1).to(logits.dtype))
 

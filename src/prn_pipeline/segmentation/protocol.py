@@ -1,8 +1,8 @@
-"""What a base model is to the rest of the project: a source of maps.
+"""The interface of a base model to the rest of the project: a source of maps.
 
 A source is a network that is trained or run here, or maps on disk that another program wrote. Each is a file of this
-room with a `MapSourceKind`; `registry.MAP_SOURCES` lists them; a block of `conf/base/parameters_base_models.yml` gives
-one a name.
+package with a `MapSourceKind`; `registry.MAP_SOURCES` lists them; a block of `conf/base/parameters_base_models.yml`
+configures one under a name.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ class MapSourceSettings(Protocol):
 
     @property
     def trained_here(self) -> bool:
-        """Whether base_training has anything to train."""
+        """Whether base_training trains the model."""
         ...
 
     @property
     def seen(self) -> tuple[str, ...]:
-        """Splits whose images the model has learned from; maps of them are better than those of new images."""
+        """Splits whose images the model has learned from; their maps are better than those of new images."""
         ...
 
     @property
     def available_inputs(self) -> tuple[str, ...]:
-        """What logit_caching may keep beside the logits."""
+        """Arrays that logit_caching can keep in addition to the logits."""
         ...
 
     @property
     def has_network(self) -> bool:
-        """Whether there is a network that can be run on images."""
+        """Whether the source has a network that can be run on images."""
         ...
 
     @property
     def needs_support(self) -> bool:
-        """Whether the network must be given labelled images of what to segment."""
+        """Whether the network needs labelled images of what to segment as further input."""
         ...
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
@@ -75,12 +75,12 @@ class MapSourceSettings(Protocol):
 
 @dataclass(frozen=True)
 class DatasetPlace:
-    """Where a data set lies.
+    """Location of a data set.
 
     Attributes:
-        name: of the data set.
-        folder: its folder below `data_root`; None: its name.
-        data_root: folder of the data sets.
+        name: name of the data set.
+        folder: folder of the data set below `data_root`; None for its name.
+        data_root: folder of all data sets.
     """
 
     name: str
@@ -90,15 +90,15 @@ class DatasetPlace:
 
 @dataclass(frozen=True)
 class CacheRequest:
-    """How maps are to be made.
+    """Options of a logit cache.
 
     Attributes:
         protocol: holdout or crossfit; see `map_assignment.assign_models`.
         fold_models: networks by name, fold-0, fold-1, ...; empty with holdout.
         batch_size: samples per forward pass.
-        keep: arrays to keep beside the logits.
-        tiles: that samples larger than one are cut into.
-        place: of the data set.
+        keep: arrays to keep in addition to the logits.
+        tiles: tiles that larger samples are cut into.
+        place: location of the data set.
     """
 
     protocol: str
@@ -111,12 +111,12 @@ class CacheRequest:
 
 @dataclass(frozen=True)
 class MapCache:
-    """Maps that are made while they are stored.
+    """Maps that are computed while they are written.
 
     Attributes:
         manifest: one row per map: sample_id, split, fold, model, seen_in_training.
-        models: identity of each model by its name in the manifest.
-        make: the maps of some rows of the manifest (all maps of an image or none), int64 (n,), in order.
+        models: digest of each model by its name in the manifest.
+        make: function from rows of the manifest, int64 (n,), always all maps of an image, to their maps in order.
     """
 
     manifest: pd.DataFrame
@@ -125,35 +125,35 @@ class MapCache:
 
 
 class MapSource(Protocol):
-    """A base model, ready to give maps."""
+    """A base model, ready to make maps."""
 
     settings: Any
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Names of the stored arrays that the network takes, in order."""
+        """Names of the stored arrays that the network reads, in order."""
         ...
 
     @property
     def runnable(self) -> nn.Module | None:
-        """The network that gives logits (N,C,H,W) of images; None where maps are known only as files."""
+        """The network from images to logits (N,C,H,W); None if the source has only files of maps."""
         ...
 
     def check_size(self, size: int) -> None:
-        """Raise UserError, with sizes that fit, where samples of side `size` do not fit the network."""
+        """Raise UserError, with sizes that work, if the network does not support samples of side `size`."""
         ...
 
     def prepared(self, samples: Samples) -> Samples:
-        """Samples with all of `arrays`."""
+        """Samples that have all of `arrays`."""
         ...
 
     def map_cache(self, samples: Samples, maps: pd.DataFrame, request: CacheRequest) -> MapCache:
         """Plan the maps of all samples.
 
         Args:
-            samples: with images.
+            samples: samples with images.
             maps: manifest with one row per map (`class_maps.map_samples`).
-            request: how.
+            request: options.
 
         Raises:
             UserError: maps or fold models are missing.
@@ -161,23 +161,23 @@ class MapSource(Protocol):
         ...
 
     def map_folder(self, place: DatasetPlace) -> MapFolder | None:
-        """The folder of maps on disk; None where a network makes them."""
+        """The folder of maps on disk; None if a network makes them."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights by name; empty where there are none."""
+        """Weights by name; empty for a source without weights."""
         ...
 
     def load_state_dict(self, state_dict: dict[str, Tensor], /) -> Any:
-        """Take weights over."""
+        """Load weights."""
         ...
 
     def parameters(self) -> Iterable[Tensor]:
-        """Weights that are trained."""
+        """Trainable weights."""
         ...
 
     def eval(self) -> Any:
-        """Itself, ready for inference."""
+        """Switch to eval mode, and return self."""
         ...
 
 
@@ -190,7 +190,7 @@ class TrainableSource(MapSource, Protocol):
 
 
 class MapSourceKind(Protocol):
-    """One kind of source; adding one is a file and a line of `registry.MAP_SOURCES`."""
+    """One kind of source. To add one, write a file and list its kind in `registry.MAP_SOURCES`."""
 
     @property
     def name(self) -> str:
@@ -206,7 +206,7 @@ class MapSourceKind(Protocol):
         """The source (see `MapSource`).
 
         Args:
-            settings: of this kind.
-            pretrained: fetch or read the weights that they name; False when weights are about to be loaded anyway.
+            settings: settings of this kind.
+            pretrained: download or read the weights that the settings name; False if the caller loads weights.
         """
         ...

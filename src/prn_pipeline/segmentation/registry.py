@@ -1,4 +1,4 @@
-"""Every kind of base model, by the name that settings give it."""
+"""Every kind of base model, by the value of `kind` in its settings."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def _kind(values: Any) -> str:
 
 
 def settings_adapter() -> TypeAdapter[MapSourceSettings]:
-    """Settings of any kind of base model, told apart by their `kind`.
+    """Adapter for the settings of any kind of base model; the tag is their `kind`.
 
-    Validation errors are pydantic's; the first part of their location is the kind.
+    Its validation errors are pydantic's; their locations start with the kind.
     """
     kinds = tuple(Annotated[kind.settings, Tag(name)] for name, kind in MAP_SOURCES.items())
     union: Any = Annotated[Union[kinds], Discriminator(_kind)]  # noqa: UP007
@@ -32,10 +32,10 @@ def settings_adapter() -> TypeAdapter[MapSourceSettings]:
 
 
 def kind_of(values: Any) -> MapSourceKind:
-    """The kind that settings, or their dict, are of.
+    """The kind of base model that settings, or a dict of settings, belong to.
 
     Raises:
-        UserError: there is no such kind.
+        UserError: the kind is unknown.
     """
     name = _kind(values)
     if name not in MAP_SOURCES:
@@ -46,10 +46,10 @@ def kind_of(values: Any) -> MapSourceKind:
 
 
 def read_base_settings(values: dict[str, Any]) -> MapSourceSettings:
-    """Settings from their dict, such as that of a trained base model's JSON.
+    """Settings from a dict, such as the JSON of a trained base model.
 
     Raises:
-        UserError: there is no such kind.
+        UserError: the kind is unknown.
         pydantic.ValidationError: a field is unknown or has a wrong value.
     """
     kind_of(values)
@@ -60,16 +60,16 @@ def build_base_model(settings: Any, pretrained: bool = True) -> MapSource:
     """The base model that settings describe.
 
     Args:
-        settings: of any kind.
-        pretrained: fetch or read the weights that they name; False when weights are about to be loaded anyway.
+        settings: settings of any kind.
+        pretrained: download or read the weights that the settings name; False if the caller loads weights.
 
     Raises:
-        UserError: it cannot be built.
+        UserError: the model cannot be built.
     """
     source: MapSource = kind_of(settings).build(settings, pretrained)
     return source
 
 
 def rebuild_base_model(values: dict[str, Any]) -> MapSource:
-    """The base model of a stored JSON, ready for its weights."""
+    """The base model that a stored JSON describes, ready for its weights."""
     return build_base_model(read_base_settings(values), pretrained=False)

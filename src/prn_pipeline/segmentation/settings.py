@@ -1,4 +1,4 @@
-"""A base model by name: where its logits come from, what it is trained on."""
+"""Settings of every kind of base model."""
 
 from typing import Any, Literal, Self
 
@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prn_pipeline.data.splits.settings import RelativePath
 
-#: What may be learned from.
+#: Splits that a model may have learned from.
 LearntSplit = Literal["train", "val"]
 LossName = Literal["bce", "dice", "bce_dice", "jaccard", "bce_jaccard", "focal", "lovasz", "tversky"]
 
-#: ImageNet statistics of RGB values in [0, 1]; what every pretrained encoder of the library was trained with, or close.
+#: ImageNet statistics of RGB values in [0, 1], which (nearly) all pretrained encoders of the library were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -18,38 +18,38 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Described(_Strict):
-    """What the data set says of every base model."""
+class _WithDataset(_Strict):
+    """Settings that the data set determines for every base model."""
 
-    classes: int = Field(1, ge=1, description="maps an image; the data set says how many")
-    channels: int = Field(3, ge=1, description="of an image; the data set says how many")
+    classes: int = Field(1, ge=1, description="maps per image; set by the data set")
+    channels: int = Field(3, ge=1, description="channels of an image; set by the data set")
 
     @property
     def has_network(self) -> bool:
-        """Whether there is a network that can be run on images."""
+        """Whether the source has a network that can be run on images."""
         return True
 
     @property
     def needs_support(self) -> bool:
-        """Whether the network must be given labelled images of what to segment."""
+        """Whether the network needs labelled images of what to segment as further input."""
         return False
 
     def suits(self, task: str) -> bool:
-        """Whether it can make maps for a task of `datasets.<name>.task`."""
+        """Whether the source can make maps for a task of `datasets.<name>.task`."""
         return task != "few_shot"
 
 
-class _TrainedHere(_Described):
-    """A base model that learns from split train, and from nothing else."""
+class _TrainedHere(_WithDataset):
+    """Settings of a base model that learns from split train only."""
 
     @property
     def trained_here(self) -> bool:
-        """Whether base_training has anything to train."""
+        """Whether base_training trains the model."""
         return True
 
     @property
     def seen(self) -> tuple[LearntSplit, ...]:
-        """Splits whose images it learns from; maps of them are better than those of new images."""
+        """Splits whose images the model learns from; their maps are better than those of new images."""
         return ("train",)
 
 
@@ -58,141 +58,146 @@ class BaseModelSettings(_TrainedHere):
 
     kind: Literal["smp"] = "smp"
     architecture: str = Field(
-        description="class name in segmentation_models_pytorch, in any case: Unet, Linknet, FPN, ..."
+        description="class name in segmentation_models_pytorch, case-insensitive: Unet, Linknet, FPN, ..."
     )
-    encoder: str = Field(description="encoder name in segmentation_models_pytorch, timm's with the prefix tu-")
+    encoder: str = Field(description="encoder name in segmentation_models_pytorch; timm encoders have the prefix tu-")
     encoder_weights: str | None = Field(None, description="name of pretrained weights, such as imagenet; null: random")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the architecture")
     loss: LossName = Field(
-        "bce_dice", description="what it is trained on; bce_* is the mean of the two; bce of classes is cross-entropy"
+        "bce_dice",
+        description="training loss; bce_* is the mean of both terms; bce of several classes is cross-entropy",
     )
 
     @property
     def available_inputs(self) -> tuple[str, ...]:
-        """What logit_caching may keep beside the logits."""
+        """Arrays that logit_caching can keep in addition to the logits."""
         return ("tta", "features") if self.classes == 1 else ("tta",)
 
 
 class Normalisation(_Strict):
-    """What a module expects of its images: (values / divide_by - mean) / std, channel by channel."""
+    """Normalisation that a module expects: (values / divide_by - mean) / std, channel by channel."""
 
-    divide_by: float = Field(255.0, gt=0, description="brings values of 0 .. 255 to the module's range")
+    divide_by: float = Field(255.0, gt=0, description="scales values of 0 .. 255 to the module's range")
     mean: tuple[float, ...] = Field(MEAN, min_length=1)
     std: tuple[float, ...] = Field(STD, min_length=1)
     channels: Literal["rgb", "bgr"] = "rgb"
 
     @model_validator(mode="after")
-    def _one_a_channel(self) -> Self:
+    def _one_value_per_channel(self) -> Self:
         if len(self.mean) != len(self.std):
-            raise ValueError(f"mean has {len(self.mean)} values and std {len(self.std)}: give one each a channel")
+            raise ValueError(f"mean has {len(self.mean)} values and std {len(self.std)}: give one of each per channel")
         if min(self.std) <= 0:
-            raise ValueError(f"std is {self.std}: values above 0 are expected")
+            raise ValueError(f"std is {self.std}, expected values above 0")
         return self
 
 
-class ModuleSettings(_Described):
-    """Any torch module that can be imported: images (N,3,H,W) in, one map out."""
+class ModuleSettings(_WithDataset):
+    """Any torch module that can be imported: images (N,3,H,W) to one map per image, or one per class."""
 
     kind: Literal["module"]
     target: str = Field(
-        pattern=r"^[\w.]+:[\w.]+$", description="package.module:Class, or anything else that gives a torch.nn.Module"
+        pattern=r"^[\w.]+:[\w.]+$", description="package.module:Class, or a function that returns a torch.nn.Module"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of `target`")
     weights: str | None = Field(None, description="safetensors or torch file, from the project's folder; null: random")
     sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="of the weights file: checked, and followed by DVC"
+        None, pattern="^[0-9a-f]{64}$", description="digest of the weights file: checked, and tracked by DVC"
     )
     normalisation: Normalisation = Normalisation()
     output: Literal["logits", "probabilities"] = "logits"
-    output_key: str | int | None = Field(None, description="which part of a dict, tuple or object is the map")
-    train: bool = Field(False, description="train it on the data set; false: run it as it is")
+    output_key: str | int | None = Field(None, description="key, index or attribute of the map in the module's output")
+    train: bool = Field(False, description="train it on the data set; false: use it unchanged")
     seen: tuple[LearntSplit, ...] = Field(
-        ("train",), description="splits whose images it was trained on; PRN learns from maps of the others"
+        ("train",), description="splits whose images it was trained on; the refiner learns from maps of the others"
     )
     loss: LossName = Field(
-        "bce_dice", description="what it is trained on; bce_* is the mean of the two; bce of classes is cross-entropy"
+        "bce_dice",
+        description="training loss; bce_* is the mean of both terms; bce of several classes is cross-entropy",
     )
 
     @property
     def available_inputs(self) -> tuple[str, ...]:
-        """What logit_caching may keep beside the logits."""
+        """Arrays that logit_caching can keep in addition to the logits."""
         return ("tta",)
 
     @property
     def trained_here(self) -> bool:
-        """Whether base_training has anything to train."""
+        """Whether base_training trains the model."""
         return self.train
 
     @model_validator(mode="after")
-    def _a_value_a_band(self) -> Self:
+    def _one_value_per_image_channel(self) -> Self:
         if len(self.normalisation.mean) != self.channels:
             raise ValueError(
-                f"images have {self.channels} channels, and normalisation.mean {len(self.normalisation.mean)} values:"
-                " give one each, and one of std"
+                f"images have {self.channels} channels, but normalisation.mean has {len(self.normalisation.mean)}"
+                " values: give one value of mean and of std per channel"
             )
         return self
 
     @model_validator(mode="after")
     def _learns_from_train(self) -> Self:
         if self.train and self.seen != ("train",):
-            raise ValueError("with `train: true` it sees train, and nothing else: leave `seen` out")
+            raise ValueError(
+                f"seen is {list(self.seen)}, but with `train: true` the model learns from train only: omit `seen`"
+            )
         return self
 
 
 class FewShotSettings(_TrainedHere):
-    """A model that is shown, in a few labelled images, what to segment; for data sets of task few_shot."""
+    """Settings of a model that segments what a few labelled images define; for data sets of task few_shot."""
 
     kind: Literal["few_shot"]
-    encoder: str = Field(description="encoder name in segmentation_models_pytorch, timm's with the prefix tu-")
+    encoder: str = Field(description="encoder name in segmentation_models_pytorch; timm encoders have the prefix tu-")
     encoder_weights: str | None = Field(None, description="name of pretrained weights, such as imagenet; null: random")
-    shots: int = Field(1, ge=1, description="labelled images that it is shown")
-    episodes_seed: int = Field(0, ge=0, description="of the draw that shows every image of val and test its support")
+    shots: int = Field(1, ge=1, description="number of labelled support images per query")
+    episodes_seed: int = Field(0, ge=0, description="seed that draws the support of every image of val and test")
     width: int = Field(64, ge=16, multiple_of=16, description="channels of the decoder")
-    loss: LossName = Field("bce_dice", description="what it is trained on; bce_* is the mean of the two")
+    loss: LossName = Field("bce_dice", description="training loss; bce_* is the mean of both terms")
 
     @property
     def available_inputs(self) -> tuple[str, ...]:
-        """What logit_caching may keep beside the logits."""
+        """Arrays that logit_caching can keep in addition to the logits."""
         return ("tta",)
 
     @property
     def needs_support(self) -> bool:
-        """Whether the network must be given labelled images of what to segment."""
+        """Whether the network needs labelled images of what to segment as further input."""
         return True
 
     def suits(self, task: str) -> bool:
-        """Whether it can make maps for a task of `datasets.<name>.task`."""
+        """Whether the source can make maps for a task of `datasets.<name>.task`."""
         return task == "few_shot"
 
 
-class MapFilesSettings(_Described):
-    """No model at all: maps that another program wrote, a file a sample."""
+class MapFilesSettings(_WithDataset):
+    """Settings of maps that another program wrote, one file per sample, without a network."""
 
     kind: Literal["maps"]
     folder: RelativePath = Field("maps", description="sub-folder of the data set's folder, or a glob pattern below it")
     name: str | None = Field(
-        None, description="regular expression for file names; group(1) is the sample's id. null: the stem is"
+        None, description="regular expression for file names whose group(1) is the sample id; null: the stem is the id"
     )
     values: Literal["probabilities", "logits"] = "probabilities"
     seen: tuple[LearntSplit, ...] = Field(
-        ("train",), description="splits whose images the model was trained on; PRN learns from maps of the others"
+        ("train",),
+        description="splits whose images the model was trained on; the refiner learns from maps of the others",
     )
 
     @property
     def available_inputs(self) -> tuple[str, ...]:
-        """What logit_caching may keep beside the logits."""
+        """Arrays that logit_caching can keep in addition to the logits."""
         return ()
 
     @property
     def trained_here(self) -> bool:
-        """Whether base_training has anything to train."""
+        """Whether base_training trains the model."""
         return False
 
     @property
     def has_network(self) -> bool:
-        """Whether there is a network that can be run on images."""
+        """Whether the source has a network that can be run on images."""
         return False
 
     def suits(self, task: str) -> bool:
-        """Whether it can make maps for a task of `datasets.<name>.task`: another program's maps may be of any."""
+        """Whether the source can make maps for a task of `datasets.<name>.task`: files may hold maps of any task."""
         return True

@@ -1,4 +1,4 @@
-"""The base model: normalisation and a segmentation-models-pytorch network in one module."""
+"""`kind: smp`: normalisation and a segmentation-models-pytorch network in one module."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from prn_pipeline.segmentation.settings import BaseModelSettings
 
 
 class BaseModel(NetworkSource):
-    """RGB images to logits: one map of foreground, or one a class.
+    """RGB images to logits: one map for foreground, or one per class.
 
     Args:
         settings: architecture and encoder.
-        pretrained: fetch `settings.encoder_weights`; False when weights are about to be loaded anyway.
+        pretrained: download `settings.encoder_weights`; False if the caller loads weights.
 
     Raises:
-        UserError: unknown architecture or encoder, or options that the architecture refuses.
+        UserError: unknown architecture or encoder, or options that the architecture does not accept.
     """
 
     mean: Tensor
@@ -42,36 +42,36 @@ class BaseModel(NetworkSource):
         return self.network((pixel_values(images) - self.mean) / self.std)
 
     def with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward`, and the decoder's last map (N,C,h,w) that the logits were made of, at the decoder's resolution."""
-        caught: list[Tensor] = []
-        hook = self.network.segmentation_head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+        """`forward`, and the input of the segmentation head: (N,F,h,w), at the resolution of the decoder."""
+        captured: list[Tensor] = []
+        hook = self.network.segmentation_head.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
         try:
-            return self(images), caught[0]
+            return self(images), captured[0]
         finally:
             hook.remove()
 
     def check_size(self, size: int) -> None:
-        """Raise UserError, with sizes that fit, when samples of side `size` do not fit the network."""
+        """Raise UserError, with sizes that work, if the network does not support samples of side `size`."""
         if getattr(self.network, "requires_divisible_input_shape", True):
             stride = int(getattr(self.network.encoder, "output_stride", 32))
             check_stride(f"{self.settings.architecture} with encoder {self.settings.encoder}", stride, size)
 
 
 def check_stride(name: str, stride: int, size: int) -> None:
-    """Raise UserError, with sizes that fit, where `size` is no multiple of `stride`."""
+    """Raise UserError, with sizes that work, if `size` is not a multiple of `stride`."""
     if size % stride:
         low = max(stride, size // stride * stride)
         raise UserError(
-            f"{name} takes images whose side is a multiple of {stride}; image_size (or augmentation.crop) is {size}:"
+            f"{name} needs images whose side is a multiple of {stride}; image_size (or augmentation.crop) is {size}:"
             f" use {low} or {low + stride}"
         )
 
 
 def encoder_of(name: str, weights: str | None, depth: int, channels: int) -> Any:
-    """An encoder of segmentation-models-pytorch alone, which gives maps of stride 1, 2, 4, ... 2 ** depth.
+    """An encoder of segmentation-models-pytorch, which returns features of stride 1, 2, 4, ... 2 ** depth.
 
     Raises:
-        UserError: there is no such encoder, or its weights cannot be had.
+        UserError: the encoder is unknown, or its weights cannot be downloaded.
     """
     import segmentation_models_pytorch as smp
 
@@ -81,7 +81,7 @@ def encoder_of(name: str, weights: str | None, depth: int, channels: int) -> Any
 
 
 def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
-    import segmentation_models_pytorch as smp  # takes seconds: only who builds a model waits for it
+    import segmentation_models_pytorch as smp  # imported here because loading it takes seconds
 
     architectures = {name.lower(): name for name in architecture_names()}
     if settings.architecture.lower() not in architectures:
@@ -90,11 +90,11 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
         )
     _check_encoder(settings.encoder)
     weights = settings.encoder_weights if pretrained else None
-    whole = (
+    description = (
         f"{settings.architecture} with encoder {settings.encoder}, weights {settings.encoder_weights} and options"
         f" {settings.options}"
     )
-    with _library_errors(whole, weights):
+    with _library_errors(description, weights):
         return smp.create_model(
             settings.architecture,
             encoder_name=settings.encoder,
@@ -116,17 +116,17 @@ def _check_encoder(name: str) -> None:
 
 
 @contextmanager
-def _library_errors(what: str, weights: str | None) -> Iterator[None]:
-    """What the library raises on the way to a network, in words."""
+def _library_errors(description: str, weights: str | None) -> Iterator[None]:
+    """Turn errors of the library during construction into UserError."""
     try:
         yield
     except OSError as error:
         raise UserError(
-            f"weights {weights!r} of {what} could not be downloaded ({error}): check the connection, or set"
+            f"weights {weights!r} of {description} could not be downloaded ({error}): check the connection, or set"
             " encoder_weights: null to start from random weights"
         ) from error
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{what} cannot be built: {error}") from error
+        raise UserError(f"{description} cannot be built ({error}): correct the base model's settings") from error
 
 
 def architecture_names() -> list[str]:

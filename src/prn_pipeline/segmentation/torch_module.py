@@ -1,4 +1,4 @@
-"""Base models from anywhere: any torch module that can be imported, as it is or trained here."""
+"""`kind: module`: any torch module that can be imported, used unchanged or trained here."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.weights import load_weights
 from prn_pipeline.training.inference import DEFAULT_TILES
 
-#: A probability is kept so far from 0 and 1 that its logit stays finite in float32.
+#: Probabilities are clamped this far from 0 and 1, so that their logits stay finite in float32.
 SMALLEST_PROBABILITY = 1e-7
 
 
 class ImportedModel(NetworkSource):
-    """RGB images to logits, one map of foreground or one a class, by a module that somebody else wrote.
+    """RGB images to logits by an imported module: one map for foreground, or one per class.
 
     Args:
-        settings: where it is, what it takes and gives.
-        pretrained: read `settings.weights`; False when weights are about to be loaded anyway.
+        settings: target of the import, expected input, and form of the output.
+        pretrained: read `settings.weights`; False if the caller loads weights.
 
     Raises:
-        UserError: it cannot be imported or built, or the weights are not its own.
+        UserError: the module cannot be imported or built, or the weights do not match it.
     """
 
     mean: Tensor
@@ -40,10 +40,10 @@ class ImportedModel(NetworkSource):
         self.network = _built(settings)
         if settings.weights and pretrained:
             load_weights(self.network, settings.weights, settings.sha256)
-        look = settings.normalisation
-        scale = torch.tensor(look.divide_by)
-        self.register_buffer("mean", torch.tensor(look.mean).view(1, -1, 1, 1) * scale, persistent=False)
-        self.register_buffer("std", torch.tensor(look.std).view(1, -1, 1, 1) * scale, persistent=False)
+        expected = settings.normalisation
+        scale = torch.tensor(expected.divide_by)
+        self.register_buffer("mean", torch.tensor(expected.mean).view(1, -1, 1, 1) * scale, persistent=False)
+        self.register_buffer("std", torch.tensor(expected.std).view(1, -1, 1, 1) * scale, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
@@ -53,13 +53,13 @@ class ImportedModel(NetworkSource):
         values = (values - self.mean) / self.std
         if self.settings.output == "logits":
             return self._foreground(self.network(values), images)
-        # bfloat16 knows two probabilities between 0.992 and 1; their logits want more
+        # Without autocast: bfloat16 has only two numbers between 0.992 and 1, too few for the logits of probabilities.
         with torch.autocast(images.device.type, enabled=False):
             return self._foreground(self.network(values), images)
 
     def check_size(self, size: int) -> None:
-        """Raise UserError where samples of side `size`, or the tiles they are cut into, do not fit the module."""
-        size = min(size, DEFAULT_TILES.size)  # a forward pass is run on it
+        """Raise UserError if the module fails on samples of side `size`, or on the tiles they are cut into."""
+        size = min(size, DEFAULT_TILES.size)  # the side of the forward pass below
         training = self.training
         device = self.mean.device
         try:
@@ -67,7 +67,7 @@ class ImportedModel(NetworkSource):
                 self.eval()(torch.zeros(1, self.mean.shape[1], size, size, dtype=torch.uint8, device=device))
         except UserError:
             raise
-        except Exception as error:  # somebody else's code
+        except Exception as error:  # the imported module may raise anything
             raise UserError(
                 f"{self.settings.target} fails on an image of {size} x {size} pixels ({type(error).__name__}: {error}):"
                 " correct image_size (or augmentation.crop) of the data set, or options and normalisation of the base"
@@ -81,12 +81,12 @@ class ImportedModel(NetworkSource):
         if found.ndim == 3:
             found = found.unsqueeze(1)
         classes = self.settings.classes
-        fitting = {classes} if classes > 1 else {1, 2}
-        if found.ndim != 4 or found.shape[0] != images.shape[0] or found.shape[1] not in fitting:
+        channels = {classes} if classes > 1 else {1, 2}
+        if found.ndim != 4 or found.shape[0] != images.shape[0] or found.shape[1] not in channels:
             expected = f"(N,{classes},H,W)" if classes > 1 else "(N,1,H,W), (N,2,H,W) with background first, or (N,H,W)"
             raise UserError(
-                f"{self.settings.target} gives a tensor of shape {tuple(found.shape)} for images of shape"
-                f" {tuple(images.shape)}; expected {expected}"
+                f"{self.settings.target} returns a tensor of shape {tuple(found.shape)} for images of shape"
+                f" {tuple(images.shape)}; expected {expected}: correct the module, its options or output_key"
             )
         if self.settings.output == "probabilities":
             logits = _logits_of(found[:, -classes:].float(), self.settings.target, classes)
@@ -101,29 +101,31 @@ class ImportedModel(NetworkSource):
     def _picked(self, output: Any) -> Tensor:
         key = self.settings.output_key
         try:
-            found = output if key is None else _part(output, key)
+            found = output if key is None else _item(output, key)
         except (KeyError, IndexError, TypeError) as error:
-            raise UserError(f"{self.settings.target} gives {_names(output)}, without output_key {key!r}") from error
+            raise UserError(
+                f"{self.settings.target} returns {_names(output)}, without output_key {key!r}: correct output_key"
+            ) from error
         if not isinstance(found, Tensor):
             raise UserError(
-                f"{self.settings.target} gives {_names(found)} and no tensor: say with output_key which part is the map"
+                f"{self.settings.target} returns {_names(found)}, expected a tensor: set output_key to the map's key"
             )
         return found
 
 
 def _logits_of(probabilities: Tensor, target: str, classes: int) -> Tensor:
     low, high = probabilities.detach().aminmax()
-    if not torch.compiler.is_exporting() and (low < -1e-3 or high > 1 + 1e-3):  # values are not known while exporting
+    if not torch.compiler.is_exporting() and (low < -1e-3 or high > 1 + 1e-3):  # values are unknown during export
         raise UserError(
-            f"{target} gives values from {low.item():.3g} to {high.item():.3g}, which are no probabilities: set output:"
-            " logits"
+            f"{target} returns values from {low.item():.3g} to {high.item():.3g}, which are not probabilities: set"
+            " output: logits"
         )
-    if classes > 1:  # of a softmax
+    if classes > 1:  # the logarithm of a softmax is a valid softmax logit
         return probabilities.clamp(min=SMALLEST_PROBABILITY).log()
     return torch.logit(probabilities, SMALLEST_PROBABILITY)
 
 
-def _part(output: Any, key: str | int) -> Any:
+def _item(output: Any, key: str | int) -> Any:
     if isinstance(key, str) and not isinstance(output, dict) and hasattr(output, key):
         return getattr(output, key)
     return output[key]
@@ -141,8 +143,8 @@ def _built(settings: ModuleSettings) -> nn.Module:
     package, _, name = settings.target.partition(":")
     try:
         found: Any = import_module(package)
-        for part in name.split("."):
-            found = getattr(found, part)
+        for attribute in name.split("."):
+            found = getattr(found, attribute)
     except ImportError as error:
         raise UserError(
             f"{settings.target} cannot be imported ({error}): install its package into this environment, or put its"
@@ -152,12 +154,15 @@ def _built(settings: ModuleSettings) -> nn.Module:
         raise UserError(f"{settings.target}: {error}; correct `target`, package.module:Class") from error
     try:
         network = found(**settings.options)
-    except Exception as error:  # somebody else's code
+    except Exception as error:  # the imported code may raise anything
         raise UserError(
-            f"{settings.target} with options {settings.options} cannot be built ({type(error).__name__}: {error})"
+            f"{settings.target} with options {settings.options} cannot be built ({type(error).__name__}: {error}):"
+            " correct `options`"
         ) from error
     if not isinstance(network, nn.Module):
-        raise UserError(f"{settings.target} gives a {type(network).__name__}, expected a torch.nn.Module")
+        raise UserError(
+            f"{settings.target} returns a {type(network).__name__}, expected a torch.nn.Module: correct `target`"
+        )
     return network
 
 

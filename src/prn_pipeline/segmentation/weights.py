@@ -1,4 +1,4 @@
-"""Weights that were trained elsewhere, read without ever running code from the file."""
+"""Weights that were trained elsewhere, read without running code from the file."""
 
 from __future__ import annotations
 
@@ -12,38 +12,37 @@ from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
 
-#: Under which names checkpoints keep the weights beside other things.
-WITHIN = ("state_dict", "model_state_dict", "model", "weights")
-#: What wrappers put before every name: DataParallel, torch.compile.
+#: Keys under which checkpoints nest the weights.
+NESTED_KEYS = ("state_dict", "model_state_dict", "model", "weights")
+#: Prefixes that wrappers add to every name: DataParallel, torch.compile.
 PREFIXES = ("module.", "_orig_mod.")
-NAMED = 3
+#: Names per kind of mismatch that one error lists.
+MAX_LISTED = 3
 
 
 def load_weights(network: nn.Module, path: str, sha256: str | None) -> None:
-    """Load a safetensors or torch file, of which only tensors are read, into `network`.
+    """Load the tensors of a safetensors or torch file into `network`.
 
     Args:
-        network: gets the weights.
-        path: from the working folder.
-        sha256: what the file must have, in hex, or None.
+        network: network that gets the weights.
+        path: path of the file, relative to the working folder.
+        sha256: expected digest of the file, in hex; None for no check.
 
     Raises:
-        UserError: no such file, another file than was meant, or other weights than the network has.
+        UserError: no such file, a different digest, or weights that do not match the network.
     """
     file = Path(path).expanduser()
     if not file.is_file():
         raise UserError(
-            f"no weights at {file.absolute()}: correct `weights` of the base model, or null: random weights"
+            f"no weights at {file.absolute()}: correct `weights` of the base model, or set null for random weights"
         )
     if sha256 is not None and (found := _digest(file)) != sha256:
-        raise UserError(
-            f"{file} has sha256 {found}, expected {sha256}: it is another file; correct `sha256` or restore it"
-        )
+        raise UserError(f"{file} has sha256 {found}, expected {sha256}: correct `sha256`, or restore the file")
     try:
         stored = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except Exception as error:  # two libraries' ways to say no
+    except Exception as error:  # safetensors and torch raise many types
         raise UserError(
-            f"{file} holds no weights that can be read safely ({type(error).__name__}: {str(error).splitlines()[0]}):"
+            f"{file} has no weights that can be read safely ({type(error).__name__}: {str(error).splitlines()[0]}):"
             " save model.state_dict() with safetensors or torch.save"
         ) from error
     expected = network.state_dict()
@@ -62,34 +61,34 @@ def load_weights(network: nn.Module, path: str, sha256: str | None) -> None:
     ]
     if problems:
         raise UserError(
-            f"{file} has other weights than the network: {'; '.join(problems)}. Correct `options` or `weights`"
+            f"the weights in {file} do not match the network: {'; '.join(problems)}. Correct `options` or `weights`"
         )
     network.load_state_dict(weights)
 
 
 def _plain(stored: Any, file: Path) -> dict[str, Tensor]:
-    for name in WITHIN:
-        if isinstance(stored, dict) and isinstance(stored.get(name), dict):
-            stored = stored[name]
+    for key in NESTED_KEYS:
+        if isinstance(stored, dict) and isinstance(stored.get(key), dict):
+            stored = stored[key]
             break
     if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
-        raise UserError(f"{file} is not a dict of tensors: save model.state_dict() alone")
+        raise UserError(f"{file} is not a dict of tensors: save only model.state_dict()")
     return stored
 
 
 def _unwrapped(weights: dict[str, Tensor], expected: set[str]) -> dict[str, Tensor]:
-    """Without what wrappers put before names, unless the network has it itself."""
+    """Weights without the prefixes of wrappers, unless the network itself has them."""
     while weights and not expected & set(weights):
-        prefix = next((one for one in PREFIXES if all(name.startswith(one) for name in weights)), None)
+        prefix = next((known for known in PREFIXES if all(name.startswith(known) for name in weights)), None)
         if prefix is None:
             break
         weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
     return weights
 
 
-def _listed(what: str, names: list[str]) -> list[str]:
-    more = ", ..." if len(names) > NAMED else ""
-    return [f"{len(names)} {what} ({', '.join(names[:NAMED])}{more})"] if names else []
+def _listed(mismatch: str, names: list[str]) -> list[str]:
+    more = ", ..." if len(names) > MAX_LISTED else ""
+    return [f"{len(names)} {mismatch} ({', '.join(names[:MAX_LISTED])}{more})"] if names else []
 
 
 def _digest(file: Path) -> str:

@@ -11,20 +11,21 @@ from prn_pipeline.data.readers.listing import require_text
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.journal import NAME
 
-NAMED = 3
+#: Duplicated names that one error lists.
+MAX_LISTED = 3
 
 
-def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
-    """Name -> file, in order of the names; a name is the path below `place`, without its ending.
+def images_below(place: Path, bands: bool, results: Path) -> dict[str, Path]:
+    """Name -> file, sorted by name; a name is the path relative to `place`, without the file extension.
 
     Args:
         place: a folder, or one image.
-        bands: images are arrays or TIFF of many bands, and not only pictures.
-        besides: the folder of results, whose files are no images of ours; nor are those of earlier runs.
+        bands: whether arrays and TIFF files of many bands are images too, in addition to pictures.
+        results: the folder of results. Its files are not images to refine, nor are results of earlier runs.
 
     Raises:
-        UserError: the results would lie among the images; there are none, two files would have one name, or a
-            name is no text.
+        UserError: the folder of results contains the images; there is no image; two files have the same name; or a
+            file name is not valid text.
     """
     if place.is_file():
         require_text([place], place.parent)
@@ -32,23 +33,24 @@ def images_below(place: Path, bands: bool, besides: Path) -> dict[str, Path]:
     if not place.is_dir():
         raise UserError(f"{place}: no such file or folder")
     extensions = EXTENSIONS if bands else PICTURES
-    place, besides = place.resolve(), besides.resolve()
-    if place.is_relative_to(besides):
-        raise UserError(f"{besides} holds the images that are to be refined: name another folder for the results")
-    earlier = {journal.parent for journal in place.rglob(NAME)} | {besides}  # masks and overlays are no photos
+    place, results = place.resolve(), results.resolve()
+    if place.is_relative_to(results):
+        raise UserError(f"{results} contains the images to refine: choose another folder for the results")
+    result_folders = {journal.parent for journal in place.rglob(NAME)} | {results}
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(place.rglob("*")):
-        below = path.relative_to(place)
-        hidden = any(part.startswith(".") for part in below.parts)
-        if path.suffix.lower() in extensions and not hidden and path.is_file() and earlier.isdisjoint(path.parents):
-            found[below.with_suffix("").as_posix()].append(path)
+        relative = path.relative_to(place)
+        hidden = any(name.startswith(".") for name in relative.parts)
+        is_image = path.suffix.lower() in extensions and not hidden and path.is_file()
+        if is_image and result_folders.isdisjoint(path.parents):
+            found[relative.with_suffix("").as_posix()].append(path)
     require_text((path for files in found.values() for path in files), place)
     if not found:
-        raise UserError(f"{place}: no image in it or below it ({', '.join(sorted(extensions))})")
-    if twice := [files for files in found.values() if len(files) > 1]:
-        listed = "; ".join(" and ".join(file.name for file in files) for files in twice[:NAMED])
+        raise UserError(f"{place}: no image in this folder or its sub-folders ({', '.join(sorted(extensions))})")
+    if duplicates := [files for files in found.values() if len(files) > 1]:
+        listed = "; ".join(" and ".join(file.name for file in files) for files in duplicates[:MAX_LISTED])
         raise UserError(
-            f"{place}: {len(twice)} names stand for more than one image ({listed}), whose masks would have one name."
-            " Rename or remove one of each."
+            f"{place}: {len(duplicates)} names belong to several images ({listed}), so their masks would overwrite each"
+            " other. Rename or remove one of each."
         )
     return {name: files[0] for name, files in sorted(found.items())}

@@ -1,4 +1,4 @@
-"""A folder of images in; masks, overlays and a table out. Interrupted, it goes on where it stopped."""
+"""Refines a folder of images: writes masks, overlays and a table. An interrupted run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ TABLE = "refined.csv"
 
 @dataclass(frozen=True)
 class FolderJob:
-    """What is refined, and what is written of it.
+    """Which images to refine, and which results to write.
 
     Attributes:
         images: a folder, or one image.
         out: folder for masks/, overlays/, probabilities/ and `TABLE`.
-        maps: of another program, in place of the base model's.
+        maps: maps of another program, which replace those of the base model.
         at_own_scale: see `Predictor.predict`.
-        overlays: write them.
-        probabilities: write them.
+        overlays: whether to write overlays.
+        probabilities: whether to write probabilities.
     """
 
     images: Path
@@ -47,11 +47,11 @@ class FolderJob:
 
     @property
     def place(self) -> str:
-        """The folder of the images: results of others may lie beside those of its own. "" for one image."""
+        """The folder of the images, because `out` may also have results of other folders; "" for a single image."""
         return str(self.images.resolve()) if self.images.is_dir() else ""
 
-    def made_with(self, predictor: Predictor) -> Entry:
-        """What results depend on beside the images; those of another run are not mixed with them."""
+    def journal_header(self, predictor: Predictor) -> Entry:
+        """The model and the options that results depend on; results of different headers are not mixed."""
         return {
             "model": predictor.digest,
             "maps": str(self.maps.place.resolve()) if self.maps else None,
@@ -65,29 +65,29 @@ class FolderRun:
     """One run of a job.
 
     Attributes:
-        files: every image by name.
-        left: those that have not been refined yet, or have changed since.
-        journal: of this run and those before it.
+        files: all images by name.
+        pending: images that have not been refined yet, or have changed since.
+        journal: journal of this run and earlier ones.
 
     Args:
-        predictor: what refines.
-        job: what is refined.
-        overwrite: nothing counts as done, whoever did it.
+        predictor: predictor that refines the images.
+        job: images and options.
+        overwrite: refine all images again.
 
     Raises:
-        UserError: no images; results of another model or of other options are there.
+        UserError: there are no images, or the folder has results of another model or of other options.
     """
 
     def __init__(self, predictor: Predictor, job: FolderJob, overwrite: bool = False) -> None:
         self._predictor, self._job = predictor, job
         self.files = images_below(job.images, predictor.settings.bands is not None, job.out)
-        #: Images of this very folder that were refined before, and are gone.
-        self._gone: list[str] = []
+        #: Images of this folder that were refined before and have been removed since.
+        self._removed: list[str] = []
         if overwrite:
-            own = [name for name, entry in Journal.forget(job.out).items() if entry.get("images") == job.place != ""]
-            self._gone = [name for name in own if name not in self.files]
-        self.journal = Journal(job.out, job.made_with(predictor))
-        self.left = {
+            own = [name for name, entry in Journal.reset(job.out).items() if entry.get("images") == job.place != ""]
+            self._removed = [name for name in own if name not in self.files]
+        self.journal = Journal(job.out, job.journal_header(predictor))
+        self.pending = {
             name: path
             for name, path in self.files.items()
             if not (self.journal.is_done(name, path) and _mask_file(job.out, name).is_file())
@@ -95,15 +95,15 @@ class FolderRun:
         self._failed: list[tuple[str, str]] = []
 
     def refine(self) -> Iterator[tuple[str, str | None]]:
-        """Refine what is left, then write the table.
+        """Refine the pending images, then write the table.
 
-        An image that cannot be refined is noted and stops no other; it is tried again the next time.
+        An image that cannot be refined does not stop the others; the next run tries it again.
 
         Yields:
-            Each image's name, and what is wrong with it if something is.
+            The name of each image, and its error or None.
 
         Raises:
-            UserError: the predictor cannot be used so.
+            UserError: the predictor needs other inputs.
         """
         waiting: deque[tuple[str, Item]] = deque()
         for examined in self._predictor.examine(self._items(waiting), self._job.at_own_scale):
@@ -112,17 +112,17 @@ class FolderRun:
             self.journal.add(_entry(self._predictor, self._job, name, self.files[name], examined))
             yield name, None
         for name, error in self._failed:
-            _remove_results(self._job.out, name)  # of the file that was there before
+            _remove_results(self._job.out, name)  # results of an earlier version of the file
             self.journal.add({"name": name, "error": error})
             yield name, error
-        for name in self._gone:
+        for name in self._removed:
             _remove_results(self._job.out, name)
         write_table(self._job.out, self.journal, list(self.files))
 
     def _items(self, waiting: deque[tuple[str, Item]]) -> Iterator[Item]:
-        for name, path in self.left.items():
+        for name, path in self.pending.items():
             try:
-                item = _opened(self._predictor, self._job, name, path)
+                item = _read_item(self._predictor, self._job, name, path)
             except UserError as error:
                 self._failed.append((name, str(error)))
             else:
@@ -131,21 +131,25 @@ class FolderRun:
 
 
 def write_table(out: Path, journal: Journal, names: list[str]) -> None:
-    """`TABLE`: a row an image."""
-    rows = [journal.entries[name] for name in names if name in journal.entries]
-    table = pd.DataFrame([{"name": row["name"], **row.get("row", {}), "error": row.get("error", "")} for row in rows])
-    table = table[[*(column for column in table if column != "error"), "error"]]  # last, whichever row comes first
-    table = table.convert_dtypes()  # whole numbers stay whole beside rows that failed
+    """Write `TABLE` with one row per image."""
+    entries = [journal.entries[name] for name in names if name in journal.entries]
+    rows = [{"name": entry["name"], **entry.get("row", {}), "error": entry.get("error", "")} for entry in entries]
+    table = pd.DataFrame(rows)
+    table = table[[*(column for column in table if column != "error"), "error"]]  # also if the first row is an error
+    table = table.convert_dtypes()  # keeps integers in columns with missing values
     with atomic_write(out / TABLE) as temporary:
         table.to_csv(temporary, index=False)
 
 
-def _opened(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item:
+def _read_item(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item:
     image = decoded(path, predictor.settings.bands)
     if job.maps is None:
         return Item(image)
     if name not in job.maps:
-        raise UserError(f"{path}: there is no map of it at {job.maps.place}, which has {job.maps.examples}")
+        raise UserError(
+            f"{path}: no map {name!r} in {job.maps.place}, which has maps such as {job.maps.examples}: write the map,"
+            " or remove the image"
+        )
     height, width = image.shape[:2]
     return Item(image, read_maps(job.maps, name, (height, width), predictor.classes).numpy())
 
@@ -168,7 +172,7 @@ def _overlay_file(out: Path, name: str) -> Path:
 
 
 def _remove_results(out: Path, name: str) -> None:
-    probabilities = (out / "probabilities" / f"{name}{ending}" for ending in (".png", ".npy"))  # of several classes
+    probabilities = (out / "probabilities" / f"{name}{extension}" for extension in (".png", ".npy"))
     for file in (_mask_file(out, name), _overlay_file(out, name), *probabilities):
         file.unlink(missing_ok=True)
 
@@ -176,7 +180,8 @@ def _remove_results(out: Path, name: str) -> None:
 def _entry(predictor: Predictor, job: FolderJob, name: str, path: Path, examined: Examined) -> Entry:
     mask, base = examined.predicted.mask, examined.base_mask
     if predictor.classes > 1:
-        shares = {f"share of {one}": float(np.mean(mask == at)) for at, one in enumerate(predictor.settings.classes)}
+        classes = enumerate(predictor.settings.classes)
+        shares = {f"share of {class_name}": float(np.mean(mask == class_id)) for class_id, class_name in classes}
     else:
         shares = {"foreground": float(mask.mean())}
     description = examined.description

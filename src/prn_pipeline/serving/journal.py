@@ -1,4 +1,4 @@
-"""What has been done to a folder of images, a line each: a killed run goes on where it stopped."""
+"""The journal of a folder job, one line per refined image, from which an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -11,89 +11,88 @@ import numpy as np
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions
 
-#: Below the folder that results are written to.
+#: File name in the folder of results.
 NAME = ".refined.jsonl"
 
 Entry = dict[str, Any]
 
 
 class Journal:
-    """Entries by name of the image, the newest counts.
+    """Entries by image name; of several entries for one image, the newest.
 
     Args:
-        folder: that results are written to.
-        made_with: what all entries have in common: model and options.
+        folder: folder of results.
+        header: the model and the options, which all entries share.
 
     Raises:
         UserError: the folder has results of another model or of other options, or its journal is damaged.
     """
 
-    def __init__(self, folder: Path, made_with: Entry) -> None:
+    def __init__(self, folder: Path, header: Entry) -> None:
         self._path = folder / NAME
         self.entries: dict[str, Entry] = {}
         lines = _read(self._path)
-        if lines and lines[0] != made_with:
-            changed = sorted(key for key in made_with if lines[0].get(key) != made_with[key])
+        if lines and lines[0] != header:
+            changed = sorted(key for key in header if lines[0].get(key) != header[key])
             raise UserError(
-                f"{folder} holds results of another run: {', '.join(changed)} differ. Choose another folder, or do"
-                " them again with --overwrite."
+                f"{folder} holds results of another run: {', '.join(changed)} differ. Choose another folder, or replace"
+                " the results with --overwrite."
             )
         for entry in lines[1:]:
             self.entries[entry["name"]] = entry
         if not lines:
             folder.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(made_with) + "\n")
+            self._path.write_text(json.dumps(header) + "\n")
 
     @staticmethod
-    def forget(folder: Path) -> dict[str, Entry]:
-        """Everything is to be done again; what was on record, by name."""
+    def reset(folder: Path) -> dict[str, Entry]:
+        """Delete the journal of a folder; returns its entries by image name."""
         try:
             before = {entry["name"]: entry for entry in _read(folder / NAME)[1:]}
-        except UserError:  # damaged: that is what one does it again for
+        except UserError:  # a damaged journal is a reason to start again
             before = {}
         (folder / NAME).unlink(missing_ok=True)
         return before
 
     def add(self, entry: Entry) -> None:
-        """Remember one image, whose files are written."""
+        """Record one image after its results are written."""
         self.entries[entry["name"]] = entry
         with self._path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
 
     def is_done(self, name: str, source: Path) -> bool:
-        """Whether this very file has been refined."""
+        """Whether this file, in its current version, has been refined."""
         return self.entries.get(name, {}).get("source") == stamp(source)
 
 
 def _read(file: Path) -> list[Entry]:
-    """All lines; one that was being written when its process was killed is cut off."""
+    """All complete lines; an incomplete last line, which a killed process leaves, is removed from the file."""
     if not file.is_file():
         return []
     try:
         text = file.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        lines: list[Entry] = [json.loads(line) for line in whole.splitlines()]
+        complete = text[: text.rfind("\n") + 1]
+        lines: list[Entry] = [json.loads(line) for line in complete.splitlines()]
     except ValueError as error:
         raise UserError(
-            f"{file}: not what was written here ({error}). Remove the file, or refine all images again with"
-            " --overwrite."
+            f"{file} is damaged ({error}): remove the file, or refine all images again with --overwrite"
         ) from error
-    if whole != text:
-        file.write_text(whole)
+    if complete != text:
+        file.write_text(complete)
     return lines
 
 
 def stamp(source: Path) -> list[int]:
-    """Size and time of change of a file: another one has another stamp."""
+    """Size and modification time of a file, which identify its version."""
     found = source.stat()
     return [found.st_size, found.st_mtime_ns]
 
 
 def as_json(description: Descriptions) -> Entry:
-    """A description of one image, for an entry."""
+    """The description of one image as JSON values."""
     return {name: column[0].tolist() for name, column in description._asdict().items()}
 
 
 def from_json(entries: list[Entry]) -> Descriptions:
-    """The descriptions of entries, together."""
+    """Descriptions of several images, stacked."""
     return Descriptions(*(np.array([entry[name] for entry in entries], np.float32) for name in Descriptions._fields))

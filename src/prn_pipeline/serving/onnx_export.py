@@ -1,4 +1,4 @@
-"""Base model and refiner as one ONNX graph, for devices that have no Python."""
+"""Export of base model and refiner as one ONNX graph, for devices without Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.serving.predictor import Predictor, as_rows
 from prn_pipeline.training.tiling import GRID
 
-#: Of the ONNX standard; what onnxruntime has known for years.
+#: Opset of the ONNX standard, which onnxruntime has supported for years.
 OPSET = 18
 INPUT, OUTPUT = "images", "logits"
 
@@ -24,48 +24,51 @@ class WholeModel(nn.Module):
     """Images to refined logits, in float32.
 
     Args:
-        predictor: with a base model of its own.
+        predictor: predictor with a base network.
 
     Raises:
-        UserError: it refines maps of another program.
+        UserError: the predictor refines maps of another program.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         network = predictor.base.runnable
         if network is None:
-            raise UserError("this predictor refines maps of another program: there is no model to export")
+            raise UserError(
+                "this predictor refines maps of another program, so it has no base model to export: export a predictor"
+                " of another base model"
+            )
         self._classes = predictor.classes
         self.maker = MapMaker(network, "tta" in predictor.refiner.arrays, features=False)
         self.refiner = predictor.refiner
 
     @property
     def multiple(self) -> int:
-        """Heights and widths of images are multiples of this."""
+        """Heights and widths of images must be multiples of this."""
         return math.lcm(GRID, self.refiner.settings.multiple)
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 (N,3,H,W), or float of 0 .. 255 -> float32 (N,C,H,W), foreground above 0, or the largest class."""
+        """Images uint8 (N,3,H,W), or float of 0 .. 255 -> logits float32 (N,C,H,W), foreground above 0 (C = 1)."""
         maps = self.maker(images)
-        known = {"images": images, "logits": _clamped(maps.logits)}
+        inputs = {"images": images, "logits": _rounded_as_stored(maps.logits)}
         if maps.tta is not None:
-            known["tta"] = _clamped(maps.tta)
-        rows = [as_rows(known[name], name, self._classes) for name in self.refiner.arrays]
-        return _clamped(self.refiner(*rows)).unflatten(0, (-1, self._classes))[:, :, 0]
+            inputs["tta"] = _rounded_as_stored(maps.tta)
+        rows = [as_rows(inputs[name], name, self._classes) for name in self.refiner.arrays]
+        return _rounded_as_stored(self.refiner(*rows)).unflatten(0, (-1, self._classes))[:, :, 0]
 
 
 def export_onnx(predictor: Predictor, path: Path) -> WholeModel:
-    """Write one .onnx file, whole or not at all; batch, height and width stay free.
+    """Write one .onnx file, atomically; batch, height and width are dynamic.
 
     Args:
-        predictor: with a base model of its own.
-        path: of the file.
+        predictor: predictor with a base network.
+        path: path of the file.
 
     Returns:
-        What was written, as a module.
+        The exported module.
 
     Raises:
-        UserError: it cannot be exported.
+        UserError: the networks cannot be exported.
     """
     model = WholeModel(predictor).eval().cpu()
     side = 2 * model.multiple
@@ -74,7 +77,7 @@ def export_onnx(predictor: Predictor, path: Path) -> WholeModel:
         2, channels, side, side, dtype=torch.uint8 if predictor.settings.bands is None else torch.int32
     )
     batch, height, width = (torch.export.Dim(name, min=1, max=4096) for name in ("batch", "rows", "columns"))
-    free = {0: batch, 2: model.multiple * height, 3: model.multiple * width}
+    dynamic = {0: batch, 2: model.multiple * height, 3: model.multiple * width}
     with atomic_write(path) as temporary:
         try:
             torch.onnx.export(
@@ -84,19 +87,19 @@ def export_onnx(predictor: Predictor, path: Path) -> WholeModel:
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 opset_version=OPSET,
-                dynamic_shapes={INPUT: free},
+                dynamic_shapes={INPUT: dynamic},
                 dynamo=True,
                 external_data=False,
                 verbose=False,
             )
-        except Exception as error:  # the exporter's own, of many kinds
+        except Exception as error:  # the exporter raises many types
             raise UserError(
-                f"{type(predictor.base).__name__} and {type(predictor.refiner).__name__} cannot be written as ONNX"
+                f"{type(predictor.base).__name__} and {type(predictor.refiner).__name__} cannot be exported to ONNX"
                 f" ({type(error).__name__}: {str(error)[:300]})"
             ) from error
     return model
 
 
-def _clamped(logits: Tensor) -> Tensor:
-    """As logits are where they are stored: clamped, and rounded to float16."""
+def _rounded_as_stored(logits: Tensor) -> Tensor:
+    """Logits as the logit cache stores them: clamped, and rounded to float16."""
     return logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().float()

@@ -1,4 +1,4 @@
-"""Where a predictor lies: in a folder, or in a model registry."""
+"""Where a predictor is stored: in a folder, or in a model registry."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 
 from prn_pipeline.errors import UserError
 
-#: Addresses that MLflow knows.
+#: Address schemes of MLflow.
 SCHEMES = ("models:/", "runs:/")
-#: Name of the artefact of a registered model that is the predictor's folder.
+#: Name of the artefact of a registered model that holds the predictor's folder.
 ARTEFACT = "predictor"
 
 
 @contextmanager
 def folder_of(place: str | Path) -> Iterator[Path]:
-    """The predictor's folder; what had to be downloaded is removed afterwards.
+    """The folder of a predictor; a downloaded one is removed afterwards.
 
     Args:
         place: a folder, or an address such as models:/my_roads@champion.
 
     Raises:
-        UserError: the registry has no such model, or it is none of ours.
+        UserError: the registry has no such model, or the model is not a predictor.
     """
     if not str(place).startswith(SCHEMES):
         yield Path(place)
         return
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for six small files
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a few small files need no progress bar
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
@@ -38,10 +38,10 @@ def folder_of(place: str | Path) -> Iterator[Path]:
             found = Path(download_artifacts(artifact_uri=str(place), dst_path=temporary))
         except (MlflowException, OSError) as error:
             raise UserError(
-                f"{place}: the model registry has no such model, or its files are gone ({error}). MLFLOW_TRACKING_URI"
-                " says which registry is asked; `prn models` lists what it has."
+                f"{place}: the model registry has no such model, or its files are missing ({error})."
+                " MLFLOW_TRACKING_URI selects the registry; `prn models` lists its models."
             ) from error
         folder = found / "artifacts" / ARTEFACT
         if not folder.is_dir():
-            raise UserError(f"{place} is a model of another kind: it holds no predictor")
+            raise UserError(f"{place} is a model of another kind, expected a predictor: `prn models` lists predictors")
         yield folder

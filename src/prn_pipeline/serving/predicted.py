@@ -1,4 +1,4 @@
-"""From refined logits to what a user gets of an image."""
+"""Predictions for one image: mask, probabilities, and statistics of image and maps."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from prn_pipeline.segmentation.maps import normalised
 
 
 class Predicted(NamedTuple):
-    """Of one image.
+    """Mask and probabilities of one image.
 
     Attributes:
-        mask: uint8 (H,W): 1 foreground, 0 not; or class ids.
-        probabilities: float32 (H,W) of foreground; or (C,H,W) of classes, which sum to 1.
+        mask: uint8 (H,W): 1 foreground, 0 background; or class ids.
+        probabilities: float32 (H,W) of foreground; or (C,H,W) of classes, which sum to 1 at each pixel.
     """
 
     mask: NDArray[np.uint8]
@@ -29,12 +29,12 @@ class Predicted(NamedTuple):
 
 @dataclass(frozen=True)
 class Examined:
-    """One image, and what there is to say of it beside its mask.
+    """Predictions for one image, with the base model's logits and statistics for drift checks.
 
     Attributes:
-        predicted: of the image.
-        base: logits of the base model, float16 (C,S,S), as they were refined.
-        describe: gives `description`, which costs what a pass of the refiner does and which not everybody wants.
+        predicted: mask and probabilities.
+        base: logits of the base model, float16 (C,S,S), at the size at which they were refined.
+        describe: computes `description` on demand, because that costs as much as a pass of the refiner.
     """
 
     predicted: Predicted
@@ -43,18 +43,18 @@ class Examined:
 
     @property
     def description(self) -> Descriptions:
-        """Of image and maps, N = 1."""
+        """Statistics of image and maps, N = 1."""
         return self.describe()
 
     @property
     def base_mask(self) -> NDArray[np.uint8]:
-        """What the base model alone says, as `Predicted.mask`."""
-        return decided(self.base, self.predicted.mask.shape).mask
+        """Mask of the base model alone, as `Predicted.mask`."""
+        return from_logits(self.base, self.predicted.mask.shape).mask
 
 
-def decided(logits: NDArray[np.float16], shape: tuple[int, ...]) -> Predicted:
-    """Logits (C,S,S) stretched to the height and width of the image: bilinear, before the decision."""
-    maps = np.stack([stretch(one.astype(np.float32), shape) for one in logits])
+def from_logits(logits: NDArray[np.float16], shape: tuple[int, ...]) -> Predicted:
+    """Predictions from logits (C,S,S), which are first stretched to the size of the image (bilinear)."""
+    maps = np.stack([stretch(logit.astype(np.float32), shape) for logit in logits])
     if len(maps) == 1:
         return Predicted((maps[0] > 0).astype(np.uint8), torch.from_numpy(maps[0]).sigmoid().numpy())
     return Predicted(maps.argmax(0).astype(np.uint8), normalised(maps[None])[0])

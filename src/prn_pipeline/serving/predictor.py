@@ -1,4 +1,4 @@
-"""Images in, refined masks out: the same as the evaluation stage makes of them."""
+"""The predictor: images to refined masks, with the same results as the evaluation stage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.serving.places import folder_of
-from prn_pipeline.serving.predicted import Examined, Predicted, decided
+from prn_pipeline.serving.predicted import Examined, Predicted, from_logits
 from prn_pipeline.serving.saved import PredictorComponents, read_folder, write_folder
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.serving.sources import Source, open_images
@@ -38,11 +38,11 @@ from prn_pipeline.training.tiling import GRID, Tiled
 
 
 class Item(NamedTuple):
-    """What is refined: an image, or maps of it by another program, or both.
+    """One input: an image, or its maps by another program, or both.
 
     Attributes:
-        image: as the data set would have stored it; None where the refiner needs maps alone.
-        logits: float32 (C,h,w), of each class against the others; None where the base model makes them.
+        image: the image as the data set would have stored it; None if the refiner needs maps only.
+        logits: one-vs-rest logits, float32 (C,h,w); None if the base model makes them.
     """
 
     image: Pixels | None
@@ -50,30 +50,30 @@ class Item(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width that the mask will have."""
+        """Height and width of the mask."""
         known = self.logits.shape[-2:] if self.image is None and self.logits is not None else None
         height, width = known or self.image.shape[:2]  # type: ignore[union-attr]
         return int(height), int(width)
 
 
 class RefinedLogits(NamedTuple):
-    """Logits float16 (N,C,S,S) before and after the refiner: one map of foreground, or one a class."""
+    """Logits float16 (N,C,S,S) before and after the refiner: one map for foreground, or one per class."""
 
     base: NDArray[np.float16]
     refined: NDArray[np.float16]
 
 
 class Predictor:
-    """A base model and its refiner. Several threads may share one: they take turns.
+    """A base model and its refiner. Threads can share a predictor; a lock serialises their passes.
 
     Args:
-        base: trained, or maps of another program.
-        refiner: trained on its maps.
-        settings: how images come to them.
-        reference: what images and maps looked like in training; None: nothing can be said of drift.
+        base: trained base model, or a source of maps by another program.
+        refiner: refiner that was trained on its maps.
+        settings: how images are prepared.
+        reference: statistics of images and maps in training; None disables drift checks.
 
     Raises:
-        UserError: the two cannot be served.
+        UserError: the base model needs support images, or the refiner reads features.
     """
 
     def __init__(
@@ -84,11 +84,14 @@ class Predictor:
         reference: Descriptions | None = None,
     ) -> None:
         if base.settings.needs_support:
-            raise UserError(f"a {type(base).__name__} cannot be served: it needs labelled images of what to segment")
+            raise UserError(
+                f"a {type(base).__name__} cannot be served, because it needs labelled images of what to segment: use a"
+                " base model of another kind"
+            )
         if "features" in refiner.arrays:
             raise UserError("a refiner that reads features cannot be served: train one without them in its `inputs`")
         self.base, self.refiner, self.settings, self.reference = base, refiner, settings, reference
-        self._device, self._turn = best_device(), threading.Lock()
+        self._device, self._lock = best_device(), threading.Lock()
         self._maker, self._base_context = None, None
         if base.runnable is not None:
             maker, self._base_context = prepare_for_inference(
@@ -99,141 +102,144 @@ class Predictor:
         self._refiner = fast if refiner.settings.sees_whole_maps else Tiled(fast, settings.tiles)
 
     def save(self, folder: Path) -> None:
-        """Write networks (safetensors and json) and settings into a folder, which appears whole or not at all."""
+        """Write networks (safetensors and json) and settings into a folder, atomically."""
         write_folder(folder, PredictorComponents(self.base, self.refiner, self.settings, self.reference))
 
     @classmethod
     def load(cls, place: str | Path) -> Predictor:
-        """Read what `save` wrote.
+        """Load a predictor that `save` wrote.
 
         Args:
             place: the folder, or an address in MLflow's model registry such as models:/my_roads@champion.
 
         Raises:
-            UserError: there is none; files are missing or damaged, or do not belong together.
+            UserError: there is no such predictor; or its files are missing, damaged, or do not belong together.
         """
         with folder_of(place) as folder:
             return cls(*read_folder(folder))
 
     @property
     def digest(self) -> str:
-        """sha256 over all that decides on a mask: equal where two predictors say the same."""
+        """sha256 of everything that affects masks: predictors with equal digests make equal predictions."""
         settings = self.settings.model_dump_json(exclude={"drift", "limits", "made_by", "learned_from"})
-        parts = [settings, *(weights_digest(module) for module in (self.base, self.refiner))]
-        parts += [module.settings.model_dump_json() for module in (self.base, self.refiner)]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        texts = [settings, *(weights_digest(module) for module in (self.base, self.refiner))]
+        texts += [module.settings.model_dump_json() for module in (self.base, self.refiner)]
+        return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
     @property
     def classes(self) -> int:
-        """Maps an image: 1 of foreground, or one a class."""
+        """Maps per image: 1 for foreground, or one per class."""
         return self.base.settings.classes
 
     def predict(self, images: Source | Iterable[Source], at_own_scale: bool = False) -> list[Predicted]:
         """Masks and probabilities of images, each at its own height and width.
 
         Args:
-            images: one or several of: uint8 (H,W,3) RGB, or an array of as many bands and of the same values as in
+            images: one or several of: uint8 (H,W,3) RGB, or an array with the same bands and range of values as in
                 training; a file; a folder of files.
-            at_own_scale: do not stretch images to the size of training but take their pixels as they are, in tiles:
-                for scenes much larger than those that were learned from, of the same resolution.
+            at_own_scale: refine images in tiles at their own size, instead of stretching them to the size of training.
+                For scenes that have the resolution of the training images, but are much larger.
+
+        Returns:
+            For each image its mask, uint8 (H,W), and probabilities, float32 (H,W), or (C,H,W) of classes.
 
         Raises:
-            UserError: what is no image, with its place in the list.
+            UserError: a source is not an image; the message gives its index.
         """
         return list(self.stream(images, at_own_scale))
 
     def stream(self, images: Source | Iterable[Source], at_own_scale: bool = False) -> Iterator[Predicted]:
-        """`predict` a batch at a time: memory does not grow with the number of images."""
+        """`predict` in batches, so that memory does not grow with the number of images."""
         items = (Item(image) for image in open_images(images, self.settings.bands))
         return (examined.predicted for examined in self.examine(items, at_own_scale))
 
     def examine(self, items: Iterable[Item], at_own_scale: bool = False) -> Iterator[Examined]:
-        """Masks, and what images and maps look like beside; a batch at a time.
+        """Masks, base logits and statistics of images and maps, computed in batches.
 
         Args:
-            items: all of one kind: with maps or without.
+            items: inputs, all of them with maps or all without.
             at_own_scale: see `predict`.
 
         Raises:
-            UserError: an item lacks what the networks read.
+            UserError: an item lacks an input of the networks.
         """
-        coming = iter(items)
-        fitting = max(1, MAX_BATCH_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
-        while batch := list(islice(coming, 1 if at_own_scale else min(self.settings.batch_size, fitting))):
-            yield from [self._at_own_scale(batch[0])] if at_own_scale else self._stretched(batch)
+        remaining = iter(items)
+        largest = max(1, MAX_BATCH_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
+        while batch := list(islice(remaining, 1 if at_own_scale else min(self.settings.batch_size, largest))):
+            yield from [self._examine_at_own_scale(batch[0])] if at_own_scale else self._examine_stretched(batch)
 
     def logits(self, images: Pixels | None, maps: NDArray[np.float16] | None = None) -> RefinedLogits:
         """Logits of images of one size.
 
         Args:
-            images: uint8 (N,S,S,3), or uint16 (N,S,S,bands); S as both networks take it.
-            maps: logits (N,C,S,S) of another program, in place of the base model's.
+            images: uint8 (N,S,S,3), or uint16 (N,S,S,bands), of a size S that both networks support.
+            maps: logits (N,C,S,S) of another program, which replace those of the base model.
 
         Raises:
-            UserError: what a network reads is not there.
+            UserError: an input of a network is missing.
         """
-        known = {} if images is None else {"images": channels_first(torch.from_numpy(images))}
-        with self._turn:  # two at once on the same cores are no faster, and an autocast context is entered once
+        inputs = {} if images is None else {"images": channels_first(torch.from_numpy(images))}
+        with self._lock:  # parallel passes on the same cores are no faster, and the autocast contexts are shared
             if maps is None:
-                known |= self._made(known.get("images"))
+                inputs |= self._base_maps(inputs.get("images"))
             else:
-                known["logits"] = torch.from_numpy(maps).float()
-            if lacking := [name for name in self.refiner.arrays if name not in known]:
+                inputs["logits"] = torch.from_numpy(maps).float()
+            if missing := [name for name in self.refiner.arrays if name not in inputs]:
                 raise UserError(
-                    f"the refiner reads {' and '.join(self.refiner.arrays)}, and there are no"
-                    f" {' and no '.join(lacking)}: give them too, or train one that needs maps alone (prn_maps)"
+                    f"the refiner reads {' and '.join(self.refiner.arrays)}, but the input has no"
+                    f" {' and no '.join(missing)}: pass them too, or train a refiner that needs maps only (prn_maps)"
                 )
-            count, classes, height, width = known["logits"].shape
-            rows = [as_rows(known[name], name, classes) for name in self.refiner.arrays]
+            count, classes, height, width = inputs["logits"].shape
+            rows = [as_rows(inputs[name], name, classes) for name in self.refiner.arrays]
             with torch.inference_mode(), self._refiner_context:
                 refined = self._refiner(*(to_device(row, self._device) for row in rows))
             after = stored_logits(refined[:, 0]).reshape(count, classes, height, width)
-            return RefinedLogits(stored_logits(known["logits"]), after)
+            return RefinedLogits(stored_logits(inputs["logits"]), after)
 
-    def _made(self, images: Tensor | None) -> dict[str, Tensor]:
-        """The base model's logits, and tta where the refiner reads them."""
+    def _base_maps(self, images: Tensor | None) -> dict[str, Tensor]:
+        """The base model's logits, and tta if the refiner reads them."""
         if self._maker is None or self._base_context is None:
-            raise UserError("this predictor refines maps of another program and has no model of its own: give it maps")
+            raise UserError("this predictor refines maps of another program and has no base model: pass maps")
         if images is None:
-            raise UserError("there are neither images nor maps")
+            raise UserError("the input has neither images nor maps: pass images")
         with torch.inference_mode(), self._base_context:
             maps = self._maker(to_device(images, self._device))
-        made = {"logits": maps.logits} | ({} if maps.tta is None else {"tta": maps.tta})
-        return {name: _as_stored(tensor) for name, tensor in made.items()}
+        arrays = {"logits": maps.logits} | ({} if maps.tta is None else {"tta": maps.tta})
+        return {name: _rounded_as_stored(tensor) for name, tensor in arrays.items()}
 
-    def _stretched(self, batch: Sequence[Item]) -> Iterator[Examined]:
+    def _examine_stretched(self, batch: Sequence[Item]) -> Iterator[Examined]:
         size = self.settings.image_size
-        seen = [image_stretched(item.image, size) for item in batch if item.image is not None]
-        given = [at_size(torch.from_numpy(item.logits), size) for item in batch if item.logits is not None]
-        images = np.stack(seen) if seen else None
-        found = self.logits(images, np.stack(given) if given else None)
-        for number, item in enumerate(batch):
-            one = slice(number, number + 1)
-            seen_there = None if images is None else images[one]
-            described = partial(describe, seen_there, found.base[one], found.refined[one])
-            yield Examined(decided(found.refined[number], item.shape), found.base[number], described)
+        stretched = [image_stretched(item.image, size) for item in batch if item.image is not None]
+        maps = [at_size(torch.from_numpy(item.logits), size) for item in batch if item.logits is not None]
+        images = np.stack(stretched) if stretched else None
+        found = self.logits(images, np.stack(maps) if maps else None)
+        for index, item in enumerate(batch):
+            row = slice(index, index + 1)
+            image = None if images is None else images[row]
+            description = partial(describe, image, found.base[row], found.refined[row])
+            yield Examined(from_logits(found.refined[index], item.shape), found.base[index], description)
 
-    def _at_own_scale(self, item: Item) -> Examined:
+    def _examine_at_own_scale(self, item: Item) -> Examined:
         if item.image is None or item.logits is not None:
-            raise UserError("at its own scale an image is refined from itself: leave maps of other programs out")
+            raise UserError("maps of another program cannot be refined with at_own_scale: pass images without maps")
         height, width = item.shape
         grid = math.lcm(GRID, self.refiner.settings.multiple)
         padding = ((0, -height % grid), (0, -width % grid), (0, 0))
         found = self.logits(np.pad(item.image, padding, mode="symmetric")[None])
         base, refined = (logits[:, :, :height, :width] for logits in found)
-        every = max(1, min(height, width) // self.settings.image_size)
-        seen = image_stretched(item.image, self.settings.image_size)[None]
-        described = partial(describe, seen, base[..., ::every, ::every], refined[..., ::every, ::every])
-        return Examined(decided(refined[0], (height, width)), base[0], described)
+        step = max(1, min(height, width) // self.settings.image_size)
+        image = image_stretched(item.image, self.settings.image_size)[None]
+        description = partial(describe, image, base[..., ::step, ::step], refined[..., ::step, ::step])
+        return Examined(from_logits(refined[0], (height, width)), base[0], description)
 
 
-def _as_stored(logits: Tensor) -> Tensor:
-    """As if they had been to the cache and back: float16 in between."""
+def _rounded_as_stored(logits: Tensor) -> Tensor:
+    """Logits rounded to float16, as the logit cache stores them."""
     return torch.from_numpy(stored_logits(logits)).float()
 
 
 def as_rows(tensor: Tensor, name: str, classes: int) -> Tensor:
-    """A row a map, as the refiner was taught: images (N,3,..) once a class, maps (N,C,..) taken apart."""
+    """Arrange inputs in one row per map: images (N,3,..) are repeated per class, maps (N,C,..) are flattened."""
     if name == "images":
         return tensor.repeat_interleave(classes, dim=0)
     rows = tensor.flatten(0, 1)

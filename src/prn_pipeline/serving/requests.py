@@ -1,4 +1,4 @@
-"""A request to a served predictor: a table of encoded images, checked before anything is decoded."""
+"""A request to a served predictor: a table of encoded images, checked before it is decoded."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from prn_pipeline.serving.settings import RequestLimits
 from prn_pipeline.serving.sources import decoded
 
 IMAGE, MAP = "image", "map"
-#: Beginnings of files whose kind is not seen by Pillow, or seen wrong.
+#: First bytes of file types that Pillow does not recognise, or not correctly.
 MAGIC = {b"\x93NUMPY": ".npy", b"II*\x00": ".tif", b"MM\x00*": ".tif", b"II+\x00": ".tif"}
 
 
 def columns_of(predictor: Predictor) -> dict[str, bool]:
-    """Name of each column of a request -> whether it must be there."""
+    """Columns of a request by name -> whether they are required."""
     if predictor.base.runnable is not None:
         return {IMAGE: True}
     return {MAP: True, IMAGE: "images" in predictor.refiner.arrays}
@@ -40,25 +40,26 @@ def columns_of(predictor: Predictor) -> dict[str, bool]:
 def answer(
     predictor: Predictor, table: pd.DataFrame, probabilities: bool = False, at_own_scale: bool = False
 ) -> pd.DataFrame:
-    """Masks of images.
+    """Answer a request with masks.
 
     Args:
-        predictor: what answers.
-        table: a row an image, of columns `columns_of`; bytes of an encoded file (png, jpg, tif, npy, ...) each.
-        probabilities: give maps of them, too.
+        predictor: the served predictor.
+        table: one row per image with the columns of `columns_of`; each value is the content of a file (png, jpg, tif,
+            npy, ...) as bytes.
+        probabilities: also return probability maps.
         at_own_scale: see `Predictor.predict`.
 
     Returns:
-        A row an image: mask (base64 of a PNG: 255 is foreground, or class ids), height, width, foreground (share of
-        pixels that are; of classes, that are not class 0), and probabilities (base64 of a PNG of 16 bits; of classes
-        of a .npy file).
+        One row per image: mask (base64 of a PNG: 255 is foreground, or class ids), height, width, foreground (share of
+        foreground pixels; with classes, of pixels that are not class 0), and probabilities (base64 of a 16-bit PNG;
+        with classes, of a .npy file).
 
     Raises:
-        UserError: what is wrong with the request.
+        UserError: the request is invalid.
     """
     limits = predictor.settings.limits
     if not 0 < len(table) <= limits.images:
-        raise UserError(f"{len(table)} images, expected 1 to {limits.images} in a request")
+        raise UserError(f"{len(table)} images, expected 1 to {limits.images} in a request: send several requests")
     rows = []
     for examined in predictor.examine(_items(predictor, table), at_own_scale):
         mask, maps = examined.predicted
@@ -78,20 +79,20 @@ def answer(
 
 def _items(predictor: Predictor, table: pd.DataFrame) -> Iterator[Item]:
     expected = columns_of(predictor)
-    if missing := [name for name, needed in expected.items() if needed and name not in table]:
+    if missing := [name for name, required in expected.items() if required and name not in table]:
         raise UserError(f"columns {', '.join(map(str, table.columns))}, expected {', '.join(missing)}")
-    for place, (_, row) in enumerate(table.iterrows()):
+    for index, (_, row) in enumerate(table.iterrows()):
         try:
-            image = _image(predictor, row[IMAGE]) if IMAGE in row and _given(row[IMAGE]) else None
+            image = _image(predictor, row[IMAGE]) if IMAGE in row and _has_value(row[IMAGE]) else None
             logits = None
             if predictor.base.runnable is None:
                 logits = _maps(predictor, predictor.base.settings, row[MAP])
         except UserError as error:
-            raise UserError(f"row {place}: {error}") from None
+            raise UserError(f"row {index}: {error}") from None
         yield Item(image, logits)
 
 
-def _given(value: object) -> bool:
+def _has_value(value: object) -> bool:
     return not (value is None or (isinstance(value, float) and np.isnan(value)))
 
 
@@ -108,7 +109,7 @@ def _maps(predictor: Predictor, settings: MapFilesSettings, content: object) -> 
 
 @contextmanager
 def _as_file(content: object, limits: RequestLimits) -> Iterator[Path]:
-    """What a request holds, as a file of its kind; messages speak of "the file"."""
+    """Write a value of a request to a temporary file, whose path error messages replace by "the file"."""
     if not isinstance(content, bytes):
         raise UserError(f"a value of type {type(content).__name__}, expected the bytes of a file (base64 in JSON)")
     if not 0 < len(content) <= limits.megabytes * 2**20:
@@ -124,10 +125,10 @@ def _as_file(content: object, limits: RequestLimits) -> Iterator[Path]:
             raise UserError(str(error).replace(file.name, "the file")) from None
 
 
-def _check_pixels(path: Path, most: int) -> None:
-    """A small file may hold a huge picture: look at its header before anything is decoded."""
+def _check_pixels(path: Path, limit: int) -> None:
+    """Check the size in the header before decoding, because a small file can hold a huge picture."""
     if path.suffix == ".npy":
-        return  # not compressed: as large as the file
+        return  # not compressed, so limited by the size of the file
     try:
         if path.suffix == ".tif":
             with tifffile.TiffFile(path) as tiff:
@@ -135,7 +136,7 @@ def _check_pixels(path: Path, most: int) -> None:
         else:
             with Image.open(path) as picture:
                 width, height = picture.size
-    except Exception as error:  # two libraries' ways to say no
+    except Exception as error:  # Pillow and tifffile raise many types
         raise UserError(f"{path}: not a readable picture ({error})") from error
-    if height * width > most * 1e6:
-        raise UserError(f"{path}: {width} x {height} pixels, expected at most {most} million; cut it into tiles")
+    if height * width > limit * 1e6:
+        raise UserError(f"{path}: {width} x {height} pixels, expected at most {limit} million; cut it into tiles")

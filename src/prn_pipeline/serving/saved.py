@@ -1,4 +1,4 @@
-"""A predictor as a folder: two networks (safetensors and json), settings, and what its maps looked like in training."""
+"""A predictor as a folder: two networks (safetensors and json), settings, and statistics of its training maps."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from prn_pipeline.training.module_files import load_module, save_module
 
 NETWORKS = ("base", "refiner")
 SETTINGS = "predictor.json"
-#: Only there where statistics were kept.
+#: Statistics of the training maps; optional.
 REFERENCE = "reference.safetensors"
-#: Files that make a folder a predictor.
+#: Files that every predictor has.
 FILES = (*(f"{name}.safetensors" for name in NETWORKS), SETTINGS)
 
 
 class PredictorComponents(NamedTuple):
-    """What a predictor is made of."""
+    """The components of a predictor."""
 
     base: MapSource
     refiner: Refiner
@@ -36,32 +36,35 @@ class PredictorComponents(NamedTuple):
 
 
 def write_folder(folder: Path, components: PredictorComponents) -> None:
-    """Write a predictor; the folder appears whole or not at all."""
+    """Write a predictor; the folder is written atomically."""
     with atomic_write(folder) as temporary:
         temporary.mkdir(parents=True)
         base, refiner = components.base, components.refiner
         save_module(temporary / "base.safetensors", base, base.settings.model_dump(mode="json"))
         save_module(temporary / "refiner.safetensors", refiner, refiner.settings.model_dump(mode="json"))
-        described = json.dumps(components.settings.model_dump(mode="json"), indent=2) + "\n"
-        (temporary / SETTINGS).write_text(described)
+        settings = json.dumps(components.settings.model_dump(mode="json"), indent=2) + "\n"
+        (temporary / SETTINGS).write_text(settings)
         if components.reference is not None:
             save_file(components.reference._asdict(), temporary / REFERENCE)
 
 
 def read_folder(place: Path) -> PredictorComponents:
-    """Read what `write_folder` wrote.
+    """Read a predictor that `write_folder` wrote.
 
     Raises:
         UserError: files are missing or damaged, or do not belong together.
     """
     missing = [name for name in FILES if not (place / name).is_file()]
     if missing:
-        raise UserError(f"{place} is no saved predictor: it has no {', '.join(missing)}")
+        raise UserError(
+            f"{place} is not a saved predictor: it has no {', '.join(missing)}. Pass the folder that"
+            " `Predictor.save` wrote, or an address such as models:/NAME@champion"
+        )
     try:
         settings = PredictorSettings.model_validate_json((place / SETTINGS).read_text())
-        kept = place / REFERENCE
-        reference = Descriptions(**load_file(kept)) if kept.is_file() else None
-    except Exception as error:  # pydantic's, safetensors' and numpy's
+        file = place / REFERENCE
+        reference = Descriptions(**load_file(file)) if file.is_file() else None
+    except Exception as error:  # pydantic, safetensors and numpy raise many types
         raise UserError(
             f"{place}: {SETTINGS} or {REFERENCE} cannot be read ({error}): save the predictor again"
         ) from error

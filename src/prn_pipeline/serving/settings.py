@@ -1,4 +1,4 @@
-"""What a predictor knows beside its networks."""
+"""Settings of a predictor."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ class _Strict(BaseModel):
 
 
 class DriftSettings(_Strict):
-    """When new images are called different from those that the refiner learned from."""
+    """When new images count as different from those that the refiner learned from."""
 
-    level: float = Field(0.01, gt=0, lt=1, description="p of all distances together below which one is told")
-    least: float = Field(0.2, ge=0, description="smaller distances are not told, however certain")
-    images: int = Field(10, ge=2, description="fewer new images say nothing")
+    level: float = Field(0.01, gt=0, lt=1, description="significance level of all distances together (Bonferroni)")
+    least: float = Field(0.2, ge=0, description="smallest distance that is reported; smaller ones are ignored")
+    images: int = Field(10, ge=2, description="smallest number of new images for a drift check")
 
 
 class RequestLimits(_Strict):
-    """What one request to a server may ask for."""
+    """Limits of one request to a server."""
 
-    images: int = Field(32, ge=1)
-    megapixels: int = Field(50, ge=1, description="of one image")
-    megabytes: int = Field(64, ge=1, description="of one image's file")
+    images: int = Field(32, ge=1, description="images per request")
+    megapixels: int = Field(50, ge=1, description="millions of pixels per image")
+    megabytes: int = Field(64, ge=1, description="size of an image file, in MiB")
 
 
 class ServingSettings(_Strict):
-    """What a user may set of a predictor."""
+    """The settings of a predictor that a user can change."""
 
-    batch_size: int = Field(16, ge=1, description="images a forward pass")
+    batch_size: int = Field(16, ge=1, description="images per forward pass")
     drift: DriftSettings = DriftSettings()
     limits: RequestLimits = RequestLimits()
 
 
 class PredictorSettings(ServingSettings):
-    """How images come to the networks, and what their maps mean."""
+    """How images are prepared for the networks, and what their maps mean."""
 
     image_size: int = Field(ge=16, description="images are stretched to this height and width, as in training")
     bands: BandSettings | None = Field(
-        None, description="of images that are not RGB of 8 bits, as the data set has them"
+        None, description="bands of the images, as in the data set; null for 8-bit RGB images"
     )
-    classes: tuple[str, ...] = Field((), description="names of the classes, by id; none of foreground")
-    tiles: Tiles = Field(Tiles(), description="that larger images are cut into")
-    made_by: str = Field("", description="the run that it comes from: data set/base model/refiner/seed")
-    learned_from: tuple[str, ...] = Field((), description="sha256 of the images that one of the networks has seen")
+    classes: tuple[str, ...] = Field((), description="names of the classes, by id; empty for foreground")
+    tiles: Tiles = Field(Tiles(), description="tiles that larger images are cut into")
+    made_by: str = Field("", description="run that trained the predictor: data set/base model/refiner/seed")
+    learned_from: tuple[str, ...] = Field((), description="sha256 of the images that either network has seen")

@@ -1,4 +1,4 @@
-"""Images as users have them: arrays, files, folders of files."""
+"""Input images: arrays, files, or folders of files."""
 
 from __future__ import annotations
 
@@ -16,39 +16,40 @@ from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 
-#: What an image may be given as.
+#: Forms of an input image.
 Source: TypeAlias = NDArray[np.generic] | str | Path
 
 
 def open_images(images: Source | Iterable[Source], bands: BandSettings | None) -> Iterator[Pixels]:
-    """One image after another, as the data set would have stored it.
+    """Yield images one by one, as the data set would have stored them.
 
     Args:
-        images: one or several of: an array (H,W,C), several in one (N,H,W,C), a file, a folder of files in order of
-            their names.
-        bands: of the data set; None: RGB of 8 bits.
+        images: one or several of: an array (H,W,C), an array of several images (N,H,W,C), a file, a folder of files
+            (in order of their names).
+        bands: bands of the data set; None for 8-bit RGB.
 
     Raises:
-        UserError: what is no image, with its place; a folder without images; a file that is missing or damaged.
+        UserError: a source is not an image (the message gives its index), a folder has no images, or a file is missing
+            or damaged.
     """
-    for place, source in enumerate(_each(images, EXTENSIONS if bands else PICTURES)):
+    for index, source in enumerate(_each(images, EXTENSIONS if bands else PICTURES)):
         if isinstance(source, str | Path):
             yield decoded(Path(source), bands)
         elif bands is not None:
-            yield scale_bands(source, bands, f"image {place}")
+            yield scale_bands(source, bands, f"image {index}")
         elif source.ndim == 3 and source.shape[2] == 3 and source.dtype == np.uint8 and source.size:
             yield source.astype(np.uint8, copy=False)
         else:
             raise UserError(
-                f"image {place} is an array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB"
+                f"image {index} is an array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB"
             )
 
 
 def decoded(path: Path, bands: BandSettings | None) -> Pixels:
-    """One file, as the data set would have stored it.
+    """The image in a file, as the data set would have stored it.
 
     Raises:
-        UserError: it is missing, or no image.
+        UserError: the file is missing, or not an image.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
@@ -70,5 +71,5 @@ def _in_folder(folder: Path, extensions: frozenset[str]) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     found = [path for path in files if path.suffix.lower() in extensions]
     if not found:
-        raise UserError(f"{folder}: {len(files)} files, and no image among them ({', '.join(sorted(extensions))})")
+        raise UserError(f"{folder}: {len(files)} files, but no image among them ({', '.join(sorted(extensions))})")
     return found

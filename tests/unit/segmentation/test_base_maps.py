@@ -1,4 +1,4 @@
-"""What is kept of a base model beside its logits."""
+"""The outputs of a base model: logits, TTA and features."""
 
 import numpy as np
 import pytest
@@ -23,17 +23,17 @@ def images() -> Tensor:
     return torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def test_views_are_mean_and_spread_over_flips(model: BaseModel, images: Tensor) -> None:
+def test_tta_is_the_mean_and_standard_deviation_over_flips(model: BaseModel, images: Tensor) -> None:
     with torch.no_grad():
         maps = MapMaker(model)(images)
-        seen = np.stack([model(images.flip(axes)).flip(axes)[:, 0].numpy() for axes in FLIPS])
-    assert len(seen) == 4
+        flips = np.stack([model(images.flip(axes)).flip(axes)[:, 0].numpy() for axes in FLIPS])
+    assert len(flips) == 4
     assert maps.tta is not None
-    np.testing.assert_allclose(maps.tta[:, 0, 0], seen.mean(0), atol=1e-5)
-    np.testing.assert_allclose(maps.tta[:, 0, 1], seen.std(0), atol=1e-5)
+    np.testing.assert_allclose(maps.tta[:, 0, 0], flips.mean(0), atol=1e-5)
+    np.testing.assert_allclose(maps.tta[:, 0, 1], flips.std(0), atol=1e-5)
 
 
-def test_the_logits_are_those_of_the_image_as_it_is(model: BaseModel, images: Tensor) -> None:
+def test_the_logits_are_those_of_the_unflipped_image(model: BaseModel, images: Tensor) -> None:
     with torch.no_grad():
         maps = MapMaker(model, tta=False, features=False)(images)
         assert torch.equal(maps.logits, model(images))
@@ -41,11 +41,11 @@ def test_the_logits_are_those_of_the_image_as_it_is(model: BaseModel, images: Te
     assert maps.features is None
 
 
-def test_the_features_are_what_the_head_reads(model: BaseModel, images: Tensor) -> None:
+def test_the_features_are_the_input_of_the_segmentation_head(model: BaseModel, images: Tensor) -> None:
     with torch.no_grad():
         logits, features = model.with_features(images)
         assert torch.equal(model.network.segmentation_head(features), logits)
-        assert torch.equal(model(images), logits), "asking for features leaves nothing behind"
+        assert torch.equal(model(images), logits), "the hook is removed afterwards"
     assert not model.network.segmentation_head._forward_pre_hooks
 
 
@@ -62,11 +62,11 @@ def test_every_architecture_gives_features_of_at_most_half_the_resolution(archit
 
 
 @pytest.mark.parametrize(("height", "kept"), [(64, 32), (32, 32), (16, 16), (8, 8)])
-def test_only_features_finer_than_half_are_averaged(height: int, kept: int) -> None:
+def test_only_features_above_half_resolution_are_averaged(height: int, kept: int) -> None:
     assert at_half_resolution(torch.zeros(1, 2, height, height), 64).shape[-1] == kept
 
 
-def test_a_model_that_knows_no_direction_and_no_place_has_views_like_its_logits(images: Tensor) -> None:
+def test_the_tta_mean_of_a_flip_equivariant_model_equals_its_logits(images: Tensor) -> None:
     class Brightness(nn.Module):
         def with_features(self, batch: Tensor) -> tuple[Tensor, Tensor]:
             return self(batch), batch.float()

@@ -1,4 +1,4 @@
-"""Any architecture of the library, by name."""
+"""Every architecture of segmentation-models-pytorch works as a base model."""
 
 import pytest
 import segmentation_models_pytorch as smp
@@ -14,7 +14,7 @@ LIGHT = {"DPT": ("tu-vit_tiny_patch16_224", {"dynamic_img_size": True})}
 
 
 @pytest.mark.parametrize("architecture", architecture_names())
-def test_every_architecture_gives_a_logit_a_pixel_and_learns(architecture: str) -> None:
+def test_every_architecture_gives_one_logit_per_pixel_and_learns(architecture: str) -> None:
     encoder, options = LIGHT.get(architecture, ("resnet18", {}))
     model = BaseModel(BaseModelSettings(architecture=architecture, encoder=encoder, options=options))
     images = torch.randint(0, 256, (2, 3, 128, 128), dtype=torch.uint8)
@@ -44,12 +44,12 @@ def test_images_are_normalised_inside_the_model() -> None:
         ({"architecture": "Unet", "encoder": "resnet18", "encoder_weights": "coco"}, "cannot be built.*"),
     ],
 )
-def test_a_model_that_cannot_be_built_says_why(settings: dict[str, object], message: str) -> None:
+def test_the_error_for_a_model_that_cannot_be_built_gives_the_reason(settings: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         BaseModel(BaseModelSettings.model_validate(settings))
 
 
-def test_a_size_that_does_not_fit_names_one_that_does() -> None:
+def test_the_error_for_an_unsupported_size_names_supported_ones() -> None:
     model = BaseModel(BaseModelSettings(architecture="FPN", encoder="resnet18"))
     with pytest.raises(UserError, match=r"multiple of 32.* is 100: use 96 or 128"):
         model.check_size(100)
@@ -60,7 +60,7 @@ def perfect(masks: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("loss", ["bce", "dice", "bce_dice", "jaccard", "bce_jaccard", "focal", "lovasz", "tversky"])
-def test_losses_are_lowest_for_the_truth_and_blind_to_ignored_pixels(loss: str) -> None:
+def test_losses_are_lowest_for_the_truth_and_do_not_depend_on_ignored_pixels(loss: str) -> None:
     masks = torch.zeros(2, 16, 16, dtype=torch.uint8)
     masks[:, 4:12, 4:12] = 1
     masks[:, :2] = 255
@@ -77,7 +77,7 @@ def test_losses_are_lowest_for_the_truth_and_blind_to_ignored_pixels(loss: str) 
     assert value(changed) == pytest.approx(value(truth), abs=1e-5)
 
 
-def test_soft_jaccard_equals_the_librarys_without_ignored_pixels() -> None:
+def test_without_ignored_pixels_soft_jaccard_equals_that_of_the_library() -> None:
     logits, masks = torch.randn(2, 1, 16, 16), torch.randint(0, 2, (2, 16, 16), dtype=torch.uint8)
     ours = MaskObjective("jaccard")(lambda _: logits, {"inputs": logits, "masks": masks})[0]  # type: ignore[arg-type]
     theirs = smp.losses.JaccardLoss("binary", smooth=1.0)(logits, masks.unsqueeze(1))

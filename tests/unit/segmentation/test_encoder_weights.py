@@ -1,4 +1,4 @@
-"""Pretrained encoder weights are downloaded, from a hub that this test serves itself."""
+"""Pretrained encoder weights are downloaded; the tests run their own hub server."""
 
 import hashlib
 import os
@@ -60,7 +60,7 @@ def hub(weights: dict[str, torch.Tensor]) -> Iterator[str]:
 
 
 def build(endpoint: str, cache: Path, **environment: str) -> str:
-    """In a process of its own, because the hub's address is read when the library is imported."""
+    """Build the model in a new process, because the library reads the address of the hub when it is imported."""
     variables = {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "HF_HUB_DISABLE_XET": "1", **environment}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env={**os.environ, **variables}, capture_output=True, text=True, check=True
@@ -68,12 +68,12 @@ def build(endpoint: str, cache: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_downloaded_weights_are_in_the_model(hub: str, weights: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_the_model_has_the_downloaded_weights(hub: str, weights: dict[str, torch.Tensor], tmp_path: Path) -> None:
     printed = build(hub, tmp_path)
     assert float(printed.split()[-1]) == pytest.approx(weights["conv1.weight"].double().sum().item())
 
 
-def test_a_hub_that_cannot_be_reached_is_a_message_with_a_way_out(tmp_path: Path) -> None:
+def test_the_error_for_an_unreachable_hub_names_a_remedy(tmp_path: Path) -> None:
     printed = build("http://127.0.0.1:9", tmp_path, HF_HUB_OFFLINE="1")
     assert "could not be downloaded" in printed
     assert "set encoder_weights: null" in printed

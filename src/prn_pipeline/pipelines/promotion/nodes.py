@@ -1,4 +1,4 @@
-"""Pack the run's networks into a predictor, and let it challenge the champion."""
+"""Pack the networks of a run into a predictor, and compare it with the champion."""
 
 import logging
 from pathlib import Path
@@ -17,9 +17,9 @@ from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapSource
 from prn_pipeline.serving.comparison import ComparisonSettings
-from prn_pipeline.serving.judging import TestImages
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
+from prn_pipeline.serving.test_images import TestImages
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,9 @@ def pack_predictor(
     settings: dict[str, Any],
     tiles: dict[str, int],
 ) -> Predictor:
-    """Base model, refiner, and all that turns an image into what they take."""
+    """A predictor of base model and refiner, with the settings that prepare images for them."""
     seen = manifest.loc[manifest["split"] != "test", "sha256"]
-    described = PredictorSettings.model_validate(
+    predictor_settings = PredictorSettings.model_validate(
         {
             "image_size": run["dataset"]["image_size"],
             "bands": run["dataset"]["bands"],
@@ -47,20 +47,20 @@ def pack_predictor(
         }
     )
     reference = Descriptions(**{name: descriptions.read(name, slice(None)) for name in Descriptions._fields})
-    return Predictor(base_model, refiner, described, reference)
+    return Predictor(base_model, refiner, predictor_settings, reference)
 
 
 def challenge_champion(
     predictor: Predictor, manifest: pd.DataFrame, run: dict[str, Any], data_root: str, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """Compare the predictor with the registry's champion on the test images; the better one is champion then."""
-    name, described = run["names"]["dataset"], DatasetSettings.model_validate(run["dataset"])
-    maps = predictor.base.map_folder(DatasetPlace(name, described.folder, Path(data_root)))
+    """Compare the predictor with the registry's champion on the test images, and promote it if it is better."""
+    name, dataset = run["names"]["dataset"], DatasetSettings.model_validate(run["dataset"])
+    maps = predictor.base.map_folder(DatasetPlace(name, dataset.folder, Path(data_root)))
     test = manifest[manifest["split"] == "test"]
-    images = TestImages(test, make_reader(name, described, Path(data_root)), maps)
+    images = TestImages(test, make_reader(name, dataset, Path(data_root)), maps)
     registry = Registry(settings["model"] or name)
     decision = challenge(registry, predictor, images, ComparisonSettings.model_validate(settings["comparison"]))
     mlflow.set_tag("promotion", decision["outcome"])
-    what = "is champion now" if decision["promoted"] else "is not promoted"
-    logger.info("%s: version %s %s: %s", registry.name, decision["challenger"]["version"], what, decision["why"])
+    result = "is the new champion" if decision["promoted"] else "is not promoted"
+    logger.info("%s: version %s %s: %s", registry.name, decision["challenger"]["version"], result, decision["why"])
     return decision

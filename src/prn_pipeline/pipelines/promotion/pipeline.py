@@ -1,4 +1,4 @@
-"""promotion: a run's networks to the registry's champion, if they are better."""
+"""promotion: the networks of a run to a registered predictor, which becomes champion if it is better."""
 
 from kedro.pipeline import Pipeline, node, pipeline
 
@@ -25,7 +25,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
             ),
             node(
                 challenge_champion,
-                inputs=["predictor", "manifest", "params:run", "params:ingestion.data_root", "params:promotion"],
+                inputs=["predictor", "manifest", "scores", "params:run", "params:ingestion.data_root", "params:promotion"],
                 outputs="promotion",
                 name="challenge_champion",
             ),

@@ -1,4 +1,4 @@
-"""Predictors against masks that were drawn by hand: whole images at their own size, as a user would give them."""
+"""Evaluation of predictors on test images with true masks: whole images at native size, as a user would pass them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from prn_pipeline.serving.predictor import Item, Predictor
 
 @dataclass(frozen=True)
 class TestImages:
-    """Images with masks, read when they are asked for.
+    """Test images with true masks, read on demand.
 
     Attributes:
-        manifest: one row an image, of split test: sample_id, sha256, native_height, native_width, foreground, group.
-        reader: of their data set.
-        maps: of another program, for predictors that refine those.
+        manifest: one row per image of split test: sample_id, sha256, native_height, native_width, foreground, group.
+        reader: reader of their data set.
+        maps: maps of another program, for predictors that refine these.
     """
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # keeps pytest from collecting the class
 
     manifest: pd.DataFrame
     reader: Reader
@@ -38,27 +38,27 @@ class TestImages:
         return len(self.manifest)
 
     def without(self, seen: set[str]) -> TestImages:
-        """Those that no network has learned from; `seen` are sha256 of images."""
+        """The test images whose sha256 is not in `seen`."""
         return TestImages(self.manifest[~self.manifest["sha256"].isin(seen)], self.reader, self.maps)
 
     def pairs(self, classes: int) -> Iterator[tuple[Item, NDArray[np.uint8]]]:
-        """Each image, and its mask uint8 (H,W).
+        """Each image and its mask, uint8 (H,W).
 
         Raises:
-            UserError: the data set is not what was ingested.
+            UserError: the data set has changed since ingestion.
         """
         records = {record.sample_id: record for record in self.reader.records()}
         for row in self.manifest.itertuples():
             name, native = str(row.sample_id), (int(row.native_height), int(row.native_width))
             image = self.reader.image(records[name]) if name in records else None
             if image is None or image.shape[:2] != native:
-                raise UserError(f"sample {name} is not what was ingested: run the pipeline ingestion again")
+                raise UserError(f"sample {name} has changed since ingestion: run the pipeline ingestion again")
             logits = None if self.maps is None else read_maps(self.maps, name, native, classes).numpy()
             yield Item(image, logits), self.reader.mask(records[name])
 
 
-def count(predictor: Predictor, images: TestImages) -> NDArray[np.int64]:
-    """Counts of every image, int64 (n, C, 6), see `metrics.COLUMNS`; C = 1 for foreground."""
+def count_pixels(predictor: Predictor, images: TestImages) -> NDArray[np.int64]:
+    """Pixel counts of every image, int64 (n, C, 6), with columns `metrics.COLUMNS`; C = 1 for foreground."""
     masks: list[NDArray[np.uint8]] = []
 
     def items() -> Iterator[Item]:
