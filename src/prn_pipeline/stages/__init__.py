@@ -1,1 +1,1 @@
-"""The steps of the method over stored samples, one file each, named like the pipelines that run them."""
+"""The steps of the method on stored samples: one file per step, with the name of the pipeline that runs it."""

@@ -1,4 +1,4 @@
-"""Training of base models: one on train, and one a fold for out-of-fold maps."""
+"""Training of base models: one on train, and one per fold for out-of-fold maps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def train_base_model(
     checkpoints: Path,
     listener: EpochListener | None = None,
 ) -> TrainingResult:
-    """Train on split train; val chooses the best epoch. What is not trained here comes as it is, with no history."""
+    """Train on split train; val selects the best epoch. A model not trained here is returned without a history."""
     if not model.trained_here:
         return _untrained(samples, model)
     return _train(
@@ -52,16 +52,16 @@ def train_fold_models(
     folds: Iterable[int],
     listener: EpochListener | None = None,
 ) -> dict[str, TrainingResult]:
-    """For each fold a model that learns from all other folds of train + val.
+    """Train one model per fold, on all other folds of train + val.
 
-    The fold itself is not looked at, not even to choose an epoch: its maps must be as good, or as bad, as maps of new
-    images. So every epoch of the schedule is trained and the last weights are kept.
+    The fold itself is not used, not even to select an epoch, so that its maps are of the same quality as maps of new
+    images. Every epoch of the schedule is trained, and the last weights are kept.
     """
-    fold_of = samples.manifest["fold"].to_numpy()
+    row_folds = samples.manifest["fold"].to_numpy()
     learning = samples.rows(["train", "val"])
     trained = {}
     for fold in folds:
-        rows = learning[fold_of[learning] != fold]
+        rows = learning[row_folds[learning] != fold]
         name = f"fold-{fold}"
         trained[name] = _train(samples, rows, None, name, model, settings, seed, checkpoints, listener)
     return trained
@@ -89,15 +89,15 @@ def _train(
     for side in {size, settings.augmentation.crop or size}:
         probe.check_size(side)
 
-    def learned_from(some: np.ndarray, augmentation: AugmentationSettings | None, fixed: bool) -> TrainingSet:
-        stored = StoredSamples(samples, some, ARRAYS, augmentation, memory=settings.memory_bytes)
-        return _episodes(stored, samples.manifest.iloc[some], model, fixed) if model.needs_support else stored
+    def training_set(chosen: np.ndarray, augmentation: AugmentationSettings | None, fixed: bool) -> TrainingSet:
+        stored = StoredSamples(samples, chosen, ARRAYS, augmentation, memory=settings.memory_bytes)
+        return _episodes(stored, samples.manifest.iloc[chosen], model, fixed) if model.needs_support else stored
 
     return fit(
         lambda: cast(nn.Module, build_base_model(model)),
         probe.objective(),
-        learned_from(rows, settings.augmentation, fixed=False),
-        None if validation is None else learned_from(validation, None, fixed=True),
+        training_set(rows, settings.augmentation, fixed=False),
+        None if validation is None else training_set(validation, None, fixed=True),
         settings,
         seed,
         checkpoint_folder(checkpoints, samples, name, seed, cast(BaseModel, model), settings),
@@ -107,7 +107,7 @@ def _train(
 
 
 def _episodes(stored: StoredSamples, manifest: pd.DataFrame, model: Any, fixed: bool) -> Episodes:
-    """Queries with others of their category; `fixed`: the same ones in every epoch."""
+    """Queries with support images of their category; with `fixed`, the same support in every epoch."""
     ids, categories = manifest["sample_id"].tolist(), manifest[CATEGORY].to_numpy()
     drawn = draw_episodes(ids, categories.tolist(), model.shots, model.episodes_seed)
     return Episodes(stored, categories, model.shots, drawn if fixed else None)

@@ -1,4 +1,4 @@
-"""Training of a refiner, of whatever kind, on cached maps."""
+"""Training of a refiner of any kind on cached maps."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def train_refiner(maps: LearningMaps, settings: RefinerSettings, plan: FittingPl
     """Fit a refiner to the maps that it may learn from.
 
     Args:
-        maps: cached maps with masks and pseudo-labels, and what else the refiner reads.
-        settings: of the refiner.
+        maps: cached maps with masks, pseudo-labels and the other inputs of the refiner.
+        settings: settings of the refiner.
         plan: training settings, seed, checkpoints.
 
     Raises:
-        UserError: too few maps to learn from and to choose by, or the cache lacks an array that the refiner reads.
+        UserError: too few maps for learning and for selection, or the cache lacks an array that the refiner reads.
     """
     if missing := [name for name in settings.arrays if not maps.samples.holds(name)]:
         raise UserError(
             f"the refiner reads {', '.join(settings.arrays)}, but {', '.join(missing)} were not kept: add them to"
-            " logit_caching.keep and run that pipeline again, or take a refiner that needs maps only, such as prn_maps"
+            " logit_caching.keep and run that pipeline again, or use a refiner that needs maps only, such as prn_maps"
         )
     fit: Fit = resolve_name(kind_of(settings).fitting)
     return fit(maps, settings, plan)

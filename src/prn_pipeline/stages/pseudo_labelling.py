@@ -1,4 +1,4 @@
-"""Pseudo-labels of cached maps, a batch at a time: the next one is read while this one is computed."""
+"""Pseudo-labels of cached maps, in batches; the next batch is read while the current one is computed."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def pseudo_label_batches(
     levels: int | None,
     wanted: np.ndarray | None = None,
 ) -> Iterator[Batch]:
-    """Pseudo-labels of every sample that PRN may learn from (paper section 3.1).
+    """Pseudo-labels of every sample that a refiner may learn from (paper section 3.1).
 
     Args:
-        samples: with arrays logits and masks.
-        map_manifest: of the logit cache.
+        samples: samples with arrays logits and masks.
+        map_manifest: manifest of the logit cache.
         patch_size: side of a patch in pixels.
         levels: candidate thresholds; None = exact.
-        wanted: rows of `map_manifest`, int (n,); None: all.
+        wanted: rows of `map_manifest`, int (n,); None for all.
 
     Yields:
-        labels uint8 (B,S,S), thresholds float32 (B,g,g), iou float32 (B,g,g), in order of the manifest. Test samples
-        and those without a map are not labelled: labels 255, thresholds and iou NaN.
+        labels uint8 (B,S,S), thresholds float32 (B,g,g), iou float32 (B,g,g), in the order of the manifest. Test
+        samples and samples without a map get no labels: labels are 255, thresholds and iou NaN.
     """
-    learned = ((map_manifest["split"] != "test") & (map_manifest["model"] != NO_MAP)).to_numpy()
-    parts = shards(np.arange(len(learned)) if wanted is None else wanted)
-    for masks, logits, chosen in read_ahead(_read(samples, rows, learned[rows]) for rows in parts):
+    has_labels = ((map_manifest["split"] != "test") & (map_manifest["model"] != NO_MAP)).to_numpy()
+    batches = shards(np.arange(len(has_labels)) if wanted is None else wanted)
+    for masks, logits, chosen in read_ahead(_read(samples, rows, has_labels[rows]) for rows in batches):
         grid = tuple(-(-side // patch_size) for side in masks.shape[1:])
         batch = {
             "labels": np.full(masks.shape, IGNORE, np.uint8),
@@ -53,7 +53,7 @@ def pseudo_label_batches(
         yield batch
 
 
-def _read(samples: Samples, rows: np.ndarray, learned: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks of all `rows`, logits of those that are learned from, and which these are."""
-    chosen = np.flatnonzero(learned)
+def _read(samples: Samples, rows: np.ndarray, has_labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Masks of all `rows`, logits of the rows that get labels, and the indices of these among `rows`."""
+    chosen = np.flatnonzero(has_labels)
     return samples.array("masks", rows), samples.array("logits", rows[chosen]), chosen

@@ -1,4 +1,4 @@
-"""A predictor that need not be trained."""
+"""Predictors with random weights, which need no training."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ SMALL = {"network": "region_detail", "members": 2, "detail_width": 4, "detail_le
 
 
 def random_refiner(inputs: tuple[str, ...] = ("tta", "images"), seed: int = 0) -> FoldEnsemble:
-    """Random, but not idle: what starts at zero is filled."""
+    """A refiner with random weights, also in layers that are zero before training."""
     torch.manual_seed(seed)
     refiner = FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "inputs": inputs})).eval()
     for parameter in refiner.parameters():
@@ -37,14 +37,14 @@ def random_predictor(classes: int = 1, tile: int = 64, seed: int = 0) -> Predict
 
 
 def map_predictor(inputs: tuple[str, ...] = ()) -> Predictor:
-    """A refiner of somebody else's maps."""
+    """A predictor that refines maps of another program."""
     base = build_base_model(MapFilesSettings(kind="maps"))
     return Predictor(base, random_refiner(inputs), PredictorSettings(image_size=64))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
 def predictor() -> Predictor:
-    """One for all tests that only ask it."""
+    """A predictor shared by all tests that do not change it."""
     return random_predictor()
 
 

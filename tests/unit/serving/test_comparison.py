@@ -1,4 +1,4 @@
-"""A challenger wins by more than chance, and loses where a part of the test set gets worse."""
+"""A challenger is promoted for a significant gain, unless a slice of the test set gets worse."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def some_images(count: int = 90) -> pd.DataFrame:
 
 
 def counts(share_right: np.ndarray) -> np.ndarray:
-    """int64 (n,1,6): of 1000 true pixels so many are found, and 100 others with them."""
+    """int64 (n,1,6): of 1000 true pixels per image this share is found, together with 100 false ones."""
     found = np.zeros((len(share_right), 1, len(COLUMNS)), np.int64)
     found[:, 0, 0] = (1000 * share_right).astype(int)
     found[:, 0, 1], found[:, 0, 2] = 100, 1000 - found[:, 0, 0]
@@ -44,7 +44,7 @@ def base() -> np.ndarray:
     return np.random.default_rng(1).uniform(0.5, 0.9, 90)
 
 
-def test_the_better_one_is_promoted_and_the_equal_and_the_worse_are_not(base: np.ndarray) -> None:
+def test_a_better_challenger_is_promoted_and_an_equal_or_worse_one_is_not(base: np.ndarray) -> None:
     images = some_images()
     noise = np.random.default_rng(2).normal(0, 0.02, 90)
     for change, promoted in ((0.05, True), (0.0, False), (-0.05, False)):
@@ -58,7 +58,7 @@ def test_the_better_one_is_promoted_and_the_equal_and_the_worse_are_not(base: np
 
 
 @pytest.mark.parametrize("left", [1, 2, 9, 10])
-def test_a_handful_of_images_promotes_nobody(left: int, base: np.ndarray) -> None:
+def test_too_few_test_images_promote_no_challenger(left: int, base: np.ndarray) -> None:
     better = counts(np.clip(base + 0.05, 0, 1))[:left]
     found = compare(better, counts(base)[:left], some_images()[:left], (), SETTINGS)
     assert found["promoted"] is (left >= 10)
@@ -74,7 +74,7 @@ def test_a_gain_within_the_margin_is_not_enough(base: np.ndarray) -> None:
     assert "not above the margin of 10" in found["why"]
 
 
-def test_a_slice_that_gets_worse_stops_it(base: np.ndarray) -> None:
+def test_a_slice_that_gets_worse_prevents_promotion(base: np.ndarray) -> None:
     images = some_images()
     change = np.where(images["group"] == "siteA", -0.05, 0.15)
     found = compare(counts(np.clip(base + change, 0, 1)), counts(base), images, (), SETTINGS)
@@ -85,15 +85,15 @@ def test_a_slice_that_gets_worse_stops_it(base: np.ndarray) -> None:
     assert compare(counts(np.clip(base + change, 0, 1)), counts(base), images, (), unguarded)["promoted"]
 
 
-def test_a_class_that_gets_worse_stops_it(base: np.ndarray) -> None:
+def test_a_class_that_gets_worse_prevents_promotion(base: np.ndarray) -> None:
     both = {name: counts(np.clip(base + change, 0, 1)) for name, change in (("road", 0.2), ("car", -0.05))}
     challenger = np.concatenate([both["road"], both["car"]], axis=1)
     champion = np.concatenate([counts(base)] * 2, axis=1)
     found = compare(challenger, champion, some_images(), ("road", "car"), SETTINGS)
     assert found["gain"]["ci95"][0] > 0
     assert not found["promoted"]
-    worse: list[dict[str, Any]] = [part for part in found["slices"] if part["worse"]]
-    assert {(part["by"], part["slice"]) for part in worse} >= {("class", "car")}
+    worse: list[dict[str, Any]] = [entry for entry in found["slices"] if entry["worse"]]
+    assert {(entry["by"], entry["slice"]) for entry in worse} >= {("class", "car")}
 
 
 def test_slices_are_thirds_groups_and_empty_masks() -> None:
@@ -102,13 +102,13 @@ def test_slices_are_thirds_groups_and_empty_masks() -> None:
     for name, height in (("small", 100), ("medium", 200), ("large", 400)):
         assert (found["image_size", name] == (images["native_height"] == height)).all()
     assert (found["mask_size", "empty"] == (images["foreground"] == 0)).all()
-    parts = [found["mask_size", name] for name in ("small", "medium", "large")]
-    assert (np.sum(parts, axis=0) == (images["foreground"] > 0)).all()
-    assert images["foreground"][parts[0]].max() < images["foreground"][parts[2]].min()
+    thirds = [found["mask_size", name] for name in ("small", "medium", "large")]
+    assert (np.sum(thirds, axis=0) == (images["foreground"] > 0)).all()
+    assert images["foreground"][thirds[0]].max() < images["foreground"][thirds[2]].min()
     assert found["group", "siteA"].sum() == 30
 
 
-def test_slices_that_say_nothing_are_none() -> None:
+def test_slices_that_are_too_small_or_cover_all_images_are_omitted() -> None:
     images = some_images().assign(native_height=100, group=[str(number) for number in range(90)])
     assert {by for by, _ in slices(images, ("image_size", "group"), 10)} == set()
     assert ("mask_size", "empty") not in slices(images, ("mask_size",), 11)

@@ -1,4 +1,4 @@
-"""A folder of images in, masks and a table out; what is done is not done again."""
+"""A folder of images is refined to masks and a table; a second run skips images that are done."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def photos(tmp_path: Path, scenes: list[np.ndarray]) -> Path:
     return folder
 
 
-def done(predictor: Predictor, job: FolderJob) -> list[tuple[str, str | None]]:
+def refine(predictor: Predictor, job: FolderJob) -> list[tuple[str, str | None]]:
     return list(FolderRun(predictor, job).refine())
 
 
@@ -36,10 +36,10 @@ def test_masks_overlays_and_a_table_are_written(
     predictor: Predictor, photos: Path, tmp_path: Path, scenes: list[np.ndarray]
 ) -> None:
     out = tmp_path / "out"
-    assert done(predictor, FolderJob(photos, out, probabilities=True)) == [("a", None), ("b", None), ("more/c", None)]
+    assert refine(predictor, FolderJob(photos, out, probabilities=True)) == [("a", None), ("b", None), ("more/c", None)]
     table = pd.read_csv(out / "refined.csv")
-    together = predictor.predict(scenes)  # rounding may differ with the number of images at a time
-    for name, image, expected, row in zip(table["name"], scenes, together, table.itertuples(), strict=True):
+    predicted = predictor.predict(scenes)  # in one batch, because rounding may depend on the batch size
+    for name, image, expected, row in zip(table["name"], scenes, predicted, table.itertuples(), strict=True):
         mask = np.asarray(Image.open(out / "masks" / f"{name}.png"))
         assert (mask == 255 * expected.mask).all()
         probabilities = np.asarray(Image.open(out / "probabilities" / f"{name}.png"))
@@ -50,70 +50,73 @@ def test_masks_overlays_and_a_table_are_written(
     assert not list(out.rglob("*partial*"))
 
 
-def test_what_is_done_is_skipped_and_what_has_changed_is_done_again(
+def test_refined_images_are_skipped_and_changed_images_are_refined_again(
     predictor: Predictor, photos: Path, tmp_path: Path, scenes: list[np.ndarray]
 ) -> None:
     job = FolderJob(photos, tmp_path / "out")
-    done(predictor, job)
-    assert done(predictor, job) == []
+    refine(predictor, job)
+    assert refine(predictor, job) == []
     Image.fromarray(scenes[1]).save(photos / "a.png")
     Image.fromarray(scenes[2]).save(photos / "new.png")
-    assert [name for name, _ in done(predictor, job)] == ["a", "new"]
+    assert [name for name, _ in refine(predictor, job)] == ["a", "new"]
     assert list(pd.read_csv(tmp_path / "out" / "refined.csv")["name"]) == ["a", "b", "more/c", "new"]
 
 
-def test_a_killed_run_goes_on_where_it_stopped(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_where_it_stopped(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     job = FolderJob(photos, tmp_path / "out")
     next(FolderRun(predictor, job).refine())
     journal = tmp_path / "out" / NAME
     journal.write_text(journal.read_text() + '{"name": "b", "sour')  # killed in the middle of a line
-    assert [name for name, _ in done(predictor, job)] == ["b", "more/c"]
+    assert [name for name, _ in refine(predictor, job)] == ["b", "more/c"]
     assert len(pd.read_csv(tmp_path / "out" / "refined.csv")) == 3
 
 
-def test_one_bad_image_stops_no_other_and_is_tried_again(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_an_invalid_image_does_not_stop_others_and_is_tried_again(
+    predictor: Predictor, photos: Path, tmp_path: Path
+) -> None:
     (photos / "aa.png").write_bytes(b"no picture")
     job = FolderJob(photos, tmp_path / "out")
-    found = dict(done(predictor, job))
+    found = dict(refine(predictor, job))
     assert found["a"] is found["b"] is found["more/c"] is None
     assert "not a readable picture" in str(found["aa"])
     table = pd.read_csv(tmp_path / "out" / "refined.csv").set_index("name")
     assert "not a readable picture" in table.loc["aa", "error"]
     assert table.loc["b", "width"] == 90
     assert list(table)[-1] == "error"
-    assert [name for name, _ in done(predictor, job)] == ["aa"]
+    assert [name for name, _ in refine(predictor, job)] == ["aa"]
 
 
-def test_no_result_stays_of_a_picture_that_cannot_be_read_any_more(
+def test_results_of_an_image_that_becomes_unreadable_are_removed(
     predictor: Predictor, photos: Path, tmp_path: Path
 ) -> None:
     job = FolderJob(photos, tmp_path / "out")
-    done(predictor, job)
+    refine(predictor, job)
     (photos / "a.png").write_bytes(b"no picture")
-    done(predictor, job)
+    refine(predictor, job)
     assert not (tmp_path / "out" / "masks" / "a.png").exists()
     assert not (tmp_path / "out" / "overlays" / "a.jpg").exists()
-    assert list(pd.read_csv(tmp_path / "out" / "refined.csv"))[-1] == "error", "wherever the failed row stands"
+    columns = list(pd.read_csv(tmp_path / "out" / "refined.csv"))
+    assert columns[-1] == "error", "the column is last also if the first image failed"
 
 
-def test_doing_it_again_leaves_nothing_of_pictures_that_are_gone(
+def test_overwriting_deletes_results_of_images_that_were_removed(
     predictor: Predictor, photos: Path, tmp_path: Path
 ) -> None:
     job = FolderJob(photos, tmp_path / "out")
-    done(predictor, job)
+    refine(predictor, job)
     (photos / "b.png").unlink()
-    assert done(predictor, job) == []
-    assert (tmp_path / "out" / "masks" / "b.png").exists(), "nobody has asked to do it again"
+    assert refine(predictor, job) == []
+    assert (tmp_path / "out" / "masks" / "b.png").exists(), "results stay without overwrite"
     list(FolderRun(predictor, job, overwrite=True).refine())
     assert sorted(file.stem for file in (tmp_path / "out" / "masks").rglob("*.png")) == ["a", "c"]
     assert not (tmp_path / "out" / "overlays" / "b.jpg").exists()
 
 
-def test_doing_one_image_or_another_folder_again_leaves_the_results_of_others(
+def test_overwriting_one_image_or_another_folder_keeps_the_results_of_others(
     predictor: Predictor, photos: Path, tmp_path: Path, scenes: list[np.ndarray]
 ) -> None:
     out, more = tmp_path / "out", tmp_path / "more photos"
-    done(predictor, FolderJob(photos, out))
+    refine(predictor, FolderJob(photos, out))
     more.mkdir()
     Image.fromarray(scenes[0]).save(more / "d.png")
     for images in (photos / "a.png", more):
@@ -121,47 +124,47 @@ def test_doing_one_image_or_another_folder_again_leaves_the_results_of_others(
         assert {"a", "b", "c"} <= {file.stem for file in (out / "masks").rglob("*.png")}
 
 
-def test_a_damaged_journal_is_named_with_its_remedy(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_journal_names_a_remedy(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     job = FolderJob(photos, tmp_path / "out")
-    done(predictor, job)
+    refine(predictor, job)
     journal = tmp_path / "out" / NAME
     for damage in (b"scribble\n", b"\xff\n"):
         journal.write_bytes(damage + journal.read_bytes())
-        with pytest.raises(UserError, match=r"\.refined\.jsonl: not what was written here.*--overwrite"):
+        with pytest.raises(UserError, match=r"\.refined\.jsonl is damaged.*--overwrite"):
             FolderRun(predictor, job)
     assert len(list(FolderRun(predictor, job, overwrite=True).refine())) == 3
 
 
 def test_results_of_two_models_are_not_mixed(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done(predictor, FolderJob(photos, out))
+    refine(predictor, FolderJob(photos, out))
     with pytest.raises(UserError, match="holds results of another run: model differ"):
-        done(random_predictor(seed=1), FolderJob(photos, out))
+        refine(random_predictor(seed=1), FolderJob(photos, out))
     with pytest.raises(UserError, match="at_own_scale differ"):
-        done(predictor, FolderJob(photos, out, at_own_scale=True))
+        refine(predictor, FolderJob(photos, out, at_own_scale=True))
     other = FolderRun(random_predictor(seed=1), FolderJob(photos, out), overwrite=True)
     assert len(list(other.refine())) == 3
 
 
-def test_a_wrong_folder_forgets_nothing_of_what_is_done(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_a_missing_image_folder_does_not_reset_the_journal(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     job = FolderJob(photos, tmp_path / "out")
-    done(predictor, job)
+    refine(predictor, job)
     with pytest.raises(UserError, match="no such file or folder"):
         FolderRun(predictor, FolderJob(tmp_path / "nowhere", tmp_path / "out"), overwrite=True)
-    assert done(predictor, job) == []
+    assert refine(predictor, job) == []
 
 
-def test_results_below_the_images_are_no_images(
+def test_results_inside_the_image_folder_are_not_refined(
     predictor: Predictor, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(photos.parent)
     job = FolderJob(Path("photos"), photos / "out")
-    done(predictor, job)
+    refine(predictor, job)
     assert len(FolderRun(predictor, job).files) == 3
 
 
-@pytest.mark.parametrize(("name", "message"), [("nothing", "no such file or folder"), ("empty", "no image in it")])
-def test_nothing_to_do_is_said_and_leaves_nothing(
+@pytest.mark.parametrize(("name", "message"), [("missing", "no such file or folder"), ("empty", "no image in")])
+def test_a_missing_or_empty_folder_is_an_error_and_writes_nothing(
     predictor: Predictor, tmp_path: Path, name: str, message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -170,9 +173,9 @@ def test_nothing_to_do_is_said_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_two_images_of_one_name_are_told(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_two_images_with_the_same_name_are_an_error(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     Image.open(photos / "a.png").save(photos / "a.bmp")
-    with pytest.raises(UserError, match=r"1 names stand for more than one image \(a\.bmp and a\.png\)"):
+    with pytest.raises(UserError, match=r"1 names belong to several images \(a\.bmp and a\.png\)"):
         FolderRun(predictor, FolderJob(photos, tmp_path / "out"))
 
 
@@ -182,14 +185,14 @@ def test_maps_of_another_program_are_found_by_name(photos: Path, tmp_path: Path)
         (tmp_path / "maps").mkdir(exist_ok=True)
         np.save(tmp_path / "maps" / f"{name}.npy", draw.random(size))
     maps = MapFolder(tmp_path, "maps", None, "probabilities")
-    found = dict(done(map_predictor(), FolderJob(photos, tmp_path / "out", maps)))
+    found = dict(refine(map_predictor(), FolderJob(photos, tmp_path / "out", maps)))
     assert found["a"] is found["b"] is None
-    assert "there is no map of it" in str(found["more/c"])
+    assert "no map 'more/c' in" in str(found["more/c"])
 
 
-def test_masks_of_classes_hold_class_ids(photos: Path, tmp_path: Path, scenes: list[np.ndarray]) -> None:
+def test_masks_of_several_classes_contain_class_ids(photos: Path, tmp_path: Path, scenes: list[np.ndarray]) -> None:
     served = random_predictor(classes=3)
-    done(served, FolderJob(photos, tmp_path / "out", probabilities=True))
+    refine(served, FolderJob(photos, tmp_path / "out", probabilities=True))
     mask = np.asarray(Image.open(tmp_path / "out" / "masks" / "b.png"))
     assert (mask == served.predict(scenes[1])[0].mask).all()
     assert np.load(tmp_path / "out" / "probabilities" / "b.npy").shape == (3, 50, 90)
@@ -197,7 +200,7 @@ def test_masks_of_classes_hold_class_ids(photos: Path, tmp_path: Path, scenes: l
     assert shares.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_drift_is_told_where_images_are_darker_than_those_of_training(photos: Path, tmp_path: Path) -> None:
+def test_drift_is_reported_for_images_darker_than_those_of_training(photos: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     folders = {"same": 1.0, "dark": 0.3}
     for name, brightness in folders.items():
@@ -213,33 +216,34 @@ def test_drift_is_told_where_images_are_darker_than_those_of_training(photos: Pa
         run = FolderRun(served, FolderJob(tmp_path / name, tmp_path / f"out-{name}", overlays=False))
         list(run.refine())
         reports[name] = drift_report(served, run.journal, run.files)
-    assert reports["same"].told == []
-    assert "brightness" in reports["dark"].told
+    assert reports["same"].drifted == []
+    assert "brightness" in reports["dark"].drifted
     write_report(tmp_path / "out-dark", reports["dark"])
     written = json.loads((tmp_path / "out-dark" / "drift.json").read_text())
-    assert {one["name"] for one in written["distances"]} >= {"brightness", "foreground", "patch bias"}
+    assert set(written) == {"images", "distances", "drifted", "reason"}
+    assert {distance["name"] for distance in written["distances"]} >= {"brightness", "foreground", "patch bias"}
     few = FolderRun(served, FolderJob(photos, tmp_path / "few"))
     list(few.refine())
-    assert "3 images are too few" in drift_report(served, few.journal, few.files).silence
-    assert "without statistics" in drift_report(base, few.journal, few.files).silence
-    assert drift_report(served, few.journal, ()).images == 0, "pictures that are gone have no say"
+    assert "3 images are too few" in drift_report(served, few.journal, few.files).reason
+    assert "without statistics" in drift_report(base, few.journal, few.files).reason
+    assert drift_report(served, few.journal, ()).images == 0, "images that were removed are ignored"
 
 
-def test_a_mask_that_is_gone_is_made_again(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+def test_a_deleted_mask_is_written_again(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     job = FolderJob(photos, tmp_path / "out")
-    done(predictor, job)
+    refine(predictor, job)
     (tmp_path / "out/masks/b.png").unlink()
-    assert done(predictor, job) == [("b", None)]
+    assert refine(predictor, job) == [("b", None)]
 
 
-def test_results_of_an_earlier_run_are_no_photos(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
-    done(predictor, FolderJob(photos, photos / "results"))
+def test_results_of_an_earlier_run_are_not_refined(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    refine(predictor, FolderJob(photos, photos / "results"))
     again = FolderRun(predictor, FolderJob(photos, tmp_path / "elsewhere"))
     assert list(again.files) == ["a", "b", "more/c"]
 
 
-def test_results_among_the_images_are_refused(predictor: Predictor, photos: Path) -> None:
+def test_a_results_folder_that_contains_the_images_is_rejected(predictor: Predictor, photos: Path) -> None:
     for out in (photos, photos.parent):
-        with pytest.raises(UserError, match="holds the images that are to be refined: name another folder"):
+        with pytest.raises(UserError, match="contains the images to refine: choose another folder"):
             FolderRun(predictor, FolderJob(photos, out))
     assert not list(photos.rglob(NAME))

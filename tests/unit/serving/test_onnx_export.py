@@ -17,7 +17,7 @@ from tests.unit.serving.conftest import map_predictor, random_refiner
 
 
 def small_predictor() -> Predictor:
-    """A convolution for a base model, seen four ways, and a whole refiner: an export of seconds."""
+    """A convolution with TTA as base model and a complete refiner, which export in seconds."""
     settings = ModuleSettings(
         kind="module",
         target="torch.nn:Conv2d",
@@ -27,7 +27,7 @@ def small_predictor() -> Predictor:
     return Predictor(ImportedModel(settings).eval(), random_refiner(), PredictorSettings(image_size=64))
 
 
-def test_onnxruntime_gives_the_logits_of_the_predictor_at_other_sizes_too(tmp_path: Path) -> None:
+def test_onnxruntime_gives_the_logits_of_the_predictor_at_several_sizes(tmp_path: Path) -> None:
     predictor = small_predictor()
     model = export_onnx(predictor, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
@@ -37,13 +37,13 @@ def test_onnxruntime_gives_the_logits_of_the_predictor_at_other_sizes_too(tmp_pa
         with torch.inference_mode():
             expected = model(torch.from_numpy(images)).numpy()
         assert found.shape == (shape[0], 1, *shape[1:])
-        assert np.abs(found - expected).max() < 2e-3, "float16 rounds between the networks"
+        assert np.abs(found - expected).max() < 2e-3, "they differ by the float16 rounding between the networks"
     served = predictor.logits(np.moveaxis(images, 1, 3)).refined
-    assert np.abs(found - served).max() < 0.1, "bfloat16 where the processor multiplies it"
+    assert np.abs(found - served).max() < 0.1, "they differ by bfloat16 rounding on processors that support it"
     assert not list(tmp_path.glob("*partial*"))
 
 
-def test_what_has_no_model_of_its_own_cannot_be_exported(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no model to export"):
+def test_a_predictor_without_a_base_model_cannot_be_exported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="it has no base model to export"):
         export_onnx(map_predictor(), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

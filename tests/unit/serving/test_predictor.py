@@ -1,4 +1,4 @@
-"""Images in, masks out, whatever form they come in."""
+"""The predictor gives the same masks for every form of input, saved and loaded, and from several threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +24,7 @@ RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 64), (50, 90), (33, 20))]
 
 
-def test_every_form_of_an_image_gives_the_same_mask_at_its_own_size(tmp_path: Path) -> None:
+def test_every_form_of_an_image_gives_the_same_mask_at_native_size(tmp_path: Path) -> None:
     served = random_predictor()
     files = []
     for number, image in enumerate(IMAGES):
@@ -41,7 +41,7 @@ def test_every_form_of_an_image_gives_the_same_mask_at_its_own_size(tmp_path: Pa
     assert (served.predict(np.stack([IMAGES[0]] * 2))[1].mask == served.predict(IMAGES[0])[0].mask).all()
 
 
-def test_a_saved_predictor_says_the_same(tmp_path: Path) -> None:
+def test_a_saved_predictor_makes_the_same_predictions(tmp_path: Path) -> None:
     served = random_predictor()
     served.save(tmp_path / "model")
     loaded = prn_pipeline.Predictor.load(tmp_path / "model")
@@ -50,31 +50,31 @@ def test_a_saved_predictor_says_the_same(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*partial*"))
 
 
-def test_classes_have_ids_and_probabilities_that_sum_to_one() -> None:
+def test_masks_of_several_classes_contain_ids_and_probabilities_sum_to_one() -> None:
     found = random_predictor(classes=3).predict(IMAGES[1])[0]
     assert found.probabilities.shape == (3, 50, 90)
     assert found.probabilities.sum(0) == pytest.approx(1, abs=1e-5)
     assert set(np.unique(found.mask)) <= {0, 1, 2}
 
 
-def test_a_large_scene_keeps_its_scale() -> None:
+def test_a_large_scene_is_refined_at_its_own_scale() -> None:
     scene = RNG.integers(0, 256, (150, 210, 3), dtype=np.uint8)
     found = random_predictor(tile=96).predict(scene, at_own_scale=True)[0]
     assert found.mask.shape == (150, 210)
     assert np.isfinite(found.probabilities).all()
-    alone = random_predictor().predict(IMAGES[0], at_own_scale=True)[0]  # as large as in training: nothing to stretch
-    assert (alone.mask == random_predictor().predict(IMAGES[0])[0].mask).all()
+    same_size = random_predictor().predict(IMAGES[0], at_own_scale=True)[0]
+    assert (same_size.mask == random_predictor().predict(IMAGES[0])[0].mask).all(), "of the size of training images"
 
 
 @pytest.mark.parametrize(
     "wrong", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)]
 )
-def test_what_is_no_image_is_named(wrong: np.ndarray) -> None:
+def test_the_error_for_an_array_that_is_not_an_image_gives_its_index(wrong: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"image 1 is an array of .* expected uint8 \(height, width, 3\), RGB"):
         random_predictor().predict([IMAGES[0], wrong])
 
 
-def test_bands_are_scaled_alike_from_arrays_and_files(tmp_path: Path) -> None:
+def test_bands_from_arrays_and_files_are_scaled_in_the_same_way(tmp_path: Path) -> None:
     base = BaseModel(BaseModelSettings(architecture="Unet", encoder="tu-mobilenetv3_small_050", channels=4)).eval()
     refiner = FoldEnsemble(RegionDetailSettings(network="region_detail", members=2, detail_width=4))
     bands = BandSettings(count=4, low=0, high=10000)
@@ -90,8 +90,8 @@ def test_bands_are_scaled_alike_from_arrays_and_files(tmp_path: Path) -> None:
         served.predict(tmp_path / "empty")
 
 
-def test_files_that_are_missing_or_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no saved predictor: it has no base\.safetensors"):
+def test_missing_and_damaged_files_of_a_predictor_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is not a saved predictor: it has no base\.safetensors"):
         Predictor.load(tmp_path)
     served = random_predictor()
     served.save(tmp_path / "model")
@@ -102,7 +102,7 @@ def test_files_that_are_missing_or_do_not_belong_together_are_refused(tmp_path: 
         served.predict(tmp_path / "nowhere.png")
 
 
-def test_the_papers_network_is_served_too_and_features_are_not() -> None:
+def test_the_papers_network_can_be_served_and_a_refiner_with_features_cannot() -> None:
     base = random_predictor().base
     paper = PaperRefiner(PatchRefineNetSettings(width=8, grid=2)).eval()
     assert Predictor(base, paper, PredictorSettings(image_size=64)).predict(IMAGES[0])[0].mask.shape == (64, 64)
@@ -117,18 +117,18 @@ def test_maps_of_another_program_are_refined_with_and_without_images() -> None:
     items = [Item(None, maps), Item(IMAGES[1], maps)]
     first, second = (examined.predicted for examined in (next(alone.examine([item])) for item in items))
     assert first.mask.shape == (50, 90)
-    assert (first.mask == second.mask).all(), "it reads no images"
-    with pytest.raises(UserError, match="refines maps of another program and has no model of its own"):
+    assert (first.mask == second.mask).all(), "the refiner reads no images"
+    with pytest.raises(UserError, match="refines maps of another program and has no base model"):
         alone.predict(IMAGES[1])
     seeing = map_predictor(inputs=("images",))
     assert next(seeing.examine([items[1]])).predicted.mask.shape == (50, 90)
-    with pytest.raises(UserError, match="the refiner reads logits and images, and there are no images"):
+    with pytest.raises(UserError, match="the refiner reads logits and images, but the input has no images"):
         next(seeing.examine([items[0]]))
-    with pytest.raises(UserError, match="there are no tta"):
+    with pytest.raises(UserError, match="but the input has no tta"):
         next(random_predictor().examine([items[1]]))
 
 
-def test_the_digest_tells_models_apart_and_not_copies(tmp_path: Path) -> None:
+def test_digests_of_copies_are_equal_and_those_of_other_models_differ(tmp_path: Path) -> None:
     served = random_predictor()
     served.save(tmp_path / "model")
     assert Predictor.load(tmp_path / "model").digest == served.digest
@@ -136,9 +136,9 @@ def test_the_digest_tells_models_apart_and_not_copies(tmp_path: Path) -> None:
     assert random_predictor(tile=96).digest != served.digest
 
 
-def test_several_threads_get_what_one_gets() -> None:
+def test_several_threads_get_the_same_masks_as_one() -> None:
     served = random_predictor()
     alone = [served.predict(image)[0].mask for image in IMAGES]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda image: served.predict(image)[0].mask, IMAGES * 8))
-    assert all((found == alone[number % len(IMAGES)]).all() for number, found in enumerate(together))
+        parallel = list(pool.map(lambda image: served.predict(image)[0].mask, IMAGES * 8))
+    assert all((found == alone[index % len(IMAGES)]).all() for index, found in enumerate(parallel))

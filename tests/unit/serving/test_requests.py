@@ -1,4 +1,4 @@
-"""What a server is asked, and what it answers."""
+"""Requests to a server and its answers."""
 
 import base64
 import io
@@ -40,8 +40,8 @@ def picture(text: str) -> np.ndarray:
 def test_masks_are_those_of_the_predictor(predictor: Predictor, scenes: list[np.ndarray]) -> None:
     table = pd.DataFrame({"image": [encoded(scene) for scene in scenes]}, index=[5, 5, 9])
     found = answer(predictor, table, probabilities=True)
-    together = predictor.predict(scenes)  # rounding may differ with the number of images at a time
-    for scene, expected, row in zip(scenes, together, found.itertuples(), strict=True):
+    predicted = predictor.predict(scenes)  # in one batch, because rounding may depend on the batch size
+    for scene, expected, row in zip(scenes, predicted, found.itertuples(), strict=True):
         assert (picture(row.mask) == 255 * expected.mask).all()
         assert np.abs(picture(row.probabilities) / 65535 - expected.probabilities).max() < 1e-5
         assert (row.height, row.width) == scene.shape[:2]
@@ -49,21 +49,19 @@ def test_masks_are_those_of_the_predictor(predictor: Predictor, scenes: list[np.
     assert "probabilities" not in answer(predictor, table)
 
 
-def test_tiff_and_other_kinds_of_pictures_are_seen_by_what_they_begin_with(
-    predictor: Predictor, scenes: list[np.ndarray]
-) -> None:
+def test_the_type_of_a_file_is_recognised_by_its_first_bytes(predictor: Predictor, scenes: list[np.ndarray]) -> None:
     found = answer(predictor, pd.DataFrame({"image": [encoded(scenes[0], kind) for kind in ("PNG", "TIFF", "BMP")]}))
     assert found["mask"].nunique() == 1
 
 
-def test_classes_are_answered_by_id(scenes: list[np.ndarray]) -> None:
+def test_masks_of_several_classes_contain_class_ids(scenes: list[np.ndarray]) -> None:
     served = random_predictor(classes=3)
     found = answer(served, pd.DataFrame({"image": [encoded(scenes[1])]}), probabilities=True).iloc[0]
     assert (picture(found["mask"]) == served.predict(scenes[1])[0].mask).all()
     assert np.load(io.BytesIO(base64.b64decode(found["probabilities"]))).shape == (3, 50, 90)
 
 
-def test_bands_come_as_arrays() -> None:
+def test_images_of_many_bands_are_sent_as_arrays() -> None:
     base = BaseModel(BaseModelSettings(architecture="Unet", encoder="tu-mobilenetv3_small_050", channels=4)).eval()
     refiner = FoldEnsemble(RegionDetailSettings.model_validate(SMALL)).eval()
     served = Predictor(base, refiner, PredictorSettings(image_size=64, bands=BandSettings(count=4, low=0, high=1000)))
@@ -74,7 +72,7 @@ def test_bands_come_as_arrays() -> None:
         answer(served, pd.DataFrame({"image": [as_npy(image[..., :3])]}))
 
 
-def test_maps_are_refined_where_they_come_from_another_program() -> None:
+def test_a_predictor_without_a_base_model_refines_maps_in_requests() -> None:
     maps = np.random.default_rng(0).random((40, 50)).astype(np.float32)
     found = answer(map_predictor(), pd.DataFrame({"map": [as_npy(maps)]})).iloc[0]
     assert (found["height"], found["width"]) == (40, 50)
@@ -101,7 +99,7 @@ GOOD = encoded(np.zeros((8, 8, 3), np.uint8))
         (b"x" * (2**20 + 1), "row 0: a file of 1048577 bytes, expected 1 to 1 MiB"),
     ],
 )
-def test_what_cannot_be_answered_is_told_without_a_path(predictor: Predictor, content: Any, message: str) -> None:
+def test_the_error_for_invalid_content_contains_no_path(predictor: Predictor, content: Any, message: str) -> None:
     limits = RequestLimits(images=3, megapixels=1, megabytes=1)
     small = Predictor(predictor.base, predictor.refiner, predictor.settings.model_copy(update={"limits": limits}))
     with pytest.raises(UserError) as caught:
@@ -111,11 +109,11 @@ def test_what_cannot_be_answered_is_told_without_a_path(predictor: Predictor, co
 
 
 @pytest.mark.parametrize("count", [0, 33])
-def test_neither_none_nor_too_many(predictor: Predictor, count: int) -> None:
+def test_requests_without_images_or_with_too_many_are_rejected(predictor: Predictor, count: int) -> None:
     with pytest.raises(UserError, match=f"{count} images, expected 1 to 32"):
         answer(predictor, pd.DataFrame({"image": [GOOD] * count}))
 
 
-def test_columns_of_another_name_are_told(predictor: Predictor) -> None:
+def test_the_error_for_unknown_columns_names_the_expected_one(predictor: Predictor) -> None:
     with pytest.raises(UserError, match="columns picture, expected image"):
         answer(predictor, pd.DataFrame({"picture": [GOOD]}))

@@ -1,4 +1,4 @@
-"""Train the base model, and one model a fold where out-of-fold maps are wanted."""
+"""Train the base model, and with protocol crossfit one model per fold for out-of-fold maps."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def train_base(
     seed: int,
     checkpoints: str,
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """The final base model: learns from train, its best epoch chosen on val."""
+    """The final base model, trained on train, with its best epoch selected on val; and its history."""
     trained = train_base_model(
         Samples(manifest, {"samples": samples}),
         read_base_settings(model),
@@ -43,7 +43,7 @@ def train_folds(
     checkpoints: str,
     protocol: str,
 ) -> tuple[dict[str, nn.Module], pd.DataFrame]:
-    """With protocol crossfit one model a fold, trained on the other folds; with holdout none."""
+    """With protocol crossfit, one model per fold, trained on the other folds; with holdout, none."""
     folds = sorted(set(manifest["fold"]) - {-1}) if protocol == "crossfit" else []
     trained = train_fold_models(
         Samples(manifest, {"samples": samples}),

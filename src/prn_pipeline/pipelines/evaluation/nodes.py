@@ -1,4 +1,4 @@
-"""Refine the test maps and measure every method on them."""
+"""Refine the test maps, and evaluate every method on them."""
 
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ def refine_test_maps(
     tiles: dict[str, int],
     engine: dict[str, Any],
 ) -> ArrayStream | DeferredArrays:
-    """PRN's logits of the test samples, in order of the manifest."""
+    """The refiner's logits of the test samples, in the order of the manifest."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     rows = stores.rows(["test"])
     make = partial(refined_maps, stores, rows, refiner, settings["batch_size"], Tiles(**tiles))
@@ -55,7 +55,7 @@ def describe_learning_maps(
     settings: dict[str, Any],
     tiles: dict[str, int],
 ) -> ArrayStream:
-    """What the images and maps look like that PRN learned from."""
+    """Statistics of the images and maps that the refiner learned from."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     rows = reference_rows(stores, map_manifest, settings["reference_images"])
     described = described_maps(stores, rows, refiner, settings["batch_size"], Tiles(**tiles))
@@ -74,14 +74,14 @@ def measure_methods(
     settings: dict[str, Any],
     engine: dict[str, Any],
 ) -> tuple[pd.DataFrame, list[TaskMetrics], dict[TunedMap, list[float]]]:
-    """Counts of every method on every test map, what the task measures beside them, and the thresholds tuned on val."""
+    """Pixel counts of every method on every test map, the task metrics, and the tuned thresholds."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
-    described = DatasetSettings.model_validate(run["dataset"])
+    dataset = DatasetSettings.model_validate(run["dataset"])
     resize = None
     if settings["resolution"] == "native":
-        resize = native_resolution(run["names"]["dataset"], described, Path(data_root), stores.manifest)
+        resize = native_resolution(run["names"]["dataset"], dataset, Path(data_root), stores.manifest)
     rows = stores.rows(["test"])
-    metrics = task_metrics(described.task, described.classes, categories_of(stores.manifest, rows))
+    metrics = task_metrics(dataset.task, dataset.classes, categories_of(stores.manifest, rows))
     with open_engine(read_engine(engine)) as workers:
         thresholds = tune_thresholds(stores, map_manifest, workers)
         measured = measure(stores, refined, rows, thresholds, patch_size, resize, metrics, workers)
@@ -95,7 +95,7 @@ def measure_costs(
     base_model: MapSource,
     refiner: Refiner,
 ) -> dict[str, Any]:
-    """Parameters, arithmetic and time of both networks."""
+    """Parameters, arithmetic operations and time of both networks."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     return model_costs(base_model, refiner, base_model.prepared(stores))
 

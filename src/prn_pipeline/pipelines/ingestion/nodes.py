@@ -1,4 +1,4 @@
-"""Read a data set, check all of it, store it."""
+"""Read a data set, check all of its files, and store its samples."""
 
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,16 @@ from prn_pipeline.data.store.sample_store import IDENTITY
 
 
 def ingest(dataset: str, settings: dict[str, Any], data_root: str) -> tuple[ArrayStream, pd.DataFrame]:
-    """Samples at model resolution and their manifest; every file is checked before the first byte is written."""
-    chosen = DatasetSettings.model_validate(settings)
-    reader = make_reader(dataset, chosen, Path(data_root))
-    manifest = inspect(dataset, chosen, reader)
-    manifest.attrs[IDENTITY] = f"{data_identity(manifest)}-{chosen.image_size}"
+    """Samples at model resolution and their manifest; all files are checked before anything is written."""
+    dataset_settings = DatasetSettings.model_validate(settings)
+    reader = make_reader(dataset, dataset_settings, Path(data_root))
+    manifest = inspect(dataset, dataset_settings, reader)
+    manifest.attrs[IDENTITY] = f"{data_identity(manifest)}-{dataset_settings.image_size}"
     batches = (
         {"images": images, "masks": masks}
-        for images, masks in read_batches(reader, manifest, chosen.image_size, batch_size=16)
+        for images, masks in read_batches(reader, manifest, dataset_settings.image_size, batch_size=16)
     )
     attributes = {IDENTITY: manifest.attrs[IDENTITY]}
-    if chosen.classes:
-        attributes[CLASSES] = chosen.maps_per_image
+    if dataset_settings.classes:
+        attributes[CLASSES] = dataset_settings.maps_per_image
     return ArrayStream(batches, attributes), manifest

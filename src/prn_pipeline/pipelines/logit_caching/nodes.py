@@ -26,7 +26,7 @@ def cache_logits(
     tiles: dict[str, int],
     engine: dict[str, Any],
 ) -> tuple[ArrayStream | DeferredArrays, pd.DataFrame]:
-    """The maps of every sample, and which model made them."""
+    """The maps of every sample, and the manifest that names the model of each map."""
     place = DatasetPlace(run["names"]["dataset"], run["dataset"]["folder"], Path(data_root))
     request = CacheRequest(
         settings["protocol"], fold_models, settings["batch_size"], settings["keep"], Tiles(**tiles), place

@@ -1,4 +1,4 @@
-"""Train PRN on cached maps and pseudo-labels."""
+"""Train the refiner on cached maps and pseudo-labels."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def train_prn(
     checkpoints: str,
     tiles: dict[str, int],
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """The refiner and its history."""
+    """The trained refiner and its history."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels})
     plan = FittingPlan(TrainingSettings.model_validate(training), seed, Path(checkpoints), log_epoch, Tiles(**tiles))
     trained = train_refiner(LearningMaps(stores, map_manifest), read_settings(refiner), plan)

@@ -1,4 +1,4 @@
-"""Binarize every patch at its own best threshold."""
+"""Make pseudo-labels: binarize every patch at its own best threshold."""
 
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ def make_pseudo_labels(
     settings: dict[str, Any],
     engine: dict[str, Any],
 ) -> ArrayStream | DeferredArrays:
-    """Pseudo-labels of the maps that PRN may learn from."""
+    """Pseudo-labels of the maps that the refiner may learn from."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     make = partial(pseudo_label_batches, stores, map_manifest, settings["patch_size"], settings["levels"])
     attributes = {IDENTITY: manifest.attrs[IDENTITY], **settings}

@@ -1,1 +1,1 @@
-"""Every method on the test maps: measured and scored."""
+"""Evaluation of all comparison methods on the test maps."""

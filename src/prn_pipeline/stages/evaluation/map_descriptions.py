@@ -1,4 +1,4 @@
-"""What the images and maps look like that a refiner learned from: the reference that new ones are compared with."""
+"""Statistics of the images and maps that a refiner learned from: the reference of drift checks."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from prn_pipeline.training.tiling import Tiles
 
 
 def reference_rows(samples: Samples, map_manifest: pd.DataFrame, images: int) -> np.ndarray:
-    """Rows of the maps that PRN learns from; of more than `images` images, so many at even steps. int64, ascending."""
-    of_images = learning_rows(map_manifest).reshape(-1, samples.maps_per_image)
-    chosen = np.linspace(0, len(of_images) - 1, min(images, len(of_images))).astype(np.int64)
-    return of_images[chosen].ravel()
+    """Rows of maps that the refiner learns from, int64, ascending: of at most `images` evenly spaced images."""
+    rows_of_images = learning_rows(map_manifest).reshape(-1, samples.maps_per_image)
+    chosen = np.linspace(0, len(rows_of_images) - 1, min(images, len(rows_of_images))).astype(np.int64)
+    return rows_of_images[chosen].ravel()
 
 
 def described_maps(
     samples: Samples, rows: np.ndarray, refiner: Refiner, batch_size: int, tiles: Tiles
 ) -> Iterator[Batch]:
-    """`metrics.descriptions.Descriptions` of stored maps, a shard at a time.
+    """`metrics.descriptions.Descriptions` of stored maps, one shard at a time.
 
     Args:
-        samples: with images, logits and what the refiner reads.
-        rows: of whole images.
-        refiner: trained.
-        batch_size: maps a forward pass.
-        tiles: that maps larger than one are cut into.
+        samples: samples with images, logits and the inputs of the refiner.
+        rows: rows of whole images.
+        refiner: trained refiner.
+        batch_size: maps per forward pass.
+        tiles: tiles that larger maps are cut into.
     """
-    classes = samples.maps_per_image
-    refined = predict_logits(refiner, samples, rows, refiner.arrays, batch_size, tiles)
-    for part in shards(rows, classes):
-        base, images = samples.array("logits", part), samples.array("images", part[::classes])
-        after = np.concatenate(list(_until(refined, len(part))))
-        by_image = (-1, classes, *base.shape[1:])
-        yield describe(images, base.reshape(by_image), after.reshape(by_image))._asdict()
+    maps_per_image = samples.maps_per_image
+    batches = predict_logits(refiner, samples, rows, refiner.arrays, batch_size, tiles)
+    for shard in shards(rows, maps_per_image):
+        base, images = samples.array("logits", shard), samples.array("images", shard[::maps_per_image])
+        refined = np.concatenate(list(_take(batches, len(shard))))
+        by_image = (-1, maps_per_image, *base.shape[1:])
+        yield describe(images, base.reshape(by_image), refined.reshape(by_image))._asdict()
 
 
-def _until(batches: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """Batches until they have so many rows; none reaches beyond."""
+def _take(batches: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:
+    """The next batches with this many rows in total; batches never span two shards."""
     while rows > 0:
         batch = next(batches)
         rows -= len(batch)

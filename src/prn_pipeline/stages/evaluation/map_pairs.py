@@ -1,4 +1,4 @@
-"""Maps of the test images before and after PRN, read a shard at a time."""
+"""Maps of the test images before and after the refiner, read one shard at a time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from prn_pipeline.data.execution.settings import RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.sample_store import Samples
 
-#: Pixels of a batch of maps: what passes over them again and again stays in a core's cache.
-PIXELS_AT_ONCE = 2**18
+#: Pixels of a batch of maps: small enough that repeated passes over them stay in the cache of a core.
+BATCH_PIXELS = 2**18
 
 
 @dataclass(frozen=True)
 class MapPair:
-    """One test image: logits of the base model and of PRN (H,W) float32, and the mask (H,W) uint8 0, 1, 255.
+    """The maps of one test image before and after the refiner.
 
-    `tta` holds the mean logits of the base model over flips of the image, where they were kept.
+    Attributes:
+        base: logits of the base model, float32 (H,W).
+        refined: logits of the refiner, float32 (H,W).
+        mask: uint8 (H,W): 0, 1, 255 = ignore.
+        tta: mean logits over flips, float32 (H,W); None if the logit cache does not hold them.
     """
 
     base: np.ndarray
@@ -29,7 +33,7 @@ class MapPair:
     tta: np.ndarray | None = None
 
 
-#: Brings the maps and the mask of a manifest row to the resolution that is measured.
+#: Resizes the maps and the mask of a manifest row to the resolution of the evaluation.
 Resize = Callable[[int, MapPair], MapPair]
 
 
@@ -38,44 +42,45 @@ def stream_batches(
     refined: ArrayStore,
     rows: np.ndarray,
     resize: Resize | None = None,
-    part: RowRange | None = None,
+    row_range: RowRange | None = None,
 ) -> Iterator[MapBatch]:
-    """Test maps in order of the manifest, a shard in memory at a time; row i of `refined` belongs to `rows[i]`.
+    """Test maps in the order of the manifest, with one shard in memory; row i of `refined` belongs to `rows[i]`.
 
     Args:
-        samples: with arrays logits and masks, and tta where they were kept.
-        refined: PRN's logits of the test rows.
+        samples: samples with arrays logits and masks, and optionally tta.
+        refined: store of the refiner's logits of the test rows.
         rows: rows of the test samples, int (n,).
-        resize: to another resolution, a map at a time; a batch is then the maps of one image.
-        part: of `rows`, whole images; None: all.
+        resize: function that resizes each map; a batch then has the maps of one image.
+        row_range: range of `rows` that covers whole images; None for all rows.
 
     Yields:
-        Batches of about `PIXELS_AT_ONCE` pixels, at least one image.
+        Batches of about `BATCH_PIXELS` pixels, at least one image.
     """
     names = ["logits", "masks", *(["tta"] if samples.holds("tta") else [])]
-    together = samples.maps_per_image
-    places = np.arange(*(part or (0, len(rows))))
-    rows = rows[places]
-    refined_shards = (refined.read("logits", some) for some in shards(places, together))
-    stored = zip(shards(rows, together), samples.batches(names, rows), refined_shards, strict=True)
-    for shown, (base, masks, *tta), after in stored:
-        size = together if resize else max(1, PIXELS_AT_ONCE // masks[0].size // together) * together
-        for first in range(0, len(shown), size):
-            some = slice(first, first + size)
+    maps_per_image = samples.maps_per_image
+    refined_rows = np.arange(*(row_range or (0, len(rows))))
+    rows = rows[refined_rows]
+    refined_shards = (refined.read("logits", shard) for shard in shards(refined_rows, maps_per_image))
+    stored = zip(shards(rows, maps_per_image), samples.batches(names, rows), refined_shards, strict=True)
+    for shard, (base, masks, *tta), after in stored:
+        images = 1 if resize else max(1, BATCH_PIXELS // masks[0].size // maps_per_image)
+        size = images * maps_per_image
+        for first in range(0, len(shard), size):
+            chosen = slice(first, first + size)
             batch = MapBatch(
-                base[some].astype(np.float32),
-                after[some].astype(np.float32),
-                masks[some],
-                tta[0][some, 0].astype(np.float32) if tta else None,
+                base[chosen].astype(np.float32),
+                after[chosen].astype(np.float32),
+                masks[chosen],
+                tta[0][chosen, 0].astype(np.float32) if tta else None,
             )
-            yield _resized(batch, shown[some], resize) if resize else batch
+            yield _resized(batch, shard[chosen], resize) if resize else batch
 
 
 def _resized(batch: MapBatch, rows: np.ndarray, resize: Resize) -> MapBatch:
-    """The maps of one image at the resolution that `resize` gives."""
-    tta = [None] * len(rows) if batch.tta is None else list(batch.tta)
-    given = zip(rows.tolist(), batch.base, batch.refined, batch.masks, tta, strict=True)
-    pairs = [resize(row, MapPair(base, refined, mask, seen)) for row, base, refined, mask, seen in given]
-    seen = [pair.tta for pair in pairs if pair.tta is not None]
+    """The resized maps of one image."""
+    means = [None] * len(rows) if batch.tta is None else list(batch.tta)
+    maps = zip(rows.tolist(), batch.base, batch.refined, batch.masks, means, strict=True)
+    pairs = [resize(row, MapPair(base, refined, mask, tta)) for row, base, refined, mask, tta in maps]
+    resized_tta = [pair.tta for pair in pairs if pair.tta is not None]
     base, refined, masks = (np.stack([getattr(pair, name) for pair in pairs]) for name in ("base", "refined", "mask"))
-    return MapBatch(base, refined, masks, np.stack(seen) if seen else None)
+    return MapBatch(base, refined, masks, np.stack(resized_tta) if resized_tta else None)

@@ -1,4 +1,4 @@
-"""Test images, every method on the same maps, counted as they stream by."""
+"""Evaluates every comparison method on the same test maps, and counts pixels batch by batch."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from prn_pipeline.training.tiling import Tiles
 
 
 def refined_maps(
-    samples: Samples, rows: np.ndarray, refiner: Refiner, batch_size: int, tiles: Tiles, some: np.ndarray
+    samples: Samples, rows: np.ndarray, refiner: Refiner, batch_size: int, tiles: Tiles, wanted: np.ndarray
 ) -> Iterator[Batch]:
-    """PRN's logits float16 (B,S,S) of `rows[some]`, in order."""
-    maps = predict_logits(refiner, samples, rows[some], refiner.arrays, batch_size, tiles)
+    """The refiner's logits of `rows[wanted]` in order, float16 (B,S,S)."""
+    maps = predict_logits(refiner, samples, rows[wanted], refiner.arrays, batch_size, tiles)
     return ({"logits": logits} for logits in maps)
 
 
@@ -40,15 +40,15 @@ def tune_thresholds(
     """The thresholds with the best iou_micro on maps that a refiner may learn from (never on test).
 
     Returns:
-        For each map of the base model that was kept, one threshold per map of an image.
+        For each stored map of the base model, one threshold per class (one in all for foreground).
     """
-    rows, together = learning_rows(map_manifest), samples.maps_per_image
+    rows = learning_rows(map_manifest)
     tuners = _tuners(samples)
-    for counted in engine.run(partial(_tuned, samples, rows), engine.row_ranges(len(rows), together)):
-        for name, of_map in counted.items():
-            for tuner, part in zip(tuners[name], of_map, strict=True):
-                tuner.add(part)
-    return {name: [tuner.best() for tuner in of_map] for name, of_map in tuners.items()}
+    for counted in engine.run(partial(_tuned, samples, rows), engine.row_ranges(len(rows), samples.maps_per_image)):
+        for name, class_tuners in counted.items():
+            for tuner, other in zip(tuners[name], class_tuners, strict=True):
+                tuner.add(other)
+    return {name: [tuner.best() for tuner in class_tuners] for name, class_tuners in tuners.items()}
 
 
 def _tuners(samples: Samples) -> dict[TunedMap, list[ThresholdTuner]]:
@@ -56,14 +56,15 @@ def _tuners(samples: Samples) -> dict[TunedMap, list[ThresholdTuner]]:
     return {name: [ThresholdTuner() for _ in range(samples.maps_per_image)] for name in tuned}
 
 
-def _tuned(samples: Samples, rows: np.ndarray, part: RowRange) -> dict[TunedMap, list[ThresholdTuner]]:
-    tuners, together = _tuners(samples), samples.maps_per_image
+def _tuned(samples: Samples, rows: np.ndarray, row_range: RowRange) -> dict[TunedMap, list[ThresholdTuner]]:
+    """Tuners that have counted one range of rows."""
+    tuners, step = _tuners(samples), samples.maps_per_image
     names = ("logits", "masks", "tta") if "tta" in tuners else ("logits", "masks")
-    for logits, masks, *tta in samples.batches(names, rows[slice(*part)]):
+    for logits, masks, *tta in samples.batches(names, rows[slice(*row_range)]):
         maps = {"base": logits} | ({"tta": tta[0][:, 0]} if tta else {})
-        for name, of_map in tuners.items():
-            for number, tuner in enumerate(of_map):
-                tuner.update(probabilities_of(maps[name][number::together]), masks[number::together])
+        for name, class_tuners in tuners.items():
+            for class_id, tuner in enumerate(class_tuners):
+                tuner.update(probabilities_of(maps[name][class_id::step]), masks[class_id::step])
     return tuners
 
 
@@ -77,43 +78,43 @@ def measure(
     task_metrics: Sequence[TaskMetrics] = (),
     engine: Engine = LOCAL,
 ) -> pd.DataFrame:
-    """Counts of every method on every test map.
+    """Pixel counts of every method on every test map.
 
     Args:
-        samples: with arrays logits and masks, and tta where they were kept.
-        refined: PRN's logits of the test rows.
+        samples: samples with arrays logits and masks, and optionally tta.
+        refined: store of the refiner's logits of the test rows.
         rows: rows of the test maps, int (n,).
-        thresholds: of `tune_thresholds`.
-        patch_size: of the oracle, in pixels at model resolution. At native resolution its squares are the same share of
-            the longer side, so that an oblong image has fewer of them than its stretched sample.
-        resize: to native resolution; None measures at model resolution, as the paper does.
-        task_metrics: what the task measures beside the counts; they see every batch.
-        engine: who does it.
+        thresholds: thresholds from `tune_thresholds`.
+        patch_size: patch size of the oracle, in pixels at model resolution. At native resolution its square patches
+            have the same size relative to the longer side, so an oblong image has fewer patches than its sample.
+        resize: function that resizes maps to native resolution; None evaluates at model resolution, as the paper does.
+        task_metrics: metrics of the task, updated with every batch.
+        engine: engine that runs the work.
 
     Returns:
-        One row a map and method: row (of the test maps), sample_id, group, class_id where there are classes, method,
-        the columns of `metrics.COLUMNS`, mae. The mean absolute error is of probabilities, and of the masks of
-        methods that give masks only.
+        One row per map and method: row (index among the test maps), sample_id, group, class_id (if there are classes),
+        method, the columns of `metrics.COLUMNS`, mae. The mean absolute error is that of the probabilities, or of the
+        masks for methods that give masks only.
     """
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
     work = partial(_measured, samples, refined, rows, thresholds, grid, resize, task_metrics)
     counted = []
     for measured in engine.run(work, engine.row_ranges(len(rows), samples.maps_per_image)):
-        for metric, part in zip(task_metrics, measured.task_metrics, strict=True):
-            metric.add(part)
+        for metric, other in zip(task_metrics, measured.task_metrics, strict=True):
+            metric.add(other)
         counted.append((measured.counts, measured.errors))
         methods = measured.methods
-    counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
-    known = [name for name in ("sample_id", "group", "video", "class_id") if name in samples.manifest]
-    named = samples.manifest.iloc[rows][known]
-    table = named.assign(row=np.arange(len(rows))).loc[named.index.repeat(len(methods))].reset_index(drop=True)
-    table["method"] = np.tile(methods, len(rows))
-    table[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
-    return table.assign(mae=errors.ravel())
+    counts, errors = (np.concatenate(arrays) for arrays in zip(*counted, strict=True))
+    columns = [name for name in ("sample_id", "group", "video", "class_id") if name in samples.manifest]
+    maps = samples.manifest.iloc[rows][columns]
+    measurements = maps.assign(row=np.arange(len(rows))).loc[maps.index.repeat(len(methods))].reset_index(drop=True)
+    measurements["method"] = np.tile(methods, len(rows))
+    measurements[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
+    return measurements.assign(mae=errors.ravel())
 
 
 class _Measured(NamedTuple):
-    """Of some test maps; see `count_methods`."""
+    """Results for one range of test maps; see `count_methods`."""
 
     methods: list[str]
     counts: np.ndarray
@@ -129,19 +130,19 @@ def _measured(
     grid: int,
     resize: Resize | None,
     task_metrics: Sequence[TaskMetrics],
-    part: RowRange,
+    row_range: RowRange,
 ) -> _Measured:
-    """What is counted of one range of rows; `task_metrics` have seen nothing yet, and stay so."""
+    """Results for one range of rows; `task_metrics` are empty and stay unchanged."""
     task_metrics = copy.deepcopy(task_metrics)
     counted, methods = [], []
-    for maps in stream_batches(samples, refined, rows, resize, part):
+    for maps in stream_batches(samples, refined, rows, resize, row_range):
         tuned = Tuned(thresholds, patch_size=-(-max(maps.masks.shape[1:]) // grid))
         predictions = table.predictions(maps, tuned, samples.maps_per_image)
         methods = list(predictions)
         counted.append(count_methods(predictions, maps.masks))
         for metric in task_metrics:
             metric.update(predictions, maps.masks)
-    counts, errors = (np.concatenate(parts) for parts in zip(*counted, strict=True))
+    counts, errors = (np.concatenate(arrays) for arrays in zip(*counted, strict=True))
     return _Measured(methods, counts, errors, task_metrics)
 
 
@@ -157,9 +158,9 @@ def count_methods(predictions: Mapping[str, Prediction], masks: np.ndarray) -> t
 
 
 def _mean_absolute_errors(prediction: Prediction, counter: TruthCounter, counts: np.ndarray) -> np.ndarray:
-    """Mean over the valid pixels of each image of |map - truth|, float64 (N,); 0 where nothing is valid."""
+    """Mean of |map - truth| over the valid pixels of each image, float64 (N,); 0 for an image without valid pixels."""
     if prediction.probabilities is None:
         wrong, valid = counts[:, 1] + counts[:, 2], counts[:, :4].sum(1)
-        return (wrong / np.maximum(valid, 1)).astype(np.float32).astype(np.float64)  # rounded as means of maps are
+        return (wrong / np.maximum(valid, 1)).astype(np.float32).astype(np.float64)  # the rounding of float32 means
     errors = np.abs(prediction.probabilities - counter.truth)
     return np.array([e[v].mean() if v.any() else 0.0 for e, v in zip(errors, counter.valid, strict=True)], np.float64)

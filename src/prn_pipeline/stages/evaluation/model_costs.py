@@ -1,4 +1,4 @@
-"""What a network costs to run: parameters, arithmetic, time."""
+"""The cost of running a network: parameters, arithmetic operations, time."""
 
 from __future__ import annotations
 
@@ -19,15 +19,21 @@ from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.inference import DEFAULT_TILES, MAX_BATCH_PIXELS, prepare_for_inference, to_device
 from prn_pipeline.training.precision import best_device
 
-#: Images of the batch that is measured.
+#: Images in the batch that is timed.
 BATCH = 8
-#: It is measured so often, but no longer than this many seconds.
+#: Largest number of timed passes, and of seconds that they take in total.
 REPEATS, BUDGET = 5, 4.0
 
 
 @dataclass(frozen=True)
 class ModelCost:
-    """Of one network: trained parameters, GFLOP an image (two a multiplication and addition), milliseconds an image."""
+    """Cost of one network.
+
+    Attributes:
+        parameters: trained parameters.
+        gflop: GFLOP per image; a multiplication with addition counts as two operations.
+        milliseconds: milliseconds per image.
+    """
 
     parameters: int
     gflop: float
@@ -35,11 +41,11 @@ class ModelCost:
 
 
 def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
-    """Cost of a forward pass, in the precision and on the device that inference uses here; the least of a few times.
+    """Cost of a forward pass, in the precision and on the device that inference uses; the time is the minimum of a few.
 
     Args:
-        network: any; in eval mode on that device afterwards.
-        inputs: what it takes, each (N,C,h,w).
+        network: any network; afterwards it is in eval mode and on that device.
+        inputs: its inputs, each (N,C,h,w).
     """
     device = best_device()
     parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -47,12 +53,12 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
     with torch.inference_mode(), counter:
         network.eval().cpu()(*(tensor[:1] for tensor in inputs))
     fast, context = prepare_for_inference(network, device)
-    given = [to_device(tensor, device) for tensor in inputs]
+    on_device = [to_device(tensor, device) for tensor in inputs]
     seconds: list[float] = []
     while len(seconds) < REPEATS and sum(seconds) < BUDGET:
         start = time.perf_counter()
         with torch.inference_mode(), context:
-            fast(*given).float().cpu()
+            fast(*on_device).float().cpu()
         seconds.append(time.perf_counter() - start)
     return ModelCost(parameters, counter.get_total_flops() / 1e9, 1000 * min(seconds) / len(inputs[0]))
 
@@ -61,38 +67,35 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
     """Costs of a base model and of a refiner on test images of their data set.
 
     Args:
-        base_model: of the run.
-        refiner: of the run.
-        samples: with the arrays of both.
+        base_model: base model of the run.
+        refiner: refiner of the run.
+        samples: samples with the inputs of both.
 
     Returns:
-        As JSON {"base": ModelCost, or None where only maps are known; "refiner": ModelCost and "base_passes"}: a
-        refiner that reads TTA costs so many more passes of the base model.
+        JSON values {"base": ModelCost, or None for a base model without a network; "refiner": ModelCost and
+        "base_passes", the number of further passes of the base model that a refiner with TTA needs}.
     """
     side = samples.store_of("images").shape("images")[1]
-    shown = min(side, DEFAULT_TILES.size)  # a corner of larger images is measured
-    rows = samples.rows(["test"])[: min(BATCH, max(1, MAX_BATCH_PIXELS // shown**2))]
+    crop = min(side, DEFAULT_TILES.size)  # larger images are cropped, and the cost is scaled up
+    rows = samples.rows(["test"])[: min(BATCH, max(1, MAX_BATCH_PIXELS // crop**2))]
 
-    def stored(names: Sequence[str]) -> list[Tensor]:
-        whole = [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
-        return [tensor[..., : _share(tensor, shown, side), : _share(tensor, shown, side)] for tensor in whole]
+    def cropped(names: Sequence[str]) -> list[Tensor]:
+        tensors = [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
+        sides = [tensor.shape[-1] * crop // side for tensor in tensors]  # features have a lower resolution
+        return [tensor[..., :length, :length] for tensor, length in zip(tensors, sides, strict=True)]
 
-    corners = (side / shown) ** 2
+    crops = (side / crop) ** 2
     network = base_model.runnable
     passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
-    cost = model_cost(refiner, stored(refiner.arrays))
+    cost = model_cost(refiner, cropped(refiner.arrays))
     return {
-        "base": None if network is None else _rounded(model_cost(network, stored(base_model.arrays)), corners),
-        "refiner": _rounded(cost, corners * samples.maps_per_image) | {"base_passes": passes},
+        "base": None if network is None else _scaled(model_cost(network, cropped(base_model.arrays)), crops),
+        "refiner": _scaled(cost, crops * samples.maps_per_image) | {"base_passes": passes},
     }
 
 
-def _share(tensor: Tensor, shown: int, side: int) -> int:
-    return tensor.shape[-1] * shown // side
-
-
-def _rounded(cost: ModelCost, times: float = 1.0) -> dict[str, Any]:
+def _scaled(cost: ModelCost, factor: float) -> dict[str, Any]:
     return asdict(cost) | {
-        "gflop": round(times * cost.gflop, 4),
-        "milliseconds": round(times * cost.milliseconds, 3),
+        "gflop": round(factor * cost.gflop, 4),
+        "milliseconds": round(factor * cost.milliseconds, 3),
     }

@@ -1,4 +1,4 @@
-"""Maps brought to the size of the original image, to be measured against the original mask."""
+"""Resizes maps to the size of the original image, for evaluation on the original mask."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from prn_pipeline.stages.evaluation.map_pairs import MapPair, Resize
 
 
 def native_resolution(name: str, settings: DatasetSettings, data_root: Path, manifest: pd.DataFrame) -> Resize:
-    """A `Resize` of rows of the manifest, which may be of maps of several classes.
+    """A `Resize` for the rows of a manifest, which may have one row per class.
 
-    It reads each original mask again and stretches the logits to it (bilinear, before the threshold).
+    It reads the original mask again and stretches the logits to its size (bilinear, before thresholding).
 
     Raises:
         UserError: the data set has changed since ingestion.
@@ -30,7 +30,7 @@ def native_resolution(name: str, settings: DatasetSettings, data_root: Path, man
 
     def resize(row: int, pair: MapPair) -> MapPair:
         if ids[row] not in records or (mask := reader.mask(records[ids[row]])).shape != tuple(sizes[row]):
-            raise UserError(f"{name}: sample {ids[row]} is not what was ingested: run the pipeline ingestion again")
+            raise UserError(f"{name}: sample {ids[row]} has changed since ingestion: run the pipeline ingestion again")
         if classes is not None:
             mask = np.where(mask == IGNORE, IGNORE, mask == classes[row]).astype(np.uint8)
         tta = None if pair.tta is None else stretch(pair.tta, mask.shape)

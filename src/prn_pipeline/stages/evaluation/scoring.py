@@ -1,4 +1,4 @@
-"""From counts of every image to the scores JSON."""
+"""From the pixel counts of every image to the scores JSON."""
 
 from __future__ import annotations
 
@@ -10,31 +10,28 @@ import pandas as pd
 
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.comparison.method import TunedMap
+from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.metrics.bootstrap import Groups, independent, interval, paired_gain
 from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.metrics.scores import iou, mean_iou, scores
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 
-#: Columns that add up to the true pixels: found and missed.
+#: Columns whose sum is the number of true pixels.
 TRUTH = [COLUMNS.index("true_positives"), COLUMNS.index("false_negatives")]
-#: Of the scores JSON; files of another schema are refused by their readers.
-SCHEMA = 2
-#: The comparison that a reader should believe: with the best of all methods that need no training, on this test set.
-BEST_FREE = "vs_best_free"
 
 
 def present(measured: pd.DataFrame) -> list[str]:
-    """The methods that were measured, in the order of the table of methods."""
+    """The methods that were evaluated, in the order of the table of methods."""
     return comparison.in_order(set(measured["method"]))
 
 
 def counts_of(measured: pd.DataFrame, method: str) -> np.ndarray:
-    """Counts of one method, int64 (images, maps an image, 6), images in order."""
+    """Counts of one method, int64 (images, maps per image, 6), in the order of the images."""
     return _by_image(measured, measured.loc[measured["method"] == method, list(COLUMNS)].to_numpy(np.int64))
 
 
 def groups_of(measured: pd.DataFrame, method: str) -> Groups:
-    """Group of each image, (images,); None where every image is on its own."""
+    """Group of each image, (images,); None if the data set has no groups."""
     if "group" not in measured:
         return None
     groups = measured.loc[measured["method"] == method, "group"].to_numpy()
@@ -51,24 +48,24 @@ def score_methods(
     """Scores of every method with intervals, and the refiner's paired gains.
 
     Args:
-        measured: what `measuring.measure` gave.
-        thresholds: of `measuring.tune_thresholds`; each is written beside the scores of the method that used it.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
-        task_metrics: what the task has measured beside the counts.
+        measured: result of `measuring.measure`.
+        thresholds: thresholds from `measuring.tune_thresholds`; each is added to the scores of the method that uses it.
+        resamples: resamples of the bootstrap.
+        seed: seed of the bootstrap.
+        task_metrics: metrics of the task, already updated.
 
     Returns:
-        `n_test`, `n_independent` (groups of images that belong together: what intervals are over), `video` (images look
-        like frames, and nothing says which belong together: intervals are too narrow), `methods` and `gain` of the
-        scores JSON. `gain.vs_best_free` is over the best method that needs no training, with that method's name.
+        `n_test`, `n_independent` (number of groups, over which intervals are computed), `video` (images look like
+        frames of videos, but the groups are unknown, so intervals are too narrow), `methods` and `gain` of the scores
+        JSON. `gain.vs_best_free` is the gain over the best method that needs no training, with that method's name.
     """
     methods = present(measured)
     groups = groups_of(measured, methods[0])
     counts = {method: counts_of(measured, method) for method in methods}
     errors = {method: measured.loc[measured["method"] == method, "mae"].to_numpy() for method in methods}
-    more = [metric.scores(resamples, seed, groups) for metric in task_metrics]
-    before = mean_iou(counts["base"])
-    worse = {method: float(100 * np.mean(mean_iou(counts[method]) < before)) for method in methods}
+    task_scores = [metric.scores(resamples, seed, groups) for metric in task_metrics]
+    base_iou = mean_iou(counts["base"])
+    worse = {method: float(100 * np.mean(mean_iou(counts[method]) < base_iou)) for method in methods}
     scored: dict[str, dict[str, Any]] = {
         method: scores(counts[method], errors[method])
         | {
@@ -76,7 +73,7 @@ def score_methods(
             "vs_base": paired_gain(counts[method], counts["base"], resamples, seed, groups),
             "images_worse_pct": worse[method],
         }
-        | {name: value for extra in more for name, value in extra[method].items()}
+        | {name: value for of_metric in task_scores for name, value in of_metric[method].items()}
         | _threshold_of(method, thresholds)
         for method in methods
     }
@@ -105,9 +102,10 @@ def _threshold_of(name: str, thresholds: Mapping[TunedMap, Sequence[float]]) -> 
 
 
 def per_image(measured: pd.DataFrame) -> pd.DataFrame:
-    """IoU of every method on every test image: sample_id, iou_<method> ..., gain = iou_refined - iou_base.
+    """IoU of every method on every test image: row, sample_id, iou_<method> ..., gain = iou_refined - iou_base.
 
-    Of several classes there is one row per class that the image has, with class_id; `row` is that of the test map.
+    With several classes, one row for each class that is present in the image, with class_id. `row` is the index among
+    the test maps.
     """
     of_base = measured[measured["method"] == "base"]
     table = of_base[[name for name in ("row", "sample_id", "class_id") if name in measured]].reset_index(drop=True)

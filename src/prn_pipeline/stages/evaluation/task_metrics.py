@@ -1,4 +1,4 @@
-"""Task metrics: what a task measures beside the counts that every method has."""
+"""Task metrics: what a task evaluates in addition to the pixel counts of every method."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from prn_pipeline.metrics.scores import iou, present_in_truth
 
 
 class TaskMetrics(Protocol):
-    """Sees the predictions of every method on every test image, a batch at a time."""
+    """A metric over the predictions of every method on every test image."""
 
     def update(self, predictions: Mapping[str, Prediction], masks: np.ndarray) -> None:
-        """Count a batch: predictions by method, and masks uint8 (N,H,W)."""
+        """Add a batch: predictions by method, and masks uint8 (N,H,W)."""
         ...
 
     def add(self, other: Self) -> None:
-        """Append the batches that another one of the same kind has seen."""
+        """Append the batches of another metric of the same kind."""
         ...
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """By method, what goes into the scores JSON beside the usual; intervals are over groups of images."""
+        """Further entries of the scores JSON by method; intervals are over groups of images."""
         ...
 
 
 class SaliencyTask:
-    """Saliency scores of continuous maps; a method that gives masks only is scored on its masks."""
+    """Saliency scores of probability maps; a method that gives masks only is scored on its masks."""
 
     def __init__(self) -> None:
         self._measures: dict[str, list[SaliencyMeasures]] = defaultdict(list)
@@ -44,7 +44,8 @@ class SaliencyTask:
         """See `TaskMetrics`."""
         for method, prediction in predictions.items():
             maps = prediction.masks if prediction.probabilities is None else prediction.probabilities
-            self._measures[method] += [saliency_measures(one, mask) for one, mask in zip(maps, masks, strict=True)]
+            pairs = zip(maps, masks, strict=True)
+            self._measures[method] += [saliency_measures(prediction_map, mask) for prediction_map, mask in pairs]
 
     def add(self, other: SaliencyTask) -> None:
         """See `TaskMetrics`."""
@@ -63,7 +64,7 @@ class ClassesTask:
     """IoU of each class with its gain, and the confusion matrix.
 
     Args:
-        names: of the classes, by id.
+        names: names of the classes, by id.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -72,7 +73,7 @@ class ClassesTask:
         self._confusion: dict[str, np.ndarray] = {}
 
     def update(self, predictions: Mapping[str, Prediction], masks: np.ndarray) -> None:
-        """See `TaskMetrics`; the maps of an image are together."""
+        """See `TaskMetrics`; the classes of one image are in adjacent rows."""
         truth = self._by_image(masks == 1)
         for method, prediction in predictions.items():
             predicted = self._by_image(prediction.masks)
@@ -86,11 +87,11 @@ class ClassesTask:
             self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMetrics`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, rows true classes.
+        """See `TaskMetrics`: `classes`, {name: {iou, ci95, vs_base}}, and `confusion`, whose rows are true classes.
 
-        A class that no test image has gets an empty entry: {}.
+        A class that is absent from all test images gets an empty entry, {}.
         """
-        counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
+        counts = {method: np.concatenate(batches) for method, batches in self._counts.items()}
         known = present_in_truth(counts["base"].sum(0))
         return {
             method: {
@@ -119,7 +120,7 @@ class FewShotTask:
     """Mean IoU over categories and over episodes; FB-IoU, the mean of foreground and background.
 
     Args:
-        categories: of each test row, in order.
+        categories: category of each test row, in order.
     """
 
     def __init__(self, categories: Sequence[str]) -> None:
@@ -138,8 +139,8 @@ class FewShotTask:
             self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMetrics` and `metrics.few_shot`: intervals are over what a score is the mean of."""
-        counts = {method: np.concatenate(parts) for method, parts in self._counts.items()}
+        """See `TaskMetrics` and `metrics.few_shot`: intervals are over the units that a score averages."""
+        counts = {method: np.concatenate(batches) for method, batches in self._counts.items()}
         return {
             method: few_shot_scores(of_method, counts["base"], self._categories, resamples, seed)
             for method, of_method in counts.items()
@@ -147,12 +148,12 @@ class FewShotTask:
 
 
 def task_metrics(task: str, classes: Sequence[str] = (), categories: Sequence[str] = ()) -> list[TaskMetrics]:
-    """The metrics of a task of `datasets.<name>.task`; none for a task that has no others than the usual.
+    """The metrics of a task of `datasets.<name>.task`; an empty list for tasks without further metrics.
 
     Args:
-        task: its name.
-        classes: names of the classes of task multiclass.
-        categories: of each test row, of task few_shot.
+        task: name of the task.
+        classes: names of the classes, for task multiclass.
+        categories: category of each test row, for task few_shot.
     """
     if task == "saliency":
         return [SaliencyTask()]
