@@ -1,4 +1,4 @@
-"""The registry's champion is replaced by a better predictor and by no other."""
+"""A predictor replaces the registry's champion only if it is better."""
 
 import json
 import multiprocessing
@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.tracking import MlflowClient
 
+from prn_pipeline.comparison.table import names
 from prn_pipeline.errors import UserError
 from prn_pipeline.io.predictor import PredictorDataset
 from prn_pipeline.promotion.registering import register
@@ -22,15 +23,15 @@ from prn_pipeline.serving.predictor import Item, Predictor
 from tests.integration.conftest import merged, mistake_of, run_pipelines
 from tests.unit.serving.conftest import random_predictor
 
-CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
-REFINER = Path("data/06_models") / CELL / "refiner.safetensors"
-#: Four test images: a slice of one says nothing, and a sure gain is a gain on all of them.
+RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
+REFINER = Path("data/06_models") / RUN / "refiner.safetensors"
+#: For four test images. With so few, a gain is significant only if every image gains.
 EASY = {"promotion": {"comparison": {"smallest_slice": 4, "smallest_test": 4}}}
 
 
 @pytest.fixture
 def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose run has been run, with a registry of its own."""
+    """A project with a finished run and a registry of its own."""
     folder = tmp_path / "project"
     shutil.copytree(finished, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
     monkeypatch.chdir(folder)
@@ -40,17 +41,17 @@ def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def promote(project: Path, **parameters: Any) -> dict[str, Any]:
     run_pipelines(project, ["promotion"], **merged(EASY, parameters))
-    return json.loads((project / "data/08_reporting" / CELL / "promotion.json").read_text())
+    return json.loads((project / "data/08_reporting" / RUN / "promotion.json").read_text())
 
 
 def shift_refiner(project: Path, by: float) -> None:
-    """Another model: the shift that its guard adds to all logits."""
+    """Replace the refiner by one that shifts all logits by another amount."""
     from prn_pipeline.io.modules import ModuleDataset
 
     stored = ModuleDataset(filepath=str(project / REFINER), rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
     refiner = stored.load()
     with torch.no_grad():
-        refiner.trusted[-1] += by  # type: ignore[operator, index]
+        refiner.selected[-1] += by  # type: ignore[operator, index]
     stored.save(refiner)
 
 
@@ -59,10 +60,11 @@ def champion() -> str | None:
     return found and str(found.version)
 
 
-def test_only_the_better_model_takes_the_champions_place(project: Path) -> None:
+def test_only_a_better_predictor_is_promoted(project: Path) -> None:
     shift_refiner(project, -3)
     first = promote(project)
     assert (first["outcome"], first["promoted"], champion()) == ("first", True, "1")
+    assert first["vs_best_free"]["method"] in names("baseline", "base")
     assert promote(project)["outcome"] == "same"
     assert len(Registry("synthetic_roads").versions()) == 1, "the same predictor is registered once"
 
@@ -87,12 +89,12 @@ def test_only_the_better_model_takes_the_champions_place(project: Path) -> None:
     assert newest.data.tags["promotion"] == "taken_back"
 
 
-def test_the_registered_predictor_is_the_packed_one_and_says_what_it_learned_from(project: Path) -> None:
+def test_the_registered_predictor_is_the_packed_one_and_lists_its_training_images(project: Path) -> None:
     promote(project)
-    packed = PredictorDataset(filepath=str(project / "data/06_models" / CELL / "predictor")).load()
+    packed = PredictorDataset(filepath=str(project / "data/06_models" / RUN / "predictor")).load()
     registered = Predictor.load("models:/synthetic_roads@champion")
     assert registered.digest == packed.digest
-    assert registered.settings.made_by == CELL
+    assert registered.settings.made_by == RUN
     assert len(registered.settings.learned_from) == 14
     assert registered.reference is not None
     assert len(registered.reference.values) == 4
@@ -102,7 +104,7 @@ def test_the_registered_predictor_is_the_packed_one_and_says_what_it_learned_fro
         Predictor.load("models:/synthetic_roads/9")
 
 
-def test_a_champion_that_cannot_be_loaded_is_told_and_replaced_by_hand(project: Path) -> None:
+def test_a_champion_that_cannot_be_loaded_is_named_and_can_be_replaced_by_hand(project: Path) -> None:
     promote(project)
     files = list((project / "mlruns").rglob("refiner.safetensors"))
     assert files
@@ -120,8 +122,8 @@ def test_a_champion_that_cannot_be_loaded_is_told_and_replaced_by_hand(project: 
         registry.roll_back("1")
 
 
-def test_a_version_that_was_never_proven_is_registered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is killed before it has loaded a version back leaves one that nobody has seen predict."""
+def test_a_version_that_never_predicted_is_registered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed before it has loaded a version back leaves an unverified version."""
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -142,8 +144,8 @@ def test_a_version_that_was_never_proven_is_registered_again(tmp_path: Path, mon
     assert found.version == 2
 
 
-def test_a_registry_that_cannot_answer_is_not_one_without_a_champion(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else whoever comes next would be the first champion."""
+def test_an_error_of_the_registry_does_not_count_as_no_champion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the next challenger would become the first champion."""
 
     def fails(*_: object) -> None:
         raise MlflowException("the server is down", error_code=INTERNAL_ERROR)
@@ -153,7 +155,7 @@ def test_a_registry_that_cannot_answer_is_not_one_without_a_champion(monkeypatch
         Registry("synthetic_roads").aliased(CHAMPION)
 
 
-def test_whoever_compared_with_an_old_champion_has_to_compare_again(project: Path) -> None:
+def test_a_challenger_that_was_compared_with_an_old_champion_is_not_promoted(project: Path) -> None:
     promote(project)
     registry = Registry("synthetic_roads")
     old = registry.aliased(CHAMPION)
@@ -161,7 +163,7 @@ def test_whoever_compared_with_an_old_champion_has_to_compare_again(project: Pat
     promote(project, **{"promotion": {"comparison": {"margin": 1.0}}})
     newer = registry.version("2")
     registry.promote(newer, old)
-    with pytest.raises(ChampionChangedError, match="version 2 is champion by now"):
+    with pytest.raises(ChampionChangedError, match="the champion is now version 2"):
         registry.promote(registry.version("1"), old)
     assert champion() == "2"
 
@@ -176,20 +178,20 @@ def _try(uri: str, results: "multiprocessing.Queue[str]") -> None:
         results.put("too late")
 
 
-def test_of_promotions_at_the_same_time_one_wins(project: Path) -> None:
+def test_only_one_of_simultaneous_promotions_succeeds(project: Path) -> None:
     promote(project)
     MlflowClient().delete_registered_model_alias("synthetic_roads", CHAMPION)
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[str] = context.Queue()
-    tried = [context.Process(target=_try, args=(mlflow.get_tracking_uri(), results)) for _ in range(3)]
-    for process in tried:
+    attempts = [context.Process(target=_try, args=(mlflow.get_tracking_uri(), results)) for _ in range(3)]
+    for process in attempts:
         process.start()
-    for process in tried:
+    for process in attempts:
         process.join()
-    assert sorted(results.get() for _ in tried) == ["promoted", "too late", "too late"]
+    assert sorted(results.get() for _ in attempts) == ["promoted", "too late", "too late"]
 
 
-def test_what_cannot_be_served_is_said(project: Path) -> None:
+def test_a_refiner_that_cannot_be_served_is_named(project: Path) -> None:
     run_pipelines(project, **{"refiners": {"prn": {"inputs": ["features", "images"]}}})
     message = mistake_of(project, pipelines=["promotion"], **{"refiners": {"prn": {"inputs": ["features", "images"]}}})
     assert "a refiner that reads features cannot be served" in message

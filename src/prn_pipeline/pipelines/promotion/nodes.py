@@ -7,6 +7,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 
+from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStore
@@ -51,15 +52,24 @@ def pack_predictor(
 
 
 def challenge_champion(
-    predictor: Predictor, manifest: pd.DataFrame, run: dict[str, Any], data_root: str, settings: dict[str, Any]
+    predictor: Predictor,
+    manifest: pd.DataFrame,
+    scores: dict[str, Any],
+    run: dict[str, Any],
+    data_root: str,
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """Compare the predictor with the registry's champion on the test images, and promote it if it is better."""
+    """Compare the predictor with the registry's champion on the test images, and promote it if it is better.
+
+    The decision also has the run's gain over the best method that needs no training, from its scores.
+    """
     name, dataset = run["names"]["dataset"], DatasetSettings.model_validate(run["dataset"])
     maps = predictor.base.map_folder(DatasetPlace(name, dataset.folder, Path(data_root)))
     test = manifest[manifest["split"] == "test"]
     images = TestImages(test, make_reader(name, dataset, Path(data_root)), maps)
     registry = Registry(settings["model"] or name)
     decision = challenge(registry, predictor, images, ComparisonSettings.model_validate(settings["comparison"]))
+    decision[BEST_FREE] = scores["gain"][BEST_FREE]
     mlflow.set_tag("promotion", decision["outcome"])
     result = "is the new champion" if decision["promoted"] else "is not promoted"
     logger.info("%s: version %s %s: %s", registry.name, decision["challenger"]["version"], result, decision["why"])

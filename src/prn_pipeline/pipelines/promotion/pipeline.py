@@ -25,7 +25,14 @@ def create_pipeline(**kwargs: object) -> Pipeline:
             ),
             node(
                 challenge_champion,
-                inputs=["predictor", "manifest", "scores", "params:run", "params:ingestion.data_root", "params:promotion"],
+                inputs=[
+                    "predictor",
+                    "manifest",
+                    "scores",
+                    "params:run",
+                    "params:ingestion.data_root",
+                    "params:promotion",
+                ],
                 outputs="promotion",
                 name="challenge_champion",
             ),
