@@ -56,12 +56,14 @@ bench: $(READY) ## speed compared with plain implementations, ten minutes; BENCH
 
 results: $(READY) ## the runs and tables of docs/results.md, from PRN_DATA_ROOT; hours; JOBS base models at a time
 	@failed=0; for list in paper_protocol untuned six_data_sets; do \
-	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; done; \
+	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; \
+	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
 	python -m benchmarks.results_page && exit $$failed
 
 tasks: $(READY) ## the runs and tables of several classes and few-shot, from PRN_DATA_ROOT; hours
 	@prn benchmark --jobs $(JOBS) --lists benchmarks/lists/classes.yml; failed=$$?; \
 	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/few_shot.yml; failed=$$((failed + $$?)); \
+	python -m benchmarks.keep_results benchmarks/lists/classes.yml benchmarks/lists/few_shot.yml; \
 	python -m benchmarks.tasks_page && exit $$failed
 
 domain-shift: $(READY) ## frozen base models under domain shift, refined or fine-tuned, from PRN_DATA_ROOT; about two hours

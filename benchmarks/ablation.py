@@ -37,7 +37,7 @@ SEED = 0
 #: What is changed in it and in its training.
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "`prn_quick`": ({}, {}),
-    "without tta": ({"inputs": ["images"]}, {}),
+    "without TTA": ({"inputs": ["images"]}, {}),
     "without the image": ({"inputs": ["tta"]}, {}),
     "without maps of seen images": ({"seen_maps": False}, {}),
     "without the region branch": ({"region_size": 0}, {}),
@@ -51,12 +51,8 @@ def measure(dataset: str, base_model: str, changes: dict[str, Any], training: di
     block, own_training = named_settings("refiners", WHOLE)
     common = yaml.safe_load((CONF / "parameters_prn_training.yml").read_text())["prn_training"]
     with tempfile.TemporaryDirectory() as checkpoints:
-        maps = LearningMaps(
-            open_samples(dataset, base_model, SEED), open_map_manifest(dataset, base_model, SEED)
-        )
-        plan = FittingPlan(
-            TrainingSettings.model_validate(common | own_training | training), SEED, Path(checkpoints)
-        )
+        maps = LearningMaps(open_samples(dataset, base_model, SEED), open_map_manifest(dataset, base_model, SEED))
+        plan = FittingPlan(TrainingSettings.model_validate(common | own_training | training), SEED, Path(checkpoints))
         network = train_refiner(maps, read_settings(block | changes), plan).network
     assert isinstance(network, FoldEnsemble)
     base, refined = network.out_of_fold_iou.tolist()

@@ -20,7 +20,7 @@ BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
 SIDE, BATCH = 256, 8
 
 
-def readings(arrays: tuple[str, ...]) -> list[Tensor]:
+def inputs_of(arrays: tuple[str, ...]) -> list[Tensor]:
     """Arrays as they are stored, of noise."""
     images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)
     known = {"logits": torch.randn(BATCH, 1, SIDE, SIDE), "tta": torch.rand(BATCH, 2, SIDE, SIDE), "images": images}
@@ -39,19 +39,19 @@ def gain(refiner: str, lists: list[dict[str, Any]]) -> str:
 
 
 def section(lists: list[dict[str, Any]]) -> str:
-    """Markdown: base models first, then refiners; a refiner that reads tta pays for the base model's other passes.
+    """Markdown: base models first, then refiners; a refiner that reads TTA costs further passes of the base model.
 
     Gains are of the first list alone: the others are of other sizes of images.
     """
     bases = {
         name: model_cost(
             BaseModel(BaseModelSettings(**named_settings("base_models", name)[0]), pretrained=False),
-            readings(("images",)),
+            inputs_of(("images",)),
         )
         for name in lists[0]["base_models"]
     }
     lines = [
-        "| | parameters | GFLOP | ms an image | "
+        "| | parameters | GFLOP | ms per image | "
         + " | ".join(f"share of `{name}`" for name in bases)
         + " | mean gain | runs |"
     ]
@@ -61,7 +61,7 @@ def section(lists: list[dict[str, Any]]) -> str:
         lines.append(f"| `{name}` | {cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | | |")
     for name in all_names("refiners"):
         refiner = build_refiner(read_settings(named_settings("refiners", name)[0]))
-        cost = model_cost(refiner, readings(refiner.arrays))
+        cost = model_cost(refiner, inputs_of(refiner.arrays))
         passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())
         row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain(name, lists[:1])}"

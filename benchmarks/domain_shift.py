@@ -18,10 +18,13 @@ import yaml
 
 from benchmarks.domain_shift_page import TRAINING, write_page
 from benchmarks.fine_tuning import fine_tune
-from benchmarks.run_once import OWN, PAGE, RESULTS, SHARED, kedro, maps_folder, scores_file
+from benchmarks.keep_results import keep_scores
+from benchmarks.run_once import OWN, PAGE, SHARED, kedro, maps_folder, scores_file
 from benchmarks.worlds import WORLDS, make_world
+from prn_pipeline.comparison.scores_file import SCHEMA
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
+from prn_pipeline.sweep.committed_results import RESULTS
 
 BASE_MODEL = "unet_resnet18_small"
 REFINERS = ("prn", "prn_quick", "bias_field")
@@ -54,7 +57,7 @@ def run_world(name: str, seed: int, root: Path) -> None:
         if not target.is_file():
             tuned = fine_tune(name, BASE_MODEL, seed, steps)
             named = {"dataset": name, "base_model": BASE_MODEL, "refiner": method, "seed": seed, "steps": steps}
-            found = named | tuned.scores | {"learning_rate": tuned.learning_rate}
+            found = {"schema": SCHEMA} | named | tuned.scores | {"learning_rate": tuned.learning_rate}
             found["seconds"] = {TRAINING[-1]: round(tuned.seconds, 2)}
             with atomic_write(target) as temporary:
                 temporary.write_text(json.dumps(found, indent=2) + "\n")
@@ -73,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     run_world(name, seed, root)
         except UserError as error:
             sys.exit(str(error))
-    write_page(PAGE, RESULTS, (*REFINERS, *budgets()), BASE_MODEL, SEEDS)
+    methods = (*REFINERS, *budgets())
+    keep_scores(Path(), [(name, BASE_MODEL, method, seed) for name in WORLDS for method in methods for seed in SEEDS])
+    write_page(PAGE, RESULTS, methods, BASE_MODEL, SEEDS)
     print(PAGE)
 
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prn_pipeline.layout.places import METRICS, REPORTS
 from prn_pipeline.layout.scopes import SCOPE_OF, scope_path
 
-RESULTS = Path("benchmarks/results")
 PAGE = Path("docs/results.md")
 DATA = Path("data")
-LOGS = DATA / "08_reporting" / "benchmark"
+LOGS = REPORTS / "benchmark"
 SHARED = tuple(stage for stage, scope in SCOPE_OF.items() if scope != "run")
 OWN = tuple(stage for stage, scope in SCOPE_OF.items() if scope == "run")
 
@@ -21,7 +21,7 @@ OWN = tuple(stage for stage, scope in SCOPE_OF.items() if scope == "run")
 def scores_file(dataset: str, base_model: str, refiner: str, seed: int) -> Path:
     """Where the evaluation of a run writes its scores."""
     names = {"dataset": dataset, "base_model": base_model, "refiner": refiner, "seed": seed}
-    return RESULTS / f"{scope_path('run', names)}.json"
+    return METRICS / f"{scope_path('run', names)}.json"
 
 
 def maps_folder(dataset: str, base_model: str, seed: int) -> Path:

@@ -9,28 +9,29 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.results_page import LISTS, PAGE, REPEATED, RESULTS, Scores, read_runs, replace_between
+from benchmarks.results_page import LISTS, MAIN, PAGE, REFINED, REPEATED, RESULTS, Scores, read_runs, replace_between
+from prn_pipeline.comparison import table as comparison
 from prn_pipeline.metrics.bootstrap import bounds, draws
 
 CLASSES, FEW_SHOT = Path("benchmarks/lists/classes.yml"), Path("benchmarks/lists/few_shot.yml")
 SALIENT = ("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean")
-RIVALS = ("base", "tuned_threshold", "rankseg", "tta", "prn")
+METHODS = comparison.names("base", "baseline", "refined")
 NOT_YET = "Not measured yet."
 RESAMPLES = 2000
 
 
 def saliency_section(runs: Sequence[Scores]) -> str:
-    """A row a run and method of saliency runs, the refiner's gains with intervals below each."""
+    """One row per saliency run and method, the refiner's gains with intervals below each."""
     rows = []
     for run in runs:
         if "f_max" not in run["methods"]["base"]:
             continue
         name = f"`{run['dataset']}`, `{run['base_model']}`, seed {run['seed']}"
-        for method in RIVALS:
+        for method in METHODS:
             if method in run["methods"]:
                 numbers = [f"{run['methods'][method][score]:.3f}" for score in SALIENT]
-                rows.append([name, _called(method, run), *numbers])
-        gains = run["methods"]["prn"]["saliency_vs_base"]
+                rows.append([name, _label(method, run), *numbers])
+        gains = run["methods"][REFINED]["saliency_vs_base"]
         shown = [_gain(gains[score]) if score in gains else "" for score in SALIENT]
         rows.append([name, f"gain of `{run['refiner']}`", *shown])
     heads = ["run", "method", "MAE", "max F", "mean F", "weighted F", "S", "max E", "mean E"]
@@ -41,10 +42,10 @@ def classes_section(runs: Sequence[Scores]) -> str:
     """For each run of several classes its methods, then the classes of base model and refiner."""
     parts = []
     for run in runs:
-        methods = {name: run["methods"][name] for name in RIVALS if name in run["methods"]}
+        methods = {name: run["methods"][name] for name in METHODS if name in run["methods"]}
         rows = [
             [
-                _called(name, run),
+                _label(name, run),
                 f"{scores['iou_micro']:.3f}",
                 f"{scores['iou_macro']:.3f}",
                 f"{scores['pixel_accuracy']:.3f}",
@@ -55,10 +56,10 @@ def classes_section(runs: Sequence[Scores]) -> str:
         classes = [
             [
                 name,
-                *(f"{methods[method]['classes'][name]['iou']:.3f}" for method in ("base", "prn")),
+                *(f"{methods[method]['classes'][name]['iou']:.3f}" for method in ("base", REFINED)),
                 _gain({"gain": one["vs_base"]["iou_micro"], "ci95": one["vs_base"]["ci95"]}),
             ]
-            for name, one in methods["prn"]["classes"].items()
+            for name, one in methods[REFINED]["classes"].items()
             if one
         ]
         parts.append(f"`{run['dataset']}`, `{run['base_model']}`, seed {run['seed']}, {run['n_test']} test images:")
@@ -68,34 +69,35 @@ def classes_section(runs: Sequence[Scores]) -> str:
 
 
 def few_shot_section(runs: Sequence[Scores]) -> str:
-    """A row a base model: the categories of all folds together, each tested once by a model that has not seen it."""
+    """One row per base model: the categories of all folds, each tested once by a model that has not seen it."""
     rows = []
     for base_model in dict.fromkeys(run["base_model"] for run in runs):
         own = [run for run in runs if run["base_model"] == base_model]
         of_each = {
             method: np.array([iou for run in own for iou in run["methods"][method]["categories"].values()])
-            for method in RIVALS
+            for method in METHODS
             if all(method in run["methods"] for run in own)
         }
         weights = draws(len(of_each["base"]), RESAMPLES, seed=0) / len(of_each["base"])
-        gain = of_each["prn"] - of_each["base"]
+        gain = of_each[REFINED] - of_each["base"]
         rows.append(
             [
                 f"`{base_model}`",
                 f"{len(own)} of 4",
                 str(len(gain)),
                 str(sum(run["n_test"] for run in own)),
-                *(f"{of_each[method].mean():.3f}" if method in of_each else "" for method in RIVALS),
+                *(f"{of_each[method].mean():.3f}" if method in of_each else "" for method in METHODS),
                 _gain({"gain": float(gain.mean()), "ci95": bounds(weights @ gain)}),
             ]
         )
     refiner = f"**{runs[0]['refiner']}**" if runs else ""
-    heads = ["base model", "folds", "categories", "episodes", "base", "tuned", "RankSEG", "tta", refiner, "gain"]
+    labels = [refiner if name == REFINED else comparison.method(name).short_label for name in METHODS]
+    heads = ["base model", "folds", "categories", "episodes", *labels, "gain"]
     return _table(heads, rows) if rows else NOT_YET
 
 
-def _called(method: str, run: Scores) -> str:
-    return f"**{run['refiner']}**" if method == "prn" else method.replace("_", " ")
+def _label(method: str, run: Scores) -> str:
+    return f"**{run['refiner']}**" if method == REFINED else comparison.method(method).short_label
 
 
 def _gain(gain: dict[str, Any]) -> str:
@@ -112,7 +114,7 @@ def main() -> None:
     """Put the three parts into the page."""
     of_list = {file: read_runs(RESULTS, [yaml.safe_load(file.read_text())]) for file in (CLASSES, FEW_SHOT)}
     binary = read_runs(REPEATED, [yaml.safe_load(LISTS[0].read_text())])
-    refined = [run for run in binary if run["refiner"] == "prn"]
+    refined = [run for run in binary if run["refiner"] == MAIN]
     for mark, text in (
         ("saliency", saliency_section(refined)),
         ("classes", classes_section(of_list[CLASSES])),

@@ -1,15 +1,15 @@
-"""Tables of other tasks: what they say is what the scores say."""
+"""Tables of other tasks agree with the scores."""
 
 from typing import Any
 
 from benchmarks.tasks_page import NOT_YET, classes_section, few_shot_section, saliency_section
 
-CELL = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0, "n_test": 9}
+RUN = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0, "n_test": 9}
 GAIN = {"gain": 0.02, "ci95": [0.01, 0.03]}
 
 
-def run(base: dict[str, Any], prn: dict[str, Any]) -> dict[str, Any]:
-    return {**CELL, "methods": {"base": base, "prn": prn}}
+def run(base: dict[str, Any], refined: dict[str, Any]) -> dict[str, Any]:
+    return {**RUN, "methods": {"base": base, "refined": refined}}
 
 
 def test_nothing_measured_is_said() -> None:
@@ -43,4 +43,4 @@ def test_categories_of_all_folds_count_alike() -> None:
         run({"categories": {"owl": 0.9}}, {"categories": {"owl": 1.0}}),
     ]
     row = few_shot_section(folds).splitlines()[2]
-    assert row == "| `m` | 2 of 4 | 3 | 18 | 0.500 |  |  |  | 0.600 | +10.0 [+10.0, +10.0] |"
+    assert row == "| `m` | 2 of 4 | 3 | 18 | 0.500 |  |  |  |  | 0.600 | +10.0 [+10.0, +10.0] |"
