@@ -1,6 +1,7 @@
 """One run of the whole pipeline, from raw data to the report."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,12 @@ def test_every_mlflow_run_has_system_metrics_however_short_it_was(finished: Path
     assert len(runs) == 3, "the run, and a child for each training"
     for run in runs:
         assert "system/cpu_utilization_percentage" in run.data.metrics, run.data.tags["role"]
+
+
+def test_a_run_changes_no_tracked_file_and_adds_scores_only(finished: Path) -> None:
+    status = ["git", "status", "--porcelain", "--untracked-files=normal"]
+    done = subprocess.run(status, cwd=finished, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["?? metrics/"], "data, models, reports and MLflow's files are ignored"
 
 
 def test_stages_run_one_by_one_join_the_mlflow_run_of_their_scope(project: Path) -> None:

@@ -1,13 +1,18 @@
 """The leaderboard is logged to MLflow."""
 
+import shutil
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from prn_pipeline.reporting.leaderboard import make_leaderboard
-from prn_pipeline.sweep.leaderboard import track_if_possible, track_leaderboard
+from prn_pipeline.sweep.committed_results import RESULTS
+from prn_pipeline.sweep.leaderboard import track_if_possible, track_leaderboard, write_leaderboard
+from prn_pipeline.sweep.lists import read_lists
 from tests.unit.reporting.leaderboard_runs import benchmark
+
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 def test_characters_that_mlflow_rejects_become_underscores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +29,16 @@ def test_characters_that_mlflow_rejects_become_underscores(tmp_path: Path, monke
     assert run.data.tags["role"] == "benchmark"
     assert run.data.metrics["gain.drive.fpn.prn_crf"] == pytest.approx(0.005)
     assert run.data.metrics["rank.prn"] == 1
+
+
+def test_committed_results_are_not_on_the_leaderboard_of_a_fresh_clone(tmp_path: Path) -> None:
+    scores = f"{RESULTS}/synthetic_roads/unet_resnet18_small/prn/seed-0.json"
+    (tmp_path / scores).parent.mkdir(parents=True)
+    shutil.copy(PROJECT / scores, tmp_path / scores)
+    leaderboard, page = write_leaderboard(read_lists(PROJECT), tmp_path)
+    assert list(leaderboard.standings) == []
+    assert [run.state for run in leaderboard.unscored] == ["missing"] * len(list(read_lists(PROJECT).runs()))
+    assert page.is_file()
 
 
 def test_an_unreachable_tracking_server_causes_a_warning_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
