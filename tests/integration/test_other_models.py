@@ -1,4 +1,4 @@
-"""Models of other people go through the same pipelines: as maps on disk, or as a module."""
+"""External models use the same pipelines, as maps on disk or as an imported module."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def scores(project: Path, run: str) -> dict[str, Any]:
 
 
 def write_maps(finished: Path, folder: Path, splits: list[str]) -> None:
-    """What a script of somebody else would do: 16-bit pictures, named after the images."""
+    """Write maps as an external script would: 16-bit pictures with the names of the images."""
     manifest = pd.read_parquet(finished / "data/02_intermediate/synthetic_roads/manifest.parquet")
     store = ArrayStore(finished / "data/04_feature/synthetic_roads/unet_resnet18_small/seed-0/logits.zarr")
     folder.mkdir(parents=True)
@@ -33,7 +33,7 @@ def write_maps(finished: Path, folder: Path, splits: list[str]) -> None:
         Image.fromarray(grey).save(folder / f"{manifest['sample_id'][row]}.png")
 
 
-def test_maps_on_disk_are_refined_and_measured_like_those_of_a_model(finished: Path, project: Path) -> None:
+def test_maps_on_disk_are_refined_and_evaluated_like_those_of_a_model(finished: Path, project: Path) -> None:
     write_maps(finished, project / "data/01_raw/synthetic_roads/maps", ["val", "test"])
     run_pipelines(project, **EXTERNAL)
     ours, theirs = scores(project, "external/prn_maps"), scores(finished, "unet_resnet18_small/prn")
@@ -45,22 +45,22 @@ def test_maps_on_disk_are_refined_and_measured_like_those_of_a_model(finished: P
     assert "prn_maps" in report.read_text()
 
 
-def test_what_cannot_be_done_with_maps_alone_is_said_before_anything_runs(project: Path) -> None:
+def test_options_that_need_a_network_are_rejected_for_maps_before_any_stage_runs(project: Path) -> None:
     for changes, message in (
         ({"refiner": "prn"}, "refiner 'prn' reads tta, .*'external'.*prn_maps"),
-        ({"logit_caching": {"protocol": "crossfit"}}, "crossfit trains one base model per fold"),
+        ({"logit_caching": {"protocol": "crossfit"}}, "crossfit, which trains one base model per fold"),
     ):
         assert re.search(message, mistake_of(project, **EXTERNAL | changes))
     assert not (project / "data/02_intermediate").exists()
 
 
-def test_missing_maps_leave_nothing_half_written(finished: Path, project: Path) -> None:
+def test_missing_maps_leave_no_incomplete_store(finished: Path, project: Path) -> None:
     write_maps(finished, project / "data/01_raw/synthetic_roads/maps", ["val"])
     assert "4 of 4 samples in test have no map" in mistake_of(project, **EXTERNAL)
     assert not list((project / "data").rglob("logits.zarr*"))
 
 
-def test_a_module_is_run_as_it_is(project: Path) -> None:
+def test_an_imported_module_is_used_without_training(project: Path) -> None:
     brightness = {
         "kind": "module",
         "target": "tests.unit.segmentation.test_imported_models:Brightness",

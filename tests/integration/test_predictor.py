@@ -1,4 +1,4 @@
-"""The predictor and the evaluation stage make the same maps."""
+"""The predictor and the evaluation stage give the same maps."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from prn_pipeline.training.precision import multiplies_bf16
 BASE = "synthetic_roads/unet_resnet18_small"
 
 
-def test_it_gives_what_the_evaluation_stage_has_measured(finished: Path) -> None:
-    """To the last bit, but for the rounding of processors whose kernels depend on the number of images at a time."""
+def test_the_predictor_gives_the_maps_of_the_evaluation_stage(finished: Path) -> None:
+    """Equal to the last bit, except on processors whose kernels round differently for other batch sizes."""
     data = finished / "data"
     base, refiner = (
         ModuleDataset(filepath=str(data / "06_models" / file), kind=kind).load()

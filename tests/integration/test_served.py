@@ -1,4 +1,4 @@
-"""`mlflow models serve`: a real process that answers real requests, and lives on after bad ones."""
+"""`mlflow models serve`: a server process answers requests, and survives invalid ones."""
 
 import base64
 import io
@@ -72,14 +72,14 @@ GOOD = encoded(SCENES[0])
         (request(3.5), ""),
         (request([[1, 2], [3, 4]]), ""),
         (request(None), ""),
-        (request(base64.b64encode(b"no picture").decode()), "row 0: the file: not a readable picture"),
+        (request(base64.b64encode(b"not a picture").decode()), "row 0: the file: not a readable picture"),
         (request("###"), "row 0: a file of 0 bytes"),
         (request(GOOD, probabilities="perhaps"), "probabilities"),
         (json.dumps({"dataframe_split": {"columns": ["photo"], "data": [[GOOD]]}}).encode(), "photo"),
         (request(encoded(np.zeros((8000, 8000), np.uint8))), "expected at most 50 million"),
     ],
 )
-def test_a_bad_request_gets_a_reason_and_the_next_one_an_answer(
+def test_an_invalid_request_gets_an_error_and_the_next_one_an_answer(
     server: tuple[str, Any], payload: bytes, reason: str
 ) -> None:
     status, answered = ask(server[0], payload)
@@ -88,7 +88,7 @@ def test_a_bad_request_gets_a_reason_and_the_next_one_an_answer(
     assert ask(server[0], request(GOOD))[0] == 200
 
 
-def test_another_content_type_is_refused(server: tuple[str, Any]) -> None:
+def test_another_content_type_is_rejected(server: tuple[str, Any]) -> None:
     assert ask(server[0], GOOD.encode(), "image/png")[0] == 415
 
 
@@ -119,7 +119,7 @@ PARQUET = "application/vnd.apache.parquet"
         (b"a,b\n1,2,3\n", "text/csv"),
     ],
 )
-def test_garbage_of_the_other_content_types_is_refused_too(server: tuple[str, Any], payload: bytes, kind: str) -> None:
+def test_invalid_parquet_and_csv_are_rejected(server: tuple[str, Any], payload: bytes, kind: str) -> None:
     status, answered = ask(server[0], payload, kind)
     assert 400 <= status < 500, answered
     assert ask(server[0], request(GOOD))[0] == 200
@@ -127,10 +127,10 @@ def test_garbage_of_the_other_content_types_is_refused_too(server: tuple[str, An
 
 def test_several_clients_each_get_their_own_answer(server: tuple[str, Any]) -> None:
     expected = [ask(server[0], request(encoded(scene)))[1] for scene in SCENES]
-    bad = request("###")
+    invalid = request("###")
 
     def client(number: int) -> bool:
-        status, answered = ask(server[0], bad if number % 5 == 4 else request(encoded(SCENES[number % 4])))
+        status, answered = ask(server[0], invalid if number % 5 == 4 else request(encoded(SCENES[number % 4])))
         return status == 400 if number % 5 == 4 else answered == expected[number % 4]
 
     with ThreadPoolExecutor(8) as pool:
@@ -138,8 +138,8 @@ def test_several_clients_each_get_their_own_answer(server: tuple[str, Any]) -> N
     assert server[1].poll() is None
 
 
-def test_requirements_are_all_that_serving_imports() -> None:
-    """A served model's environment has these, what they bring along, and nothing else."""
+def test_the_requirements_of_a_model_cover_all_imports_of_serving() -> None:
+    """The environment of a served model has only these packages and their dependencies."""
     script = (
         "import sys, importlib.metadata as m\n"
         "import prn_pipeline.serving.requests\n"
@@ -148,26 +148,27 @@ def test_requirements_are_all_that_serving_imports() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     imported = {name.lower() for name in printed.split()}
-    declared = {named(one) for one in requires("prn_pipeline") or [] if "extra ==" not in one}
-    assert imported & declared <= brought_by(REQUIREMENTS)
+    declared = dependencies("prn_pipeline")
+    assert imported & declared <= with_dependencies(REQUIREMENTS)
 
 
-def brought_by(names: Iterable[str]) -> set[str]:
-    """Packages, and all that they need, however indirectly."""
-    brought: set[str] = set()
-    left = {named(name) for name in names}
-    while left:
-        brought |= left
-        with_needs = (requires(name) or [] for name in left if is_installed(name))
-        left = {named(one) for needs in with_needs for one in needs if "extra ==" not in one} - brought
-    return brought
+def with_dependencies(requirements: Iterable[str]) -> set[str]:
+    """Names of packages and of all their direct and indirect dependencies."""
+    found: set[str] = set()
+    pending = {package_name(requirement) for requirement in requirements}
+    while pending:
+        found |= pending
+        pending = {name for package in pending for name in dependencies(package)} - found
+    return found
 
 
-def is_installed(name: str) -> bool:
-    """Whether it is: some are needed on other systems only."""
-    return any(distributions(name=name))
+def dependencies(package: str) -> set[str]:
+    """Names of the direct dependencies, without extras; none for a package that this system does not install."""
+    if not any(distributions(name=package)):
+        return set()
+    return {package_name(requirement) for requirement in requires(package) or [] if "extra ==" not in requirement}
 
 
-def named(requirement: str) -> str:
-    """The name of what is required."""
+def package_name(requirement: str) -> str:
+    """The name in a requirement such as `torch==2.14.1`."""
     return re.split(r"[^\w.-]", requirement)[0].lower()

@@ -1,4 +1,4 @@
-"""Every task goes through the same pipelines."""
+"""Every task runs through the same pipelines."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,10 @@ NAMES = ["sky", "wall", "road"]
 
 
 def draw_streets(folder: Path, count: int) -> None:
-    """Three bands whose borders move; ids 0, 1, 2, and 9 where nobody knows."""
+    """Three horizontal bands with random borders, ids 0, 1, 2, and 9 for unlabelled pixels."""
     rng = np.random.default_rng(0)
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
     for number in range(count):
         ids = np.digitize(np.arange(64) + rng.integers(-6, 7), [22, 42])[:, None].repeat(64, 1).astype(np.uint8)
         image = np.array([[90, 140, 220], [150, 90, 60], [90, 90, 90]])[ids] + rng.normal(0, 25, (64, 64, 3))
@@ -29,7 +29,7 @@ def draw_streets(folder: Path, count: int) -> None:
         Image.fromarray(ids).save(folder / "masks" / f"{number:02d}.png")
 
 
-def test_several_classes_are_trained_refined_measured_and_shown(project: Path) -> None:
+def test_several_classes_are_trained_refined_evaluated_and_reported(project: Path) -> None:
     draw_streets(project / "data/01_raw/streets", 18)
     streets = {"task": "multiclass", "classes": NAMES, "image_size": 64, "folds": 3, "mask": {"ignore_values": [9]}}
     streets["split"] = {"method": "ratio", "val": 0.3, "test": 0.3}
@@ -42,16 +42,17 @@ def test_several_classes_are_trained_refined_measured_and_shown(project: Path) -
     assert logits.shape("logits") == (3 * 18, 64, 64)
 
     maps = logits.read("logits", slice(None)).reshape(18, 3, 64, 64)
-    assert np.allclose(expit(maps.astype(np.float64)).sum(1), 1, atol=0.02)  # a softmax, taken apart
-    said = maps[test].argmax(1)
+    assert np.allclose(expit(maps.astype(np.float64)).sum(1), 1, atol=0.02), "one-vs-rest logits of a softmax"
+    predicted = maps[test].argmax(1)
     truth = ArrayStore(project / "data/02_intermediate/streets/samples.zarr").read("masks", test)
-    by_hand = [
-        ((said == k) & (truth == k)).sum() / (((said == k) | (truth == k)) & (truth != 255)).sum() for k in range(3)
+    expected = [
+        ((predicted == k) & (truth == k)).sum() / (((predicted == k) | (truth == k)) & (truth != 255)).sum()
+        for k in range(3)
     ]
     base = scores["methods"]["base"]
-    assert [base["classes"][name]["iou"] for name in NAMES] == [float(value) for value in by_hand]
-    assert base["iou_micro"] == np.mean(by_hand)
-    assert set(scores["methods"]) == {"base", "tuned_threshold", "rankseg", "tta", "prn"}
+    assert [base["classes"][name]["iou"] for name in NAMES] == [float(value) for value in expected]
+    assert base["iou_micro"] == np.mean(expected)
+    assert set(scores["methods"]) == {"base", "tuned_threshold", "rankseg", "tta", "tta_tuned", "refined"}
     assert len(scores["methods"]["tuned_threshold"]["threshold"]) == 3
     assert np.sum(base["confusion"]) == (truth != 255).sum()
     page = (project / f"data/08_reporting/{run}/report.html").read_text()
@@ -59,10 +60,10 @@ def test_several_classes_are_trained_refined_measured_and_shown(project: Path) -
     assert all(name in page for name in NAMES)
 
 
-def test_images_of_five_bands_and_sixteen_bits_go_the_same_way(project: Path) -> None:
+def test_images_of_five_bands_and_sixteen_bits_run_through_the_same_pipelines(project: Path) -> None:
     rng = np.random.default_rng(0)
-    for part in ("images", "masks"):
-        (project / "data/01_raw/fields" / part).mkdir(parents=True)
+    for kind in ("images", "masks"):
+        (project / "data/01_raw/fields" / kind).mkdir(parents=True)
     for number in range(18):
         mask = np.zeros((70, 90), np.uint8)
         top, left = rng.integers(5, 35, 2)
@@ -80,26 +81,27 @@ def test_images_of_five_bands_and_sixteen_bits_go_the_same_way(project: Path) ->
     run = "fields/unet_resnet18_small/prn/seed-0"
     scores = json.loads((project / f"metrics/{run}.json").read_text())
     assert scores["resolution"] == "native"
-    assert scores["methods"]["prn"]["iou_micro"] >= 0
+    assert scores["methods"]["refined"]["iou_micro"] >= 0
     assert (project / f"data/08_reporting/{run}/report.html").is_file()
 
 
 def draw_shapes(folder: Path, count: int) -> None:
-    """A folder a category, as FSS-1000 has them: rings, bars, discs of one colour each, on noise."""
+    """One folder per category, as in FSS-1000: rings, bars, discs of one colour each, on noise."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:64, :64]
     for number, name in enumerate(("ring", "bar", "disc", "box", "dot", "edge")):
         (folder / name).mkdir(parents=True)
         for sample in range(1, count + 1):
             top, left = rng.integers(16, 48, 2)
-            far = np.hypot(y - top, x - left)
-            inside = {"ring": (far < 15) & (far > 7), "bar": abs(y - top) < 6, "edge": x < left}.get(name, far < 12)
+            radius = np.hypot(y - top, x - left)
+            ring = (radius < 15) & (radius > 7)
+            inside = {"ring": ring, "bar": abs(y - top) < 6, "edge": x < left}.get(name, radius < 12)
             image = rng.normal(110, 30, (64, 64, 3)) + 90 * inside[..., None] * (np.arange(3) == number % 3)
             Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(folder / name / f"{sample}.jpg")
             Image.fromarray((inside * 255).astype(np.uint8)).save(folder / name / f"{sample}.png")
 
 
-def test_a_base_model_is_shown_what_to_segment_in_categories_it_has_never_seen(project: Path) -> None:
+def test_a_few_shot_model_segments_categories_that_it_has_never_seen(project: Path) -> None:
     draw_shapes(project / "data/01_raw/shapes", 5)
     shapes = {
         "task": "few_shot",
@@ -124,21 +126,21 @@ def test_a_base_model_is_shown_what_to_segment_in_categories_it_has_never_seen(p
     )
     scores: dict[str, Any] = json.loads((project / f"metrics/{run}.json").read_text())
     manifest = pd.read_parquet(project / "data/02_intermediate/shapes/manifest.parquet")
-    in_split = {split: set(some) for split, some in manifest.groupby("split")["category"]}
-    assert not in_split["test"] & (in_split["train"] | in_split["val"])
+    categories = {split: set(rows) for split, rows in manifest.groupby("split")["category"]}
+    assert not categories["test"] & (categories["train"] | categories["val"])
     maps = pd.read_parquet(project / "data/04_feature/shapes/few_shot_resnet18/seed-0/map_manifest.parquet")
     for query, support in zip(maps["sample_id"], maps["support"], strict=True):
-        shown = support.split("\t")
-        assert len(shown) == 2
-        assert query not in shown
-        assert {one.rpartition("_")[0] for one in shown} == {query.rpartition("_")[0]}
-    assert set(scores["methods"]["prn"]["categories"]) == in_split["test"]
+        ids = support.split("\t")
+        assert len(ids) == 2
+        assert query not in ids
+        assert {sample_id.rpartition("_")[0] for sample_id in ids} == {query.rpartition("_")[0]}
+    assert set(scores["methods"]["refined"]["categories"]) == categories["test"]
     assert scores["cost"]["base"]["gflop"] > 0
     page = (project / f"data/08_reporting/{run}/report.html").read_text()
     assert "mIoU of categories" in page
 
 
-def test_a_task_and_a_base_model_that_do_not_fit_are_refused_before_anything_is_trained(project: Path) -> None:
-    mistake = mistake_of(project, base_model="few_shot_resnet18")
-    assert "shown what to segment" in mistake
+def test_a_base_model_that_does_not_support_the_task_is_rejected_before_any_stage_runs(project: Path) -> None:
+    message = mistake_of(project, base_model="few_shot_resnet18")
+    assert "needs labelled images of what to segment" in message
     assert not (project / "data/02_intermediate").exists()

@@ -1,4 +1,4 @@
-"""Parameters that are wrong are named, with what would be right."""
+"""Parameters are merged as documented, and an error for a wrong one names its key, its value and a remedy."""
 
 import copy
 import shutil
@@ -28,7 +28,7 @@ def _arguments(settings: Any) -> dict[str, Any]:
     return {key: value for key, value in copy.copy(settings.CONFIG_LOADER_ARGS).items() if key != "default_run_env"}
 
 
-def test_the_defaults_are_complete_and_name_the_embedded_data_set() -> None:
+def test_the_defaults_are_complete_and_select_the_embedded_data_set() -> None:
     run = load()["run"]
     assert run["names"] == {
         "dataset": "synthetic_roads",
@@ -36,10 +36,10 @@ def test_the_defaults_are_complete_and_name_the_embedded_data_set() -> None:
         "refiner": "prn",
         "seed": 0,
     }
-    assert run["base_training"]["optimizer"] == "adamw"  # a default that no YAML file repeats
+    assert run["base_training"]["optimizer"] == "adamw", "the default of the pydantic model, which no YAML file sets"
 
 
-def test_a_stage_of_dvc_takes_from_conf_local_only_what_changes_no_result(
+def test_a_dvc_stage_reads_only_parameters_without_effect_on_results_from_conf_local(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(PROJECT / "conf" / "base", tmp_path / "base")
@@ -55,22 +55,22 @@ def test_a_stage_of_dvc_takes_from_conf_local_only_what_changes_no_result(
         )
         return loader["parameters"]
 
-    here = loaded()
+    by_hand = loaded()
     monkeypatch.setenv("DVC_STAGE", "prn_training@drive-unet_resnet18_small-prn-0")
     stage = loaded()
-    assert here["run"]["prn_training"]["epochs"] == 2
+    assert by_hand["run"]["prn_training"]["epochs"] == 2
     assert stage["run"]["prn_training"]["epochs"] == load(dataset="drive")["run"]["prn_training"]["epochs"] != 2
-    assert stage["engine"] == here["engine"] == {"kind": "dask", "workers": 3}
+    assert stage["engine"] == by_hand["engine"] == {"kind": "dask", "workers": 3}
 
 
-def test_training_blocks_of_the_command_line_go_over_those_of_chosen_names() -> None:
+def test_training_blocks_of_the_command_line_override_those_of_the_chosen_names() -> None:
     run = load(refiner="prn_paper", prn_training={"schedule": "constant"}, base_training={"epochs": 3})["run"]
-    assert run["prn_training"]["schedule"] == "constant", "the refiner's own block says plateau"
+    assert run["prn_training"]["schedule"] == "constant", "the refiner's own block has plateau"
     assert run["prn_training"]["batch_size"] == load(refiner="prn_paper")["run"]["prn_training"]["batch_size"]
-    assert run["base_training"]["epochs"] < load()["run"]["base_training"]["epochs"], "the base model has its own"
+    assert run["base_training"]["epochs"] < load()["run"]["base_training"]["epochs"], "the base model has its own block"
 
 
-def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_set_to_an_empty_string_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PRN_DATA_ROOT", raising=False)
     unset = load()["ingestion"]["data_root"]
     monkeypatch.setenv("PRN_DATA_ROOT", "")
@@ -79,19 +79,19 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.Monkey
     assert load()["ingestion"]["data_root"] == "/mine"
 
 
-def test_a_seed_that_paths_would_spell_otherwise_is_refused() -> None:
+def test_a_seed_that_differs_from_the_one_in_paths_is_rejected() -> None:
     with pytest.raises(UserError, match=r"seed is 1, but the catalog's paths follow 1\.0"):
         load(seed=1.0)
 
 
-def test_a_choice_on_the_command_line_chooses_its_block() -> None:
+def test_a_name_on_the_command_line_selects_its_block() -> None:
     run = load(dataset="drive", refiner="prn_paper")["run"]
     assert run["dataset"]["ignore_region"] == "fov"
-    assert run["prn_training"]["schedule"] == "plateau"  # the refiner's own training goes over the pipeline's
-    assert run["prn_training"]["augmentation"]["flips"] is True  # and leaves the rest
+    assert run["prn_training"]["schedule"] == "plateau", "the refiner's training block overrides that of the pipeline"
+    assert run["prn_training"]["augmentation"]["flips"] is True, "other keys of the pipeline's block are kept"
 
 
-def test_a_data_set_may_need_fewer_epochs_than_usual() -> None:
+def test_the_training_share_of_a_data_set_scales_the_number_of_epochs() -> None:
     usual, embedded = load(dataset="epfl_roads")["run"], load()["run"]
     share = embedded["dataset"]["training_share"]
     assert share < usual["dataset"]["training_share"] == 1
@@ -103,14 +103,14 @@ def test_a_data_set_may_need_fewer_epochs_than_usual() -> None:
 
 
 @pytest.mark.parametrize("key", ["dataset", "base_model", "refiner"])
-def test_an_unknown_name_lists_what_exists(key: str) -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones(key: str) -> None:
     with pytest.raises(UserError, match=f"unknown {key} 'nonsense'") as caught:
         load(**{key: "nonsense"})
     known = load()[f"{key}s"]
     assert all(name in str(caught.value) for name in known)
 
 
-def test_a_near_miss_is_suggested() -> None:
+def test_the_error_for_a_misspelt_name_suggests_the_closest_one() -> None:
     with pytest.raises(UserError, match="did you mean 'epfl_roads'"):
         load(dataset="epfl_road")
 
@@ -131,30 +131,30 @@ def test_a_near_miss_is_suggested() -> None:
         ({"refiner": "prn_paper", "refiners": {"prn_paper": {"grid": 5}}}, r"refiners.prn_paper.grid = 5"),
         (
             {"base_models": {"unet_resnet18_small": {"classes": 3}}},
-            r"classes follow from the data set",
+            r"unet_resnet18_small sets classes, which the data set determines",
         ),
-        ({"refiners": {"prn": {"image_channels": 4}}}, r"prn: image_channels follow from the data set"),
+        ({"refiners": {"prn": {"image_channels": 4}}}, r"prn sets image_channels, which the data set determines"),
         ({"refiners": {"prn": {"widht": 5}}}, r"refiners.prn.widht = 5: no such parameter; there are"),
         ({"refiners": {"prn": {"inputs": ["image"]}}}, r"refiners.prn.inputs"),
         ({"refiners": {"prn": {"network": "unet"}}}, r"network 'unet' .* there are patch_refine_net, region_detail"),
         (
             {"refiners": {"prn": {"region_size": 24}}},
-            r"refiner 'prn' takes maps whose sides are multiples of 48, and image_size is 128: use 96 or 144",
+            r"refiner 'prn' needs maps whose sides are multiples of 48, but image_size is 128: use 96 or 144",
         ),
         ({"prn_training": {"augmentation": {"crop": 100}}}, r"multiples of 16, and the crop .* is 100: use 96 or 112"),
         ({"datasets": {"synthetic_roads": {"image_sise": 5}}}, r"did you mean 'image_size'"),
         (
             {"pseudo_labelling": {"patch_size": 48}},
-            r"patch_size is 48, which does not divide .*= 128; take one of 4, 8, 16",
+            r"patch_size is 48, which does not divide .*= 128; use one of 4, 8, 16",
         ),
     ],
 )
-def test_a_misspelt_or_wrongly_typed_parameter_is_named(runtime: dict[str, Any], message: str) -> None:
+def test_the_error_for_a_wrong_parameter_names_it(runtime: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load(**runtime)
 
 
-def test_every_named_choice_in_the_configuration_is_valid() -> None:
+def test_every_named_block_in_the_configuration_is_valid() -> None:
     parameters = load()
     for dataset in parameters["datasets"]:
         load(dataset=dataset)
@@ -164,15 +164,15 @@ def test_every_named_choice_in_the_configuration_is_valid() -> None:
         load(refiner=refiner)
 
 
-def test_a_section_that_is_not_there_is_named_and_nothing_else() -> None:
-    whole = {key: value for key, value in load().items() if key not in ("run", "promotion")}
+def test_the_error_for_a_missing_section_names_only_that_section() -> None:
+    incomplete = {key: value for key, value in load().items() if key not in ("run", "promotion")}
     with pytest.raises(UserError) as caught:
-        resolve_run(whole)
+        resolve_run(incomplete)
     assert str(caught.value) == "parameters are wrong:\n  promotion: missing"
 
 
 @pytest.mark.parametrize(
-    ("choice", "groups", "refused"),
+    ("choice", "groups", "message"),
     [
         ({}, 2, r"'prn' .*'synthetic_roads' has 2 groups of images, 3 are needed.*or lower `members`"),
         ({"refiner": "prn_paper"}, 1, r"has 1 group of images, 2 are needed.*crossfit$"),
@@ -182,12 +182,12 @@ def test_a_section_that_is_not_there_is_named_and_nothing_else() -> None:
         ({"base_model": "external", "refiner": "prn_maps"}, 1, None),
     ],
 )
-def test_a_refiner_wants_maps_to_learn_from_and_others_to_be_judged_by(
-    choice: dict[str, Any], groups: int, refused: str | None
+def test_a_refiner_needs_maps_to_learn_from_and_others_to_be_evaluated_on(
+    choice: dict[str, Any], groups: int, message: str | None
 ) -> None:
     checked = load(**choice)
-    if refused is None:
+    if message is None:
         check_val(checked, groups)
     else:
-        with pytest.raises(UserError, match=refused):
+        with pytest.raises(UserError, match=message):
             check_val(checked, groups)

@@ -1,4 +1,4 @@
-"""Several classes: which one each pixel gets, how that is counted, and how strongly to correct."""
+"""Several classes: losses, scores, the confusion matrix, and the selection of a correction."""
 
 from typing import Any
 
@@ -28,12 +28,12 @@ TRUTH = RNG.choice([0, 1, 2, 3, 255], (3, 16, 16)).astype(np.uint8)
 MASKS = np.where(TRUTH[:, None] == 255, 255, TRUTH[:, None] == np.arange(C)[:, None, None]).astype(np.uint8)
 
 
-def against_the_rest(logits: np.ndarray) -> np.ndarray:
+def one_vs_rest_logits(logits: np.ndarray) -> np.ndarray:
     return one_vs_rest(torch.from_numpy(logits)).numpy()
 
 
 def batch(logits: np.ndarray) -> MapBatch:
-    rows = against_the_rest(logits).reshape(-1, 16, 16)
+    rows = one_vs_rest_logits(logits).reshape(-1, 16, 16)
     return MapBatch(rows, -rows, MASKS.reshape(-1, 16, 16), None)
 
 
@@ -41,39 +41,23 @@ def class_predictions(maps: MapBatch, thresholds: list[float]) -> dict[str, Pred
     return table.predictions(maps, Tuned({"base": thresholds}, patch_size=16), classes=C)
 
 
-def test_the_sigmoid_of_one_against_the_rest_is_the_softmax() -> None:
-    assert expit(against_the_rest(SOFTMAX_LOGITS)) == pytest.approx(softmax(SOFTMAX_LOGITS, 1), abs=1e-6)
-    sure = np.array([60.0, 0.0, -60.0, 1.0], np.float32).reshape(1, C, 1, 1)
-    assert np.isfinite(against_the_rest(sure)).all()
-    alone = torch.randn(2, 1, 3, 3)
-    assert one_vs_rest(alone) is alone
+def test_the_sigmoid_of_one_vs_rest_logits_is_the_softmax() -> None:
+    assert expit(one_vs_rest_logits(SOFTMAX_LOGITS)) == pytest.approx(softmax(SOFTMAX_LOGITS, 1), abs=1e-6)
+    extreme = np.array([60.0, 0.0, -60.0, 1.0], np.float32).reshape(1, C, 1, 1)
+    assert np.isfinite(one_vs_rest_logits(extreme)).all()
+    single = torch.randn(2, 1, 3, 3)
+    assert one_vs_rest(single) is single
 
 
-def test_probabilities_of_the_base_model_come_back() -> None:
-    assert normalised(against_the_rest(SOFTMAX_LOGITS)) == pytest.approx(softmax(SOFTMAX_LOGITS, 1), abs=1e-6)
-
-
-def test_each_pixel_gets_one_class_from_every_method() -> None:
-    predicted = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
-    assert list(predicted) == ["base", "tuned_threshold", "rankseg", "refined"]
-    for name, prediction in predicted.items():
-        assert (prediction.masks.reshape(-1, C, 16, 16).sum(1) == 1).all(), name
-    highest = SOFTMAX_LOGITS.argmax(1)
-    assert (predicted["base"].masks.reshape(-1, C, 16, 16).argmax(1) == highest).all()
-    assert (predicted["tuned_threshold"].masks == predicted["base"].masks).all(), "one threshold for all"
-    assert predicted["base"].probabilities is not None
-    assert predicted["base"].probabilities.reshape(-1, C, 16, 16).sum(1) == pytest.approx(1)
-    eager = class_predictions(batch(SOFTMAX_LOGITS), [0.5, 0.5, 0.5, 1e-6])["tuned_threshold"]
-    never = class_predictions(batch(SOFTMAX_LOGITS), [0.0, 0.5, 0.5, 0.5])["tuned_threshold"]
-    assert never.masks.reshape(-1, C, 16, 16).any((0, 2, 3)).sum() > 1, "a threshold of 0 leaves room for others"
-    assert eager.masks.reshape(-1, C, 16, 16)[:, 3].mean() > 0.8
+def test_normalised_one_vs_rest_logits_are_the_softmax_of_the_base_model() -> None:
+    assert normalised(one_vs_rest_logits(SOFTMAX_LOGITS)) == pytest.approx(softmax(SOFTMAX_LOGITS, 1), abs=1e-6)
 
 
 def plain_miou(predicted: np.ndarray, truth: np.ndarray) -> float:
     valid = truth != 255
     ious = []
-    for one in range(C):
-        a, b = (predicted == one) & valid, (truth == one) & valid
+    for class_id in range(C):
+        a, b = (predicted == class_id) & valid, (truth == class_id) & valid
         if (a | b).any():
             ious.append((a & b).sum() / (a | b).sum())
     return float(np.mean(ious))
@@ -82,7 +66,7 @@ def plain_miou(predicted: np.ndarray, truth: np.ndarray) -> float:
 def test_iou_micro_is_the_mean_over_classes() -> None:
     predicted = SOFTMAX_LOGITS.argmax(1)
     counts = np.array(
-        [[count_image(predicted[i] == one, mask) for one, mask in enumerate(MASKS[i])] for i in range(len(predicted))]
+        [[count_image(predicted[i] == k, mask) for k, mask in enumerate(MASKS[i])] for i in range(len(predicted))]
     )
     found = scores(counts, np.zeros((3, C)))
     assert found["iou_micro"] == pytest.approx(plain_miou(predicted, TRUTH))
@@ -90,11 +74,11 @@ def test_iou_micro_is_the_mean_over_classes() -> None:
         np.mean([plain_miou(s, t) for s, t in zip(predicted, TRUTH, strict=True)])
     )
     assert found["pixel_accuracy"] == pytest.approx((predicted == TRUTH)[TRUTH != 255].mean())
-    absent = np.where(np.arange(C)[:, None] == 2, 0, counts)  # class 2 is neither there nor predicted: it is left out
+    absent = np.where(np.arange(C)[:, None] == 2, 0, counts)  # class 2 is neither present nor predicted
     assert mean_iou(absent.sum(0)) == pytest.approx(np.mean([mean_iou(counts.sum(0)[[k]]) for k in (0, 1, 3)]))
 
 
-def test_scores_of_classes_and_confusion() -> None:
+def test_class_scores_agree_with_the_confusion_matrix() -> None:
     task = task_metrics("multiclass", list("abcd"))
     predicted = class_predictions(batch(SOFTMAX_LOGITS), [0.5] * C)
     task[0].update(predicted, MASKS.reshape(-1, 16, 16))
@@ -109,7 +93,7 @@ def test_scores_of_classes_and_confusion() -> None:
         assert found["classes"][name]["vs_base"]["iou_micro"] == 0
 
 
-def test_a_table_of_counts_becomes_scores_of_images_and_rows_of_classes() -> None:
+def test_scores_are_over_images_and_per_image_rows_are_per_class() -> None:
     predicted = {"base": SOFTMAX_LOGITS.argmax(1), "refined": np.where(TRUTH == 255, 0, TRUTH)}
     rows = [
         {"row": i * C + k, "sample_id": f"s{i}", "class_id": k, "method": method, "mae": 0.0}
@@ -127,16 +111,16 @@ def test_a_table_of_counts_becomes_scores_of_images_and_rows_of_classes() -> Non
     assert set(per_image(measured)["row"]) == set(range(3 * C))
 
 
-def test_confusion_counts_only_where_there_is_a_class() -> None:
+def test_the_confusion_matrix_ignores_pixels_without_a_class() -> None:
     truth = np.zeros((1, 2, 1, 3), bool)
-    truth[0, 0, 0, 0] = truth[0, 1, 0, 1] = True  # the third pixel has none
+    truth[0, 0, 0, 0] = truth[0, 1, 0, 1] = True  # the third pixel has no class
     predicted = np.zeros_like(truth)
     predicted[0, 1] = True
     assert confusion(truth, predicted).tolist() == [[0, 1], [0, 1]]
 
 
-def test_the_correction_is_as_strong_as_the_mean_iou_over_classes_rises() -> None:
-    base = torch.from_numpy(against_the_rest(SOFTMAX_LOGITS).reshape(-1, 1, 16, 16))
+def test_the_selected_correction_has_the_best_mean_iou_over_classes() -> None:
+    base = torch.from_numpy(one_vs_rest_logits(SOFTMAX_LOGITS).reshape(-1, 1, 16, 16))
     masks = torch.from_numpy(MASKS.reshape(-1, 16, 16))
     right = torch.where(masks == 1, 9.0, -9.0).unsqueeze(1)
     good, bad = ClassCorrectionTuner(C), ClassCorrectionTuner(C)
@@ -150,7 +134,7 @@ def test_the_correction_is_as_strong_as_the_mean_iou_over_classes_rises() -> Non
 
 
 @pytest.mark.parametrize("loss", ["bce", "dice", "bce_dice", "jaccard", "bce_jaccard", "focal", "lovasz", "tversky"])
-def test_every_loss_falls_as_the_right_class_rises_and_sees_no_ignored_pixel(loss: Any) -> None:
+def test_every_loss_is_low_for_the_truth_and_does_not_depend_on_ignored_pixels(loss: Any) -> None:
     objective = MaskObjective(loss, classes=C)
     truth = torch.from_numpy(TRUTH)
     right = torch.from_numpy(MASKS == 1).float() * 8
@@ -164,11 +148,11 @@ def test_every_loss_falls_as_the_right_class_rises_and_sees_no_ignored_pixel(los
     assert value(changed) == pytest.approx(value(random), rel=1e-4)
 
 
-def test_a_stray_pixel_of_an_absent_class_does_not_veto_a_better_refiner() -> None:
+def test_a_false_pixel_of_an_absent_class_does_not_prevent_a_correction() -> None:
     truth = torch.from_numpy(MASKS.copy())
-    truth[:, 0] |= truth[:, 3] & 1  # the last class is nowhere
+    truth[:, 0] |= truth[:, 3] & 1  # the last class is absent
     truth[:, 3] = torch.where(truth[:, 3] == 255, 255, 0).to(truth.dtype)
-    base = torch.from_numpy(against_the_rest(SOFTMAX_LOGITS)).clone()
+    base = torch.from_numpy(one_vs_rest_logits(SOFTMAX_LOGITS)).clone()
     base[:, 3] = -9
     refined = torch.where(truth == 1, 9.0, -9.0)
     refined[0, 3, 0, 0] = 99
@@ -178,7 +162,7 @@ def test_a_stray_pixel_of_an_absent_class_does_not_veto_a_better_refiner() -> No
     assert tuner.best().correction.strength > 0
 
 
-def test_a_class_that_no_test_image_has_has_no_scores() -> None:
+def test_a_class_that_is_absent_from_all_test_images_has_no_scores() -> None:
     masks = np.where(np.arange(C)[None, :, None, None] == 3, np.where(MASKS == 255, 255, 0), MASKS).astype(np.uint8)
     masks[:, 0] |= (MASKS[:, 3] == 1).astype(np.uint8)
     (task,) = task_metrics("multiclass", list("abcd"))
@@ -190,10 +174,10 @@ def test_a_class_that_no_test_image_has_has_no_scores() -> None:
     assert [row.label for row in class_rows({"refiner": "prn"}, methods)] == ["a", "b", "c"]
 
 
-def test_overlaps_of_validation_are_of_each_class() -> None:
+def test_validation_overlaps_are_counted_per_class() -> None:
     found = overlaps(torch.from_numpy(SOFTMAX_LOGITS), torch.from_numpy(TRUTH))
     predicted = SOFTMAX_LOGITS.argmax(1)
-    for one in range(C):
-        assert found[0, one] == ((predicted == one) & (one == TRUTH)).sum()
-        assert found[2, one] == (one == TRUTH).sum()
+    for class_id in range(C):
+        assert found[0, class_id] == ((predicted == class_id) & (class_id == TRUTH)).sum()
+        assert found[2, class_id] == (class_id == TRUTH).sum()
     assert (found[0] / found[1]).mean() == pytest.approx(plain_miou(predicted, TRUTH))

@@ -1,4 +1,4 @@
-"""Stages on Dask workers give the bytes and scores of one process, also when workers die."""
+"""Stages on Dask workers give the same bytes and scores as one process, also if workers die."""
 
 import logging
 import os
@@ -35,13 +35,13 @@ from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 
 LENGTH, SIDE = 150, 32
-#: Seconds that a test waits for a process before it fails: far more than a busy machine needs.
-PATIENCE = 120
+#: Seconds that a test waits for a process before it fails: enough for a busy machine.
+TIMEOUT = 120
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Workers have one thread each, and the sums of a convolution depend on the number of threads."""
+    """One thread, as workers have, because the sums of a convolution depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -62,7 +62,7 @@ def workers() -> Iterator[EngineSettings]:
 
 
 def stored_samples(folder: Path, classes: int = 1) -> Samples:
-    """Images of noise, masks of squares or of class ids; half of them are test samples."""
+    """Noise images with masks of squares or of class ids; half of them are test samples."""
     rng = np.random.default_rng(0)
     masks = np.repeat(np.repeat(rng.integers(0, max(2, classes), (LENGTH, 4, 4), np.uint8), 8, 1), 8, 2)
     images = np.clip(masks[..., None] * 90 + rng.integers(0, 80, (LENGTH, SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
@@ -136,7 +136,7 @@ def numbers(rows: np.ndarray) -> Iterator[Batch]:
 
 
 def numbers_or_death(deaths_folder: Path, deaths: int, rows: np.ndarray) -> Iterator[Batch]:
-    """Kills its own process at row 40, the first `deaths` times."""
+    """Kill the own process at row 40, the first `deaths` times."""
     if 40 in rows:
         died = len(list(deaths_folder.iterdir()))
         if died < deaths:
@@ -147,7 +147,7 @@ def numbers_or_death(deaths_folder: Path, deaths: int, rows: np.ndarray) -> Iter
 
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
-    """A folder in which workers leave files for the test and for one another."""
+    """A folder in which workers write files for the test and for each other."""
     (tmp_path / "notes").mkdir()
     return tmp_path / "notes"
 
@@ -155,11 +155,11 @@ def notes(tmp_path: Path) -> Path:
 def test_another_worker_computes_the_rows_of_a_killed_one(tmp_path: Path, notes: Path, workers: EngineSettings) -> None:
     plain = written(tmp_path, deferred_arrays(EngineSettings(), numbers, 200, {}))
     killed = written(tmp_path, deferred_arrays(workers, partial(numbers_or_death, notes, 1), 200, {}))
-    assert len(list(notes.iterdir())) == 1, "a worker did die"
+    assert len(list(notes.iterdir())) == 1, "one worker died"
     assert contents(killed) == contents(plain)
 
 
-def test_rows_that_kill_every_worker_are_one_error_and_leave_the_old_store(
+def test_rows_that_kill_every_worker_raise_one_error_and_keep_the_old_store(
     tmp_path: Path, notes: Path, workers: EngineSettings
 ) -> None:
     old = contents(written(tmp_path, deferred_arrays(workers, numbers, 10, {})))
@@ -176,21 +176,23 @@ def failing(error: type[Exception], rows: np.ndarray) -> Iterator[Batch]:
 
 
 @pytest.mark.parametrize("error", [UserError, ValueError, OSError])
-def test_an_error_on_a_worker_is_raised_here(tmp_path: Path, workers: EngineSettings, error: type[Exception]) -> None:
+def test_an_error_on_a_worker_is_raised_in_the_main_process(
+    tmp_path: Path, workers: EngineSettings, error: type[Exception]
+) -> None:
     with pytest.raises(error, match="gives NaN"):
         written(tmp_path, deferred_arrays(workers, partial(failing, error), 200, {}))
     assert not list(tmp_path.iterdir())
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def failing_beside_another(notes: Path, rows: np.ndarray) -> Iterator[Batch]:
-    """Fails in the first rows as soon as the last rows have begun; those go on writing for a while."""
+    """Fail in the first rows as soon as the last rows have begun, which continue to write for a while."""
     if rows[0] == 0 and len(rows) > 1:
         wait_until((notes / "begun").exists)
         raise UserError("the network gives NaN")
@@ -213,7 +215,7 @@ def test_an_error_is_raised_after_all_workers_have_stopped_writing(tmp_path: Pat
 
 
 def range_and_process(notes: Path, row_range: RowRange) -> tuple[RowRange, int]:
-    """The first range is done after one that another process computes."""
+    """Return the range and the process id; the first range waits for one that another process computes."""
     process = str(os.getpid())
     if row_range[0] == 0:
         wait_until(lambda: any(note.name != process for note in notes.iterdir()))
@@ -221,7 +223,7 @@ def range_and_process(notes: Path, row_range: RowRange) -> tuple[RowRange, int]:
     return row_range, os.getpid()
 
 
-def test_workers_of_this_machine_need_no_address_and_answer_in_order(notes: Path) -> None:
+def test_local_workers_need_no_address_and_return_results_in_order(notes: Path) -> None:
     with open_engine(EngineSettings(kind="dask", workers=2, shards=1)) as engine:
         row_ranges = engine.row_ranges(32 * 12)
         answers = list(engine.run(partial(range_and_process, notes), row_ranges))
@@ -251,7 +253,7 @@ def test_few_row_ranges_are_submitted_at_a_time(workers: EngineSettings) -> None
         assert len(list(answers)) == 99
 
 
-def test_an_address_where_no_scheduler_answers_is_one_error() -> None:
+def test_an_address_without_a_scheduler_raises_one_error() -> None:
     settings = EngineSettings(kind="dask", address="tcp://127.0.0.1:9", worker_timeout=1)
     with (
         pytest.raises(UserError, match=r"no Dask scheduler at engine.address = tcp://127.0.0.1:9"),
@@ -260,17 +262,17 @@ def test_an_address_where_no_scheduler_answers_is_one_error() -> None:
         pass
 
 
-def test_a_scheduler_without_workers_is_one_error() -> None:
+def test_a_scheduler_without_workers_raises_one_error() -> None:
     with cluster_of(0) as cluster:
-        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, worker_timeout=PATIENCE)
-        impatient = settings.model_copy(update={"worker_timeout": 5})  # also to connect
-        with pytest.raises(UserError, match="has no worker after 5 s"), open_engine(impatient):
+        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, worker_timeout=TIMEOUT)
+        short = settings.model_copy(update={"worker_timeout": 5})  # also the timeout of the connection
+        with pytest.raises(UserError, match="has no worker after 5 s"), open_engine(short):
             pass
         cluster.scale(1)
         with open_engine(settings) as engine:
             assert next(engine.run(unchanged, [(1, 2)])) == (1, 2)
-        with Client(cluster, timeout=PATIENCE) as client:
+        with Client(cluster, timeout=TIMEOUT) as client:
             cluster.scale(0)
             wait_until(lambda: not client.nthreads())
             with pytest.raises(UserError, match="has had no worker for 5 s"):
-                next(DaskEngine(client, impatient).run(unchanged, [(1, 2)]))
+                next(DaskEngine(client, short).run(unchanged, [(1, 2)]))

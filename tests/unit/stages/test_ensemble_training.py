@@ -1,4 +1,4 @@
-"""An ensemble over stored maps: what each member learns from, and what is selected on the maps it leaves out."""
+"""An ensemble on stored maps: the maps each member learns from, and the selection on the maps it leaves out."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ BRIEF = TrainingSettings.model_validate(
 
 
 def stored(squares: Samples, folder: Path, **arrays: np.ndarray) -> Samples:
-    """The squares with more arrays; masks as pseudo-labels where none are given."""
+    """The squares with further arrays; by default, the masks are the pseudo-labels."""
     arrays = {"labels": squares.array("masks", np.arange(len(squares.manifest)))} | arrays
     folder.mkdir()
     write_arrays(folder / "more.zarr", ArrayStream([arrays], {IDENTITY: squares.manifest.attrs[IDENTITY]}))
@@ -48,25 +48,25 @@ def trained(samples: Samples, refiner: RegionDetailSettings, folder: Path) -> Fo
 
 
 def test_a_member_learns_nothing_from_the_fold_it_leaves_out(bright_squares: Samples, tmp_path: Path) -> None:
-    """Spoil the truth of fold 1: member 1 ends with the same weights, to the last bit; the others do not."""
+    """Inverting the masks of fold 1 changes the weights of all members but member 1, which stay equal to the bit."""
     masks = bright_squares.array("masks", np.arange(24))
-    spoiled = masks.copy()
+    inverted = masks.copy()
     unseen = learning_rows(assign_models(bright_squares.manifest, "holdout", {}))
-    out = unseen[assign_map_folds(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
-    assert out.size == 2
-    spoiled[out] = 1 - spoiled[out]
-    unspoiled, spoiled_too = (
+    fold = unseen[assign_map_folds(bright_squares.manifest.iloc[unseen], SMALL.members) == 1]
+    assert fold.size == 2
+    inverted[fold] = 1 - inverted[fold]
+    on_masks, on_inverted = (
         trained(stored(bright_squares, tmp_path / name, masks=truth, labels=truth), SMALL, tmp_path / f"{name}-c")
-        for name, truth in (("unspoiled", masks), ("spoiled", spoiled))
+        for name, truth in (("masks", masks), ("inverted", inverted))
     )
     same = [
-        all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-        for one, other in zip(unspoiled.members, spoiled_too.members, strict=True)
+        all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+        for first, second in zip(on_masks.members, on_inverted.members, strict=True)
     ]
     assert same == [False, True, False]
 
 
-def test_it_undoes_a_bias_by_place(bright_squares: Samples, tmp_path: Path) -> None:
+def test_the_ensemble_removes_a_bias_that_depends_on_position(bright_squares: Samples, tmp_path: Path) -> None:
     samples = stored(bright_squares, tmp_path / "s")
     ensemble = trained(samples, SMALL, tmp_path / "c")
     base_iou, refined_iou = ensemble.out_of_fold_iou.tolist()
@@ -79,7 +79,7 @@ def test_it_undoes_a_bias_by_place(bright_squares: Samples, tmp_path: Path) -> N
     assert iou[1] > iou[0] + 0.02
 
 
-def test_a_refiner_that_cannot_gain_leaves_the_base_model_as_it_is(bright_squares: Samples, tmp_path: Path) -> None:
+def test_a_refiner_without_gain_leaves_the_base_model_unchanged(bright_squares: Samples, tmp_path: Path) -> None:
     masks = bright_squares.array("masks", np.arange(24))
     perfect = (8.0 * masks - 4.0).astype(np.float16)
     samples = stored(bright_squares, tmp_path / "s", logits=perfect)
@@ -90,7 +90,7 @@ def test_a_refiner_that_cannot_gain_leaves_the_base_model_as_it_is(bright_square
     assert (found == perfect[rows]).all()
 
 
-def test_features_of_any_number_and_resolution_are_read(bright_squares: Samples, tmp_path: Path) -> None:
+def test_features_of_any_number_and_resolution_are_supported(bright_squares: Samples, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(24, 5, 16, 16)).astype(np.float16)
     tta = np.stack([bright_squares.array("logits", np.arange(24))] * 2, axis=1)
@@ -101,7 +101,7 @@ def test_features_of_any_number_and_resolution_are_read(bright_squares: Samples,
     assert FoldEnsemble(RegionDetailSettings.model_validate(ensemble.settings.model_dump(mode="json")))
 
 
-def test_features_of_several_models_are_refused(bright_squares: Samples, tmp_path: Path) -> None:
+def test_features_of_several_models_are_rejected(bright_squares: Samples, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     samples = stored(bright_squares, tmp_path / "s", features=rng.normal(size=(24, 5, 16, 16)).astype(np.float16))
     refiner = SMALL.model_copy(update={"inputs": ("features",)})
@@ -111,36 +111,36 @@ def test_features_of_several_models_are_refused(bright_squares: Samples, tmp_pat
         train_refiner(LearningMaps(samples, maps), refiner, FittingPlan(BRIEF, 0, tmp_path / "c"))
 
 
-def test_what_was_not_kept_is_named(bright_squares: Samples, tmp_path: Path) -> None:
+def test_the_error_for_arrays_that_were_not_kept_names_them(bright_squares: Samples, tmp_path: Path) -> None:
     samples = stored(bright_squares, tmp_path / "s")
     refiner = SMALL.model_copy(update={"inputs": ("features", "images")})
     with pytest.raises(UserError, match=r"features were not kept: add them to logit_caching.keep"):
         trained(samples, refiner, tmp_path / "c")
 
 
-def test_members_leave_out_whole_groups_and_there_must_be_one_for_each(bright_squares: Samples) -> None:
+def test_members_leave_out_whole_groups_and_need_at_least_one_each(bright_squares: Samples) -> None:
     unseen = bright_squares.manifest.iloc[:8].assign(group=["a", "a", "b", "c", "c", "d", "e", "f"])
-    parts = pd.Series(assign_map_folds(unseen, 3), index=unseen["group"])
-    assert parts.groupby(level=0).nunique().max() == 1
-    assert set(parts) == {0, 1, 2}
+    folds = pd.Series(assign_map_folds(unseen, 3), index=unseen["group"])
+    assert folds.groupby(level=0).nunique().max() == 1
+    assert set(folds) == {0, 1, 2}
     with pytest.raises(UserError, match="8 maps of unseen images in 2 groups cannot be split into 3 folds"):
         assign_map_folds(unseen.assign(group=["a", "b"] * 4), 3)
 
 
-def test_of_frames_of_a_video_a_member_leaves_out_one_stretch(bright_squares: Samples) -> None:
+def test_a_member_leaves_out_one_stretch_of_the_frames_of_a_video(bright_squares: Samples) -> None:
     frames = bright_squares.manifest.iloc[:8].assign(video=True)
-    parts = assign_map_folds(frames, 3)
-    assert parts.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
-    assert assign_map_folds(frames.assign(video=False), 3).tolist() != parts.tolist()
+    folds = assign_map_folds(frames, 3)
+    assert folds.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert assign_map_folds(frames.assign(video=False), 3).tolist() != folds.tolist()
 
 
-def test_seen_and_unseen_maps_make_train_and_val(bright_squares: Samples) -> None:
+def test_with_holdout_the_seen_maps_are_those_of_train(bright_squares: Samples) -> None:
     maps: pd.DataFrame = assign_models(bright_squares.manifest, "holdout", {})
     assert set(maps["split"].iloc[seen_rows(maps)]) == {"train"}
     assert not set(seen_rows(maps)) & set(learning_rows(maps))
 
 
-def test_a_batch_that_no_member_may_learn_from_changes_nothing() -> None:
+def test_a_batch_that_no_member_may_learn_from_has_no_gradient() -> None:
     settings = RegionDetailSettings(network="region_detail", members=2)
     network = FoldEnsemble(settings).train()
     maps, labels = torch.randn(2, 1, 64, 64), torch.zeros(2, 64, 64, dtype=torch.uint8)
@@ -152,7 +152,7 @@ def test_a_batch_that_no_member_may_learn_from_changes_nothing() -> None:
     assert all(parameter.grad is None or not parameter.grad.any() for parameter in network.parameters())
 
 
-def test_checkpoints_are_not_continued_under_other_folds(bright_squares: Samples, tmp_path: Path) -> None:
+def test_checkpoints_of_other_folds_are_not_resumed(bright_squares: Samples, tmp_path: Path) -> None:
     settings = TrainingSettings()
     manifest = bright_squares.manifest
     other = manifest.assign(fold=manifest["fold"].where(manifest["fold"] < 1, 3 - manifest["fold"]))

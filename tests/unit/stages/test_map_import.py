@@ -1,4 +1,4 @@
-"""Maps of another program take the place of a base model's."""
+"""Maps of another program can replace those of a base model."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def write_maps(samples: Samples, folder: Path, splits: list[str], size: int = 64
 
 
 @pytest.mark.parametrize("size", [64, 128])
-def test_they_are_the_logits_that_were_written(bright_squares: Samples, tmp_path: Path, size: int) -> None:
+def test_imported_maps_are_the_written_logits(bright_squares: Samples, tmp_path: Path, size: int) -> None:
     maps = write_maps(bright_squares, tmp_path / "maps", ["train", "val", "test"], size)
     manifest = assign_maps(bright_squares.manifest, maps, ["train"])
     made = np.concatenate([batch["logits"] for batch in imported_maps(bright_squares, manifest, maps)])
@@ -36,11 +36,11 @@ def test_they_are_the_logits_that_were_written(bright_squares: Samples, tmp_path
     if size == 64:
         assert made.dtype == np.float16
         assert np.array_equal(made, expected)
-    else:  # brought down again: between pixels of one value nothing changes but at their borders
+    else:  # downsampling mixes pixels at the borders of the enlarged ones
         assert np.abs(made.astype(float) - expected).mean() < 0.3
 
 
-def test_images_that_the_model_has_seen_may_lack_maps_and_teach_nothing(
+def test_images_that_the_model_has_seen_may_lack_maps_and_are_not_learned_from(
     bright_squares: Samples, tmp_path: Path
 ) -> None:
     maps = write_maps(bright_squares, tmp_path / "maps", ["val", "test"])
@@ -54,20 +54,22 @@ def test_images_that_the_model_has_seen_may_lack_maps_and_teach_nothing(
     assert (labels[bright_squares.rows(["val"])] != 255).all()
 
 
-def test_a_model_that_has_seen_nothing_lets_prn_learn_from_train_too(bright_squares: Samples, tmp_path: Path) -> None:
+def test_the_refiner_learns_from_train_too_if_the_model_has_not_seen_it(
+    bright_squares: Samples, tmp_path: Path
+) -> None:
     maps = write_maps(bright_squares, tmp_path / "maps", ["train", "val", "test"])
     manifest = assign_maps(bright_squares.manifest, maps, [])
     assert set(learning_rows(manifest)) == set(bright_squares.rows(["train", "val"]))
 
 
-def test_maps_that_are_missing_are_named(bright_squares: Samples, tmp_path: Path) -> None:
+def test_the_error_for_missing_maps_names_the_samples(bright_squares: Samples, tmp_path: Path) -> None:
     maps = write_maps(bright_squares, tmp_path / "maps", ["val"])
-    with pytest.raises(UserError, match=r"6 of 6 samples in test have no map: square-03, .*There are 6 maps"):
+    with pytest.raises(UserError, match=r"6 of 6 samples in test have no map: square-03, .*The folder has 6 maps"):
         assign_maps(bright_squares.manifest, maps, ["train"])
 
 
 @pytest.mark.parametrize("values", ["probabilities", "logits"])
-def test_maps_of_several_classes_become_one_against_the_others(tmp_path: Path, values: str) -> None:
+def test_maps_of_several_classes_become_one_vs_rest_logits(tmp_path: Path, values: str) -> None:
     rng = np.random.default_rng(0)
     attributes = {IDENTITY: "four", CLASSES: 3}
     manifest = pd.DataFrame({"sample_id": list("abcd"), "split": ["train", "val", "val", "test"], "fold": 0})
@@ -91,10 +93,10 @@ def test_maps_of_several_classes_become_one_against_the_others(tmp_path: Path, v
         list(imported_maps(Samples(manifest, stores), maps, folder))
 
 
-def test_all_bad_maps_are_told_at_once(bright_squares: Samples, tmp_path: Path) -> None:
+def test_one_error_lists_all_invalid_maps(bright_squares: Samples, tmp_path: Path) -> None:
     maps = write_maps(bright_squares, tmp_path / "maps", ["val", "test"])
     np.save(tmp_path / "maps" / "square-02.npy", np.full((64, 64), np.nan))
     (tmp_path / "maps" / "square-23.npy").write_text("no map")
     manifest = assign_maps(bright_squares.manifest, maps, ["train"])
-    with pytest.raises(UserError, match=r"(?s)square-02\.npy: NaN.*square-23\.npy: cannot be read"):
+    with pytest.raises(UserError, match=r"(?s)maps are invalid.*square-02\.npy: NaN.*square-23\.npy: cannot be read"):
         list(imported_maps(bright_squares, manifest, maps))

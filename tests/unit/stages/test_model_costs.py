@@ -1,4 +1,4 @@
-"""What a network costs, against arithmetic on paper."""
+"""The cost of a network, against hand calculation."""
 
 import torch
 from torch import nn
@@ -6,14 +6,14 @@ from torch import nn
 from prn_pipeline.stages.evaluation.model_costs import model_cost
 
 
-def test_a_convolution_costs_two_operations_a_weight_and_pixel() -> None:
+def test_a_convolution_costs_two_operations_per_weight_and_pixel() -> None:
     cost = model_cost(nn.Conv2d(3, 8, kernel_size=3, padding=1, bias=False), [torch.rand(4, 3, 16, 16)])
     assert cost.parameters == 8 * 3 * 9
     assert cost.gflop * 1e9 == 2 * 8 * 3 * 9 * 16 * 16
     assert 0 < cost.milliseconds < 1000
 
 
-def test_a_network_is_given_all_its_inputs() -> None:
+def test_a_network_gets_all_of_its_inputs() -> None:
     class Sum(nn.Module):
         def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
             return a + b

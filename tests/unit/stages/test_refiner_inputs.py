@@ -1,4 +1,4 @@
-"""A refiner that reads the image beside the map: from the stores, through training, to maps."""
+"""A refiner that reads image and map: from the stores, through training, to refined maps."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ WITH_IMAGE = PatchRefineNetSettings(width=4, grid=2, image=True, loss="dice", fu
 
 @pytest.fixture
 def labelled(bright_squares: Samples, tmp_path: Path) -> Samples:
-    """With the masks themselves as pseudo-labels."""
+    """Samples with the masks as pseudo-labels."""
     labels = bright_squares.array("masks", np.arange(len(bright_squares.manifest)))
     attributes = {IDENTITY: bright_squares.manifest.attrs[IDENTITY]}
     write_arrays(tmp_path / "pseudo_labels.zarr", ArrayStream([{"labels": labels}], attributes))
@@ -48,16 +48,18 @@ def test_a_refiner_learns_from_image_and_map_and_predicts_from_both(labelled: Sa
         without = refiner(logits, torch.zeros_like(images))[:, 0].numpy()
     assert found.shape == (len(rows), 64, 64)
     assert found.dtype == np.float16
-    assert np.abs(found - expected).mean() < 0.25 * np.abs(without - expected).mean(), "the images it saw are these"
+    assert np.abs(found - expected).mean() < 0.25 * np.abs(without - expected).mean(), (
+        "the refiner got the images of its maps"
+    )
 
 
-def test_a_refiner_names_the_arrays_that_it_reads() -> None:
+def test_a_refiner_lists_the_arrays_that_it_reads() -> None:
     assert PaperRefiner(WITH_IMAGE).arrays == ("logits", "images")
     assert PaperRefiner(PatchRefineNetSettings(width=4)).arrays == ("logits",)
 
 
 @pytest.mark.parametrize(("image", "message"), [(True, "was given no images"), (False, "was given images")])
-def test_images_missing_or_not_wanted_are_an_error(image: bool, message: str) -> None:
+def test_missing_and_unexpected_images_are_errors(image: bool, message: str) -> None:
     refiner = PaperRefiner(PatchRefineNetSettings(width=4, grid=0, image=image))
     images = [] if image else [torch.zeros(1, 3, 16, 16, dtype=torch.uint8)]
     with pytest.raises(UserError, match=message):

@@ -1,4 +1,4 @@
-"""Stages over stored samples, against the same done by hand."""
+"""Stages on stored samples, against plain computations on the arrays."""
 
 import dataclasses
 from pathlib import Path
@@ -19,7 +19,7 @@ from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.counts import COLUMNS, count_image
 from prn_pipeline.metrics.saliency import saliency_measures
-from prn_pipeline.refinement import patch_pseudo_labels, rankseg_masks
+from prn_pipeline.refinement import patch_pseudo_labels
 from prn_pipeline.refinement.patch_refine_net.fitting import monitor_rows
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
@@ -34,7 +34,7 @@ from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.reporting import choose_gallery, foreground, gallery, map_statistics
 from prn_pipeline.training.settings import TrainingSettings
 
-#: Of the squares no TTA was kept.
+#: The store of the squares has no TTA.
 WITHOUT_TTA = [name for name in table.names() if not name.startswith("tta")]
 HALF = {"base": [0.5]}
 
@@ -46,10 +46,10 @@ def holdout(bright_squares: Samples) -> pd.DataFrame:
 
 @pytest.fixture
 def refined(bright_squares: Samples, tmp_path: Path) -> ArrayStore:
-    """As if PRN had undone the bias by place."""
+    """Logits of a refiner that has removed the vertical bias."""
     rows = bright_squares.rows(["test"])
-    place = np.linspace(-1.5, 1.5, 64)[None, :, None]
-    logits = bright_squares.array("logits", rows).astype(np.float32) - place
+    bias = np.linspace(-1.5, 1.5, 64)[None, :, None]
+    logits = bright_squares.array("logits", rows).astype(np.float32) - bias
     write_arrays(tmp_path / "r.zarr", ArrayStream([{"logits": logits.astype(np.float16)}]))
     return ArrayStore(tmp_path / "r.zarr")
 
@@ -65,9 +65,7 @@ def test_holdout_learns_from_val_and_crossfit_from_train_and_val(
         assign_models(bright_squares.manifest, "crossfit", {"fold-0": None})  # type: ignore[dict-item]
 
 
-def test_pseudo_labels_of_the_store_equal_those_of_each_map_alone(
-    bright_squares: Samples, holdout: pd.DataFrame
-) -> None:
+def test_stored_pseudo_labels_equal_those_of_single_maps(bright_squares: Samples, holdout: pd.DataFrame) -> None:
     (batch,) = pseudo_label_batches(bright_squares, holdout, patch_size=16, levels=20)
     test = bright_squares.rows(["test"])
     for row in np.setdiff1d(np.arange(len(holdout)), test):
@@ -79,7 +77,7 @@ def test_pseudo_labels_of_the_store_equal_those_of_each_map_alone(
     assert np.isnan(batch["thresholds"][test]).all()
 
 
-def test_the_tuned_threshold_is_the_best_of_a_plain_search_on_val(
+def test_the_tuned_threshold_is_the_best_of_an_exhaustive_search_on_val(
     bright_squares: Samples, holdout: pd.DataFrame
 ) -> None:
     rows = learning_rows(holdout)
@@ -94,7 +92,7 @@ def test_the_tuned_threshold_is_the_best_of_a_plain_search_on_val(
     assert iou(found) == pytest.approx(max(iou(k / 1000) for k in range(1000)), abs=1e-9)
 
 
-def test_a_saliency_task_scores_continuous_maps_too(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_a_saliency_task_also_scores_probability_maps(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     metrics = task_metrics("saliency")
     measured = measure(bright_squares, refined, rows, HALF, 16, task_metrics=metrics)
@@ -108,7 +106,7 @@ def test_a_saliency_task_scores_continuous_maps_too(bright_squares: Samples, ref
     assert task_metrics("binary") == []
 
 
-def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_every_method_is_evaluated_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     measured = measure(bright_squares, refined, rows, HALF, patch_size=16)
     assert len(measured) == len(rows) * len(WITHOUT_TTA)
@@ -125,14 +123,16 @@ def test_every_method_is_measured_on_every_test_image(bright_squares: Samples, r
     assert measured.loc[0, list(COLUMNS[:4])].sum() == 64 * 64
 
 
-def test_scores_say_where_images_look_like_frames(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_scores_have_a_flag_for_images_that_look_like_video_frames(
+    bright_squares: Samples, refined: ArrayStore
+) -> None:
     for video in (True, False):
         samples = dataclasses.replace(bright_squares, manifest=bright_squares.manifest.assign(video=video))
         measured = measure(samples, refined, samples.rows(["test"]), HALF, patch_size=16)
         assert score_methods(measured, HALF, resamples=100, seed=0)["video"] is video
 
 
-def test_frames_of_one_video_are_one_unit_of_the_intervals(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_intervals_resample_whole_videos(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     manifest = bright_squares.manifest.assign(group=[f"video {i // 8}" for i in range(len(bright_squares.manifest))])
     of_videos = dataclasses.replace(bright_squares, manifest=manifest)
@@ -147,22 +147,22 @@ def test_frames_of_one_video_are_one_unit_of_the_intervals(bright_squares: Sampl
         assert grouped["methods"][name]["iou_micro_ci95"] != alone["methods"][name]["iou_micro_ci95"]
 
 
-def test_foreground_of_several_classes_is_where_a_class_is_above_the_others() -> None:
+def test_the_foreground_of_a_class_is_where_its_logit_is_the_highest() -> None:
     probabilities = np.array([[0.4, 0.2], [0.35, 0.7], [0.25, 0.1]]).T.reshape(2, 3, 1, 1).reshape(6, 1, 1)
     maps = np.log(probabilities / (1 - probabilities))
     assert foreground(maps, 3).ravel().tolist() == [True, False, False, False, True, False]
     assert foreground(maps, 1).ravel().tolist() == [False, False, False, False, True, False]
 
 
-def test_patch_bias_shows_where_the_map_is_too_high_and_too_low(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_patch_bias_shows_where_maps_are_too_high_or_too_low(bright_squares: Samples, refined: ArrayStore) -> None:
     maps = map_statistics(bright_squares, refined, patch_size=16)
     bias = maps["base"].patch_bias
     assert bias.shape == (4, 4)
-    assert (np.diff(bias.mean(axis=1)) > 0).all(), "the maps drift upwards from top to bottom"
-    assert np.abs(maps["prn"].patch_bias).max() < np.abs(bias).max()
+    assert (np.diff(bias.mean(axis=1)) > 0).all(), "the logits increase from top to bottom"
+    assert np.abs(maps["refined"].patch_bias).max() < np.abs(bias).max()
 
 
-def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_the_gallery_shows_each_image_at_most_once(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     table = per_image(measure(bright_squares, refined, rows, HALF, 16))
     shown = gallery(bright_squares, refined, table, rows_each=2)
@@ -173,27 +173,7 @@ def test_the_gallery_shows_no_image_twice(bright_squares: Samples, refined: Arra
     assert gains[choose_gallery(table, 1)[0][1]] == gains.max()
 
 
-def test_methods_predict_what_plain_arithmetic_gives(bright_squares: Samples) -> None:
-    rows = bright_squares.rows(["test"])
-    base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
-    predicted = table.predictions(MapBatch(base, -base, masks), Tuned({"base": [0.3]}, patch_size=16))
-    assert list(predicted) == WITHOUT_TTA
-    probabilities = expit(base)
-    expected = {
-        "base": base > 0,
-        "tuned_threshold": probabilities > np.float32(0.3),
-        "rankseg": rankseg_masks(probabilities) == 1,
-        "refined": base < 0,
-        "patch_oracle": patch_pseudo_labels(probabilities, masks, 16).labels == 1,
-    }
-    for name, mask in expected.items():
-        assert (predicted[name].masks == mask).all(), name
-    graded = {name for name, prediction in predicted.items() if prediction.probabilities is not None}
-    assert graded == {"base", "refined"}
-    assert (predicted["refined"].probabilities == expit(-base)).all()
-
-
-def test_a_measured_image_is_counted_as_it_is_alone(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_counts_of_a_batch_equal_those_of_single_images(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     measured = measure(bright_squares, refined, rows, {"base": [0.4]}, patch_size=16)
     base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
@@ -208,7 +188,7 @@ def test_a_measured_image_is_counted_as_it_is_alone(bright_squares: Samples, ref
         assert np.allclose(found["mae"], np.abs(maps - (masks == 1).astype(np.float64)).mean((1, 2)), atol=1e-6), method
 
 
-def test_images_of_other_sizes_are_measured_one_by_one(bright_squares: Samples, refined: ArrayStore) -> None:
+def test_resized_images_may_differ_in_size(bright_squares: Samples, refined: ArrayStore) -> None:
     def resize(row: int, pair: MapPair) -> MapPair:
         shape = (64 + row, 70)
         return MapPair(stretch(pair.base, shape), stretch(pair.refined, shape), np.full(shape, row % 2, np.uint8))
@@ -219,7 +199,7 @@ def test_images_of_other_sizes_are_measured_one_by_one(bright_squares: Samples, 
     assert (base["true_positives"] + base["false_negatives"] == [(row % 2) * (64 + row) * 70 for row in rows]).all()
 
 
-def test_ignored_pixels_and_empty_masks_do_not_disturb(tmp_path: Path) -> None:
+def test_ignored_pixels_are_not_counted_and_empty_masks_are_supported(tmp_path: Path) -> None:
     logits = np.random.default_rng(0).normal(size=(2, 32, 32)).astype(np.float16)
     masks = np.stack([np.full((32, 32), 255, np.uint8), np.zeros((32, 32), np.uint8)])
     masks[1, :16] = 255
@@ -235,7 +215,7 @@ def test_ignored_pixels_and_empty_masks_do_not_disturb(tmp_path: Path) -> None:
     assert half.loc["base", "mae"] == pytest.approx(expit(logits[1, 16:].astype(np.float32)).mean(), abs=1e-6)
 
 
-def test_prn_needs_maps_to_learn_from_and_maps_to_choose_by(
+def test_prn_needs_maps_to_learn_from_and_others_to_select_its_best_epoch(
     bright_squares: Samples, holdout: pd.DataFrame, tmp_path: Path
 ) -> None:
     one_group = Samples(bright_squares.manifest.assign(group="a video"), bright_squares.stores)
@@ -248,17 +228,17 @@ def test_prn_needs_maps_to_learn_from_and_maps_to_choose_by(
 
 
 @pytest.mark.parametrize("fold", [0, 1])
-def test_a_val_split_that_lies_in_one_fold_is_split_once_more(
+def test_a_val_split_that_is_in_one_fold_is_split_again(
     bright_squares: Samples, holdout: pd.DataFrame, fold: int
 ) -> None:
     rows = learning_rows(holdout)
     monitor = monitor_rows(LearningMaps(bright_squares, holdout.assign(fold=fold)), rows)
     assert 1 <= monitor.sum() <= 2
     kept = monitor_rows(LearningMaps(bright_squares, holdout), rows)
-    assert kept.tolist() == (holdout["fold"].to_numpy()[rows] == 0).tolist(), "where the folds will do they are kept"
+    assert kept.tolist() == (holdout["fold"].to_numpy()[rows] == 0).tolist(), "usable folds are kept"
 
 
-def test_maps_without_a_labelled_pixel_choose_no_epoch(
+def test_maps_without_a_labelled_pixel_cannot_select_an_epoch(
     bright_squares: Samples, holdout: pd.DataFrame, tmp_path: Path
 ) -> None:
     images = bright_squares.array("images", np.arange(24))
@@ -266,9 +246,9 @@ def test_maps_without_a_labelled_pixel_choose_no_epoch(
         tmp_path / "s.zarr",
         ArrayStream([{"images": images, "masks": np.full((24, 64, 64), 255, np.uint8)}], {IDENTITY: "bright-squares"}),
     )
-    blind = Samples(bright_squares.manifest, {"samples": ArrayStore(tmp_path / "s.zarr")})
+    unlabelled = Samples(bright_squares.manifest, {"samples": ArrayStore(tmp_path / "s.zarr")})
     with pytest.raises(UserError, match=r"every pixel of square-.* is ignored"):
-        monitor_rows(LearningMaps(blind, holdout), learning_rows(holdout))
+        monitor_rows(LearningMaps(unlabelled, holdout), learning_rows(holdout))
 
 
 def native_set(root: Path) -> DatasetSettings:
@@ -300,15 +280,15 @@ def test_native_resolution_reads_the_original_masks(tmp_path: Path) -> None:
         resize(4, pair)
 
 
-def test_stretching_keeps_constants_and_agrees_with_itself_at_the_same_size() -> None:
+def test_stretching_keeps_constants_and_maps_of_the_same_size() -> None:
     logits = np.random.default_rng(2).normal(size=(8, 8)).astype(np.float32)
     assert np.allclose(stretch(logits, (8, 8)), logits, atol=1e-6)
     assert np.allclose(stretch(np.full((8, 8), 3.0, np.float32), (13, 5)), 3.0)
 
 
-def test_tta_is_measured_where_it_was_kept(bright_squares: Samples, refined: ArrayStore, tmp_path: Path) -> None:
-    everything = np.arange(len(bright_squares.manifest))
-    logits, masks = bright_squares.array("logits", everything), bright_squares.array("masks", everything)
+def test_tta_is_evaluated_if_it_is_stored(bright_squares: Samples, refined: ArrayStore, tmp_path: Path) -> None:
+    rows = np.arange(len(bright_squares.manifest))
+    logits, masks = bright_squares.array("logits", rows), bright_squares.array("masks", rows)
     tta = np.stack([2.0 * masks - 1, logits], axis=1).astype(np.float16)
     write_arrays(tmp_path / "v.zarr", ArrayStream([{"tta": tta}], {IDENTITY: bright_squares.manifest.attrs[IDENTITY]}))
     samples = Samples(bright_squares.manifest, bright_squares.stores | {"tta": ArrayStore(tmp_path / "v.zarr")})
@@ -317,6 +297,6 @@ def test_tta_is_measured_where_it_was_kept(bright_squares: Samples, refined: Arr
     assert list(scored["methods"]) == table.names()
     assert scored["methods"]["tta_tuned"]["threshold"] == tuned["tta"][0]
     assert scored["methods"]["tta_tuned"]["iou_micro"] == 1.0
-    assert scored["gain"]["vs_best_free"]["method"] == "tta", "the first of equally good ones"
-    assert scored["methods"]["tta"]["iou_micro"] == 1.0, "their mean is the truth here"
+    assert scored["gain"]["vs_best_free"]["method"] == "tta", "ties go to the first method of the table"
+    assert scored["methods"]["tta"]["iou_micro"] == 1.0, "the stored mean is the truth here"
     assert scored["gain"]["vs_tta"]["iou_micro"] < 0
