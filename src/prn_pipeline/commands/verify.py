@@ -60,7 +60,10 @@ def print_verification(found: Verification, console: Console) -> None:
             table.add_row(one.key, _text(one.committed), _text(one.found), size)
         console.print(table)
         _print_rest(len(found.scores), console)
-        console.print(f"[red]{len(found.scores)} scores differ[/red]", highlight=False)
+        console.print(
+            f"[red]{len(found.scores)} score{' differs' if len(found.scores) == 1 else 's differ'}[/red]",
+            highlight=False,
+        )
     else:
         console.print("All scores agree to the last digit.")
     if not found.recorded:

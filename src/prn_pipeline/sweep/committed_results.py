@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,17 @@ def find_run(text: str, project: Path) -> CommittedRun:
     near = difflib.get_close_matches(name, runs, n=1, cutoff=0.0)
     hint = f"did you mean {near[0]}?" if near else f"{project / RESULTS} has no scores"
     raise UnknownRunError(f"no committed run {name!r}; {hint}")
+
+
+def changed_since_lock(path: str, project: Path) -> tuple[str, ...]:
+    """Files at or below a path that differ from the commit that last changed the committed lock, as git lists them."""
+    commit = _git(project, "log", "-1", "--format=%H", "--", str(COMMITTED_LOCK)).strip()
+    return tuple(_git(project, "diff", "--name-only", commit, "--", path).splitlines()) if commit else ()
+
+
+def _git(project: Path, *arguments: str) -> str:
+    """Output of git; empty if it fails."""
+    return subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False).stdout
 
 
 def _name(file: Path, root: Path) -> str:

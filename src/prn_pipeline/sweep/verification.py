@@ -50,15 +50,18 @@ class LockDifference:
         kind: "command", "dependency", "parameter" or "output".
         name: path, or key of a parameter.
         how: "changed", "only committed" or "not committed".
+        files: of a folder of code, those that git has seen change since the lock was committed.
     """
 
     stage: str
     kind: str
     name: str
     how: str
+    files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.stage}: {self.kind} {self.name} ({self.how})"
+        files = f": {', '.join(self.files)}" if self.files else ""
+        return f"{self.stage}: {self.kind} {self.name} ({self.how}){files}"
 
 
 def score_differences(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[ScoreDifference]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prn_pipeline.comparison.scores_file import read_scores
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import METRICS
 from prn_pipeline.layout.scopes import scope_path
-from prn_pipeline.sweep.committed_results import COMMITTED_LOCK, CommittedRun
+from prn_pipeline.sweep.committed_results import COMMITTED_LOCK, CommittedRun, changed_since_lock
 from prn_pipeline.sweep.dvc_lock import read_lock
 from prn_pipeline.sweep.lists import read_lists, unknown_names
 from prn_pipeline.sweep.plan import plan
@@ -70,6 +70,13 @@ def verify(
         addresses = [one.address for one in stages]
         return Verification(
             score_differences(committed, found),
-            lock_differences(*locks, addresses),
+            [_with_files(one, project) for one in lock_differences(*locks, addresses)],
             recorded=any(address in locks[0] for address in addresses),
         )
+
+
+def _with_files(difference: LockDifference, project: Path) -> LockDifference:
+    """The difference with the changed files of its folder: dvc.lock has one hash for a whole folder of code."""
+    if difference.kind != "dependency" or not (project / difference.name).is_dir():
+        return difference
+    return replace(difference, files=changed_since_lock(difference.name, project))

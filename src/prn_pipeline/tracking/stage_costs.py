@@ -27,7 +27,7 @@ def catalog_entry(stage: str) -> str:
 
 
 def spent_so_far(costs: Costs) -> dict[str, dict[str, float]]:
-    """Costs of all stages but reporting, as {"seconds": {stage: ...}, "memory_mib": {stage: ...}} in the scores JSON."""
+    """Costs of all stages but reporting, for the scores JSON: {"seconds": {stage: ...}, "memory_mib": {stage: ...}}."""
     return {
         amount: {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}
         for amount in ("seconds", "memory_mib")

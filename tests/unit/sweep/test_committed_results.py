@@ -1,10 +1,18 @@
 """Committed runs are found by name or by the path of their scores."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from prn_pipeline.sweep.committed_results import RESULTS, UnknownRunError, committed_runs, find_run
+from prn_pipeline.sweep.committed_results import (
+    COMMITTED_LOCK,
+    RESULTS,
+    UnknownRunError,
+    changed_since_lock,
+    committed_runs,
+    find_run,
+)
 
 RUN = "drive/unet/prn/seed-1"
 
@@ -37,3 +45,21 @@ def test_an_unknown_run_is_refused_with_the_closest_one(project: Path, tmp_path:
         find_run("drive/unet/prm/seed-1", project)
     with pytest.raises(UnknownRunError, match="has no scores"):
         find_run(RUN, tmp_path / "empty")
+
+
+def test_changed_code_is_listed_since_the_commit_of_the_lock(project: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments], cwd=project, check=True)
+
+    for file in ("src/training/loop.py", "src/training/tiling.py", "src/other.py"):
+        (project / file).parent.mkdir(parents=True, exist_ok=True)
+        (project / file).write_text("before")
+    assert changed_since_lock("src/training", project) == (), "no git"
+    (project / COMMITTED_LOCK).write_text("stages: {}")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "lock")
+    (project / "src/other.py").write_text("after")
+    git("commit", "-qam", "other code")
+    (project / "src/training/loop.py").write_text("after")
+    assert changed_since_lock("src/training", project) == ("src/training/loop.py",)

@@ -17,7 +17,7 @@ from prn_pipeline.sweep.verify import Verification
 PROJECT = Path(__file__).resolve().parents[3]
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 SCORE = ScoreDifference("gain.vs_base.iou_micro", 0.1, 0.3)
-LOCK = LockDifference("base_training", "dependency", "src/prn_pipeline/training/loop.py", "changed")
+LOCK = LockDifference("base_training", "dependency", "src/training", "changed", ("src/training/loop.py",))
 
 
 def printed(found: Verification) -> str:
@@ -35,10 +35,9 @@ def test_agreement_is_printed() -> None:
 def test_differing_scores_are_a_table_and_the_first_difference_of_the_lock_is_named() -> None:
     text = printed(Verification([SCORE], [LOCK], recorded=True))
     assert "gain.vs_base.iou_micro  0.1        0.3  0.2" in text
-    assert "1 scores differ" in text
-    assert (
-        "First difference from the committed dvc.lock: base_training: dependency src/prn_pipeline/training/loop" in text
-    )
+    assert "1 score differs" in text
+    first = "base_training: dependency src/training (changed): src/training/loop.py"
+    assert f"First difference from the committed dvc.lock: {first}" in text
 
 
 def test_long_lists_are_cut_and_a_missing_record_is_mentioned() -> None:
