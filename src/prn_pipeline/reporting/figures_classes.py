@@ -1,4 +1,4 @@
-"""Which class is taken for which, and what the refiner changed about it."""
+"""Confusion of classes after refinement, and how refinement changed it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from matplotlib.figure import Figure
 
 from prn_pipeline.reporting.theme import Theme, ink_on, new_figure
 
-#: Change in points of a row's share beyond which colours do not deepen.
+#: Change of a share, in points, at which the colours saturate.
 LARGEST_CHANGE = 10.0
-#: Classes beyond which numbers would not fit into the runs.
-MOST_NUMBERS = 16
+#: With more classes, numbers would not fit into the squares.
+MAX_NUMBERED_CLASSES = 16
 
 
 def confusion_matrices(base: np.ndarray, refined: np.ndarray, names: Sequence[str], theme: Theme) -> Figure:
     """Shares of each true class after refinement, and by how many points they changed.
 
     Args:
-        base: pixels by true (row) and predicted class, int (C,C), of the base model.
-        refined: the same of the refiner.
+        base: pixels by true class (row) and predicted class (column) of the base model, int (C,C).
+        refined: the same for the refiner.
         names: of the classes.
-        theme: Colours; orange where a share rose, blue where it fell.
+        theme: colours; orange where a share rose, blue where it fell.
     """
     figure = new_figure(10.6, 2.2 + 0.33 * len(names))
     left, right = figure.subplots(1, 2)
@@ -32,10 +32,10 @@ def confusion_matrices(base: np.ndarray, refined: np.ndarray, names: Sequence[st
     depth = LinearSegmentedColormap.from_list("share", [theme.card, theme.refiner])
     turn = LinearSegmentedColormap.from_list("change", [theme.under, theme.card, theme.over])
     _matrix(left, after, names, depth, Normalize(0, 100), "{:.0f}", theme)
-    left.set_title("After refinement: % of the true class's pixels")
+    left.set_title("After refinement: % of the pixels of the true class")
     left.set_ylabel("true class")
     _matrix(right, after - before, names, turn, Normalize(-LARGEST_CHANGE, LARGEST_CHANGE), "{:+.1f}", theme)
-    right.set_title("Change in points: on the diagonal more is better")
+    right.set_title("Change in points: on the diagonal, higher is better")
     return figure
 
 
@@ -54,7 +54,7 @@ def _matrix(
     axes.set_xlabel("predicted class")
     axes.tick_params(length=0, labelcolor=theme.ink)
     axes.spines[:].set_visible(False)
-    if len(names) > MOST_NUMBERS:
+    if len(names) > MAX_NUMBERED_CLASSES:
         return
     for (row, column), value in np.ndenumerate(values):
         text = form.format(value)

@@ -1,4 +1,4 @@
-"""How sure maps are against how right, and where their wrong pixels lie."""
+"""Calibration of the maps, and where their wrong pixels are."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from prn_pipeline.reporting.theme import Theme, new_figure, quiet
 
 
 def reliability_diagram(maps: Mapping[str, MapStatistics], theme: Theme) -> Figure:
-    """Share of foreground among pixels of like probability; on the diagonal probabilities mean what they say.
+    """Share of foreground among pixels of similar probability; calibrated maps lie on the diagonal.
 
     Args:
-        maps: what to call it -> statistics; the base model first.
-        theme: Colours.
+        maps: label -> statistics; the base model first.
+        theme: colours.
     """
     figure = new_figure(5.2, 4.6)
     axes = figure.subplots()
@@ -27,19 +27,19 @@ def reliability_diagram(maps: Mapping[str, MapStatistics], theme: Theme) -> Figu
         sizes = 14 + 90 * np.sqrt(number[filled] / number.sum())
         axes.plot(probability[filled], frequency[filled], color=colour, linewidth=1.6)
         axes.scatter(probability[filled], frequency[filled], s=sizes, color=colour, marker=marker, label=name, zorder=3)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xlabel="probability that a map gives")
-    axes.set_ylabel("share of foreground among such pixels")
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xlabel="predicted probability")
+    axes.set_ylabel("observed share of foreground")
     axes.legend(loc="upper left")
     quiet(axes, "both")
     return figure
 
 
 def error_places(maps: Mapping[str, MapStatistics], theme: Theme) -> Figure:
-    """Wrong pixels near the outline of the truth and away from it, as a share of the true foreground.
+    """Wrong pixels near the outline of the truth and elsewhere, as a share of the true foreground.
 
     Args:
-        maps: what to call it -> statistics.
-        theme: Colours; orange for too much, blue for too little.
+        maps: label -> statistics.
+        theme: colours; orange for false positives, blue for false negatives.
     """
     figure = new_figure(5.2, 4.6)
     axes = figure.subplots()
@@ -53,11 +53,11 @@ def error_places(maps: Mapping[str, MapStatistics], theme: Theme) -> Figure:
                 axes.bar(x, share, width, bottom=below, color=colour, edgecolor=theme.card)
                 below += share
             axes.annotate(name, (x, below), xytext=(0, 3), textcoords="offset points", ha="center", color=theme.ink)
-    axes.set_xticks([0, 1], ["near the outline", "away from it"])
+    axes.set_xticks([0, 1], ["near the outline", "elsewhere"])
     axes.set_ylabel("wrong pixels (% of true foreground)")
     axes.margins(y=0.14)
     for colour, text, right in ((theme.over, "false positives", 0.64), (theme.under, "false negatives", 1.0)):
-        # above the axes: no bar reaches it
+        # above the axes, where no bar reaches
         axes.text(right, 1.02, f"■ {text}", transform=axes.transAxes, color=colour, ha="right", va="bottom")
     quiet(axes)
     axes.tick_params(axis="x", labelcolor=theme.ink)

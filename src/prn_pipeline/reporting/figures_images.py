@@ -1,4 +1,4 @@
-"""Where the gain comes from, image by image."""
+"""IoU of each image before and after refinement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GAIN_BARS = 31  # odd, so that one bar is centred on no change
 
 
 class ImagePairs(NamedTuple):
-    """IoU of the images that have both: float (n,) each; `undefined` counts those left out."""
+    """IoU of the images where both are defined, float (n,) each; `undefined` counts the other images."""
 
     base: np.ndarray
     refined: np.ndarray
@@ -23,31 +23,31 @@ class ImagePairs(NamedTuple):
 
     @property
     def better(self) -> int:
-        """Images the refiner improved."""
+        """Images whose IoU rose."""
         return int((self.refined > self.base).sum())
 
     @property
     def worse(self) -> int:
-        """Images the refiner made worse."""
+        """Images whose IoU fell."""
         return int((self.refined < self.base).sum())
 
 
 def image_pairs(per_image: pd.DataFrame) -> ImagePairs:
-    """IoU before and after of every image that has both; empty where the columns are missing."""
-    if not {"iou_base", "iou_prn"} <= set(per_image.columns):
+    """IoU before and after, of every image where both are defined; empty where the columns are missing."""
+    if not {"iou_base", "iou_refined"} <= set(per_image.columns):
         return ImagePairs(np.empty(0), np.empty(0), 0)
-    base, refined = (per_image[name].to_numpy(float) for name in ("iou_base", "iou_prn"))
+    base, refined = (per_image[name].to_numpy(float) for name in ("iou_base", "iou_refined"))
     defined = np.isfinite(base) & np.isfinite(refined)
     return ImagePairs(base[defined], refined[defined], int((~defined).sum()))
 
 
 def image_scatter(pairs: ImagePairs, refiner: str, theme: Theme) -> Figure:
-    """IoU of each image before and after, on equal axes; above the diagonal the refiner helped.
+    """IoU of each image before and after, on equal axes; points above the diagonal improved.
 
     Args:
         pairs: n >= 1 images.
-        refiner: What to call the refiner on the axis.
-        theme: Colours.
+        refiner: label of the refiner.
+        theme: colours.
     """
     figure = new_figure(5.2, 4.6)
     axes = figure.subplots()
@@ -75,11 +75,11 @@ def image_scatter(pairs: ImagePairs, refiner: str, theme: Theme) -> Figure:
 
 
 def gain_histogram(pairs: ImagePairs, theme: Theme) -> Figure:
-    """How much each image gained or lost, in points of IoU, with zero in the middle.
+    """Histogram of the gain of each image in points of IoU, with zero in the middle.
 
     Args:
         pairs: n >= 1 images.
-        theme: Colours.
+        theme: colours.
     """
     change = 100 * (pairs.refined - pairs.base)
     reach = max(float(np.abs(change).max()), 0.5)

@@ -1,4 +1,4 @@
-"""What the paper's premise looks like here: patches want their own thresholds, and are biased their own way."""
+"""The paper's premise on this data: the optimal threshold and the bias differ from patch to patch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from prn_pipeline.reporting.wording import fixed
 
 DEFAULT_THRESHOLD = 0.5
 PAPER_LEVELS = 20
-MOST_BARS = 40
+MAX_BARS = 40
 MAX_ANNOTATED_GRID = 8
-TALL_BAR = 2.5  # a bar this many times the second tallest is cut, so that the others can be read
+TALL_BAR = 2.5  # a bar this many times taller than the second is cut, to keep the others readable
 
 
 def threshold_histogram(thresholds: np.ndarray, theme: Theme) -> Figure:
-    """Histogram of the patches' optimal thresholds with the line p > 0.5 draws for all of them.
+    """Histogram of the patches' optimal thresholds, with a line at p > 0.5.
 
     Args:
-        thresholds: float (N, g, g), NaN ignored; at least one finite value.
-        theme: Colours.
+        thresholds: float (N, g, g); NaN is ignored; at least one value is finite.
+        theme: colours.
 
     Returns:
-        Figure; a bar that dwarfs all others is cut and carries its share.
+        Figure; a bar that is much taller than all others is cut and labelled with its share.
     """
     values = np.clip(thresholds[np.isfinite(thresholds)], 0, 1)
     counts, edges = np.histogram(values, bins=threshold_bins(values))
@@ -44,7 +44,7 @@ def threshold_histogram(thresholds: np.ndarray, theme: Theme) -> Figure:
         if share > ceiling:
             axes.text(left + width / 2, ceiling * 1.02, f"↑ {share:.0f} %", ha="center", va="bottom", color=theme.ink)
             axes.plot([left, left + width], [ceiling * 0.94, ceiling * 0.97], color=theme.card, linewidth=4)
-    axes.axvline(DEFAULT_THRESHOLD, color=theme.card, linewidth=5)  # a gap keeps the line apart from bars of any colour
+    axes.axvline(DEFAULT_THRESHOLD, color=theme.card, linewidth=5)  # a gap separates the line from bars of any colour
     axes.axvline(DEFAULT_THRESHOLD, color=theme.over, linewidth=1.8)
     axes.set_ylim(0, ceiling * 1.16)
     axes.set_xlim(edges[0], edges[-1])
@@ -58,22 +58,22 @@ def threshold_histogram(thresholds: np.ndarray, theme: Theme) -> Figure:
 
 
 def threshold_bins(values: np.ndarray) -> np.ndarray:
-    """Bin edges: a bar a level where thresholds come from few levels, else equal bars.
+    """Bin edges: one bar per level where thresholds come from few levels, otherwise equal bars.
 
     Args:
         values: float (n,) in [0, 1].
 
     Returns:
-        float64 edges, increasing. Levels that are multiples of 1 / bars lie in the middle of theirs.
+        float64 edges, increasing. Levels that are multiples of 1 / bars lie in the middle of their bars.
     """
-    for bars in range(PAPER_LEVELS, MOST_BARS + 1):
+    for bars in range(PAPER_LEVELS, MAX_BARS + 1):
         if np.allclose(values * bars, np.round(values * bars), rtol=0, atol=1e-4):
             return (np.arange(bars + 2) - 0.5) / bars
-    return np.linspace(0, 1, MOST_BARS + 1)
+    return np.linspace(0, 1, MAX_BARS + 1)
 
 
 def readable_height(shares: np.ndarray) -> float:
-    """Height of the axis: the tallest bar, or a little over the second where the tallest would flatten the rest."""
+    """Height of the axis: the tallest bar, or just above the second where the tallest would flatten the others."""
     ranked = np.sort(shares)[::-1]
     if ranked.size > 1 and ranked[1] > 0 and ranked[0] > TALL_BAR * ranked[1]:
         return float(1.25 * ranked[1])
@@ -81,16 +81,16 @@ def readable_height(shares: np.ndarray) -> float:
 
 
 def bias_colours(theme: Theme) -> LinearSegmentedColormap:
-    """Blue for too low, orange for too high, the quiet neutral of the theme for neither."""
+    """Blue where probabilities are too low, orange where too high, the theme's neutral colour in between."""
     return LinearSegmentedColormap.from_list("patch_bias", (theme.under, theme.neutral, theme.over))
 
 
 def patch_bias_maps(biases: Mapping[str, np.ndarray], theme: Theme) -> Figure:
-    """Mean of (probability - mask) by place in the image, side by side, zero in the middle of the colours.
+    """Mean of (probability - mask) by position in the image, side by side; zero is the middle of the colours.
 
     Args:
-        biases: title -> float (g, g) in [-1, 1]; NaN cells are hatched. All share one scale of colours.
-        theme: Colours.
+        biases: title -> float (g, g) in [-1, 1]; NaN patches are hatched. All maps share one colour scale.
+        theme: colours.
     """
     limit = max(1e-3, *(float(np.abs(bias[np.isfinite(bias)]).max(initial=0.0)) for bias in biases.values()))
     colours, scale = bias_colours(theme), Normalize(-limit, limit)

@@ -1,4 +1,4 @@
-"""How a stage trained: loss and validation IoU by epoch."""
+"""Training of a stage: loss and validation IoU by epoch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from prn_pipeline.reporting.wording import MISSING, duration, fixed
 
 
 def training_curves(history: pd.DataFrame, theme: Theme) -> Figure:
-    """Train and validation loss above validation IoU, the best epoch marked.
+    """Training and validation loss above validation IoU, with the best epoch marked.
 
     Args:
-        history: A row an epoch, with epoch and any of train_loss, val_loss, val_iou_micro; NaN leaves a gap.
-        theme: Colours.
+        history: one row per epoch, with epoch and any of train_loss, val_loss, val_iou_micro; NaN leaves a gap.
+        theme: colours.
 
     Returns:
-        Figure of two panels that share their epochs.
+        Figure of two panels that share their x axis.
     """
     figure = new_figure(5.2, 4.4)
     loss_axes, iou_axes = figure.subplots(2, 1, sharex=True, height_ratios=(1.15, 1))
@@ -46,7 +46,7 @@ def training_curves(history: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def best_epoch(history: pd.DataFrame) -> tuple[float, float] | None:
-    """(epoch, val_iou_micro) of the highest validation IoU, the first of equals; None where it was not recorded."""
+    """(epoch, val_iou_micro) of the highest validation IoU, the first of several; None where it was not recorded."""
     if not {"epoch", "val_iou_micro"} <= set(history.columns):
         return None
     iou = history["val_iou_micro"].to_numpy(float)
@@ -57,7 +57,7 @@ def best_epoch(history: pd.DataFrame) -> tuple[float, float] | None:
 
 
 def training_note(history: pd.DataFrame) -> str:
-    """The stage in a line: epochs, the best of them, the last learning rate, time."""
+    """One line: number of epochs, best epoch, first and last learning rate, time."""
     best = best_epoch(history)
     parts = [f"{len(history)} epoch{'s' * (len(history) != 1)}"]
     parts += [f"best validation IoU {fixed(best[1])} at epoch {best[0]:g}"] if best else []
@@ -72,6 +72,6 @@ def _curve(axes: Axes, history: pd.DataFrame, column: str, colour: str, label: s
     if column not in history:
         return
     values = history[column].to_numpy(float)
-    # a single epoch has no line to draw, so it needs a marker
+    # A single epoch has no line to draw, so it needs a marker.
     marker = "o" if np.isfinite(values).sum() == 1 else None
     axes.plot(history["epoch"].to_numpy(float), values, color=colour, label=label, linewidth=1.8, marker=marker)

@@ -1,4 +1,4 @@
-"""Picture rows: what the base model saw, what the refiner made of it, and where each is wrong."""
+"""Picture rows: the maps and masks of base model and refiner, and where each is wrong."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from PIL import Image
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.reporting.inputs import GalleryRow
 
-# pictures keep their dark ground in both colour schemes, so these do not depend on the theme
+# Pictures keep their dark background in both colour schemes, so these colours do not depend on the theme.
 GROUND, HIT, FALSE_POSITIVE, FALSE_NEGATIVE = "#11161c", "#f3f5f7", "#f0883e", "#4ea8f0"
 IGNORED, IGNORED_STRIPE = "#4a535e", "#6d7783"
 MAP_COLOURS = LinearSegmentedColormap.from_list(
     "probability", ("#0b0f14", "#123f4d", "#1d8a83", "#8fd8b0", "#fbfbe9"), N=256
 )
-MAX_SIDE = 320
-PIXEL_BUDGET = 600_000  # of one panel, over all rows: keeps pages of pure noise below 6 MB
-STRIPE = 6
-GAP = 8
+MAX_SIDE = 320  # pixels
+PIXEL_BUDGET = 600_000  # of one panel over all rows: a page of pure noise stays below 6 MB
+STRIPE = 6  # pixels
+GAP = 8  # pixels
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a row: `title` above it, `alt` for those who cannot see it, `pixels` uint8 (h, w, 3)."""
+    """One picture of a row: `title` below it, `alt` for screen readers, `pixels` uint8 (h, w, 3)."""
 
     title: str
     alt: str
@@ -37,7 +37,7 @@ class Panel:
 
     @property
     def data_uri(self) -> str:
-        """The picture as text for an `img`; JPEG for photographs, PNG for anything with flat colours."""
+        """The picture for `img src`: JPEG for photographs, PNG for flat colours."""
         picture, buffer = Image.fromarray(self.pixels), io.BytesIO()
         if self.photograph:
             picture.save(buffer, format="JPEG", quality=86)
@@ -52,7 +52,7 @@ def data_uri(content: bytes, media_type: str) -> str:
 
 
 def panel_side(rows: int) -> int:
-    """Longest side of a picture in pixels, smaller where many rows share the page."""
+    """Longest side of a picture in pixels: the more rows, the smaller."""
     return max(48, min(MAX_SIDE, math.isqrt(PIXEL_BUDGET // max(rows, 1))))
 
 
@@ -61,7 +61,7 @@ def panels(row: GalleryRow, refiner: str, side: int = MAX_SIDE) -> list[Panel]:
     pictures = [Panel("Image", f"Image {row.sample_id}", shrink(row.image, side), photograph=True)]
     for name, probability, prediction in (
         ("Base", row.base_probability, row.base_mask),
-        (refiner, row.prn_probability, row.prn_mask),
+        (refiner, row.refined_probability, row.refined_mask),
     ):
         false_positives, false_negatives = error_counts(prediction, row.mask)
         pictures += [
@@ -78,7 +78,7 @@ def panels(row: GalleryRow, refiner: str, side: int = MAX_SIDE) -> list[Panel]:
 
 
 def error_counts(prediction: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
-    """(false positives, false negatives) in pixels, outside the ignored area; arguments as in `error_picture`."""
+    """(false positives, false negatives) in pixels, outside ignored pixels; arguments as in `error_picture`."""
     predicted = prediction.astype(bool)
     return int((predicted & (mask == 0)).sum()), int((~predicted & (mask == 1)).sum())
 
@@ -91,7 +91,7 @@ def error_picture(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
         mask: uint8 (H, W), 0/1 and 255 = ignore.
 
     Returns:
-        uint8 (H, W, 3): hits white, false positives orange, false negatives blue, ignored area striped grey.
+        uint8 (H, W, 3): hits white, false positives orange, false negatives blue, ignored pixels striped grey.
     """
     predicted = prediction.astype(bool)
     picture = np.empty((*mask.shape, 3), np.uint8)
@@ -107,13 +107,13 @@ def error_picture(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def coloured_map(probability: np.ndarray) -> np.ndarray:
-    """Probabilities in [0, 1] (H, W) from dark to bright as uint8 (H, W, 3); NaN grey."""
+    """Probabilities in [0, 1] (H, W) as colours from dark to bright, uint8 (H, W, 3); NaN is grey."""
     picture = MAP_COLOURS(np.clip(np.nan_to_num(probability.astype(np.float32)), 0, 1), bytes=True)[..., :3]
     return np.where(np.isnan(probability)[..., None], _rgb(IGNORED), picture).astype(np.uint8)
 
 
 def shrink(picture: np.ndarray, side: int) -> np.ndarray:
-    """The uint8 (H, W, 3) picture with its longest side at most `side`; smaller ones stay as they are."""
+    """The uint8 (H, W, 3) picture with its longest side at most `side`; smaller pictures are not enlarged."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:

@@ -1,101 +1,106 @@
-"""What the numbers say, in a plain sentence that claims no more than its interval does."""
+"""The finding in plain sentences that claim no more than their intervals allow."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from prn_pipeline.reporting.wording import METHOD_LABELS, bracket, fixed, interval, method_label, number
+from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.reporting.gains import Outcome, measured_gains, outcome, points, points_interval
+from prn_pipeline.reporting.labels import BASE, REFINER, in_sentence, method_label, refiner_label
+from prn_pipeline.reporting.wording import bracket, fixed, number
 
-Outcome = Literal["better", "same", "worse", "unknown"]
-GAIN_RIVALS = {"vs_base": "base", "vs_tuned_threshold": "tuned_threshold", "vs_rankseg": "rankseg", "vs_tta": "tta"}
+READINGS: dict[Outcome, str] = {
+    "better": "{refiner} is better than the best method that needs no training: the 95 % interval lies above zero.",
+    "same": "No measurable difference from the best method that needs no training: the 95 % interval contains zero.",
+    "worse": "{refiner} is worse than the best method that needs no training: the 95 % interval lies below zero.",
+    "unknown": "No claim: the gain or its 95 % interval is missing.",
+}
+VIDEO = "The images look like video frames: the intervals treat them as independent and are therefore too narrow."
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The finding: `sentence` with the numbers, `reading` with what they allow to say, `outcome` for its colour."""
+    """The finding.
+
+    Attributes:
+        sentence: the refiner against the best method that needs no training, with numbers.
+        over_base: the same over the base model; "" where that is the best of them, or no gain was measured.
+        reading: what the numbers allow to say.
+        outcome: of the comparison in `sentence`; it sets the colour.
+    """
 
     sentence: str
+    over_base: str
     reading: str
     outcome: Outcome
 
 
-def points(value: Any) -> float:
-    """IoU difference in points: 0.011 -> 1.1."""
-    return 100 * number(value)
-
-
-def points_interval(gain: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The gain's 95 % interval in points, or None."""
-    ends = interval(gain.get("ci95"))
-    return None if ends is None else (100 * ends[0], 100 * ends[1])
-
-
-def outcome(gain: Mapping[str, Any]) -> Outcome:
-    """Whether a gain is told from zero: only an interval wholly on one side is."""
-    ends = points_interval(gain)
-    if ends is None or not math.isfinite(points(gain.get("iou_micro"))):
-        return "unknown"
-    if ends[0] > 0:
-        return "better"
-    return "worse" if ends[1] < 0 else "same"
-
-
 def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
-    """The sentence at the top of the report.
+    """The text at the top of the report.
 
     Args:
         run: dataset, base_model, refiner, seed.
-        scores: The scores JSON; gains as IoU differences, shown as points (hundredths).
+        scores: the scores JSON; gains are IoU differences, shown as points (hundredths).
 
     Returns:
-        Headline such as "PRN 0.712 vs base 0.701: +1.1 points [0.4, 1.9], n=40".
+        Headline such as "PRN 0.712 vs one tuned threshold 0.703: +0.9 points [0.1, 1.7], n=40".
     """
-    refiner = method_label("prn", run)
+    refiner = refiner_label(run)
     methods, gains = scores.get("methods", {}), scores.get("gain", {})
-    gain = gains.get("vs_base") or {}
-    found = outcome(gain)
-    before, after = (number(methods.get(name, {}).get("iou_micro")) for name in ("base", "prn"))
+    best = gains.get(BEST_FREE) or {}
+    name, found = best.get("method", BASE), outcome(best)
+    after, before = (_iou(methods, method) for method in (REFINER, name))
+    shown = in_sentence(method_label(name, run))
     measured = math.isfinite(before) and math.isfinite(after)
-    sentence = f"{refiner} {fixed(after)} vs base {fixed(before)}" if measured else f"{refiner} vs base"
-    ends = points_interval(gain)
-    if math.isfinite(points(gain.get("iou_micro"))):
-        sentence += f": {fixed(points(gain['iou_micro']), 1, signed=True)} points"
-        sentence += f" {bracket(ends, 1)}" if ends else ""
-    else:
-        sentence += ": gain not measured"
+    sentence = f"{refiner} {fixed(after)} vs {shown} {fixed(before)}" if measured else f"{refiner} vs {shown}"
+    sentence += f": {gain_text(best)}"
     sentence += f", n={scores['n_test']}" if scores.get("n_test") is not None else ""
-    reading = {
-        "better": f"{refiner} is better here: the 95 % interval lies above zero.",
-        "same": "No measurable difference: the 95 % interval contains zero.",
-        "worse": f"{refiner} is worse here: the 95 % interval lies below zero.",
-        "unknown": "No claim: the gain or its 95 % interval is missing.",
-    }[found]
-    remarks = rival_remarks(refiner, found, gains)
-    if scores.get("video"):
-        remarks.append(
-            "The images look like frames of videos: intervals take them for independent, and are too narrow."
-        )
-    return Headline(sentence, " ".join([reading, *remarks]), found)
+    reading = [READINGS[found].format(refiner=refiner), *baseline_remarks(run, found, name, gains)]
+    return Headline(
+        sentence,
+        "" if name == BASE else over_base(methods, gains),
+        " ".join([*reading, VIDEO] if scores.get("video") else reading),
+        found,
+    )
 
 
-def rival_remarks(refiner: str, against_base: Outcome, gains: Mapping[str, Any]) -> list[str]:
-    """Sentences on the rivals that need no training and that the refiner does not measurably beat.
+def gain_text(gain: Mapping[str, Any]) -> str:
+    """ "+0.9 points [0.1, 1.7]"; the interval only where it is known."""
+    if not math.isfinite(points(gain.get("iou_micro"))):
+        return "gain not measured"
+    ends = points_interval(gain)
+    return f"{fixed(points(gain['iou_micro']), 1, signed=True)} points" + (f" {bracket(ends, 1)}" if ends else "")
 
-    A gain over the base alone would flatter a refiner that a single tuned threshold equals.
+
+def over_base(methods: Mapping[str, Mapping[str, Any]], gains: Mapping[str, Any]) -> str:
+    """The gain over the base model as it decides by itself: p > 0.5, or the most probable class."""
+    gain = measured_gains(gains).get(BASE)
+    if gain is None:
+        return ""
+    rule = "most probable class" if "classes" in methods.get(BASE, {}) else "p > 0.5"
+    return f"Over the base model ({rule}) {fixed(_iou(methods, BASE))}: {gain_text(gain)}."
+
+
+def baseline_remarks(run: Mapping[str, Any], against_best: Outcome, best: str, gains: Mapping[str, Any]) -> list[str]:
+    """A sentence on each other baseline that the refiner does not measurably beat.
+
+    The best baseline is not always the hardest to tell apart: the interval of another one may be wider.
     """
-    if against_base != "better":
+    if against_best != "better":
         return []
-    remarks = []
-    for key, method in GAIN_RIVALS.items():
-        gain = gains.get(key) or {}
+    refiner, remarks = refiner_label(run), []
+    for name, gain in measured_gains(gains).items():
         found = outcome(gain)
-        if method == "base" or found not in ("same", "worse"):
+        if name in (BASE, best) or found not in ("same", "worse"):
             continue
-        rival = METHOD_LABELS[method]
-        numbers = f"{fixed(points(gain['iou_micro']), 1, signed=True)} points {bracket(points_interval(gain), 1)}"
         verdict = f"cannot be told apart from {refiner}" if found == "same" else "does better"
-        remarks.append(f"{rival}, which needs no training, {verdict} ({refiner} minus it: {numbers}).")
+        label = method_label(name, run)
+        remarks.append(f"{label}, which needs no training, {verdict} ({refiner} minus it: {gain_text(gain)}).")
     return remarks
+
+
+def _iou(methods: Mapping[str, Mapping[str, Any]], name: str) -> float:
+    return number(methods.get(name, {}).get("iou_micro"))

@@ -1,4 +1,4 @@
-"""What a report is made of, and what comes out."""
+"""Inputs of a report, and the finished report."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ RUN_KEYS = ("dataset", "base_model", "refiner", "seed")
 
 @dataclass(frozen=True)
 class GalleryRow:
-    """One test image as the base model and the refiner saw it.
+    """One test image with the maps and masks of the base model and the refiner.
 
     Attributes:
-        sample_id: Any text; it is escaped where it is shown.
-        kind: Why the image was chosen: its gain is among the best, the median or the worst.
+        sample_id: any text; the page escapes it.
+        kind: why the image was chosen: its gain is among the best, the median or the worst.
         image: uint8 (H, W, 3).
         base_probability: float (H, W) in [0, 1]; NaN is drawn grey.
         base_mask: bool or 0/1 (H, W).
-        prn_probability: float (H, W) in [0, 1]; NaN is drawn grey.
-        prn_mask: bool or 0/1 (H, W).
+        refined_probability: float (H, W) in [0, 1]; NaN is drawn grey.
+        refined_mask: bool or 0/1 (H, W).
         mask: uint8 (H, W), the truth: 0 background, 1 foreground, 255 ignore.
         iou_base: IoU of `base_mask`, NaN where undefined.
-        iou_prn: IoU of `prn_mask`, NaN where undefined.
+        iou_refined: IoU of `refined_mask`, NaN where undefined.
 
     Raises:
-        UserError: When a kind, a shape or a mask value is not one of the above.
+        UserError: a kind, a shape or a mask value is none of the above.
     """
 
     sample_id: str
@@ -42,11 +42,11 @@ class GalleryRow:
     image: np.ndarray
     base_probability: np.ndarray
     base_mask: np.ndarray
-    prn_probability: np.ndarray
-    prn_mask: np.ndarray
+    refined_probability: np.ndarray
+    refined_mask: np.ndarray
     mask: np.ndarray
     iou_base: float
-    iou_prn: float
+    iou_refined: float
 
     def __post_init__(self) -> None:
         where = f"gallery row '{self.sample_id}'"
@@ -57,12 +57,12 @@ class GalleryRow:
                 f"{where}: image is {self.image.dtype} {self.image.shape}, expected uint8 (H, W, 3); "
                 "convert it to 8-bit RGB."
             )
-        for name in ("base_probability", "base_mask", "prn_probability", "prn_mask", "mask"):
+        for name in ("base_probability", "base_mask", "refined_probability", "refined_mask", "mask"):
             shape = getattr(self, name).shape
             if shape != self.image.shape[:2]:
                 raise UserError(
-                    f"{where}: {name} is {shape}, expected {self.image.shape[:2]} like its image; "
-                    "resize it to the image first."
+                    f"{where}: {name} is {shape}, expected {self.image.shape[:2]}, the shape of its image; "
+                    "resize it first."
                 )
         strange = np.setdiff1d(self.mask, (0, 1, IGNORE))
         if strange.size:
@@ -74,21 +74,21 @@ class GalleryRow:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything one report shows. Empty pieces leave a note in the page instead of a figure.
+    """Everything that one report shows. Where an input is empty, the page has a note instead of a figure.
 
     Attributes:
         run: dataset, base_model, refiner, seed.
-        scores: The scores JSON of the run; a method may carry "iou_micro_ci95": [low, high].
-        history: Training stage -> epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds; a row an epoch.
+        scores: the scores JSON of the run; a method may have "iou_micro_ci95": [low, high].
+        history: training stage -> one row per epoch: epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds.
         thresholds: float32 (N, g, g), the optimal threshold of every patch of the pseudo-labels.
-        maps: How the test maps err before and after: "base" and "prn", or none.
-        per_image: A row a test image, with sample_id, iou_base, iou_prn.
-        gallery: Picture rows, in the order to show within a kind.
-        parameters: Settings, nested as deep as they are.
-        provenance: Commit, data identity, versions, date: label -> text.
+        maps: errors of the test maps of "base" and "refined", or empty.
+        per_image: one row per test image, with sample_id, iou_base, iou_refined.
+        gallery: picture rows, in the order to show them within a kind.
+        parameters: settings, nested to any depth.
+        provenance: commit, data identity, versions, date: label -> text.
 
     Raises:
-        UserError: When the run lacks one of its four names.
+        UserError: the run lacks one of its four names.
     """
 
     run: Mapping[str, Any]
@@ -112,8 +112,8 @@ class Report:
     """A finished report.
 
     Attributes:
-        html: One self-contained page: no scripts, no outside resources.
-        figures: Name -> PNG bytes, the figures of the page in their light version, and a strip a gallery row.
+        html: one self-contained page without scripts and without outside resources.
+        figures: name -> PNG bytes: the page's figures in light colours, and one strip per gallery row.
     """
 
     html: str

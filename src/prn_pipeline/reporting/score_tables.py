@@ -1,4 +1,4 @@
-"""Scores of every method as rows of text, ready for the page: of masks, of continuous maps, of classes."""
+"""Scores of every method as rows of text, ready for the page: masks, continuous maps, classes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prn_pipeline.reporting.headline import points, points_interval
-from prn_pipeline.reporting.wording import bracket, fixed, interval, method_label, number
+from prn_pipeline.comparison import table as comparison
+from prn_pipeline.reporting.gains import points, points_interval
+from prn_pipeline.reporting.labels import REFINER, method_label
+from prn_pipeline.reporting.wording import bracket, fixed, interval, number
 
 METRIC_LABELS = {
     "iou_micro": "IoU micro",
@@ -23,7 +25,7 @@ METRIC_LABELS = {
     "fb_iou": "FB-IoU",
     "pixel_accuracy": "Pixel accuracy",
 }
-#: Measured where the task is saliency; a table of their own.
+#: Measured for the task saliency; they have a table of their own.
 SALIENCY_LABELS = {
     "f_max": "max F",
     "f_mean": "mean F",
@@ -32,16 +34,21 @@ SALIENCY_LABELS = {
     "e_max": "max E",
     "e_mean": "mean E",
 }
-#: Numbers of a method that are no measure of its masks, or are shown elsewhere.
+#: Numbers of a method that do not measure its masks, or are shown elsewhere.
 NO_COLUMN = {"threshold", "images_worse_pct"}
-METHOD_ORDER = ("base", "tuned_threshold", "rankseg", "tta", "prn")
-UPPER_BOUND = "patch_oracle"
 LOWER_IS_BETTER = {"mae"}
 
 
 @dataclass(frozen=True)
-class ScoreCell:
-    """One number of the scores table: as shown, in full ("" if missing), its interval, and whether it leads."""
+class ScoreEntry:
+    """One number of a table of scores.
+
+    Attributes:
+        text: rounded.
+        value: in full; "" if missing.
+        interval: "[low, high]", or "".
+        best: whether it is the best of its column.
+    """
 
     text: str
     value: str
@@ -51,16 +58,16 @@ class ScoreCell:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One method of the scores table, a cell a metric."""
+    """One method, or one class, with one entry per column."""
 
     label: str
-    refiner: bool
-    upper_bound: bool
-    cells: list[ScoreCell]
+    refined: bool
+    bound: bool
+    entries: list[ScoreEntry]
 
 
 def score_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Metric -> column label: the known ones in their order, then any further single number, as scores have them."""
+    """Metric -> column label: the known metrics in order, then every other single number of the scores."""
     named = dict.fromkeys(
         name
         for scores in methods.values()
@@ -83,55 +90,57 @@ def saliency_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]
 
 
 def score_rows(
-    cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str] | None = None
+    run: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str] | None = None
 ) -> list[ScoreRow]:
-    """`columns` of the scores, or `score_columns`, with the best reachable values marked.
+    """One row per method in the order of the table of methods, upper bounds last.
 
-    A row a method, rivals first, the refiner after them, the oracle last.
-    Values that look equal in print are marked together: the third decimal decides, not the tenth.
+    The best value of each column is marked among the methods that do not see the truth. Values that look equal in
+    print are marked together: the third decimal decides.
+
+    Args:
+        run: dataset, base_model, refiner, seed.
+        methods: "methods" of the scores JSON.
+        columns: metric -> label; `score_columns` by default.
     """
     columns = score_columns(methods) if columns is None else columns
-    contenders = [name for name in METHOD_ORDER if name in methods]
-    contenders += [name for name in methods if name not in (*METHOD_ORDER, UPPER_BOUND)]
+    bounds = [name for name in comparison.names("bound") if name in methods]
+    contenders = [name for name in comparison.in_order(methods) if name not in bounds]
     leaders = {name: _leader(name, [methods[contender].get(name) for contender in contenders]) for name in columns}
-    shown = [*contenders, *([UPPER_BOUND] if UPPER_BOUND in methods else [])]
     return [
         ScoreRow(
-            label=method_label(method, cell),
-            refiner=method == "prn",
-            upper_bound=method == UPPER_BOUND,
-            cells=[
-                _score_cell(methods[method], name, None if method == UPPER_BOUND else leaders[name]) for name in columns
-            ],
+            label=method_label(method, run),
+            refined=method == REFINER,
+            bound=method in bounds,
+            entries=[_entry(methods[method], name, None if method in bounds else leaders[name]) for name in columns],
         )
-        for method in shown
+        for method in [*contenders, *bounds]
     ]
 
 
-def class_columns(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Methods that were measured class by class, then the refiner's gain; none where there are no classes."""
-    measured = [name for name in METHOD_ORDER if methods.get(name, {}).get("classes")]
-    return {name: method_label(name, cell) for name in measured} | ({"gain": "gain"} if "prn" in measured else {})
+def class_columns(run: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Methods that were measured class by class, then the refiner's gain; empty where there are no classes."""
+    measured = [name for name in comparison.in_order(methods) if methods[name].get("classes")]
+    return {name: method_label(name, run) for name in measured} | ({"gain": "gain"} if REFINER in measured else {})
 
 
-def class_rows(cell: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
+def class_rows(run: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
     """IoU of every class under each of `class_columns`, the best marked, and the refiner's gain in points."""
-    columns = [name for name in class_columns(cell, methods) if name != "gain"]
+    columns = [name for name in class_columns(run, methods) if name != "gain"]
     rows = []
     for name in methods[columns[0]]["classes"] if columns else ():
         found = {method: methods[method]["classes"][name] for method in columns}
         if not all(found.values()):
             continue  # no test image has it
         leader = _leader("iou", [one["iou"] for one in found.values()])
-        cells = [
-            ScoreCell(fixed(one["iou"]), repr(one["iou"]), bracket(interval(one["ci95"])), fixed(one["iou"]) == leader)
+        entries = [
+            ScoreEntry(fixed(one["iou"]), repr(one["iou"]), bracket(interval(one["ci95"])), fixed(one["iou"]) == leader)
             for one in found.values()
         ]
-        if "prn" in found:
-            gain = found["prn"]["vs_base"]
+        if REFINER in found:
+            gain = found[REFINER]["vs_base"]
             shown = fixed(points(gain["iou_micro"]), 1, signed=True)
-            cells.append(ScoreCell(shown, repr(gain["iou_micro"]), bracket(points_interval(gain), 1), best=False))
-        rows.append(ScoreRow(name, refiner=False, upper_bound=False, cells=cells))
+            entries.append(ScoreEntry(shown, repr(gain["iou_micro"]), bracket(points_interval(gain), 1), best=False))
+        rows.append(ScoreRow(name, refined=False, bound=False, entries=entries))
     return rows
 
 
@@ -142,9 +151,9 @@ def _leader(metric: str, values: list[Any]) -> str | None:
     return fixed(min(finite) if metric in LOWER_IS_BETTER else max(finite))
 
 
-def _score_cell(scores: Mapping[str, Any], metric: str, leader: str | None) -> ScoreCell:
+def _entry(scores: Mapping[str, Any], metric: str, leader: str | None) -> ScoreEntry:
     amount, ends = number(scores.get(metric)), interval(scores.get(f"{metric}_ci95"))
-    return ScoreCell(
+    return ScoreEntry(
         text=fixed(amount),
         value=repr(amount) if math.isfinite(amount) else "",
         interval="" if ends is None else bracket(ends),

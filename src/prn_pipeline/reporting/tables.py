@@ -7,21 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prn_pipeline.reporting.headline import GAIN_RIVALS, Outcome, outcome, points, points_interval
-from prn_pipeline.reporting.score_tables import UPPER_BOUND
-from prn_pipeline.reporting.wording import (
-    MISSING,
-    bracket,
-    duration,
-    fixed,
-    mebibytes,
-    method_label,
-    number,
-    p_value,
-    stage_label,
-)
+from prn_pipeline.reporting.gains import Outcome, measured_gains, outcome, points, points_interval
+from prn_pipeline.reporting.labels import BASE, REFINER, method_label, stage_label
+from prn_pipeline.reporting.wording import MISSING, bracket, duration, fixed, mebibytes, number, p_value
 
-INPUT_ORDER: dict[Outcome, str] = {
+READINGS: dict[Outcome, str] = {
     "better": "better",
     "same": "inconclusive",
     "worse": "worse",
@@ -31,9 +21,9 @@ INPUT_ORDER: dict[Outcome, str] = {
 
 @dataclass(frozen=True)
 class GainRow:
-    """The refiner against one rival, in points of IoU micro."""
+    """The refiner against one method that needs no training, in points of IoU micro."""
 
-    rival: str
+    method: str
     gain: str
     interval: str
     p: str
@@ -43,7 +33,7 @@ class GainRow:
 
 @dataclass(frozen=True)
 class TimingRow:
-    """Seconds of one stage, their share of all stages in percent for the bar beside it, and its memory."""
+    """Seconds of one stage, its share of all stages in percent (the bar beside it), and its peak memory."""
 
     stage: str
     text: str
@@ -52,29 +42,28 @@ class TimingRow:
 
 
 def gain_rows(run: Mapping[str, Any], gains: Mapping[str, Any]) -> list[GainRow]:
-    """A row a rival whose gain was measured, with what its interval allows to say."""
+    """One row per measured gain, with what its interval allows to say."""
     return [
         GainRow(
-            rival=method_label(method, run),
-            gain=fixed(points(gains[key].get("iou_micro")), 1, signed=True),
-            interval=bracket(points_interval(gains[key]), 1),
-            p=p_value(gains[key].get("p")),
-            reading=INPUT_ORDER[outcome(gains[key])],
-            outcome=outcome(gains[key]),
+            method=method_label(name, run),
+            gain=fixed(points(gain.get("iou_micro")), 1, signed=True),
+            interval=bracket(points_interval(gain), 1),
+            p=p_value(gain.get("p")),
+            reading=READINGS[outcome(gain)],
+            outcome=outcome(gain),
         )
-        for key, method in GAIN_RIVALS.items()
-        if gains.get(key)
+        for name, gain in measured_gains(gains).items()
     ]
 
 
-def oracle_room_closed(methods: Mapping[str, Mapping[str, Any]]) -> str:
-    """How much of the way from the base model to the patch oracle the refiner went, in percent of IoU micro."""
-    base, refined, oracle = (number(methods.get(name, {}).get("iou_micro")) for name in ("base", "prn", UPPER_BOUND))
-    return f"{fixed(100 * (refined - base) / (oracle - base), 0)} %" if oracle > base else MISSING
+def share_of_bound(methods: Mapping[str, Mapping[str, Any]], bound: str) -> str:
+    """How much of the way from the base model to an upper bound the refiner went, in percent of IoU micro."""
+    base, refined, most = (number(methods.get(name, {}).get("iou_micro")) for name in (BASE, REFINER, bound))
+    return f"{fixed(100 * (refined - base) / (most - base), 0)} %" if most > base else MISSING
 
 
 def timing_rows(seconds: Mapping[str, Any], memory_mib: Mapping[str, Any]) -> list[TimingRow]:
-    """A row a stage in the order they ran; stages without a time or without a memory keep their row."""
+    """One row per stage, in the order they ran; stages without a time or a memory keep their row."""
     amounts = {stage: number(value) for stage, value in seconds.items()}
     total = sum(amount for amount in amounts.values() if math.isfinite(amount))
     return [

@@ -1,7 +1,7 @@
-"""The colours of page and figures, light and dark, and how a figure becomes a PNG.
+"""Colours of page and figures, light and dark, and how a figure becomes a PNG.
 
-Page and figures share these values, so a figure disappears into its card in either scheme. The hues are far apart for
-every common colour blindness: teal for the refiner, orange for too much, blue for too little.
+Page and figures share these values, so the background of a figure is that of its card. The hues stay apart under every
+common colour blindness: teal for the refiner, orange for too much, blue for too little.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-DOTS_PER_INCH = 160  # twice what a page shows, for sharp print and dense screens
+DOTS_PER_INCH = 160  # twice what a page shows, for print and high-density screens
 
 
 @dataclass(frozen=True)
 class Theme:
-    """One colour scheme; every value a CSS hex colour."""
+    """One colour scheme; every value is a CSS hex colour."""
 
     page: str
     card: str
@@ -65,7 +65,7 @@ DARK = Theme(
 
 
 def styled(theme: Theme) -> AbstractContextManager[None]:
-    """Context in which matplotlib draws in this theme; nothing outside it changes."""
+    """Context in which matplotlib draws in this theme; global settings do not change."""
     return mpl.rc_context(
         {
             "font.family": "DejaVu Sans",
@@ -97,20 +97,20 @@ def styled(theme: Theme) -> AbstractContextManager[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of width x height inches that belongs to no global state; draw and save it inside `styled`."""
+    """An empty figure of width x height inches, outside pyplot's global state; draw and save it inside `styled`."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def quiet(axes: Axes, grid: str = "y") -> None:
-    """Light grid along one axis ("x", "y" or "both") and no tick marks."""
+    """A light grid along one axis ("x", "y" or "both"), and no tick marks."""
     axes.grid(True, axis=grid)  # type: ignore[arg-type]
     axes.tick_params(length=0)
 
 
 def ink_on(ground: tuple[float, ...]) -> str:
-    """Black or white, whichever reads better on RGB in [0, 1]; one of them always reaches a contrast of 4.5 (WCAG)."""
+    """Black or white, whichever contrasts more with RGB in [0, 1]; one always reaches a contrast of 4.5 (WCAG)."""
     return "#000000" if luminance(ground) > 0.179 else "#ffffff"
 
 
@@ -121,7 +121,7 @@ def luminance(colour: tuple[float, ...]) -> float:
 
 
 def draw_png(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
-    """What `draw` draws in a theme, as PNG; the same figure gives the same bytes."""
+    """The figure of `draw` in a theme, as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     with styled(theme):
         draw(theme).savefig(

@@ -1,23 +1,16 @@
-"""Numbers as people read them, in one place so that every table and sentence agrees."""
+"""Numbers as text, in one place so that all tables and sentences agree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 MISSING = "\N{EN DASH}"
-METHOD_LABELS = {
-    "base": "Base model",
-    "tuned_threshold": "One tuned threshold",
-    "rankseg": "RankSEG",
-    "tta": "TTA (flips)",
-    "patch_oracle": "Patch oracle",
-}
 
 
 def number(value: Any) -> float:
-    """The value as a float; NaN for None, for text and for anything else that is no number."""
+    """The value as a float; NaN for None, text, and anything else that is not a number."""
     try:
         return math.nan if value is None or isinstance(value, (bool, str)) else float(value)
     except (TypeError, ValueError):
@@ -33,7 +26,7 @@ def interval(value: Any) -> tuple[float, float] | None:
 
 
 def fixed(value: Any, digits: int = 3, signed: bool = False) -> str:
-    """A number with so many decimals and a true minus sign; a dash where it is missing. Zero never has a sign."""
+    """A number with `digits` decimals and a true minus sign; a dash where it is missing. Zero never has a sign."""
     amount = number(value)
     if not math.isfinite(amount):
         return MISSING
@@ -49,7 +42,7 @@ def bracket(ends: tuple[float, float] | None, digits: int = 3) -> str:
 
 
 def p_value(value: Any) -> str:
-    """A p value; below 0.001 only that it is."""
+    """A p value; "< 0.001" below that."""
     amount = number(value)
     return "< 0.001" if 0 <= amount < 0.001 else fixed(amount)
 
@@ -78,17 +71,3 @@ def mebibytes(amount: Any) -> str:
     if value < 1:
         return f"{1024 * value:.0f} KiB"
     return f"{value:.0f} MiB" if value < 1000 else f"{value / 1024:.1f} GiB"
-
-
-def method_label(method: str, run: Mapping[str, Any]) -> str:
-    """What to call a method of the scores; the refiner under test goes by its own name."""
-    if method == "prn":
-        refiner = str(run.get("refiner", "prn"))
-        return "PRN" if refiner == "prn" else refiner
-    return METHOD_LABELS.get(method, method.replace("_", " "))
-
-
-def stage_label(stage: str) -> str:
-    """A stage's name as a title: prn_training -> PRN training."""
-    words = stage.replace("_", " ").replace("prn", "PRN")
-    return words[:1].upper() + words[1:]

@@ -1,4 +1,4 @@
-"""What the report shows of the stored maps: how they err, and images worth a look."""
+"""What the report shows of the stored maps: statistics of their errors, and a gallery of test images."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from prn_pipeline.data.pixel_values import as_colours
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
-from prn_pipeline.reporting import GalleryRow
+from prn_pipeline.reporting.inputs import GalleryRow
+from prn_pipeline.reporting.labels import BASE, REFINER
 from prn_pipeline.stages.evaluation.map_pairs import stream_batches
 
 
 def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> dict[str, MapStatistics]:
-    """How the test maps of the base model ("base") and of PRN ("prn") err."""
-    counters = {name: MapStatisticsCounter(patch_size) for name in ("base", "prn")}
+    """Statistics of the test maps of the base model ("base") and the refiner ("refined")."""
+    counters = {name: MapStatisticsCounter(patch_size) for name in (BASE, REFINER)}
     for batch in stream_batches(samples, refined, samples.rows(["test"])):
-        for name, maps in (("base", batch.base), ("prn", batch.refined)):
+        for name, maps in ((BASE, batch.base), (REFINER, batch.refined)):
             decided = foreground(maps, samples.maps_per_image)
             for of_image in zip(expit(maps), batch.masks, decided, strict=True):
                 counters[name].add(*of_image)
@@ -28,7 +29,7 @@ def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> di
 
 
 def choose_gallery(per_image: pd.DataFrame, rows_each: int) -> list[tuple[str, int]]:
-    """(kind, position in `per_image`) of the best, median and worst gains; no image twice."""
+    """(kind, position in `per_image`) of the best, median and worst gains; each image at most once."""
     order = per_image["gain"].sort_values(ascending=False, kind="stable").index.to_numpy()
     each = min(rows_each, max(1, len(order) // 3))
     middle = (len(order) - each) // 2
@@ -44,7 +45,7 @@ def choose_gallery(per_image: pd.DataFrame, rows_each: int) -> list[tuple[str, i
 def gallery(
     samples: Samples, refined: ArrayStore, per_image: pd.DataFrame, rows_each: int, classes: Sequence[str] = ()
 ) -> list[GalleryRow]:
-    """Picture rows of the test maps with the best, median and worst gains; each of one class, if there are several."""
+    """Picture rows of the test maps with the best, median and worst gains; of several classes, one class per row."""
     rows = samples.rows(["test"])
     shown = []
     for kind, position in choose_gallery(per_image, rows_each):
@@ -61,25 +62,28 @@ def gallery(
                 image=as_colours(samples.array("images", row)[0]),
                 base_probability=expit(base[number]),
                 base_mask=foreground(base, len(base))[number],
-                prn_probability=expit(after[number]),
-                prn_mask=foreground(after, len(after))[number],
+                refined_probability=expit(after[number]),
+                refined_mask=foreground(after, len(after))[number],
                 mask=samples.array("masks", row)[0],
                 iou_base=float(facts["iou_base"]),
-                iou_prn=float(facts["iou_prn"]),
+                iou_refined=float(facts["iou_refined"]),
             )
         )
     return shown
 
 
-def foreground(maps: np.ndarray, together: int) -> np.ndarray:
-    """What a method takes for foreground, bool (N,H,W) of logits (N,H,W): above 0, or above the image's other classes.
+def foreground(maps: np.ndarray, maps_per_image: int) -> np.ndarray:
+    """Foreground of logits: above 0, or above all other classes of the image.
 
     Args:
-        maps: logits, those of an image one after the other.
-        together: maps of an image.
+        maps: logits (N,H,W); the maps of an image are neighbours.
+        maps_per_image: 1, or the number of classes.
+
+    Returns:
+        bool (N,H,W).
     """
-    if together == 1:
+    if maps_per_image == 1:
         return maps > 0
-    of_image = maps.reshape(-1, together, *maps.shape[1:])
-    winner = of_image.argmax(1)[:, None] == np.arange(together)[:, None, None]
+    of_image = maps.reshape(-1, maps_per_image, *maps.shape[1:])
+    winner = of_image.argmax(1)[:, None] == np.arange(maps_per_image)[:, None, None]
     return winner.reshape(maps.shape)

@@ -1,4 +1,4 @@
-"""One page that shows what PRN did."""
+"""The report of a run."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import IDENTITY
-from prn_pipeline.reporting import ReportInputs, render_report
+from prn_pipeline.reporting.inputs import ReportInputs
+from prn_pipeline.reporting.report import render_report
 from prn_pipeline.stages.reporting import gallery, map_statistics
 from prn_pipeline.tracking.provenance import provenance
 

@@ -1,4 +1,4 @@
-"""reporting: scores and maps to a page."""
+"""Pipeline reporting: from scores and maps to the report."""
 
 from kedro.pipeline import Pipeline, node, pipeline
 

@@ -1,4 +1,4 @@
-"""All runs of a benchmark in one table, and who is ahead."""
+"""All runs of a benchmark in one table, and the average ranks of its methods."""
 
 from prn_pipeline.reporting.leaderboard.formats import terminal
 from prn_pipeline.reporting.leaderboard.page import Leaderboard, make_leaderboard

@@ -1,4 +1,4 @@
-"""The critical-difference diagram: methods on a line of average ranks, bars over those that chance could swap."""
+"""The critical-difference diagram: methods on a line of average ranks, bars over those that do not differ."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 
 from matplotlib.figure import Figure
 
-from prn_pipeline.reporting.leaderboard.formats import label
+from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.ranks import Ranking
 from prn_pipeline.reporting.theme import Theme, new_figure
 
 WIDTH = 6.4  # inches
 STEP = 0.36  # inches between two names
-HEAD = 0.85  # inches for the axis
+HEAD = 0.85  # inches above the axis
 
 
 def rank_diagram(ranking: Ranking, refiners: set[str], theme: Theme) -> Figure:
@@ -20,7 +20,7 @@ def rank_diagram(ranking: Ranking, refiners: set[str], theme: Theme) -> Figure:
 
     Args:
         ranking: of at least two methods.
-        refiners: drawn in the refiner's colour.
+        refiners: names of the methods that are drawn in the refiner's colour.
         theme: colours.
     """
     names, ranks = list(ranking.ranks), list(ranking.ranks.values())
@@ -49,7 +49,7 @@ def rank_diagram(ranking: Ranking, refiners: set[str], theme: Theme) -> Figure:
         axes.text(
             end + (-0.02 if left else 0.02) * span,
             depth,
-            f"{label(name)}  {rank:.2f}" if left else f"{rank:.2f}  {label(name)}",
+            f"{label_or_name(name)}  {rank:.2f}" if left else f"{rank:.2f}  {label_or_name(name)}",
             ha="right" if left else "left",
             va="center",
             color=theme.ink,

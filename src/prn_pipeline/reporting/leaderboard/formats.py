@@ -1,4 +1,4 @@
-"""The leaderboard as a table of numbers: data frame, CSV, Markdown, terminal."""
+"""The leaderboard as a table: data frame, Markdown, terminal."""
 
 from __future__ import annotations
 
@@ -11,35 +11,32 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.ranks import comparable_scores
-from prn_pipeline.reporting.leaderboard.standings import Estimate, Standing
-from prn_pipeline.reporting.wording import METHOD_LABELS, MISSING, fixed
+from prn_pipeline.reporting.leaderboard.estimates import Estimate
+from prn_pipeline.reporting.leaderboard.standings import Standing
+from prn_pipeline.reporting.wording import MISSING, fixed
 
 #: Column of the page, of Markdown and of the terminal -> what it holds.
 COLUMNS = {
-    "seeds": "that were run: with one the intervals know nothing of chance in training",
-    "IoU": "iou_micro, mean over seeds ± half of its 95 % interval over images, and over seeds where there are several",
-    "vs base": "gain over the base model in points of iou_micro",
-    "vs best rival": "a refiner's gain over the best of tuned threshold, RankSEG and tta",
+    "seeds": "number of seeds that were run; with one, the interval ignores randomness in training",
+    "IoU": "IoU micro: mean over seeds ± half of its 95 % interval over images, and over seeds where there are several",
+    "vs best free": "a refiner's gain, in points of IoU micro, over the best method that needs no training on this test set",
+    "vs base": "gain over the base model in points of IoU micro",
     "worse %": "share of test images whose IoU is below the base model's",
-    "parameters": "of the base model, and of what a refiner adds to it",
-    "GFLOP": "an image, likewise; more passes of the base model included",
-    "ms": "an image, on the machine that measured it, likewise",
+    "parameters": "of the base model; of a refiner, those that it adds",
+    "GFLOP": "per image; of a refiner, what it adds, further passes of the base model included",
+    "ms": "per image, on the machine that measured it; of a refiner, what it adds",
 }
 
-#: What a narrow terminal does without.
+#: Columns that only a wide terminal shows.
 FOR_WIDE = ("seeds", "parameters", "GFLOP", "ms")
-#: Characters that a terminal needs to show them too.
+#: Characters of a wide terminal.
 WIDE = 118
 
 
-def label(method: str) -> str:
-    """What to call a method; refiners go by their own names."""
-    return METHOD_LABELS.get(method, method)
-
-
 def frame(standings: Sequence[Standing]) -> pd.DataFrame:
-    """All numbers, a row a standing, IoU and gains in points where their names say so."""
+    """All numbers, one row per standing; IoU as a fraction, gains in points."""
     return pd.DataFrame(
         {
             "dataset": one.dataset,
@@ -51,13 +48,13 @@ def frame(standings: Sequence[Standing]) -> pd.DataFrame:
             "iou_micro": one.iou.mean,
             "iou_micro_low": one.iou.low,
             "iou_micro_high": one.iou.high,
+            "best_free": one.best_free,
+            "best_free_gain_points": 100 * one.best_free_gain.mean,
+            "best_free_gain_points_low": 100 * one.best_free_gain.low,
+            "best_free_gain_points_high": 100 * one.best_free_gain.high,
             "gain_points": 100 * one.gain.mean,
             "gain_points_low": 100 * one.gain.low,
             "gain_points_high": 100 * one.gain.high,
-            "best_rival": one.best_rival,
-            "rival_gain_points": 100 * one.rival_gain.mean,
-            "rival_gain_points_low": 100 * one.rival_gain.low,
-            "rival_gain_points_high": 100 * one.rival_gain.high,
             "images_worse_percent": one.images_worse,
             "parameters": one.parameters,
             "gflop": one.gflop,
@@ -67,13 +64,13 @@ def frame(standings: Sequence[Standing]) -> pd.DataFrame:
     )
 
 
-def runs(one: Standing) -> list[str]:
+def texts(one: Standing) -> list[str]:
     """A standing's numbers as text, in the order of `COLUMNS`."""
     return [
         str(len(one.seeds)),
         plus_minus(one.iou),
+        points(one.best_free_gain),
         points(one.gain),
-        points(one.rival_gain),
         fixed(one.images_worse, 0),
         rounded(one.parameters),
         fixed(one.gflop, 2),
@@ -89,33 +86,33 @@ def plus_minus(estimate: Estimate, digits: int = 3, signed: bool = False) -> str
 
 
 def points(gain: Estimate) -> str:
-    """A gain in points, likewise."""
+    """A gain in points, in the same form."""
     return plus_minus(Estimate(*(100 * value for value in gain)), digits=1, signed=True)
 
 
 def rounded(count: float) -> str:
-    """A large number as "58 k" or "1.5 M"; a dash where it is not known."""
+    """A large number as "58 k" or "1.5 M"; a dash where it is unknown."""
     if math.isnan(count):
         return MISSING
     return f"{count:.0f}" if count < 1000 else f"{count / 1e3:.0f} k" if count < 999_500 else f"{count / 1e6:.1f} M"
 
 
 def markdown(standings: Sequence[Standing]) -> str:
-    """A GitHub table, a row a standing."""
+    """A GitHub table, one row per standing."""
     head = ["data set", "base model", "method", *COLUMNS]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * 3 + "---:|" * len(COLUMNS)]
     for one in standings:
-        name = f"**{label(one.method)}**" if one.kind == "refiner" else label(one.method)
-        lines.append(f"| {' | '.join([f'`{one.dataset}`', f'`{one.base_model}`', name, *runs(one)])} |")
+        name = f"**{label_or_name(one.method)}**" if one.kind == "refined" else label_or_name(one.method)
+        lines.append(f"| {' | '.join([f'`{one.dataset}`', f'`{one.base_model}`', name, *texts(one)])} |")
     return "\n".join(lines) + "\n"
 
 
 def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
-    """A rich table a data set and base model; the best method that does not see the truth stands out.
+    """One rich table per data set and base model; the best method that does not see the truth is green.
 
     Args:
         standings: to show.
-        width: of the terminal in characters; a narrow one gets neither seeds nor costs.
+        width: of the terminal in characters; below `WIDE`, seeds and costs are left out.
     """
     shown = [number for number, name in enumerate(COLUMNS) if width >= WIDE or name not in FOR_WIDE]
     groups: dict[tuple[str, str], list[Standing]] = {}
@@ -133,7 +130,7 @@ def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
         best = max(scores[dataset], key=scores[dataset].__getitem__, default=None)
         for one in of_group:
             style = "green" if one.method == best else "dim italic" if one.kind == "bound" else ""
-            values = runs(one)
-            table.add_row(label(one.method), *(values[number] for number in shown), style=style)
+            values = texts(one)
+            table.add_row(label_or_name(one.method), *(values[number] for number in shown), style=style)
         parts += [Text.assemble((dataset, "bold"), f"  {base_model}", (f"  {of_group[0].images} images", "dim")), table]
     return Group(*parts)

@@ -1,4 +1,4 @@
-"""Whether the seeds that are averaged were run with the same settings."""
+"""Whether the runs that are averaged had the same settings."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 
 from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
 
-#: In scores: what the base model and its maps were made with, and what the refiner.
+#: Key in the scores JSON: digests of the settings of the base model with its maps, and of the refiner.
 SETTINGS = "settings"
 
 
 def mixed_settings(runs: Sequence[BenchmarkRun]) -> list[str]:
-    """What a change of settings left half-way: base models and refiners whose runs do not belong together.
+    """Base models and refiners whose runs had different settings, as after a sweep that was stopped half-way.
 
     Args:
-        runs: of a benchmark; those without scores, or with scores that do not say their settings, prove nothing.
+        runs: of a benchmark; runs without scores or without digests are ignored.
 
     Returns:
-        `drive/unet_resnet18_small` where refiners or seeds of it are of different data or base model settings;
-        `drive/unet_resnet18_small/prn` where seeds of one refiner are of different settings.
+        `drive/unet_resnet18_small` where its runs differ in the settings of data or base model;
+        `drive/unet_resnet18_small/prn` where the seeds of one refiner differ in its settings.
     """
-    found: dict[str, set[str]] = {}
+    digests: dict[str, set[str]] = {}
     for run in runs:
         settings: dict[str, Any] = (run.scores or {}).get(SETTINGS, {}) if run.state == "done" else {}
         base = f"{run.names['dataset']}/{run.names['base_model']}"
-        for whose, part in ((base, "base_model"), (f"{base}/{run.names['refiner']}", "refiner")):
+        for place, part in ((base, "base_model"), (f"{base}/{run.names['refiner']}", "refiner")):
             if part in settings:
-                found.setdefault(whose, set()).add(settings[part])
-    return [whose for whose, digests in found.items() if len(digests) > 1]
+                digests.setdefault(place, set()).add(settings[part])
+    return [place for place, found in digests.items() if len(found) > 1]

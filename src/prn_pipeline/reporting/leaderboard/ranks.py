@@ -1,4 +1,4 @@
-"""Which method is ahead over many data sets, and which differences in rank are more than chance (Demsar, 2006)."""
+"""Average ranks of methods over data sets, and which differences are significant (Demsar, 2006)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 #: Data set, base model, method, and its score of each seed.
 Measured = tuple[str, str, str, Mapping[int, float]]
-#: Of both tests.
+#: Level of both tests.
 SIGNIFICANCE = 0.05
-#: Below these the Friedman test says nothing.
-LEAST_METHODS, LEAST_DATASETS = 3, 3
+#: The Friedman test needs at least these.
+MIN_METHODS, MIN_DATASETS = 3, 3
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Ranking:
 
     Attributes:
         ranks: method -> average rank, best first.
-        datasets: that all of them were measured on.
-        p: of the Friedman test that all methods are alike; NaN with too few methods or data sets.
-        critical_difference: average ranks further apart than this differ (Nemenyi, 5 %); NaN where methods are alike.
-        left_out: methods that were not measured wherever the others were.
+        datasets: on which all methods were measured.
+        p: of the Friedman test that all methods perform alike; NaN with too few methods or data sets.
+        critical_difference: average ranks further apart than this differ (Nemenyi, 5 %); NaN where methods do not.
+        left_out: methods that were not measured on all data sets, base models and seeds of the others.
     """
 
     ranks: Mapping[str, float]
@@ -37,25 +37,25 @@ class Ranking:
 
     @property
     def alike(self) -> list[tuple[str, str]]:
-        """Longest runs of neighbours whose ranks do not differ, each as (best, worst)."""
+        """Longest sequences of neighbours whose ranks do not differ, each as (best, worst)."""
         names, values = list(self.ranks), list(self.ranks.values())
         if self.p >= SIGNIFICANCE:
-            return [(names[0], names[-1])]  # tested, and nothing found
-        runs: list[tuple[int, int]] = []
+            return [(names[0], names[-1])]  # tested, and no difference found
+        spans: list[tuple[int, int]] = []
         for first, value in enumerate(values):
             last = max(i for i, other in enumerate(values) if other - value <= self.critical_difference or i == first)
-            if last > first and not (runs and runs[-1][1] >= last):
-                runs.append((first, last))
-        return [(names[first], names[last]) for first, last in runs]
+            if last > first and not (spans and spans[-1][1] >= last):
+                spans.append((first, last))
+        return [(names[first], names[last]) for first, last in spans]
 
 
 def rank_methods(scores: Mapping[str, Mapping[str, float]], left_out: tuple[str, ...] = ()) -> Ranking:
     """Rank methods by their scores on each data set; ties share their ranks.
 
     Args:
-        scores: data set -> method -> score, higher is better. Only methods that every data set has are ranked: a rank
-            among others is no rank.
-        left_out: methods that have no such score.
+        scores: data set -> method -> score, higher is better. Only methods that every data set has are ranked, because
+            ranks among different methods do not compare.
+        left_out: methods without a comparable score; passed on.
     """
     datasets = tuple(scores)
     methods = [name for name in scores[datasets[0]] if all(name in scores[d] for d in datasets)] if datasets else []
@@ -72,7 +72,7 @@ def rank_methods(scores: Mapping[str, Mapping[str, float]], left_out: tuple[str,
 
 def _friedman(table: np.ndarray) -> float:
     datasets, methods = table.shape
-    if datasets < LEAST_DATASETS or methods < LEAST_METHODS or (table == table[:, :1]).all():
+    if datasets < MIN_DATASETS or methods < MIN_METHODS or (table == table[:, :1]).all():
         return math.nan
     return float(friedmanchisquare(*table.T).pvalue)
 
@@ -84,11 +84,11 @@ def critical_difference(datasets: int, methods: int) -> float:
 
 
 def comparable_scores(found: Sequence[Measured]) -> tuple[dict[str, dict[str, float]], tuple[str, ...]]:
-    """Scores of every data set that may be compared, and the methods that have none.
+    """Scores of every data set that can be compared, and the methods that have none.
 
-    A seed makes a base model better or worse, so that only means over the same seeds compare. A method that lacks a
-    data set or a base model is left out; and so is, one after the other, the one that lacks most seeds, until all that
-    are left share at least one seed of every base model.
+    A seed makes a base model better or worse, so only means over the same seeds compare. A method that lacks a data
+    set or a base model is left out. Then the method with the fewest seeds is left out, one after the other, until all
+    remaining methods share at least one seed of every base model.
 
     Args:
         found: (data set, base model, method, seed -> score).

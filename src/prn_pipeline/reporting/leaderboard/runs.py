@@ -1,4 +1,4 @@
-"""The runs of a benchmark: which there should be, and what is known of each."""
+"""The runs of a benchmark: their names, and the scores, failures and reports that the project has of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from prn_pipeline.comparison.scores_file import read_scores
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import FAILURE, METRICS, REPORT, REPORTS
 from prn_pipeline.layout.scopes import SCOPES, scope_path
@@ -21,9 +22,9 @@ class BenchmarkRun:
 
     Attributes:
         names: dataset, base_model, refiner, seed.
-        scores: its scores JSON, or None.
-        failure: what went wrong when it was last run ({"stage", "message", "at"}), or None.
-        report: its report, or None.
+        scores: its scores JSON; None without scores, or where they are older than a failure.
+        failure: the error of its last attempt ({"stage", "message", "at"}), or None.
+        report: path of its report, or None.
     """
 
     names: Mapping[str, Any]
@@ -33,7 +34,7 @@ class BenchmarkRun:
 
     @property
     def state(self) -> State:
-        """Done where there are scores and nothing has failed since."""
+        """Done with scores and without a later failure."""
         return "failed" if self.failure is not None else "missing" if self.scores is None else "done"
 
     @property
@@ -43,40 +44,39 @@ class BenchmarkRun:
 
 
 def read_runs(names: Iterable[Mapping[str, Any]], project: Path) -> list[BenchmarkRun]:
-    """Runs with what the project has of them.
+    """Runs with everything the project has of them.
 
     Args:
-        names: of each run: dataset, base_model, refiner, seed.
-        project: with `metrics/` and `data/08_reporting/`.
+        names: dataset, base_model, refiner, seed of each run.
+        project: folder with `metrics/` and `data/08_reporting/`.
 
     Raises:
-        UserError: a scores file is not JSON.
+        UserError: a scores file is not JSON, or has another schema.
     """
-    reports, runs = project / REPORTS, []
-    for one in names:
-        path = scope_path("run", dict(one))
-        report = reports / path / REPORT
-        runs.append(
-            BenchmarkRun(
-                one,
-                scores=_json(project / METRICS / f"{path}.json"),
-                failure=_failure(reports, one),
-                report=report if report.is_file() else None,
-            )
-        )
-    return runs
+    return [_read_run(one, project) for one in names]
 
 
-def _failure(reporting: Path, names: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Of the run, or of what it is built on."""
-    found = (_json(reporting / scope_path(scope, dict(names)) / FAILURE) for scope in SCOPES)
-    return next((failure for failure in found if failure is not None), None)
+def _read_run(names: Mapping[str, Any], project: Path) -> BenchmarkRun:
+    path = scope_path("run", dict(names))
+    scores, report = project / METRICS / f"{path}.json", project / REPORTS / path / REPORT
+    failure = _failure(project / REPORTS, names)
+    return BenchmarkRun(
+        names,
+        # Not those of a failed run: after an upgrade they may have another schema, which nothing here depends on.
+        scores=read_scores(scores) if failure is None and scores.is_file() else None,
+        failure=failure,
+        report=report if report.is_file() else None,
+    )
 
 
-def _json(file: Path) -> dict[str, Any] | None:
-    if not file.is_file():
-        return None
+def _failure(reports: Path, names: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The failure of the run, or of a stage that it shares with others."""
+    files = (reports / scope_path(scope, dict(names)) / FAILURE for scope in SCOPES)
+    return next((_json(file) for file in files if file.is_file()), None)
+
+
+def _json(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text()))
     except ValueError as error:
-        raise UserError(f"{file} is not JSON ({error}): make it again, or take it back from git") from None
+        raise UserError(f"{file} is not JSON ({error}): delete it, it is written again when the stage fails") from None

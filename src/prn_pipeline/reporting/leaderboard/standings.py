@@ -1,4 +1,4 @@
-"""Every method on every data set and base model: the mean over seeds, and how sure it is."""
+"""Every method on every data set and base model: mean over seeds, with its interval."""
 
 from __future__ import annotations
 
@@ -6,35 +6,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import numpy as np
-from scipy.stats import norm, t
-
+from prn_pipeline.comparison import table as comparison
+from prn_pipeline.comparison.method import ComparisonMethod, Kind
+from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.reporting.leaderboard.costs import added_cost, base_cost
+from prn_pipeline.reporting.leaderboard.estimates import UNKNOWN, Estimate, mean_or_nan, over_seeds
 from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
 
-Kind = Literal["rival", "refiner", "bound"]
 Scores = Mapping[str, Any]
-
-#: Methods that need no training; they are the same in every refiner's scores.
-RIVALS = ("base", "tuned_threshold", "rankseg", "tta")
-#: Sees the truth: shown, never ranked.
-BOUND = "patch_oracle"
-#: Under this name a refiner is in its own scores.
-REFINER = "prn"
-#: Half the width of a 95 % interval, in standard errors.
-WIDTH = float(norm.ppf(0.975))
-
-
-class Estimate(NamedTuple):
-    """A mean over seeds with its 95 % interval; NaN where it is not known."""
-
-    mean: float
-    low: float
-    high: float
-
-
-UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -44,19 +25,19 @@ class Standing:
     Attributes:
         dataset: name.
         base_model: name.
-        method: name of a rival or refiner.
-        kind: rival, refiner, or bound.
+        method: name of a comparison method, or of a refiner.
+        kind: of the method; see `comparison.method.Kind`.
         iou_of_seed: iou_micro of each seed that was run.
         images: of the test split.
         iou: iou_micro.
-        gain: over the base model, in iou_micro; unknown for itself.
-        rival_gain: of a refiner, over the best rival other than the base model.
-        best_rival: that rival; "" for others.
-        images_worse: mean share of test images whose IoU is below the base model's, in percent; NaN if not known.
-        parameters: of what is added to the base model; NaN if not known.
-        gflop: an image, for what is added, further passes of the base model included; NaN if not known.
-        milliseconds: an image, likewise.
-        reports: of the runs, by seed.
+        gain: over the base model, in iou_micro; unknown for the base model itself.
+        best_free_gain: of a refiner, over the best method that needs no training on each seed's scores.
+        best_free: names of these methods, each once, in the order of the seeds; "" for others.
+        images_worse: mean share of test images whose IoU is below the base model's, in percent; NaN if unknown.
+        parameters: number of parameters added to the base model; NaN if unknown.
+        gflop: added per image, further passes of the base model included; NaN if unknown.
+        milliseconds: added per image, likewise.
+        reports: of a refiner's runs, by seed.
     """
 
     dataset: str
@@ -67,8 +48,8 @@ class Standing:
     images: int
     iou: Estimate
     gain: Estimate
-    rival_gain: Estimate = UNKNOWN
-    best_rival: str = ""
+    best_free_gain: Estimate = UNKNOWN
+    best_free: str = ""
     images_worse: float = math.nan
     parameters: float = math.nan
     gflop: float = math.nan
@@ -77,105 +58,55 @@ class Standing:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """That were run."""
+        """Seeds that were run."""
         return tuple(self.iou_of_seed)
 
 
 def standings(runs: Sequence[BenchmarkRun]) -> list[Standing]:
-    """A standing for each rival, refiner and bound of every data set and base model, in the order of the runs."""
+    """One standing per method of every data set and base model, in the order of the runs and of the methods' table."""
     groups: dict[tuple[str, str], list[BenchmarkRun]] = {}
     for run in runs:
         if run.state == "done":
             groups.setdefault((run.names["dataset"], run.names["base_model"]), []).append(run)
-    return [standing for of_group in groups.values() for standing in _of_group(of_group)]
+    return [standing for group in groups.values() for standing in _of_group(group)]
 
 
-def _of_group(runs: Sequence[BenchmarkRun]) -> list[Standing]:
-    known = {name for run in runs for name in run.scores["methods"]}  # type: ignore[index]
-    found = [_standing(name, "rival", name, _with(name, runs)) for name in RIVALS if name in known]
-    best = max(found[1:], key=lambda standing: standing.iou.mean, default=None)
-    for refiner in dict.fromkeys(run.names["refiner"] for run in runs):
-        own = [run for run in runs if run.names["refiner"] == refiner]
-        found.append(_standing(refiner, "refiner", REFINER, own, best.method if best else ""))
-    if BOUND in known:
-        found.append(_standing(BOUND, "bound", BOUND, _with(BOUND, runs)))
-    return found
+def _of_group(runs: Sequence[BenchmarkRun]) -> Iterable[Standing]:
+    for method in comparison.METHODS:
+        if method.kind == "refined":
+            for refiner in dict.fromkeys(run.names["refiner"] for run in runs):
+                yield _standing(refiner, method, [run for run in runs if run.names["refiner"] == refiner])
+        elif measured := _with(method.name, runs):
+            yield _standing(method.name, method, measured)
 
 
 def _with(method: str, runs: Iterable[BenchmarkRun]) -> list[BenchmarkRun]:
-    """A run a seed whose scores have a method: it is the same in all runs of a seed, but older ones may lack it."""
+    """One run per seed whose scores have the method.
+
+    A method without training scores the same in all runs of a seed, but runs that were evaluated earlier may lack it.
+    """
     having = (run for run in runs if run.scores is not None and method in run.scores["methods"])
     return list({run.names["seed"]: run for run in having}.values())
 
 
-def _standing(name: str, kind: Kind, method: str, runs: Sequence[BenchmarkRun], best_rival: str = "") -> Standing:
+def _standing(name: str, method: ComparisonMethod, runs: Sequence[BenchmarkRun]) -> Standing:
     scores: list[Scores] = [run.scores for run in runs if run.scores is not None]
-    found = [one["methods"][method] for one in scores]
-    gains = [one["gain"]["vs_base"] for one in scores] if kind == "refiner" else [one.get("vs_base") for one in found]
-    compared = method != "base"
+    found = [one["methods"][method.name] for one in scores]
+    refined, compared = method.kind == "refined", method.kind != "base"
+    gains = [one["gain"].get("vs_base") if refined else of_method.get("vs_base") for one, of_method in zip(scores, found, strict=True)]
+    free = [gain for one in scores if (gain := one["gain"].get(BEST_FREE))] if refined else []
     return Standing(
         dataset=runs[0].names["dataset"],
         base_model=runs[0].names["base_model"],
         method=name,
-        kind=kind,
+        kind=method.kind,
         iou_of_seed={run.names["seed"]: one["iou_micro"] for run, one in zip(runs, found, strict=True)},
         images=int(scores[0]["n_test"]),
         iou=over_seeds([(one["iou_micro"], one["iou_micro_ci95"]) for one in found]),
         gain=over_seeds([(gain["iou_micro"], gain["ci95"]) for gain in gains if gain]) if compared else UNKNOWN,
-        rival_gain=over_seeds(_against(best_rival, scores)) if kind == "refiner" else UNKNOWN,
-        best_rival=best_rival,
-        images_worse=_mean([one.get("images_worse_pct") for one in found]) if compared else math.nan,
-        **(_added_cost(scores) if kind == "refiner" else {} if compared else _base_cost(scores)),
-        reports={run.names["seed"]: run.report for run in runs if run.report} if kind == "refiner" else None,
+        best_free_gain=over_seeds([(gain["iou_micro"], gain["ci95"]) for gain in free]),
+        best_free=", ".join(dict.fromkeys(gain["method"] for gain in free)),
+        images_worse=mean_or_nan([one.get("images_worse_pct") for one in found]) if compared else math.nan,
+        **(added_cost(scores) if refined else {} if compared else base_cost(scores)),
+        reports={run.names["seed"]: run.report for run in runs if run.report} if refined else None,
     )
-
-
-def over_seeds(values: Sequence[tuple[float, Sequence[float]]]) -> Estimate:
-    """Mean of a few runs, each with its own 95 % interval over images.
-
-    Runs share their test images, so what these vary by does not average out; what seeds vary by does. The variance is
-    the mean variance over images plus the variance between seeds divided by their number. Few seeds tell their variance
-    roughly, so the interval is that of Student's t, with the degrees of freedom of Satterthwaite (1946).
-    """
-    if not values:
-        return UNKNOWN
-    means = np.array([value for value, _ in values])
-    errors = np.array([(high - low) / (2 * WIDTH) for _, (low, high) in values])
-    between = float(means.var(ddof=1)) / len(means) if len(means) > 1 else 0.0
-    variance = float((errors**2).mean()) + between
-    freedom = (len(means) - 1) * (variance / between) ** 2 if between else math.inf
-    half = float(t.ppf(0.975, freedom)) * math.sqrt(variance)
-    return Estimate(float(means.mean()), float(means.mean()) - half, float(means.mean()) + half)
-
-
-def _against(rival: str, scores: Sequence[Scores]) -> list[tuple[float, Sequence[float]]]:
-    keys = {"tuned_threshold": "vs_tuned_threshold"}
-    gains = [one["gain"].get(keys.get(rival, f"vs_{rival}")) for one in scores]
-    return [(gain["iou_micro"], gain["ci95"]) for gain in gains if gain]
-
-
-def _added_cost(scores: Sequence[Scores]) -> dict[str, float]:
-    """What a refiner adds to its base model: itself, and more passes of the base model where it reads tta."""
-    costs = [one["cost"] for one in scores if "cost" in one]
-    if not costs:
-        return {}
-    passes = costs[0]["refiner"]["base_passes"]
-    return {
-        "parameters": costs[0]["refiner"]["parameters"],
-        "gflop": _with_passes(costs[0], "gflop", passes),
-        "milliseconds": _mean([_with_passes(one, "milliseconds", passes) for one in costs]),
-    }
-
-
-def _with_passes(cost: dict[str, Any], amount: str, passes: int) -> float:
-    return float(cost["refiner"][amount] + (passes * cost["base"][amount] if passes else 0))
-
-
-def _base_cost(scores: Sequence[Scores]) -> dict[str, float]:
-    costs = [one["cost"]["base"] for one in scores if "cost" in one and one["cost"]["base"]]
-    return {**costs[0], "milliseconds": _mean([one["milliseconds"] for one in costs])} if costs else {}
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    """NaN where one of them is not known."""
-    return float(np.mean([math.nan if value is None else value for value in values]))

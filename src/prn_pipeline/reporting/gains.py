@@ -1,0 +1,43 @@
+"""The refiner's gains over other methods, and what their intervals allow to say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from prn_pipeline.comparison import table as comparison
+from prn_pipeline.reporting.wording import interval, number
+
+Outcome = Literal["better", "same", "worse", "unknown"]
+
+
+def points(value: Any) -> float:
+    """IoU difference in points: 0.011 -> 1.1."""
+    return 100 * number(value)
+
+
+def points_interval(gain: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The gain's 95 % interval in points, or None."""
+    ends = interval(gain.get("ci95"))
+    return None if ends is None else (100 * ends[0], 100 * ends[1])
+
+
+def outcome(gain: Mapping[str, Any]) -> Outcome:
+    """Whether a gain differs from zero: only if its whole interval lies on one side."""
+    ends = points_interval(gain)
+    if ends is None or not math.isfinite(points(gain.get("iou_micro"))):
+        return "unknown"
+    if ends[0] > 0:
+        return "better"
+    return "worse" if ends[1] < 0 else "same"
+
+
+def measured_gains(gains: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Method -> the refiner's gain over it, for every method without training that was measured, in order.
+
+    Args:
+        gains: "gain" of the scores JSON.
+    """
+    methods = [comparison.method(name) for name in comparison.names("base", "baseline")]
+    return {method.name: gains[method.gain_key] for method in methods if gains.get(method.gain_key)}

@@ -1,0 +1,46 @@
+"""The numbers under the headline of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from prn_pipeline.comparison import table as comparison
+from prn_pipeline.reporting import tables
+from prn_pipeline.reporting.labels import in_sentence, label_or_name
+from prn_pipeline.reporting.wording import MISSING, duration, fixed, number
+
+
+def key_numbers(scores: Mapping[str, Any]) -> dict[str, str]:
+    """Label -> value.
+
+    Args:
+        scores: the scores JSON of a run.
+    """
+    methods = scores.get("methods", {})
+    seconds = [number(value) for value in scores.get("seconds", {}).values()]
+    known = [value for value in seconds if math.isfinite(value)]
+    worse = fixed(scores.get("gain", {}).get("images_worse_pct"), 1)
+    correction = correction_text(scores.get("guard"))
+    return {
+        "test images": fixed(scores.get("n_test"), 0),
+        "of them worse than the base model": worse if worse == MISSING else f"{worse} %",
+        **{
+            f"of the way to the {in_sentence(label_or_name(bound))}": tables.share_of_bound(methods, bound)
+            for bound in comparison.names("bound")
+            if bound in methods
+        },
+        **({"correction strength, selected on held-out maps": correction} if correction else {}),
+        "all stages": duration(sum(known) if known else None),
+    }
+
+
+def correction_text(guard: Mapping[str, Any] | None) -> str:
+    """The guard's selection in a few words; "" for a refiner without a guard."""
+    if not guard:
+        return ""
+    if "strength" not in guard:  # a guard of another kind: whatever it selected, by its own names
+        return ", ".join(f"{name} {fixed(value, 2)}" for name, value in guard.items())
+    strength = f"{100 * guard['strength']:.0f} %" if guard.get("start", 1) else "none"
+    return f"{strength}, logits {fixed(guard['shift'], 2, signed=True)}" if guard.get("shift") else strength

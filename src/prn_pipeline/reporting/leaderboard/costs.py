@@ -1,0 +1,38 @@
+"""What base models and refiners cost, from the scores of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prn_pipeline.reporting.leaderboard.estimates import mean_or_nan
+
+
+def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What a refiner adds to its base model: its own cost, and further passes of the base model where its input is TTA.
+
+    Args:
+        scores: scores JSON of the refiner's runs on one data set and base model.
+
+    Returns:
+        parameters, gflop and milliseconds per image; empty where no run has costs.
+    """
+    costs = [one["cost"] for one in scores if "cost" in one]
+    if not costs:
+        return {}
+    passes = costs[0]["refiner"]["base_passes"]
+    return {
+        "parameters": costs[0]["refiner"]["parameters"],
+        "gflop": _with_passes(costs[0], "gflop", passes),
+        "milliseconds": mean_or_nan([_with_passes(one, "milliseconds", passes) for one in costs]),
+    }
+
+
+def base_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Parameters, gflop and milliseconds per image of the base model; empty where no run has them."""
+    costs = [one["cost"]["base"] for one in scores if "cost" in one and one["cost"]["base"]]
+    return {**costs[0], "milliseconds": mean_or_nan([one["milliseconds"] for one in costs])} if costs else {}
+
+
+def _with_passes(cost: Mapping[str, Any], amount: str, passes: int) -> float:
+    return float(cost["refiner"][amount] + (passes * cost["base"][amount] if passes else 0))
