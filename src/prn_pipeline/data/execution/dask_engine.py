@@ -74,7 +74,7 @@ class DaskEngine:
         finally:
             # With `shared` the scheduler cancels all tasks that depend on it, also those whose results were used.
             self._client.cancel([shared, *(future for _, future in submitted)])
-            self._wait_until_forgotten(prefix)
+            self._wait_until_ended(prefix)
 
     def _wait_for(self, future: Future) -> None:
         """Wait until a future is done; give up when there have been no workers for `worker_timeout`."""
@@ -93,18 +93,18 @@ class DaskEngine:
                         f" {self._settings.worker_timeout:.0f} s: start some (`dask worker ADDRESS`) and run again"
                     ) from None
 
-    def _wait_until_forgotten(self, prefix: str) -> None:
+    def _wait_until_ended(self, prefix: str) -> None:
         """Wait until no worker is running a cancelled or repeated task any more.
 
         The scheduler forgets a cancelled task at once, but its thread goes on: it would write into a store that the
         caller already removes or replaces. So does a task that ends and is repeated because its worker dies before the
-        result is fetched. A task that is pinned to a worker and submitted now sees when the worker has forgotten both.
+        result is fetched. A task that is pinned to a worker and submitted now sees when both have ended.
         """
         if self._client.status != "running":
             return
         try:
             checks = {
-                address: self._client.submit(_until_forgotten, prefix, workers=[address], priority=1, pure=False)
+                address: self._client.submit(_until_ended, prefix, workers=[address], priority=1, pure=False)
                 for address in self._client.nthreads()
             }
             while checks:
@@ -125,9 +125,9 @@ def _compute(work: Callable[[RowRange], Result], row_range: RowRange) -> Result 
         return error  # a value: Dask would log the traceback of an exception on the terminal of the worker
 
 
-def _until_forgotten(prefix: str) -> None:
-    tasks = get_worker().state.tasks
-    while any(str(key).startswith(prefix) for key in list(tasks)):
+def _until_ended(prefix: str) -> None:
+    executing = get_worker().state.executing  # also tasks that were cancelled while they ran
+    while any(str(task.key).startswith(prefix) for task in list(executing)):
         time.sleep(CHECK_CANCELLED)
 
 
