@@ -72,8 +72,8 @@ def print_verification(found: Verification, console: Console) -> None:
         console.print("All recorded hashes agree: the same code, parameters and data gave the same outputs.")
     else:
         console.print(f"First difference from the committed dvc.lock: {found.lock[0]}", highlight=False, soft_wrap=True)
-        for one in found.lock[1:MAX_LISTED]:
-            console.print(f"  {one}", style="dim", highlight=False, soft_wrap=True)
+        for difference in found.lock[1:MAX_LISTED]:
+            console.print(f"  {difference}", style="dim", highlight=False, soft_wrap=True)
         _print_rest(len(found.lock), console)
 
 
