@@ -141,7 +141,7 @@ def test_the_error_for_a_misspelt_name_suggests_the_closest_one() -> None:
             {"refiners": {"prn": {"region_size": 24}}},
             r"refiner 'prn' needs maps whose sides are multiples of 48, but image_size is 128: use 96 or 144",
         ),
-        ({"prn_training": {"augmentation": {"crop": 100}}}, r"multiples of 16, and the crop .* is 100: use 96 or 112"),
+        ({"prn_training": {"augmentation": {"crop": 100}}}, r"multiples of 16, but the crop .* is 100: use 96 or 112"),
         ({"datasets": {"synthetic_roads": {"image_sise": 5}}}, r"did you mean 'image_size'"),
         (
             {"pseudo_labelling": {"patch_size": 48}},

@@ -54,7 +54,7 @@ class RefinerSettings(Protocol):
         ...
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
-        """All fields, as pydantic gives them."""
+        """All fields as a dict; see `pydantic.BaseModel.model_dump`."""
         ...
 
 

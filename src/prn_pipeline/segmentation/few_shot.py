@@ -42,7 +42,7 @@ class FewShotModel(NetworkSource):
     mean: Tensor
     std: Tensor
 
-    #: Arrays that `forward` takes, in order.
+    #: Inputs of `forward`, in order.
     arrays = ("images", "support_images", "support_masks")
 
     def __init__(self, settings: FewShotSettings, pretrained: bool = True) -> None:

@@ -30,7 +30,7 @@ class NetworkSource(nn.Module):
 
     settings: Any
 
-    #: Arrays that `forward` takes, in order.
+    #: Inputs of `forward`, in order.
     arrays: tuple[str, ...] = ("images",)
 
     @property

@@ -65,7 +65,7 @@ class MapSourceSettings(Protocol):
         ...
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
-        """All fields, as pydantic gives them."""
+        """All fields as a dict; see `pydantic.BaseModel.model_dump`."""
         ...
 
     def suits(self, task: str) -> bool:
@@ -182,7 +182,7 @@ class MapSource(Protocol):
 
 
 class TrainableSource(MapSource, Protocol):
-    """A source whose settings say `trained_here`: an `nn.Module`."""
+    """A source that is trained here: an `nn.Module` with an objective."""
 
     def objective(self) -> Objective:
         """Loss and logits of a training batch."""

@@ -44,15 +44,15 @@ def drift_report(predictor: Predictor, journal: Journal, names: Iterable[str]) -
         journal: journal of the folder of results.
         names: names of the images that are in the folder now; entries of others are ignored.
     """
-    known = [journal.entries[name] for name in sorted(set(names) & set(journal.entries))]
-    entries = [entry["description"] for entry in known if "description" in entry]
-    settings = predictor.settings.drift
+    entries = [journal.entries[name] for name in sorted(set(names) & set(journal.entries))]
+    descriptions = [entry["description"] for entry in entries if "description" in entry]
+    images, settings = len(descriptions), predictor.settings.drift
     if predictor.reference is None:
-        return DriftReport(len(entries), [], [], "the predictor was saved without statistics of its training")
-    if len(entries) < settings.images:
-        return DriftReport(len(entries), [], [], f"{len(entries)} images are too few, {settings.images} are needed")
-    chosen = np.linspace(0, len(entries) - 1, min(MAX_IMAGES, len(entries))).astype(int)
-    found = from_json([entries[index] for index in chosen])
+        return DriftReport(images, [], [], "the predictor was saved without statistics of its training")
+    if images < settings.images:
+        return DriftReport(images, [], [], f"{images} images are too few, {settings.images} are needed")
+    chosen = np.linspace(0, images - 1, min(MAX_IMAGES, images)).astype(int)
+    found = from_json([descriptions[index] for index in chosen])
     compared = distances(predictor.reference, found, names_of(predictor.settings.classes))
     level = settings.level / len(compared)  # Bonferroni correction
     drifted = [distance.name for distance in compared if distance.p <= level and distance.distance >= settings.least]

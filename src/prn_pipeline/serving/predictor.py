@@ -51,8 +51,10 @@ class Item(NamedTuple):
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the mask."""
-        known = self.logits.shape[-2:] if self.image is None and self.logits is not None else None
-        height, width = known or self.image.shape[:2]  # type: ignore[union-attr]
+        if self.image is not None:
+            height, width = self.image.shape[:2]
+        else:
+            height, width = self.logits.shape[-2:]  # type: ignore[union-attr]
         return int(height), int(width)
 
 

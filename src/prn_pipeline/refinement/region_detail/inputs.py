@@ -29,8 +29,8 @@ def in_order(inputs: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:
 
 def channels_of(inputs: tuple[RefinerInput, ...], image_channels: int) -> int:
     """Number of channels that `pixel_inputs` returns."""
-    known = CHANNELS | {"images": image_channels, "features": 0}
-    return known["logits"] + sum(known[name] for name in inputs)
+    channels = CHANNELS | {"images": image_channels, "features": 0}
+    return channels["logits"] + sum(channels[name] for name in inputs)
 
 
 def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
@@ -41,7 +41,7 @@ def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         inputs: inputs in use: tta (N,2,H,W), mean and spread of logits; images (N,C,H,W) for `pixel_values`.
 
     Returns:
-        float32 (N,C,H,W), C as `channels_of` gives it.
+        float32 (N,C,H,W), with C from `channels_of`.
     """
     channels = [base_logits / LOGIT_SCALE, base_logits.sigmoid()]
     if "tta" in inputs:

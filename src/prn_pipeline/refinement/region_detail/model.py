@@ -53,7 +53,7 @@ class RegionDetailNet(nn.Module):
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Names of the arrays that `forward` takes, in order; the base logits first."""
+        """Names of the inputs of `forward`, in order; the base logits come first."""
         return self.settings.arrays
 
     def forward(self, base_logits: Tensor, *inputs: Tensor) -> CorrectedMaps:
@@ -67,11 +67,11 @@ class RegionDetailNet(nn.Module):
             UserError: wrong number of inputs, or H or W is not a multiple of `settings.multiple`.
         """
         self._check(base_logits, len(inputs))
-        known = dict(zip(self.arrays[1:], inputs, strict=True))
+        named_inputs = dict(zip(self.arrays[1:], inputs, strict=True))
         base = base_logits.float()
-        pixels = pixel_inputs(base, known)
-        features = self.feature_norm(known["features"].float()) if self.feature_norm is not None else None
-        by_region = starting_logits(base, known)
+        pixels = pixel_inputs(base, named_inputs)
+        features = self.feature_norm(named_inputs["features"].float()) if self.feature_norm is not None else None
+        by_region = starting_logits(base, named_inputs)
         if self.region is not None:
             shift, log_scale = self.region_field(pixels, features)
             by_region = by_region * log_scale.exp() + shift

@@ -92,7 +92,7 @@ class ClassesTask:
         A class that is absent from all test images gets an empty entry, {}.
         """
         counts = {method: np.concatenate(batches) for method, batches in self._counts.items()}
-        known = present_in_truth(counts["base"].sum(0))
+        present = present_in_truth(counts["base"].sum(0))
         return {
             method: {
                 "classes": {
@@ -103,7 +103,7 @@ class ClassesTask:
                             of_method[:, number], counts["base"][:, number], resamples, seed, groups
                         ),
                     }
-                    if known[number]
+                    if present[number]
                     else {}
                     for number, name in enumerate(self._names)
                 },
