@@ -1,4 +1,4 @@
-"""Hashes of DVC in the tags of an MLflow run."""
+"""What MLflow runs record: hashes of DVC and system metrics."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import mlflow
 import pytest
 
 from prn_pipeline.tracking.mlflow_run import MlflowRun
+from prn_pipeline.tracking.system_metrics import enable_system_metrics, log_final_sample
 from tests.unit.test_parameters import load
 
 LOCK = """
@@ -37,3 +38,22 @@ def test_hashes_are_those_of_the_inputs_and_not_of_outputs_in_the_making(
         "dvc.ingestion.samples.zarr": "first",
         "dvc.prn_training.refiner.json": "second",
     }
+
+
+def test_a_run_that_ends_at_once_has_a_sample_and_a_resumed_one_gets_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_experiment("samples")
+    log_final_sample()  # without an active run there is nothing to log to
+    enable_system_metrics()
+    try:
+        with mlflow.start_run() as run:
+            log_final_sample()
+        with mlflow.start_run(run.info.run_id):
+            log_final_sample()
+    finally:
+        mlflow.disable_system_metrics_logging()
+    samples = mlflow.MlflowClient().get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
+    assert [sample.step for sample in samples] == [0, 1]
