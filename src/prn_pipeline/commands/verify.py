@@ -11,6 +11,7 @@ from rich.console import Console
 
 from prn_pipeline.commands.terminal import data_option, project_root
 from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
+from prn_pipeline.processes.exit_codes import ExitError
 
 if TYPE_CHECKING:
     from prn_pipeline.sweep.verify import Verification
@@ -41,10 +42,11 @@ def verify(run: str, data: Path | None, keep: bool) -> None:
         committed = find_run(run, project)
     except UnknownRunError as error:
         raise click.BadParameter(str(error), param_hint="RUN") from None
-    with graceful_shutdown():
-        found = verify_run(
-            committed, project, data, keep=keep, echo=lambda line: console.print(line, style="dim", soft_wrap=True)
-        )
+    try:
+        with graceful_shutdown():
+            found = verify_run(committed, project, data, keep=keep, echo=click.echo)
+    except ExitError as error:
+        raise ExitError(f"ended by a signal: {committed.name} was not compared", error.exit_code) from None
     print_verification(found, console)
     sys.exit(1 if found.scores else 0)
 
@@ -71,9 +73,14 @@ def print_verification(found: Verification, console: Console) -> None:
     elif not found.lock:
         console.print("All recorded hashes agree: the same code, parameters and data gave the same outputs.")
     else:
-        console.print(f"First difference from the committed dvc.lock: {found.lock[0]}", highlight=False, soft_wrap=True)
+        console.print(
+            f"First difference from the committed dvc.lock: {found.lock[0]}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
         for difference in found.lock[1:MAX_LISTED]:
-            console.print(f"  {difference}", style="dim", highlight=False, soft_wrap=True)
+            console.print(f"  {difference}", style="dim", highlight=False, markup=False, soft_wrap=True)
         _print_rest(len(found.lock), console)
 
 
