@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
-from prn_pipeline.reporting import GalleryRow, Report, ReportInputs, render_report
+from prn_pipeline.reporting.inputs import GalleryRow, Report, ReportInputs
+from prn_pipeline.reporting.report import render_report
 
 NASTY_ID = '<b>&"x'
-CELL = {"dataset": "kvasir_seg", "base_model": "unet_resnet18", "refiner": "prn", "seed": 0}
+RUN = {"dataset": "kvasir_seg", "base_model": "unet_resnet18", "refiner": "prn", "seed": 0}
 
 
 def method(iou: float, mae: float) -> dict[str, Any]:
@@ -29,8 +30,9 @@ def method(iou: float, mae: float) -> dict[str, Any]:
 
 
 def scores(gain: float, ci95: list[float] | None) -> dict[str, Any]:
+    """Scores JSON with this gain over the best method that needs no training, one tuned threshold."""
     return {
-        **CELL,
+        **RUN,
         "n_test": 40,
         "resolution": "model",
         "methods": {
@@ -38,12 +40,13 @@ def scores(gain: float, ci95: list[float] | None) -> dict[str, Any]:
             "base": method(0.7008, 0.091),
             "tuned_threshold": method(0.7031, 0.0905),
             "rankseg": method(0.6993, 0.0923),
-            "prn": method(0.7008 + gain, 0.0877),
+            "refined": method(0.7031 + gain, 0.0877),
         },
         "gain": {
-            "vs_base": {"iou_micro": gain, "ci95": ci95, "p": 0.0004},
-            "vs_tuned_threshold": {"iou_micro": 0.0089, "ci95": [0.001, 0.0171], "p": 0.021},
+            "vs_base": {"iou_micro": 0.0112, "ci95": [0.0041, 0.0189], "p": 0.0004},
+            "vs_tuned_threshold": {"iou_micro": gain, "ci95": ci95, "p": 0.021},
             "vs_rankseg": {"iou_micro": 0.0127, "ci95": [0.004, 0.02], "p": None},
+            "vs_best_free": {"method": "tuned_threshold", "iou_micro": gain, "ci95": ci95, "p": 0.021},
             "images_worse_pct": 22.5,
         },
         "seconds": {"ingestion": 3.0, "base_training": 200.0, "prn_training": None},
@@ -61,11 +64,11 @@ def gallery_row(kind: str, sample_id: str, size: int = 32, seed: int = 0) -> Gal
         image=rng.integers(0, 256, (size, size, 3), dtype=np.uint8),
         base_probability=probability,
         base_mask=probability > 0.5,
-        prn_probability=probability,
-        prn_mask=(probability > 0.4).astype(np.uint8),
+        refined_probability=probability,
+        refined_mask=(probability > 0.4).astype(np.uint8),
         mask=mask,
         iou_base=0.5,
-        iou_prn=0.6237,
+        iou_refined=0.6237,
     )
 
 
@@ -99,12 +102,12 @@ def full_inputs() -> ReportInputs:
     rng = np.random.default_rng(3)
     base = rng.random(40)
     return ReportInputs(
-        run=CELL,
-        scores=scores(0.0112, [0.0041, 0.0189]),
+        run=RUN,
+        scores=scores(0.0089, [0.001, 0.0171]),
         history={"base_training": history(6), "prn_training": history(1)},
         thresholds=(rng.integers(1, 21, (12, 4, 4)) * 0.05).astype(np.float32),
-        maps={"base": map_statistics(0.3), "prn": map_statistics(0.1)},
-        per_image=pd.DataFrame({"sample_id": range(40), "iou_base": base, "iou_prn": base**0.9}),
+        maps={"base": map_statistics(0.3), "refined": map_statistics(0.1)},
+        per_image=pd.DataFrame({"sample_id": range(40), "iou_base": base, "iou_refined": base**0.9}),
         gallery=[gallery_row("worst", "kind-c"), gallery_row("best", NASTY_ID), gallery_row("median", "kind-b")],
         parameters={"prn_training": {"optimizer": {"lr": 8e-4}, "resume": None}, "note": NASTY_ID},
         provenance={"git_commit": "3f2a91c", "data": NASTY_ID},

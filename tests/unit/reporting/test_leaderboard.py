@@ -1,4 +1,4 @@
-"""The leaderboard says what the scores say, and nothing of what is not known."""
+"""The leaderboard agrees with the scores, and claims nothing that is not known."""
 
 import json
 import math
@@ -13,11 +13,12 @@ from scipy.stats import rankdata
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting.leaderboard import make_leaderboard, read_runs, terminal
+from prn_pipeline.reporting.leaderboard.estimates import over_seeds
+from prn_pipeline.reporting.leaderboard.finding import mean_gain, over_base, over_best_free
 from prn_pipeline.reporting.leaderboard.formats import WIDE, rounded
 from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
-from prn_pipeline.reporting.leaderboard.page import mean_gain
 from prn_pipeline.reporting.leaderboard.ranks import comparable_scores, critical_difference, rank_methods
-from prn_pipeline.reporting.leaderboard.standings import Standing, over_seeds, standings
+from prn_pipeline.reporting.leaderboard.standings import Standing, standings
 from tests.unit.reporting.leaderboard_runs import benchmark, failed, scores
 
 FOLDER = Path("/project/data/08_reporting/leaderboard")
@@ -27,7 +28,7 @@ def standing(found: list[Standing], method: str) -> Standing:
     return next(one for one in found if one.method == method)
 
 
-def test_a_refiner_is_the_mean_over_its_seeds_against_the_best_rival_of_its_base_model() -> None:
+def test_a_refiner_is_the_mean_over_its_seeds_against_the_best_free_method() -> None:
     found = standings(benchmark(("drive",), ("fpn",)))
     prn = standing(found, "prn")
     assert [one.method for one in found] == [
@@ -42,14 +43,14 @@ def test_a_refiner_is_the_mean_over_its_seeds_against_the_best_rival_of_its_base
     assert prn.seeds == (0, 1)
     assert prn.iou.mean == pytest.approx(0.655)
     assert prn.gain.mean == pytest.approx(0.055)
-    assert (prn.best_rival, prn.rival_gain.mean) == ("tta", pytest.approx(0.035))
+    assert (prn.best_free, prn.best_free_gain.mean) == ("tta", pytest.approx(0.035))
     assert prn.images_worse == 25
     assert (prn.parameters, prn.gflop, prn.milliseconds) == (1_500_000, 4 + 3 * 6, 60 + 3 * 50)
     assert standing(found, "tta").gain.mean == pytest.approx(0.02)
 
 
 def test_the_interval_is_as_wide_as_that_of_images_and_seeds_together() -> None:
-    """Against draws: every seed has its own offset, all see the same images; two promise a little much."""
+    """Against draws: each seed has its own offset, all see the same images; two seeds give narrow intervals."""
     draw = np.random.default_rng(0)
     for image_error, seed_error, seeds in ((0.01, 0.03, 2), (0.03, 0.01, 2), (0.01, 0.03, 4)):
         means = draw.normal(0, image_error, (3000, 1)) + draw.normal(0, seed_error, (3000, seeds))
@@ -60,7 +61,7 @@ def test_the_interval_is_as_wide_as_that_of_images_and_seeds_together() -> None:
     assert exact == pytest.approx((0.5, 0.45, 0.55))
 
 
-def test_scores_without_costs_or_rivals_gains_leave_dashes() -> None:
+def test_scores_without_costs_or_baselines_gains_leave_dashes() -> None:
     (run,) = benchmark(("drive",), ("fpn",), ("prn",), (0,))
     bare = json.loads(json.dumps(run.scores))
     del bare["cost"]
@@ -72,9 +73,9 @@ def test_scores_without_costs_or_rivals_gains_leave_dashes() -> None:
     assert math.isnan(standing(found, "tta").gain.mean)
 
 
-def test_seeds_that_were_run_with_different_settings_are_said_to_be() -> None:
+def test_seeds_with_different_settings_are_named() -> None:
     runs = benchmark(("drive", "roads"), ("fpn",))
-    assert mixed_settings(runs) == []  # scores of before, that do not say
+    assert mixed_settings(runs) == []  # older scores without digests of settings
     for run in runs:
         run.scores["settings"] = {"base_model": "a", "refiner": run.names["refiner"]}  # type: ignore[index]
     assert make_leaderboard(runs, FOLDER, {}).mixed == []
@@ -82,7 +83,7 @@ def test_seeds_that_were_run_with_different_settings_are_said_to_be() -> None:
     runs[-1].scores["settings"]["base_model"] = "changed"  # type: ignore[index]
     made = make_leaderboard(runs, FOLDER, {})
     assert made.mixed == ["drive/fpn/prn", "roads/fpn"]
-    assert "run with different settings: drive/fpn/prn, roads/fpn." in made.html
+    assert "Averaged over runs with different settings: drive/fpn/prn, roads/fpn." in made.html
 
 
 def test_a_seed_without_a_method_does_not_hide_the_others() -> None:
@@ -97,8 +98,8 @@ def test_the_headline_compares_refiners_on_the_same_pairs() -> None:
     runs = [run for run in benchmark() if run.names["refiner"] == "prn" or run.names["dataset"] == "drive"]
     for run in runs:
         if run.names["refiner"] == "bias_field":
-            run.scores["gain"]["vs_base"]["iou_micro"] = 0.3  # type: ignore[index]
-    assert "prn gains +5.5 points" in make_leaderboard(runs, FOLDER, {}).html
+            run.scores["gain"]["vs_best_free"]["iou_micro"] = 0.3  # type: ignore[index]
+    assert "prn: +3.5 points" in make_leaderboard(runs, FOLDER, {}).html
 
 
 def test_ranks_are_those_of_every_data_set_averaged() -> None:
@@ -145,7 +146,7 @@ def test_only_methods_that_every_data_set_has_are_ranked() -> None:
 
 
 def test_only_the_same_seeds_of_the_same_base_models_are_compared() -> None:
-    """The base model of seed 0 is much better: who lacks seed 1 must not be ahead for that."""
+    """The base model of seed 0 is much better: a method without seed 1 must not be ahead for that."""
     scores_of = {"base": {0: 0.8, 1: 0.6}, "a": {0: 0.82, 1: 0.62}, "b": {0: 0.8}}
     found = [(dataset, "fpn", method, scores_of[method]) for dataset in ("one", "two") for method in scores_of]
     table, left_out = comparable_scores(found)
@@ -162,41 +163,43 @@ def test_only_the_same_seeds_of_the_same_base_models_are_compared() -> None:
     assert comparable_scores([]) == ({}, ())
 
 
-def test_who_was_left_out_of_the_ranking_is_named() -> None:
+def test_methods_left_out_of_the_ranking_are_named() -> None:
     runs = [run for run in benchmark() if run.names["refiner"] == "prn" or run.names["dataset"] == "drive"]
     html = make_leaderboard(runs, FOLDER, {}).html
-    assert "Left out, for not having been run with the same data sets, base models and seeds: bias_field." in html
-    assert "Left out" not in make_leaderboard(benchmark(), FOLDER, {}).html
+    assert "Not ranked, because they lack some of the data sets, base models or seeds: bias_field." in html
+    assert "Not ranked" not in make_leaderboard(benchmark(), FOLDER, {}).html
 
 
 def test_the_headline_names_no_winner_of_a_ranking_without_its_refiner() -> None:
     lacking = [("drive", "prn"), ("roads", "bias_field")]
     runs = [run for run in benchmark() if (run.names["dataset"], run.names["refiner"]) not in lacking]
     html = make_leaderboard(runs, FOLDER, {}).html
-    assert "prn gains +5.5 points over the base model, averaged over 4 pairs of data set and base model.<" in html
+    assert "+5.5 points [4.1, 6.9] over the base model; means over 4 pairs of data set and base model.<" in html
 
 
 def test_the_mean_gain_is_no_surer_for_more_base_models_on_the_same_images() -> None:
     one, two = (standings(benchmark(base_models=names, seeds=(0,))) for names in (("fpn",), ("fpn", "unet")))
-    assert mean_gain(two, "prn") == pytest.approx(mean_gain(one, "prn"))
+    for gain in (over_base, over_best_free):
+        assert mean_gain(two, "prn", gain) == pytest.approx(mean_gain(one, "prn", gain))
     (drive,) = standings(benchmark(("drive",), ("fpn",), ("prn",), (0,)))[4:5]
     half = drive.gain.high - drive.gain.mean
-    assert mean_gain(one, "prn").high - mean_gain(one, "prn").mean == pytest.approx(half / 3**0.5), "three data sets"
+    mean = mean_gain(one, "prn", over_base)
+    assert mean.high - mean.mean == pytest.approx(half / 3**0.5), "three data sets"
 
 
-def test_a_rival_that_only_some_refiners_runs_have_is_shown() -> None:
-    """The bank of methods has grown, and not all runs have been evaluated again."""
+def test_a_method_that_only_some_refiners_runs_have_is_shown() -> None:
+    """The table of methods has grown, and not all runs have been evaluated again."""
     runs = benchmark(("drive",), ("fpn",), seeds=(0,))
     del runs[-1].scores["methods"]["tta"]  # type: ignore[index,union-attr]
     assert standing(standings(runs), "tta").seeds == (0,)
 
 
 @pytest.mark.parametrize(("gain", "outcome"), [(0.05, "better"), (0.001, "same"), (-0.05, "worse")])
-def test_the_headlines_frame_speaks_of_the_headlines_refiner(gain: float, outcome: str) -> None:
+def test_the_headlines_frame_has_the_outcome_of_the_headlines_refiner(gain: float, outcome: str) -> None:
     runs = benchmark(refiners=("prn",), seeds=(0,))
     for number, run in enumerate(runs):
         found = 0.03 if number == 0 and gain < 0 else gain
-        run.scores["gain"]["vs_base"] |= {"iou_micro": found, "ci95": [found - 0.01, found + 0.01]}  # type: ignore[index]
+        run.scores["gain"]["vs_best_free"] |= {"iou_micro": found, "ci95": [found - 0.01, found + 0.01]}  # type: ignore[index]
     assert f'class="card finding {outcome}"' in make_leaderboard(runs, FOLDER, {}).html
 
 
@@ -204,24 +207,24 @@ def test_the_page_links_reports_relatively_and_names_every_method_and_failure() 
     runs = benchmark()
     runs[3] = failed(runs[3], "weights <b>are</b> not finite")
     made = make_leaderboard(runs, FOLDER, {"git commit": "abc"})
-    assert "prn gains +5.5 points over the base model, averaged over 6 pairs" in made.html
+    assert "over the base model; means over 6 pairs of data set and base model." in made.html
     assert 'href="../drive/fpn/prn/seed-0/report.html"' in made.html
     assert "weights &lt;b&gt;are&lt;/b&gt; not finite" in made.html
     assert "drive/fpn/bias_field/seed-1" in made.html
     assert not re.findall(r'(?:src|href)="(?!data:|#|\.\./)[^"]*"', made.html), "nothing comes from elsewhere"
     assert all(re.search(r'alt="[^"]+"', image) for image in re.findall(r"<img[^>]*>", made.html))
-    assert {run.state for run in made.trouble} == {"failed"}
+    assert {run.state for run in made.unscored} == {"failed"}
 
 
-def test_a_benchmark_of_which_nothing_has_run_says_so() -> None:
+def test_a_benchmark_without_any_scores_says_so() -> None:
     runs = [type(run)(run.names) for run in benchmark()]
     made = make_leaderboard(runs, FOLDER, {})
-    assert "No run has been run yet." in made.html
+    assert "No run has scores yet." in made.html
     assert f"{len(runs)} not run" in made.html
-    assert len(made.trouble) == len(runs)
+    assert len(made.unscored) == len(runs)
 
 
-def test_csv_and_markdown_hold_a_row_a_standing() -> None:
+def test_csv_and_markdown_hold_one_row_per_standing() -> None:
     made = make_leaderboard(benchmark(), FOLDER, {})
     table = pd.read_csv(pd.io.common.StringIO(made.csv))
     assert len(table) == len(made.standings) == 3 * 2 * 7
@@ -229,7 +232,7 @@ def test_csv_and_markdown_hold_a_row_a_standing() -> None:
     assert row.gain_points == pytest.approx(5.5)
     assert made.markdown.count("\n") == len(table) + 2
     assert (
-        "| `roads` | `unet` | **prn** | 2 | 0.655 ± 0.023 | +5.5 ± 2.0 | +3.5 ± 2.0 | 25 | 1.5 M | 22.00 | 210.0 |"
+        "| `roads` | `unet` | **prn** | 2 | 0.655 ± 0.023 | +3.5 ± 2.0 | +5.5 ± 2.0 | 25 | 1.5 M | 22.00 | 210.0 |"
         in made.markdown
     )
 
@@ -263,7 +266,20 @@ def test_runs_are_read_with_their_scores_failures_and_reports(tmp_path: Path) ->
     assert done.report == reports / "a/b/prn/seed-0/report.html"
     (reports / "a/b/seed-0").mkdir()
     (reports / "a/b/seed-0/failure.json").write_text('{"stage": "base_training", "message": "no memory"}')
-    assert {run.state for run in read_runs(names, tmp_path)} == {"failed"}, "what they are built on has failed"
+    assert {run.state for run in read_runs(names, tmp_path)} == {"failed"}, "their base model has failed"
+
+
+def test_scores_that_are_no_json_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "metrics/a/b/prn").mkdir(parents=True)
     (tmp_path / "metrics/a/b/prn/seed-0.json").write_text("{")
     with pytest.raises(UserError, match=r"seed-0\.json is not JSON"):
-        read_runs(names, tmp_path)
+        read_runs([{"dataset": "a", "base_model": "b", "refiner": "prn", "seed": 0}], tmp_path)
+
+
+def test_scores_of_another_schema_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "metrics/a/b/prn").mkdir(parents=True)
+    names = {"dataset": "a", "base_model": "b", "refiner": "prn", "seed": 0}
+    old = {key: value for key, value in scores(0.1).items() if key != "schema"}
+    (tmp_path / "metrics/a/b/prn/seed-0.json").write_text(json.dumps(old))
+    with pytest.raises(UserError, match=r"seed-0\.json has no schema, expected schema 2: run evaluation again"):
+        read_runs([names], tmp_path)

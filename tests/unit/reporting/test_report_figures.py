@@ -24,7 +24,7 @@ from prn_pipeline.reporting.theme import DARK, LIGHT, Theme, draw_png, ink_on, l
 
 BOTH = pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 PER_IMAGE = pd.DataFrame(
-    {"sample_id": list("abcde"), "iou_base": [0.5, 0.6, 0.7, np.nan, 0.2], "iou_prn": [0.6, 0.6, 0.4, 0.9, np.nan]}
+    {"sample_id": list("abcde"), "iou_base": [0.5, 0.6, 0.7, np.nan, 0.2], "iou_refined": [0.6, 0.6, 0.4, 0.9, np.nan]}
 )
 
 

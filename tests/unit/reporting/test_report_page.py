@@ -12,8 +12,9 @@ from PIL import Image
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.map_statistics import MapStatisticsCounter
-from prn_pipeline.reporting import Report, ReportInputs, render_report
-from prn_pipeline.reporting.report import tiles
+from prn_pipeline.reporting.inputs import Report, ReportInputs
+from prn_pipeline.reporting.key_numbers import key_numbers
+from prn_pipeline.reporting.report import render_report
 
 VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
 
@@ -134,7 +135,7 @@ def test_empty_pieces_are_said_to_be_missing() -> None:
 def test_missing_numbers_leave_dashes_not_errors(changed: Callable[..., ReportInputs]) -> None:
     nothing = {"iou_micro": None, "dice": float("nan")}
     scores = {
-        "methods": {"base": nothing, "prn": nothing},
+        "methods": {"base": nothing, "refined": nothing},
         "gain": {"vs_base": {"iou_micro": None, "ci95": None, "p": None}, "images_worse_pct": None},
         "seconds": {"evaluation": None},
     }
@@ -148,7 +149,7 @@ def test_missing_numbers_leave_dashes_not_errors(changed: Callable[..., ReportIn
             history=history,
             thresholds=np.full((2, 2, 2), np.nan, np.float32),
             maps={"base": MapStatisticsCounter(2).result()},
-            per_image=pd.DataFrame({"sample_id": ["a"], "iou_base": [np.nan], "iou_prn": [1.0]}),
+            per_image=pd.DataFrame({"sample_id": ["a"], "iou_base": [np.nan], "iou_refined": [1.0]}),
             gallery=[],
         )
     )
@@ -174,10 +175,15 @@ def test_page_of_pure_noise_stays_below_six_megabytes(
 
 @pytest.mark.parametrize(
     ("guard", "shown"),
-    [({"start": 1.0, "strength": 0.75}, "75 %"), ({"start": 0.0, "strength": 0.0}, "none"), (None, "")],
+    [
+        ({"shift": 0.25}, "shift 0.25"),
+        ({"start": 1.0, "strength": 0.75}, "75 %"),
+        ({"start": 0.0, "strength": 0.0}, "none"),
+        (None, ""),
+    ],
 )
 def test_the_page_says_how_much_of_the_correction_is_used(guard: dict[str, float] | None, shown: str) -> None:
     inputs = ReportInputs(
         run=dict.fromkeys(("dataset", "base_model", "refiner", "seed"), "x"), scores={"guard": guard} if guard else {}
     )
-    assert tiles(inputs).get("of the correction used, as left-out maps advise", "") == shown
+    assert key_numbers(inputs.scores).get("correction strength, selected on held-out maps", "") == shown

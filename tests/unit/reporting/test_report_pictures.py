@@ -10,7 +10,8 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.reporting import GalleryRow, gallery
+from prn_pipeline.reporting import gallery
+from prn_pipeline.reporting.inputs import GalleryRow
 
 Row = Callable[..., GalleryRow]
 
@@ -19,7 +20,7 @@ def hexes(picture: np.ndarray) -> np.ndarray:
     return np.array([[to_hex(pixel / 255) for pixel in line] for line in picture])
 
 
-def test_each_pixel_has_the_colour_of_its_verdict() -> None:
+def test_each_pixel_has_the_colour_of_its_outcome() -> None:
     rng = np.random.default_rng(0)
     prediction, mask = rng.random((9, 13)) > 0.5, rng.choice([0, 1, 255], (9, 13)).astype(np.uint8)
     expected = {
@@ -57,8 +58,8 @@ def test_row_has_six_panels_in_reading_order_with_their_errors_in_words(make_row
     row = make_row("best", "an image")
     pictures = gallery.panels(row, "PRN")
     assert [panel.title for panel in pictures] == ["Image", "Base map", "Base mask", "PRN map", "PRN mask", "Truth"]
-    judged = row.mask != 255
-    wrong = judged & (row.prn_mask != row.mask)
+    labelled = row.mask != 255
+    wrong = labelled & (row.refined_mask != row.mask)
     assert f"{(wrong & (row.mask == 0)).sum()} false positive" in pictures[4].alt
     assert f"{(wrong & (row.mask == 1)).sum()} false negative" in pictures[4].alt
 
@@ -94,7 +95,7 @@ def test_strip_is_as_wide_as_its_panels_and_gaps(make_row: Row) -> None:
         ("kind", "nice", "expected one of best, median, worst"),
         ("image", np.zeros((32, 32), np.uint8), r"expected uint8 \(H, W, 3\)"),
         ("image", np.zeros((32, 32, 3), np.float32), "convert it to 8-bit RGB"),
-        ("prn_probability", np.zeros((16, 16)), r"prn_probability is \(16, 16\), expected \(32, 32\)"),
+        ("refined_probability", np.zeros((16, 16)), r"refined_probability is \(16, 16\), expected \(32, 32\)"),
         ("mask", np.full((32, 32), 7, np.uint8), r"mask holds \[7\]"),
     ],
 )

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from prn_pipeline.reporting import Report, ReportInputs, score_tables, tables
+from prn_pipeline.reporting import score_tables, tables
+from prn_pipeline.reporting.inputs import Report, ReportInputs
 from prn_pipeline.reporting.wording import duration, fixed, p_value
 
-CELL = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0}
+RUN = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0}
 LABELS = {
     "Base model": "base",
     "One tuned threshold": "tuned_threshold",
     "RankSEG": "rankseg",
-    "PRN": "prn",
+    "PRN": "refined",
     "Patch oracle": "patch_oracle",
 }
 METRICS = ["iou_micro", "iou_macro", "dice", "precision", "recall", "boundary_iou", "mae"]
@@ -46,20 +47,23 @@ def test_best_value_is_marked_among_methods_that_do_not_see_the_truth(
     full_inputs: ReportInputs, full_report: Report
 ) -> None:
     methods = full_inputs.scores["methods"]
-    rivals = [name for name in methods if name != "patch_oracle"]
-    winners = {metric: max(rivals, key=lambda name: methods[name][metric]) for metric in METRICS[:-1]}
-    winners["mae"] = min(rivals, key=lambda name: methods[name]["mae"])
+    contenders = [name for name in methods if name != "patch_oracle"]
+    winners = {metric: max(contenders, key=lambda name: methods[name][metric]) for metric in METRICS[:-1]}
+    winners["mae"] = min(contenders, key=lambda name: methods[name]["mae"])
     for label, cells in rows_of(full_report.html, "scores").items():
         marks = re.findall(r'<data class="(\w*)"', cells)
         assert [mark == "best" for mark in marks] == [winners[metric] == LABELS[label] for metric in METRICS]
 
 
 def test_measures_of_saliency_have_a_table_of_their_own() -> None:
-    methods = {"base": {"dice": 0.7, "f_max": 0.6, "e_mean": 0.5}, "prn": {"dice": 0.7, "f_max": 0.8, "e_mean": 0.4}}
+    methods = {
+        "base": {"dice": 0.7, "f_max": 0.6, "e_mean": 0.5},
+        "refined": {"dice": 0.7, "f_max": 0.8, "e_mean": 0.4},
+    }
     columns = score_tables.saliency_columns(methods)
     assert columns == {"f_max": "max F", "e_mean": "mean E"}
-    rows = score_tables.score_rows(CELL, methods, columns)
-    assert [[(cell.text, cell.best) for cell in row.cells] for row in rows] == [
+    rows = score_tables.score_rows(RUN, methods, columns)
+    assert [[(cell.text, cell.best) for cell in row.entries] for row in rows] == [
         [("0.600", False), ("0.500", True)],
         [("0.800", True), ("0.400", False)],
     ]
@@ -73,32 +77,32 @@ def test_classes_have_a_table_with_the_refiners_gain() -> None:
 
     methods = {
         "base": {"classes": {"sky": one(0.5, 0.0), "road": one(0.9, 0.0)}},
-        "prn": {"classes": {"sky": one(0.6, 0.1), "road": one(0.8, -0.1)}},
+        "refined": {"classes": {"sky": one(0.6, 0.1), "road": one(0.8, -0.1)}},
         "patch_oracle": {"dice": 1.0},
     }
-    assert list(score_tables.class_columns(CELL, methods)) == ["base", "prn", "gain"]
-    rows = score_tables.class_rows(CELL, methods)
-    assert [(row.label, [cell.text for cell in row.cells]) for row in rows] == [
+    assert list(score_tables.class_columns(RUN, methods)) == ["base", "refined", "gain"]
+    rows = score_tables.class_rows(RUN, methods)
+    assert [(row.label, [cell.text for cell in row.entries]) for row in rows] == [
         ("sky", ["0.500", "0.600", "+10.0"]),
         ("road", ["0.900", "0.800", "−10.0"]),
     ]
-    assert [[cell.best for cell in row.cells] for row in rows] == [[False, True, False], [True, False, False]]
-    assert score_tables.class_rows(CELL, {"base": {"dice": 1.0}}) == []
+    assert [[cell.best for cell in row.entries] for row in rows] == [[False, True, False], [True, False, False]]
+    assert score_tables.class_rows(RUN, {"base": {"dice": 1.0}}) == []
 
 
 def test_values_equal_in_print_share_the_mark() -> None:
     rows = score_tables.score_rows(
-        CELL, {"base": {"dice": 0.70004}, "prn": {"dice": 0.70041}, "rankseg": {"dice": 0.6}}
+        RUN, {"base": {"dice": 0.70004}, "refined": {"dice": 0.70041}, "rankseg": {"dice": 0.6}}
     )
-    assert {row.label: row.cells[0].best for row in rows} == {"Base model": True, "RankSEG": False, "PRN": True}
+    assert {row.label: row.entries[0].best for row in rows} == {"Base model": True, "RankSEG": False, "PRN": True}
 
 
-def test_a_metric_and_a_method_nobody_planned_for_get_their_place() -> None:
-    methods = {"prn": {"iou_micro": 0.5, "max_f": 0.9}, "own_rival": {"iou_micro": 0.4, "iou_micro_ci95": None}}
+def test_an_unknown_metric_and_method_get_their_place() -> None:
+    methods = {"refined": {"iou_micro": 0.5, "max_f": 0.9}, "own_method": {"iou_micro": 0.4, "iou_micro_ci95": None}}
     assert score_tables.score_columns(methods) == {"iou_micro": "IoU micro", "max_f": "max f"}
-    rows = score_tables.score_rows(CELL, methods)
-    assert [row.label for row in rows] == ["PRN", "own rival"]
-    assert [cell.text for cell in rows[1].cells] == ["0.400", "–"]
+    rows = score_tables.score_rows(RUN, methods)
+    assert [row.label for row in rows] == ["PRN", "own method"]
+    assert [cell.text for cell in rows[1].entries] == ["0.400", "–"]
 
 
 def test_gains_are_points_with_interval_and_reading(full_report: Report) -> None:
@@ -111,10 +115,13 @@ def test_gains_are_points_with_interval_and_reading(full_report: Report) -> None
     }
 
 
-def test_room_closed_is_the_share_of_the_way_to_the_oracle(make_scores: Callable[..., dict[str, Any]]) -> None:
-    methods = make_scores(0.0603, None)["methods"]  # half of 0.8214 - 0.7008
-    assert tables.oracle_room_closed(methods) == "50 %"
-    assert tables.oracle_room_closed({"base": {"iou_micro": 0.5}, "prn": {"iou_micro": 0.6}}) == "–"
+def test_the_share_of_the_bound_is_how_far_the_refiner_went_towards_the_oracle(
+    make_scores: Callable[..., dict[str, Any]],
+) -> None:
+    methods = make_scores(0.0603, None)["methods"]
+    methods["refined"]["iou_micro"] = (0.8214 + 0.7008) / 2
+    assert tables.share_of_bound(methods, "patch_oracle") == "50 %"
+    assert tables.share_of_bound({"base": {"iou_micro": 0.5}, "refined": {"iou_micro": 0.6}}, "patch_oracle") == "–"
 
 
 def test_timings_keep_their_order_and_share_the_whole() -> None:
