@@ -19,10 +19,10 @@ def test_the_predictor_gives_the_maps_of_the_evaluation_stage(finished: Path) ->
     """Equal to the last bit, except on processors whose kernels round differently for other batch sizes."""
     data = finished / "data"
     base, refiner = (
-        ModuleDataset(filepath=str(data / "06_models" / file), kind=kind).load()
-        for file, kind in (
-            (f"{BASE}/seed-0/base.safetensors", "base_model"),
-            (f"{BASE}/prn/seed-0/refiner.safetensors", "refiner"),
+        ModuleDataset(filepath=str(data / "06_models" / file), rebuild=rebuild).load()
+        for file, rebuild in (
+            (f"{BASE}/seed-0/base.safetensors", "prn_pipeline.segmentation.registry:rebuild_base_model"),
+            (f"{BASE}/prn/seed-0/refiner.safetensors", "prn_pipeline.refinement.registry:rebuild_refiner"),
         )
     )
     manifest = pd.read_parquet(data / "02_intermediate/synthetic_roads/manifest.parquet")

@@ -56,7 +56,7 @@ def test_several_classes_are_trained_refined_evaluated_and_reported(project: Pat
     assert len(scores["methods"]["tuned_threshold"]["threshold"]) == 3
     assert np.sum(base["confusion"]) == (truth != 255).sum()
     page = (project / f"data/08_reporting/{run}/report.html").read_text()
-    assert "Which class is taken for which" in page
+    assert "Confusion of classes" in page
     assert all(name in page for name in NAMES)
 
 
