@@ -27,5 +27,5 @@ def test_two_processes_are_one_run(project: Path) -> None:
 
 
 def test_several_processes_for_a_refiner_are_rejected_before_anything_runs(project: Path) -> None:
-    assert "set both to 1" in mistake_of(project, prn_training={"processes": 2, "batch_size": 4})
+    assert "Set both to 1" in mistake_of(project, prn_training={"processes": 2, "batch_size": 4})
     assert not (project / "data/02_intermediate").exists()

@@ -57,9 +57,9 @@ def print_verification(found: Verification, console: Console) -> None:
 
     if found.scores:
         table = Table("score", "committed", "now", "difference", box=None, header_style="dim", pad_edge=False)
-        for one in found.scores[:MAX_LISTED]:
-            size = f"{one.size:.3g}" if one.size < float("inf") else ""
-            table.add_row(one.key, _text(one.committed), _text(one.found), size)
+        for score in found.scores[:MAX_LISTED]:
+            size = f"{score.size:.3g}" if score.size < float("inf") else ""
+            table.add_row(score.key, _text(score.committed), _text(score.found), size)
         console.print(table)
         _print_rest(len(found.scores), console)
         console.print(

@@ -31,6 +31,7 @@ REQUIREMENTS = (
     "numpy",
     "pandas",
     "pillow",
+    "psutil",
     "pydantic",
     "rankseg",
     "safetensors",
