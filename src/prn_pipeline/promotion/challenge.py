@@ -10,8 +10,8 @@ from prn_pipeline.metrics.scores import mean_iou
 from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import CHAMPION, TAKEN_BACK, ChampionChangedError, Registry
 from prn_pipeline.serving.comparison import ComparisonSettings, compare
+from prn_pipeline.serving.evaluation import TestImages, count_pixels
 from prn_pipeline.serving.predictor import Predictor
-from prn_pipeline.serving.test_images import TestImages, count_pixels
 
 logger = logging.getLogger(__name__)
 

@@ -79,7 +79,8 @@ class ReportInputs:
     Attributes:
         run: dataset, base_model, refiner, seed.
         scores: the scores JSON of the run; a method may have "iou_micro_ci95": [low, high].
-        history: training stage -> one row per epoch: epoch, train_loss, val_loss, val_iou_micro, learning_rate, seconds.
+        history: training stage -> one row per epoch: epoch, train_loss, val_loss, val_iou_micro, learning_rate,
+            seconds.
         thresholds: float32 (N, g, g), the optimal threshold of every patch of the pseudo-labels.
         maps: errors of the test maps of "base" and "refined", or empty.
         per_image: one row per test image, with sample_id, iou_base, iou_refined.

@@ -38,7 +38,7 @@ def label_or_name(name: str) -> str:
 
 def in_sentence(label: str) -> str:
     """A label inside a sentence: "Base model" -> "base model", while "RankSEG" and "TTA (flips)" stay."""
-    return label[:1].lower() + label[1:] if label.split(" ")[0].istitle() else label
+    return label[:1].lower() + label[1:] if label.split(" ", maxsplit=1)[0].istitle() else label
 
 
 def stage_label(stage: str) -> str:

@@ -8,10 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prn_pipeline.comparison.patch_oracle import PATCH_ORACLE
 from prn_pipeline.reporting import gallery, score_tables, tables
-from prn_pipeline.reporting.card import Card
-from prn_pipeline.reporting.cards_images import image_cards
-from prn_pipeline.reporting.cards_maps import bias_card, error_cards, threshold_card
-from prn_pipeline.reporting.cards_scores import confusion_card, gain_card, training_cards
+from prn_pipeline.reporting.cards.card import Card
+from prn_pipeline.reporting.cards.images import image_cards
+from prn_pipeline.reporting.cards.maps import bias_card, error_cards, threshold_card
+from prn_pipeline.reporting.cards.scores import confusion_card, gain_card, training_cards
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.inputs import Report, ReportInputs
 from prn_pipeline.reporting.key_numbers import key_numbers

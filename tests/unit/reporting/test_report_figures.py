@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgb
 
 from prn_pipeline.metrics.map_statistics import MapStatistics
-from prn_pipeline.reporting.figures_errors import error_places, reliability_diagram
-from prn_pipeline.reporting.figures_images import gain_histogram, image_pairs, image_scatter
-from prn_pipeline.reporting.figures_patches import (
+from prn_pipeline.reporting.figures.errors import error_places, reliability_diagram
+from prn_pipeline.reporting.figures.images import gain_histogram, image_pairs, image_scatter
+from prn_pipeline.reporting.figures.patches import (
     bias_colours,
     patch_bias_maps,
     readable_height,
     threshold_bins,
     threshold_histogram,
 )
-from prn_pipeline.reporting.figures_scores import gain_intervals
-from prn_pipeline.reporting.figures_training import best_epoch, training_curves, training_note
+from prn_pipeline.reporting.figures.scores import gain_intervals
+from prn_pipeline.reporting.figures.training import best_epoch, training_curves, training_note
 from prn_pipeline.reporting.theme import DARK, LIGHT, Theme, draw_png, ink_on, luminance
 
 BOTH = pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])

@@ -18,9 +18,9 @@ from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapSource
 from prn_pipeline.serving.comparison import ComparisonSettings
+from prn_pipeline.serving.evaluation import TestImages
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
-from prn_pipeline.serving.test_images import TestImages
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from prn_pipeline.reporting.card import Card, draw_card
+from prn_pipeline.reporting.cards.card import Card, draw_card
 from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.figure_ranks import rank_diagram
 from prn_pipeline.reporting.leaderboard.finding import count

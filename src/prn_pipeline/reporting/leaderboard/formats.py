@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from prn_pipeline.reporting.labels import label_or_name
-from prn_pipeline.reporting.leaderboard.ranks import comparable_scores
 from prn_pipeline.reporting.leaderboard.estimates import Estimate
+from prn_pipeline.reporting.leaderboard.ranks import comparable_scores
 from prn_pipeline.reporting.leaderboard.standings import Standing
 from prn_pipeline.reporting.wording import MISSING, fixed
 
@@ -21,7 +21,7 @@ from prn_pipeline.reporting.wording import MISSING, fixed
 COLUMNS = {
     "seeds": "number of seeds that were run; with one, the interval ignores randomness in training",
     "IoU": "IoU micro: mean over seeds ± half of its 95 % interval over images, and over seeds where there are several",
-    "vs best free": "a refiner's gain, in points of IoU micro, over the best method that needs no training on this test set",
+    "vs best free": "a refiner's gain, in points of IoU micro, over the best method without training on this test set",
     "vs base": "gain over the base model in points of IoU micro",
     "worse %": "share of test images whose IoU is below the base model's",
     "parameters": "of the base model; of a refiner, those that it adds",

@@ -93,7 +93,10 @@ def _standing(name: str, method: ComparisonMethod, runs: Sequence[BenchmarkRun])
     scores: list[Scores] = [run.scores for run in runs if run.scores is not None]
     found = [one["methods"][method.name] for one in scores]
     refined, compared = method.kind == "refined", method.kind != "base"
-    gains = [one["gain"].get("vs_base") if refined else of_method.get("vs_base") for one, of_method in zip(scores, found, strict=True)]
+    gains = [
+        one["gain"].get("vs_base") if refined else of_method.get("vs_base")
+        for one, of_method in zip(scores, found, strict=True)
+    ]
     free = [gain for one in scores if (gain := one["gain"].get(BEST_FREE))] if refined else []
     return Standing(
         dataset=runs[0].names["dataset"],

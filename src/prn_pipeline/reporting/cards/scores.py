@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.reporting.card import Card, draw_card
-from prn_pipeline.reporting.figures_classes import confusion_matrices, shares
-from prn_pipeline.reporting.figures_scores import drawable_gains, gain_intervals
-from prn_pipeline.reporting.figures_training import training_curves, training_note
+from prn_pipeline.reporting.cards.card import Card, draw_card
+from prn_pipeline.reporting.figures.classes import confusion_matrices, shares
+from prn_pipeline.reporting.figures.scores import drawable_gains, gain_intervals
+from prn_pipeline.reporting.figures.training import training_curves, training_note
 from prn_pipeline.reporting.labels import BASE, REFINER, stage_label
 
 

@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 from prn_pipeline.metrics.map_statistics import MapStatistics
-from prn_pipeline.reporting.card import Card, draw_card
-from prn_pipeline.reporting.figures_errors import error_places, reliability_diagram
-from prn_pipeline.reporting.figures_patches import DEFAULT_THRESHOLD, patch_bias_maps, threshold_histogram
+from prn_pipeline.reporting.cards.card import Card, draw_card
+from prn_pipeline.reporting.figures.errors import error_places, reliability_diagram
+from prn_pipeline.reporting.figures.patches import DEFAULT_THRESHOLD, patch_bias_maps, threshold_histogram
 from prn_pipeline.reporting.labels import BASE, REFINER, method_label
 from prn_pipeline.reporting.wording import fixed
 

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from prn_pipeline.reporting.card import Card, draw_card
-from prn_pipeline.reporting.figures_images import gain_histogram, image_pairs, image_scatter
+from prn_pipeline.reporting.cards.card import Card, draw_card
+from prn_pipeline.reporting.figures.images import gain_histogram, image_pairs, image_scatter
 from prn_pipeline.reporting.wording import fixed
 
 
