@@ -115,7 +115,7 @@ def by_width_and_size(cases: Cases, quick: bool) -> Table:
             Column("what", "what"),
             Column("width", "width", "d"),
             Column("size", "size", "d"),
-            Column("ms", "ms an image", ".1f"),
+            Column("ms", "ms per image", ".1f"),
             Column("gflop", "GFLOP", ".1f"),
             Column("gflop_per_second", "GFLOP/s", ".0f"),
             Column("percent_of_peak", "% of the peak of its precision", ".0f"),
@@ -146,7 +146,7 @@ def through_inductor(cases: Cases) -> Table:
         (
             Column("form", "form"),
             Column("compile_seconds", "compiling: s", ".0f"),
-            Column("ms", "ms an image", ".0f"),
+            Column("ms", "ms per image", ".0f"),
         ),
     )
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):

@@ -28,7 +28,7 @@ class Column:
 class Table:
     """Rows of raw numbers, columns that say how to show them, and notes for the reader.
 
-    A row may lack a column, or hold None there; both show as an empty run.
+    A row may lack a column, or hold None there; both show as an empty cell.
     """
 
     name: str

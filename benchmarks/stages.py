@@ -52,7 +52,7 @@ def run(quick: bool) -> list[Table]:
             Column("count", "images", "d"),
             Column("size", "size", "d"),
             Column("images_per_second", "images/s", ".1f"),
-            Column("ms", "ms an image", ".2f"),
+            Column("ms", "ms per image", ".2f"),
             Column("ms_per_megapixel", "ms a megapixel", ".0f"),
             Column("mib_peak", "peak memory: MiB", ".0f"),
             Column("mib_growth", "of it after the warm-up", ".0f"),
@@ -60,7 +60,7 @@ def run(quick: bool) -> list[Table]:
         notes=[
             "logit_caching: unet_resnet18_small; refining and evaluation: the halves of pipeline evaluation, with"
             f" refiner prn. One run each, after {cases.warm_up} images of warm-up.",
-            "Flat ms an image and a flat peak as images grow mean linear time, and memory that no data set fills.",
+            "Flat ms per image and a flat peak as images grow mean linear time, and memory that no data set fills.",
         ],
     )
     measured: dict[tuple[str, int, int], Row] = {}

@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend: bad data, bad settings, missing artefacts."""
+"""The one exception for what a user can correct: bad data, bad settings, missing artefacts."""
 
 
 class UserError(Exception):
