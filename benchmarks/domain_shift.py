@@ -1,6 +1,6 @@
-"""`python -m benchmarks.domain_shift`: a frozen base model where the world has moved: refined, or itself trained on.
+"""`python -m benchmarks.domain_shift`: frozen base models under domain shift, refined or fine-tuned.
 
-For each world of `worlds.WORLDS`: the base model learns from the old one, its last weights are frozen; refiners learn
+For each data set of `shifted_data.SHIFTED`: the base model learns from the old domain, then is frozen; refiners learn
 from the labelled images of the new one; fine-tuning trains the base model itself on the same images, once for as many
 steps as the base model was trained, once for a tenth of them. Then docs/results.md.
 """
@@ -20,7 +20,7 @@ from benchmarks.domain_shift_page import TRAINING, write_page
 from benchmarks.fine_tuning import fine_tune
 from benchmarks.keep_results import keep_scores
 from benchmarks.run_once import OWN, PAGE, SHARED, kedro, maps_folder, scores_file
-from benchmarks.worlds import WORLDS, make_world
+from benchmarks.shifted_data import SHIFTED, make_shifted
 from prn_pipeline.comparison.scores_file import SCHEMA
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
@@ -29,7 +29,7 @@ from prn_pipeline.sweep.committed_results import RESULTS
 BASE_MODEL = "unet_resnet18_small"
 REFINERS = ("prn", "prn_quick", "bias_field")
 SEEDS = (0, 1)
-#: The new world chooses nothing for the base model, and maps of the old world teach nothing about the new one.
+#: The new domain selects nothing for the base model, and refiners learn nothing from maps of the old domain.
 FROZEN = {f"base_models.{BASE_MODEL}.training.keep": "last"} | {
     f"refiners.{refiner}.seen_maps": "false" for refiner in REFINERS
 }
@@ -44,9 +44,9 @@ def budgets() -> dict[str, int]:
     return {"fine_tuned": steps, "fine_tuned_tenth": steps // 10}
 
 
-def run_world(name: str, seed: int, root: Path) -> None:
+def run_shifted(name: str, seed: int, root: Path) -> None:
     """All that has no scores yet."""
-    make_world(name, root, RAW)
+    make_shifted(name, root, RAW)
     left = [refiner for refiner in REFINERS if not scores_file(name, BASE_MODEL, refiner, seed).is_file()]
     if not maps_folder(name, BASE_MODEL, seed).is_dir() and not kedro(SHARED, name, BASE_MODEL, seed, extra=FROZEN):
         return
@@ -72,12 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.page_only:
         try:
             for seed in SEEDS:
-                for name in WORLDS:
-                    run_world(name, seed, root)
+                for name in SHIFTED:
+                    run_shifted(name, seed, root)
         except UserError as error:
             sys.exit(str(error))
     methods = (*REFINERS, *budgets())
-    keep_scores(Path(), [(name, BASE_MODEL, method, seed) for name in WORLDS for method in methods for seed in SEEDS])
+    keep_scores(Path(), [(name, BASE_MODEL, method, seed) for name in SHIFTED for method in methods for seed in SEEDS])
     write_page(PAGE, RESULTS, methods, BASE_MODEL, SEEDS)
     print(PAGE)
 

@@ -1,4 +1,4 @@
-"""The part of docs/results.md on worlds that have moved."""
+"""The part of docs/results.md on domain shift."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results_page import replace_between
-from benchmarks.worlds import WORLDS
+from benchmarks.shifted_data import SHIFTED
 
 #: Stages whose seconds are what a method costs to train.
 TRAINING = ("prn_training", "fine_tuning")
-BEGIN, END = "<!-- worlds: begin -->", "<!-- worlds: end -->"
+BEGIN, END = "<!-- domain-shift: begin -->", "<!-- domain-shift: end -->"
 
 
 def section(folder: Path, methods: Sequence[str], base_model: str, seeds: Iterable[int]) -> str:
-    """Markdown: a row a world and seed, with what each method gains over the frozen base model and what it costs."""
-    head = ["world", "seed", "labelled", "test", "frozen base", *(f"`{name}`" for name in methods)]
+    """Markdown: one row per data set and seed, with each method's gain over the frozen base model and its cost."""
+    head = ["data set", "seed", "labelled", "test", "frozen base", *(f"`{name}`" for name in methods)]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     gains: dict[str, list[float]] = {name: [] for name in methods}
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for seed in seeds:
-        for world in WORLDS:
-            files = {name: folder / world / base_model / name / f"seed-{seed}.json" for name in methods}
+        for dataset in SHIFTED:
+            files = {name: folder / dataset / base_model / name / f"seed-{seed}.json" for name in methods}
             found = {name: json.loads(file.read_text()) for name, file in files.items() if file.is_file()}
             if not found:
                 continue
             any_scores = next(iter(found.values()))
             labelled = next((str(scores["n_val"]) for scores in found.values() if "n_val" in scores), "")
             base = any_scores["methods"]["base"]["iou_micro"]
-            row = [f"`{world}`", str(seed), labelled, str(any_scores["n_test"]), f"{base:.3f}"]
+            row = [f"`{dataset}`", str(seed), labelled, str(any_scores["n_test"]), f"{base:.3f}"]
             for name in methods:
                 row.append(_gain(found[name]) if name in found else "")
                 if name in found:

@@ -1,4 +1,4 @@
-"""The honest rival where the world has moved: train the base model itself on the few labelled images of the new one."""
+"""Fine-tuning under domain shift: train the base model itself on the few labelled images of the new domain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.settings import TrainingSettings
 
 ARRAYS = {"inputs": "images", "masks": "masks"}
-#: Tried on parts of the labelled images; the best is trained on all of them.
+#: Learning rates tried by cross-validation on the labelled images; the best one then trains on all of them.
 RATES = (0.0003, 0.001)
 PARTS = 2
 RESAMPLES = 2000

@@ -1,4 +1,4 @@
-"""Tables of results: on the terminal, as Markdown, and as JSON for whoever wants to compare runs."""
+"""Tables of results: on the terminal, as Markdown, and as JSON for comparisons between machines."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ GIB, TIB = 2**30, 2**40
 
 
 def write(path: Path, make: Any, rows: int, engine: EngineSettings) -> None:
-    """A store, by whoever the engine says."""
+    """Write a store in this process, or by the workers of the engine."""
     arrays = deferred_arrays(engine, make, rows, {})
     write_deferred_arrays(path, arrays) if isinstance(arrays, DeferredArrays) else write_arrays(path, arrays)
 

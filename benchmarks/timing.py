@@ -1,4 +1,8 @@
-"""Wall-clock time of a function, repeated."""
+"""Wall-clock time of single calls of a function.
+
+Not `torch.utils.benchmark`: its timer averages blocks of calls, synchronizes a GPU once per block, and cannot promise a
+number of repeats. The published numbers are the fastest and the median single call, of at least so many repeats.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-MOST_REPEATS = 200
+MAX_REPEATS = 200
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds a call: the fastest, and the middle one, of `repeats`."""
+    """Seconds per call: the fastest and the median of `repeats` calls."""
 
     best: float
     median: float
@@ -29,15 +33,15 @@ def measure(
     """Call once to warm up, then at least `least` times and until `seconds` have passed.
 
     Args:
-        function: what is timed; its result is dropped.
-        seconds: stop after this long, once there are `least` repeats.
-        least: repeats, however long one takes.
-        synchronize: waits for work that the function only queued, on a GPU.
+        function: called without arguments; its result is dropped.
+        seconds: total time after which no further call starts, once there are `least` repeats.
+        least: number of repeats, however long one takes.
+        synchronize: waits for work that the function queued on a GPU.
     """
     function()
     synchronize()
     taken: list[float] = []
-    while len(taken) < least or (sum(taken) < seconds and len(taken) < MOST_REPEATS):
+    while len(taken) < least or (sum(taken) < seconds and len(taken) < MAX_REPEATS):
         start = time.perf_counter()
         function()
         synchronize()

@@ -1,7 +1,7 @@
-"""Data sets in which the world has moved: the base model learns from one, and is used on another.
+"""Data sets with a domain shift: the base model learns from the old domain and is used on the new one.
 
-Each has the images of the old world in split train, and of the new one in val (the few that somebody has labelled) and
-test. They are made from data sets that are at hand, below a folder of their own, with nothing drawn at random.
+The images of the old domain are split train; those of the new domain are val (the few that are labelled) and test. They
+are derived from other data sets without randomness, in a folder of their own.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from prn_pipeline.errors import UserError
 
-#: A sample of a world: id, image file or changed image, mask file or changed mask, split.
+#: A sample: id, image file or changed image, mask file or changed mask, split.
 Sample = tuple[str, Path | Image.Image, Path | Image.Image, str]
 
 #: Median grey value that tells nuclei on a dark ground (fluorescence) from stained tissue on a bright one.
 BRIGHT = 120
-#: Of the images of a new world, one in so many is labelled.
+#: One in this many images of the new domain is labelled.
 LABELLED_ONE_IN = 3
 MOST_LABELLED = 60
 
@@ -66,26 +66,26 @@ def other_height(root: Path) -> Iterator[Sample]:
             yield f"{image.stem}_{quarter}", picture, truth, split
 
 
-WORLDS: dict[str, Callable[[Path], Iterator[Sample]]] = {
+SHIFTED: dict[str, Callable[[Path], Iterator[Sample]]] = {
     "nuclei_other_stain": other_stain,
     "polyps_other_scope": other_scope,
     "roads_other_height": other_height,
 }
 
 
-def make_world(name: str, root: Path, folder: Path) -> None:
-    """Write world `name`, made from the data sets below `root`, to `folder`/`name`, unless it is there."""
+def make_shifted(name: str, root: Path, folder: Path) -> None:
+    """Write data set `name`, made from the data sets below `root`, to `folder`/`name`, unless it is there."""
     target = folder / name
     if (target / "splits.csv").is_file():
         return
     rows = io.StringIO()
     table = csv.writer(rows)
     table.writerow(["sample_id", "split"])
-    for sample_id, image, mask, split in WORLDS[name](root):
+    for sample_id, image, mask, split in SHIFTED[name](root):
         for kind, content in (("images", image), ("masks", mask)):
             _put(target / kind, sample_id, content)
         table.writerow([sample_id, split])
-    (target / "splits.csv").write_text(rows.getvalue())  # last: a world without it is made again
+    (target / "splits.csv").write_text(rows.getvalue())  # last: a data set without it is written again
 
 
 def pairs(folder: Path) -> list[tuple[Path, Path]]:

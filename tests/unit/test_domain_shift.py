@@ -1,4 +1,4 @@
-"""Data sets in which the world has moved, made from stand-ins for those at hand."""
+"""Data sets with a domain shift, derived from small stand-ins."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from benchmarks.domain_shift_page import section
-from benchmarks.worlds import WORLDS, make_world
+from benchmarks.shifted_data import SHIFTED, make_shifted
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
@@ -36,13 +36,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def made(name: str, root: Path) -> tuple[Path, dict[str, str]]:
-    make_world(name, root, root / "made")
+    make_shifted(name, root, root / "made")
     folder = root / "made" / name
     with (folder / "splits.csv").open() as rows:
         return folder, {row["sample_id"]: row["split"] for row in csv.DictReader(rows)}
 
 
-@pytest.mark.parametrize("name", list(WORLDS))
+@pytest.mark.parametrize("name", list(SHIFTED))
 def test_every_sample_has_an_image_a_mask_and_a_split(name: str, root: Path) -> None:
     folder, splits = made(name, root)
     for kind in ("images", "masks"):
@@ -50,8 +50,8 @@ def test_every_sample_has_an_image_a_mask_and_a_split(name: str, root: Path) -> 
     assert set(splits.values()) == {"train", "val", "test"}
 
 
-@pytest.mark.parametrize("name", list(WORLDS))
-def test_the_settings_that_ship_read_every_world(name: str, root: Path) -> None:
+@pytest.mark.parametrize("name", list(SHIFTED))
+def test_the_settings_that_ship_read_every_data_set(name: str, root: Path) -> None:
     folder, splits = made(name, root)
     datasets = yaml.safe_load(Path("conf/base/parameters_datasets.yml").read_text())["datasets"]
     settings = DatasetSettings.model_validate(datasets[name])
@@ -86,10 +86,10 @@ def test_the_quarters_of_an_image_make_it_up_and_stay_in_one_split(root: Path) -
     assert splits["i002"] == "train"
 
 
-@pytest.mark.parametrize("name", list(WORLDS))
-def test_without_its_data_set_no_world_is_begun(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", list(SHIFTED))
+def test_without_its_data_set_nothing_is_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no folder images: set PRN_DATA_ROOT to the folder that holds"):
-        make_world(name, tmp_path, tmp_path / "made")
+        make_shifted(name, tmp_path, tmp_path / "made")
     assert not (tmp_path / "made").exists()
 
 
