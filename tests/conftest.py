@@ -1,4 +1,4 @@
-"""Where the tests find data that is not part of the repository."""
+"""What all tests share: data that is not part of the repository, and no tracking server of another test."""
 
 import itertools
 import os
@@ -16,6 +16,12 @@ def _outside(variable: str, beside: str) -> Path:
     if not root.is_dir():
         pytest.skip(f"no folder {root}: set {variable} to run this test")
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_tracking_uri_of_another_file() -> None:
+    """`mlflow.set_tracking_uri` also exports its URI, and commands that later tests start would inherit it."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="session")
