@@ -1,4 +1,9 @@
-"""The one exception for what a user can correct: bad data, bad settings, missing artefacts."""
+"""The one exception for what a user can correct: bad data, bad settings, missing artefacts, misspelt names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -6,3 +11,11 @@ class UserError(Exception):
 
     Everything else that is raised in this package is a defect of the package.
     """
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Error text for an unknown name: the closest match, and all known names."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+    return f"unknown {kind} {name!r}; {hint} {', '.join(known)}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from kedro.framework.project import pipelines
 from kedro.utils import find_kedro_project
 from mlflow.exceptions import MlflowException
 
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.processes.exit_codes import ExitError
 
 #: Errors of the operating system that only the user can resolve -> how.
@@ -53,7 +52,7 @@ def check_run_options(options: dict[str, Any]) -> None:
     chosen = [*(options.get("pipelines") or ()), *([options["pipeline"]] if options.get("pipeline") else ())]
     for name in chosen:
         if name not in pipelines:
-            raise UserError(_unknown("pipeline", name, pipelines))
+            raise UserError(unknown_name("pipeline", name, pipelines))
     environment = options.get("env") or os.environ.get("KEDRO_ENV")
     project = find_kedro_project(Path.cwd())
     if not environment or not project or options.get("conf_source"):
@@ -61,14 +60,7 @@ def check_run_options(options: dict[str, Any]) -> None:
     conf = Path(project) / "conf"
     if not (conf / environment).is_dir():
         known = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
-        raise UserError(f"{_unknown('environment', environment, known)}; each is a folder of {conf}")
-
-
-def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return (
-        f"unknown {kind} {name!r}; {f'did you mean {near[0]!r}? There are' if near else 'there are'} {', '.join(known)}"
-    )
+        raise UserError(f"{unknown_name('environment', environment, known)}; each is a folder of {conf}")
 
 
 def _chain(error: BaseException | None, *, handled: bool) -> Iterator[BaseException]:

@@ -8,9 +8,9 @@ from omegaconf import OmegaConf
 
 from prn_pipeline.configuration.parameters import RUN_NAMES, Parameters, Settings
 from prn_pipeline.configuration.run_checks import check_run
-from prn_pipeline.configuration.validation import unknown_name, validated
+from prn_pipeline.configuration.validation import validated
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.refinement import registry as refiners
 from prn_pipeline.segmentation import registry as base_models
 from prn_pipeline.training.settings import TrainingSettings

@@ -32,13 +32,6 @@ def validated(model: type[Model], values: dict[str, Any], where: str, union: Typ
         raise UserError("parameters are wrong:\n" + "\n".join(_lines(error, model, where, skipped))) from None
 
 
-def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """Error text for an unknown name: the closest match, and all known names."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? There are" if near else "there are"
-    return f"unknown {kind} {name!r}; {hint} {', '.join(known)}"
-
-
 def _lines(error: ValidationError, model: type[BaseModel], where: str, skipped: int) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.refinement.patch_refine_net.kind import PATCH_REFINE_NET
 from prn_pipeline.refinement.protocol import Refiner, RefinerKind, RefinerSettings
 from prn_pipeline.refinement.region_detail.kind import REGION_DETAIL
@@ -37,9 +36,7 @@ def kind_of(values: Any) -> RefinerKind:
     """
     name = _network(values)
     if name not in REFINERS:
-        near = difflib.get_close_matches(name, REFINERS, n=1)
-        hint = f"did you mean {near[0]!r}? There are" if near else "there are"
-        raise UserError(f"network {name!r} of a refiner is unknown; {hint} {', '.join(REFINERS)}")
+        raise UserError(unknown_name("refiner network", name, REFINERS))
     return REFINERS[name]
 
 

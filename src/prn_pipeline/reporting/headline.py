@@ -12,7 +12,7 @@ from prn_pipeline.reporting.gains import Outcome, measured_gains, outcome, point
 from prn_pipeline.reporting.labels import BASE, REFINER, in_sentence, method_label, refiner_label
 from prn_pipeline.reporting.wording import bracket, fixed, number
 
-READINGS: dict[Outcome, str] = {
+VERDICTS: dict[Outcome, str] = {
     "better": "{refiner} is better than the best method that needs no training: the 95 % interval lies above zero.",
     "same": "No measurable difference from the best method that needs no training: the 95 % interval contains zero.",
     "worse": "{refiner} is worse than the best method that needs no training: the 95 % interval lies below zero.",
@@ -28,13 +28,13 @@ class Headline:
     Attributes:
         sentence: the refiner against the best method that needs no training, with numbers.
         over_base: the same over the base model; "" where that is the best of them, or no gain was measured.
-        reading: what the numbers allow to say.
+        verdict: what the numbers allow to say.
         outcome: of the comparison in `sentence`; it sets the colour.
     """
 
     sentence: str
     over_base: str
-    reading: str
+    verdict: str
     outcome: Outcome
 
 
@@ -58,11 +58,11 @@ def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
     sentence = f"{refiner} {fixed(after)} vs {shown} {fixed(before)}" if measured else f"{refiner} vs {shown}"
     sentence += f": {gain_text(best)}"
     sentence += f", n={scores['n_test']}" if scores.get("n_test") is not None else ""
-    reading = [READINGS[found].format(refiner=refiner), *baseline_remarks(run, found, name, gains)]
+    verdict = [VERDICTS[found].format(refiner=refiner), *baseline_remarks(run, found, name, gains)]
     return Headline(
         sentence,
         "" if name == BASE else over_base(methods, gains),
-        " ".join([*reading, VIDEO] if scores.get("video") else reading),
+        " ".join([*verdict, VIDEO] if scores.get("video") else verdict),
         found,
     )
 

@@ -11,7 +11,7 @@ from prn_pipeline.reporting.gains import Outcome, measured_gains, outcome, point
 from prn_pipeline.reporting.labels import BASE, REFINER, method_label, stage_label
 from prn_pipeline.reporting.wording import MISSING, bracket, duration, fixed, mebibytes, number, p_value
 
-READINGS: dict[Outcome, str] = {
+VERDICTS: dict[Outcome, str] = {
     "better": "better",
     "same": "inconclusive",
     "worse": "worse",
@@ -27,7 +27,7 @@ class GainRow:
     gain: str
     interval: str
     p: str
-    reading: str
+    verdict: str
     outcome: Outcome
 
 
@@ -49,7 +49,7 @@ def gain_rows(run: Mapping[str, Any], gains: Mapping[str, Any]) -> list[GainRow]
             gain=fixed(points(gain.get("iou_micro")), 1, signed=True),
             interval=bracket(points_interval(gain), 1),
             p=p_value(gain.get("p")),
-            reading=READINGS[outcome(gain)],
+            verdict=VERDICTS[outcome(gain)],
             outcome=outcome(gain),
         )
         for name, gain in measured_gains(gains).items()

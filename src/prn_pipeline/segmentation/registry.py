@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.segmentation.few_shot import FEW_SHOT
 from prn_pipeline.segmentation.map_files import MAP_FILES
 from prn_pipeline.segmentation.protocol import MapSource, MapSourceKind, MapSourceSettings
@@ -39,9 +38,7 @@ def kind_of(values: Any) -> MapSourceKind:
     """
     name = _kind(values)
     if name not in MAP_SOURCES:
-        near = difflib.get_close_matches(name, MAP_SOURCES, n=1)
-        hint = f"did you mean {near[0]!r}? There are" if near else "there are"
-        raise UserError(f"kind {name!r} of a base model is unknown; {hint} {', '.join(MAP_SOURCES)}")
+        raise UserError(unknown_name("kind of base model", name, MAP_SOURCES))
     return MAP_SOURCES[name]
 
 

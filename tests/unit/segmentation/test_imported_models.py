@@ -175,5 +175,5 @@ def test_the_kind_of_settings_selects_their_model() -> None:
     assert read_base_settings({"architecture": "Unet", "encoder": "resnet18"}).kind == "smp"
     assert isinstance(build_base_model(read_base_settings(settings().model_dump())), ImportedModel)
     assert not read_base_settings({"kind": "maps"}).available_inputs
-    with pytest.raises(UserError, match="kind 'onnx' of a base model is unknown; there are smp, module"):
+    with pytest.raises(UserError, match="unknown kind of base model 'onnx'; there are smp, module"):
         read_base_settings({"kind": "onnx"})
