@@ -136,7 +136,10 @@ def test_the_error_for_a_misspelt_name_suggests_the_closest_one() -> None:
         ({"refiners": {"prn": {"image_channels": 4}}}, r"prn sets image_channels, which the data set determines"),
         ({"refiners": {"prn": {"widht": 5}}}, r"refiners.prn.widht = 5: no such parameter; there are"),
         ({"refiners": {"prn": {"inputs": ["image"]}}}, r"refiners.prn.inputs"),
-        ({"refiners": {"prn": {"network": "unet"}}}, r"unknown refiner network 'unet'; there are patch_refine_net, region_detail"),
+        (
+            {"refiners": {"prn": {"network": "unet"}}},
+            r"unknown refiner network 'unet'; there are patch_refine_net, region_detail",
+        ),
         (
             {"refiners": {"prn": {"region_size": 24}}},
             r"refiner 'prn' needs maps whose sides are multiples of 48, but image_size is 128: use 96 or 144",
