@@ -187,4 +187,4 @@ def test_settings_of_what_was_added_are_checked_like_all_others(project: Path) -
     message = mistake_of(project, refiner="one_shift", refiners={"one_shift": {"network": "shift", "scael": 2.0}})
     assert "refiners.one_shift.scael = 2.0: no such parameter; did you mean 'scale'?" in message
     message = mistake_of(project, refiner="one_shift", refiners={"one_shift": {"network": "shfit"}})
-    assert "network 'shfit' of a refiner is unknown; did you mean 'shift'?" in message
+    assert "unknown refiner network 'shfit'; did you mean 'shift'?" in message
