@@ -25,5 +25,5 @@ def _tuned_of_classes(maps: MapBatch, tuned: Tuned) -> Prediction | None:
 
 TTA = ComparisonMethod("tta", "TTA (flips)", "TTA", "baseline", _mean, _mean_of_classes)
 TTA_TUNED = ComparisonMethod(
-    "tta_tuned", "TTA, tuned threshold", "TTA tuned", "baseline", _tuned, _tuned_of_classes, tuned_on="tta"
+    "tta_tuned", "TTA with one tuned threshold", "TTA tuned", "baseline", _tuned, _tuned_of_classes, tuned_on="tta"
 )
