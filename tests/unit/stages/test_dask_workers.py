@@ -54,11 +54,22 @@ def cluster_of(workers: int, threads: int = 1) -> LocalCluster:
     )
 
 
+def behind(cluster: LocalCluster, shards: int = 1) -> EngineSettings:
+    return EngineSettings(kind="dask", address=cluster.scheduler_address, shards=shards, worker_timeout=TIMEOUT)
+
+
 @pytest.fixture(scope="module")
 def workers() -> Iterator[EngineSettings]:
     """Two processes behind an address; a task computes one shard."""
     with cluster_of(2) as cluster:
-        yield EngineSettings(kind="dask", address=cluster.scheduler_address, shards=1)
+        yield behind(cluster)
+
+
+@pytest.fixture
+def mortal_workers() -> Iterator[EngineSettings]:
+    """Two processes of one test that kills them: on a busy machine Dask may give up starting them again."""
+    with cluster_of(2) as cluster:
+        yield behind(cluster)
 
 
 def stored_samples(folder: Path, classes: int = 1) -> Samples:
@@ -152,19 +163,21 @@ def notes(tmp_path: Path) -> Path:
     return tmp_path / "notes"
 
 
-def test_another_worker_computes_the_rows_of_a_killed_one(tmp_path: Path, notes: Path, workers: EngineSettings) -> None:
+def test_another_worker_computes_the_rows_of_a_killed_one(
+    tmp_path: Path, notes: Path, mortal_workers: EngineSettings
+) -> None:
     plain = written(tmp_path, deferred_arrays(EngineSettings(), numbers, 200, {}))
-    killed = written(tmp_path, deferred_arrays(workers, partial(numbers_or_death, notes, 1), 200, {}))
+    killed = written(tmp_path, deferred_arrays(mortal_workers, partial(numbers_or_death, notes, 1), 200, {}))
     assert len(list(notes.iterdir())) == 1, "one worker died"
     assert contents(killed) == contents(plain)
 
 
 def test_rows_that_kill_every_worker_raise_one_error_and_keep_the_old_store(
-    tmp_path: Path, notes: Path, workers: EngineSettings
+    tmp_path: Path, notes: Path, mortal_workers: EngineSettings
 ) -> None:
-    old = contents(written(tmp_path, deferred_arrays(workers, numbers, 10, {})))
+    old = contents(written(tmp_path, deferred_arrays(mortal_workers, numbers, 10, {})))
     with pytest.raises(UserError, match=r"workers died with rows \d+ to \d+.*memory.*nothing was replaced"):
-        written(tmp_path, deferred_arrays(workers, partial(numbers_or_death, notes, 99), 200, {}))
+        written(tmp_path, deferred_arrays(mortal_workers, partial(numbers_or_death, notes, 99), 200, {}))
     assert contents(tmp_path / "dask.zarr") == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dask.zarr", "notes"]
 
@@ -207,7 +220,7 @@ def failing_beside_another(notes: Path, rows: np.ndarray) -> Iterator[Batch]:
 def test_an_error_is_raised_after_all_workers_have_stopped_writing(tmp_path: Path, notes: Path) -> None:
     # Two threads of one worker always run the two ranges at once; Dask may give both to one of two workers.
     with cluster_of(1, threads=2) as cluster:
-        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, shards=2)
+        settings = behind(cluster, shards=2)
         with pytest.raises(UserError, match="gives NaN"):
             written(tmp_path, deferred_arrays(settings, partial(failing_beside_another, notes), 128, {}))
     assert (notes / "ended").exists()
@@ -264,7 +277,7 @@ def test_an_address_without_a_scheduler_raises_one_error() -> None:
 
 def test_a_scheduler_without_workers_raises_one_error() -> None:
     with cluster_of(0) as cluster:
-        settings = EngineSettings(kind="dask", address=cluster.scheduler_address, worker_timeout=TIMEOUT)
+        settings = behind(cluster)
         short = settings.model_copy(update={"worker_timeout": 5})  # also the timeout of the connection
         with pytest.raises(UserError, match="has no worker after 5 s"), open_engine(short):
             pass
