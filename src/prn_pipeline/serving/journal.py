@@ -83,8 +83,11 @@ def _read(file: Path) -> list[Entry]:
 
 
 def stamp(source: Path) -> list[int]:
-    """Size and modification time of a file, which identify its version."""
-    found = source.stat()
+    """Size and modification time of a file, which identify its version; a link to nothing has none."""
+    try:
+        found = source.stat()
+    except FileNotFoundError:
+        return []
     return [found.st_size, found.st_mtime_ns]
 
 

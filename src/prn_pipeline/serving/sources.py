@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS, decode_bands, scale_bands
-from prn_pipeline.data.readers.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.readers.contents import why_absent
 from prn_pipeline.data.readers.decoding import decode_image
+from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
@@ -51,6 +53,8 @@ def decoded(path: Path, bands: BandSettings | None) -> Pixels:
     Raises:
         UserError: the file is missing, or not an image.
     """
+    if absent := why_absent(path):
+        raise UserError(f"{path}: {absent}")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     return decode_image(path) if bands is None else decode_bands(path, bands)
@@ -68,7 +72,7 @@ def _each(images: Source | Iterable[Source], extensions: frozenset[str]) -> Iter
 
 
 def _in_folder(folder: Path, extensions: frozenset[str]) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = find_files(folder, "", "images").files
     found = [path for path in files if path.suffix.lower() in extensions]
     if not found:
         raise UserError(f"{folder}: {len(files)} files, but no image among them ({', '.join(sorted(extensions))})")

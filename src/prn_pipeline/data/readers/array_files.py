@@ -10,6 +10,8 @@ import zarr
 from numpy.typing import NDArray
 from PIL import Image
 
+from prn_pipeline.data.readers.contents import why_absent
+from prn_pipeline.data.readers.file_kinds import register_plugins
 from prn_pipeline.errors import UserError
 
 ARRAYS = frozenset({".npy", ".npz", ".zarr"})
@@ -28,6 +30,9 @@ def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
     Raises:
         UserError: the file is missing or unreadable, or holds several arrays and `member` is None.
     """
+    if absent := why_absent(path):
+        raise UserError(f"{path}: cannot be read: {absent}")
+    register_plugins()
     try:
         return _read(path, member)
     except (UserError, MemoryError):

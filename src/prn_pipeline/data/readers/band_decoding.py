@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.array_files import read_array
-from prn_pipeline.data.readers.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
+from prn_pipeline.data.readers.contents import why_absent
+from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD, how_to_read, register_plugins
 from prn_pipeline.errors import UserError
 
-EXTENSIONS = frozenset(
-    {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-_LFS_POINTER = b"version https://git-lfs"
+EXTENSIONS = PICTURES
 
 
 def decode_image(path: Path) -> NDArray[np.uint8]:
@@ -83,6 +82,7 @@ def decode_mask(path: Path) -> NDArray[np.integer]:
 def _open(path: Path) -> Image.Image:
     """The first frame, fully decoded and upright."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have set it, and Pillow would then fill with grey
+    register_plugins()
     try:
         with Image.open(path) as picture:
             picture.load()
@@ -94,12 +94,12 @@ def _open(path: Path) -> Image.Image:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
+    if absent := why_absent(path):
+        return absent
     if not path.is_file():
         return "no such file. Restore it, or remove its partner and its entry in the split lists."
-    if path.stat().st_size == 0:
-        return "the file is empty. Download or export it again."
-    if path.read_bytes()[: len(_LFS_POINTER)] == _LFS_POINTER:
-        return "a Git LFS pointer, not a picture. Run `git lfs pull` in the data set."
+    if path.suffix.lower() in UNREAD:
+        return f"pictures of kind {path.suffix.lower()} are not read. {how_to_read([path.suffix.lower()])}"
     if isinstance(error, Image.DecompressionBombError):
         return f"too large to decode at once ({error}). Cut it into tiles."
     return f"not a readable picture ({error}). It may be truncated: download or export it again, or remove the sample."

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS as IMAGES
 from prn_pipeline.data.readers.band_decoding import decode_bands
-from prn_pipeline.data.readers.decoding import EXTENSIONS as PICTURES
+from prn_pipeline.data.readers.contents import require_contents
 from prn_pipeline.data.readers.decoding import decode_image, decode_mask
+from prn_pipeline.data.readers.file_account import FileAccount
+from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.listing import list_pictures, require_dataset_folder
 from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside
 from prn_pipeline.data.readers.pairing import pair_files, plain_id
@@ -34,13 +36,17 @@ class FolderReader:
         self.name = name
         self.settings = settings
         self.data_root = data_root
+        #: What the last call of `records` found and left out.
+        self.account = FileAccount()
 
     def records(self) -> list[Record]:
         """All samples, sorted by sample_id; samples that are in none of the given splits are left out.
 
         Raises:
-            UserError: folders, partners or split entries are missing or duplicated.
+            UserError: folders, partners or split entries are missing or duplicated; or files of samples have no
+                contents.
         """
+        self.account = FileAccount()
         folder = require_dataset_folder(self.name, self.data_root, self.settings.folder or self.name)
         split = self.settings.split
         given: dict[str, str] | None = None
@@ -57,6 +63,9 @@ class FolderReader:
         chosen = [sample_id for sample_id in sorted(files) if given is None or sample_id in given]
         if len(chosen) < len(files):
             logger.warning("data set '%s': %d images are in no split: left out", self.name, len(files) - len(chosen))
+            left = sorted(set(files) - set(chosen))
+            self.account.leave_out("image", "in no split", (files[sample_id]["image"].name for sample_id in left))
+        require_contents((path for sample_id in chosen for path in files[sample_id].values()), folder)
         return [
             Record(
                 sample_id=sample_id,
@@ -104,13 +113,13 @@ class FolderReader:
         return ignore_outside(mask, region)
 
     def _paired(self, folder: Path) -> Files:
-        images = list_pictures(
-            folder, self.settings.images, "images", PICTURES if self.settings.bands is None else IMAGES
-        )
-        others = {"mask": list_pictures(folder, self.settings.masks, "masks")}
+        extensions = PICTURES if self.settings.bands is None else IMAGES
+        images = list_pictures(folder, self.settings.images, "images", extensions, self.account)
+        others = {"mask": list_pictures(folder, self.settings.masks, "masks", account=self.account)}
         if self.settings.ignore_region:
-            others["ignore region"] = list_pictures(folder, self.settings.ignore_region, "ignore_region")
-        return pair_files(images, others, self.settings.pairing, folder)
+            regions = list_pictures(folder, self.settings.ignore_region, "ignore_region", account=self.account)
+            others["ignore region"] = regions
+        return pair_files(images, others, self.settings.pairing, folder, self.account)
 
     def _paired_by_split_folder(self, folder: Path, split: FoldersSplit) -> tuple[Files, dict[str, str]]:
         folders = {"train": split.train, "val": split.val, "test": split.test}

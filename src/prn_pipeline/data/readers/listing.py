@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from prn_pipeline.data.readers.decoding import EXTENSIONS
+from prn_pipeline.data.readers.file_account import FileAccount
+from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read
+from prn_pipeline.data.readers.finding import fetch_hint, find_files, names_of_folders
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+#: Kinds of files, or folders, in one message.
+MAX_LISTED = 5
 
 
 def require_dataset_folder(name: str, data_root: Path, folder: str) -> Path:
@@ -26,45 +32,69 @@ def require_dataset_folder(name: str, data_root: Path, folder: str) -> Path:
         )
     root = data_root / folder
     if not root.is_dir():
-        found = ", ".join(sorted(entry.name for entry in data_root.iterdir() if entry.is_dir())[:12]) or "no folder"
+        found = ", ".join(names_of_folders(data_root.iterdir())) or "no folder"
         raise UserError(
-            f"data set '{name}': no folder {root}. Found in {data_root}: {found}. Put the data set there, set "
-            f"`datasets.{name}.folder`, or point PRN_DATA_ROOT elsewhere."
+            f"data set '{name}': no folder {root}.{fetch_hint(root)} Found in {data_root}: {found}. Put the data set"
+            f" there, set `datasets.{name}.folder`, or point PRN_DATA_ROOT elsewhere."
         )
     return root
 
 
-def list_pictures(folder: Path, pattern: str, setting: str, extensions: frozenset[str] = EXTENSIONS) -> list[Path]:
+def list_pictures(
+    folder: Path,
+    pattern: str,
+    setting: str,
+    extensions: frozenset[str] = PICTURES,
+    account: FileAccount | None = None,
+) -> list[Path]:
     """Picture files of a sub-folder, or those that a glob pattern finds, sorted.
 
-    Hidden files are left out; files that are not pictures are left out with a warning.
+    Bookkeeping files of operating systems and tools are left out (`finding.is_bookkeeping`); files that are not
+    pictures are left out with a warning. Links to nothing are among the pictures: `contents.require_contents` refuses
+    those that would be read.
 
     Args:
         folder: the data set's folder, or the folder of one of its splits.
         pattern: sub-folder, or glob pattern below `folder` (of files, or of folders whose files are meant).
         setting: the setting that holds the pattern, for messages.
         extensions: suffixes of pictures, in lower case.
+        account: notes what was found and what was left out.
 
     Raises:
         UserError: no such sub-folder, no picture in it, or a file name that is not UTF-8.
     """
-    files = [path for path in _files(folder, pattern, setting) if not path.name.startswith(".")]
-    pictures = [path for path in files if path.suffix.lower() in extensions]
-    others = sorted({path.suffix.lower() or path.name for path in files} - extensions)
+    found = find_files(folder, pattern, setting)
+    pictures = [path for path in found.files if path.suffix.lower() in extensions]
+    others = [path for path in found.files if path.suffix.lower() not in extensions]
+    kinds = _kinds(others)
     if not pictures and others:
         raise UserError(
-            f"{folder / pattern}: {len(files)} files, none a supported picture (found {', '.join(others[:5])}; "
-            f"supported {', '.join(sorted(extensions))}). Convert them, or correct `{setting}: {pattern}`."
+            f"{folder / pattern}: {len(others)} files, none a supported picture (found {kinds}; supported"
+            f" {', '.join(sorted(extensions))}). {how_to_read(path.suffix.lower() for path in others)} Or correct"
+            f" `{setting}: {pattern}`."
         )
     if not pictures:
+        inside = f" It has the sub-folders {', '.join(names_of_folders(found.folders))}." if found.folders else ""
         raise UserError(
-            f"{folder / pattern}: no pictures. Put them there, or correct `{setting}: {pattern}`: it takes a "
-            "sub-folder or a glob pattern such as '*/images'."
+            f"{folder / pattern}: no pictures.{fetch_hint(folder / pattern)}{inside} Put them there, or correct"
+            f" `{setting}: {pattern}`: it takes a sub-folder or a glob pattern such as '*/images'."
         )
     require_text(pictures, folder)
     if others:
-        logger.warning("%s: left out %d files of kind %s", folder / pattern, len(files) - len(pictures), others[:5])
-    return sorted(pictures)
+        logger.warning(
+            "%s: left out %d files that are not read as pictures: %s. %s",
+            folder / pattern,
+            len(others),
+            kinds,
+            how_to_read(path.suffix.lower() for path in others),
+        )
+    if account is not None:
+        account.add(setting, len(pictures))
+        account.leave_out(setting, "not a kind of picture that is read", (path.name for path in others))
+        reason = "left behind by an operating system or a tool"
+        account.leave_out(setting, reason, (path.relative_to(folder).as_posix() for path in found.bookkeeping))
+        account.leave_out(setting, "sub-folder of a folder", (path.name for path in found.folders))
+    return pictures
 
 
 def require_text(files: Iterable[Path], folder: Path) -> None:
@@ -76,17 +106,8 @@ def require_text(files: Iterable[Path], folder: Path) -> None:
             raise UserError(f"{os.fsencode(path)!r}: a file name that is not UTF-8. Rename the file.") from None
 
 
-def _files(folder: Path, pattern: str, setting: str) -> list[Path]:
-    if not any(character in pattern for character in "*?["):
-        if not (folder / pattern).is_dir():
-            present = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())[:12]) or "none"
-            raise UserError(
-                f"{folder / pattern}: no such folder. Folders in {folder}: {present}. Correct `{setting}: {pattern}`."
-            )
-        return [path for path in (folder / pattern).iterdir() if path.is_file()]
-    try:
-        found = list(folder.glob(pattern))
-    except (ValueError, NotImplementedError) as error:
-        raise UserError(f"`{setting}: {pattern}` is not a glob pattern below {folder}: {error}.") from error
-    inside = [path for entry in found if entry.is_dir() for path in entry.iterdir()]
-    return sorted({path for path in found + inside if path.is_file()})
+def _kinds(files: list[Path]) -> str:
+    """`12 .heic, 3 .txt`, the commonest first."""
+    counts = Counter(path.suffix.lower() or path.name for path in files)
+    named = [f"{count} {kind}" for kind, count in counts.most_common(MAX_LISTED)]
+    return ", ".join(named) + (", ..." if len(counts) > MAX_LISTED else "")

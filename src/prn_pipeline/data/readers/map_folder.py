@@ -14,6 +14,8 @@ import zarr
 from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.array_files import read_array
+from prn_pipeline.data.readers.contents import require_contents
+from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.data.readers.map_decoding import EXTENSIONS, Values, decode_map
 from prn_pipeline.data.readers.pairing import compile_expression, plain_id
 from prn_pipeline.errors import UserError
@@ -100,8 +102,10 @@ class MapFolder:
 
     def digest(self, ids: Iterable[str]) -> str:
         """sha256 (hex) over ids and contents: equal if and only if the maps are."""
+        wanted = sorted(ids)
+        require_contents((self._files[sample_id].path for sample_id in wanted), self.place)
         digest = hashlib.sha256(self._values.encode())
-        for sample_id in sorted(ids):
+        for sample_id in wanted:
             file = self._files[sample_id]
             digest.update(f"\0{sample_id}\0".encode())
             if file.member is None and file.path.is_file():
@@ -129,24 +133,8 @@ def _members(container: Path) -> list[MapFile]:
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    if not any(character in pattern for character in "*?["):
-        if not (folder / pattern).is_dir():
-            raise UserError(f"{folder / pattern}: no such folder. Put the maps there, or correct `folder: {pattern}`.")
-        entries = list((folder / pattern).iterdir())
-    else:
-        found = [path for path in folder.glob(pattern) if not _inside_a_store(path, folder)]
-        entries = [path for path in found if not _is_plain_folder(path)]
-        entries += [path for entry in found if _is_plain_folder(entry) for path in entry.iterdir()]
-    wanted = {path for path in entries if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")}
-    return sorted(wanted)
-
-
-def _is_plain_folder(path: Path) -> bool:
-    return path.is_dir() and path.suffix.lower() != ".zarr"
-
-
-def _inside_a_store(path: Path, folder: Path) -> bool:
-    return any(parent.suffix.lower() == ".zarr" for parent in path.relative_to(folder).parents)
+    found = find_files(folder, pattern, "folder").files
+    return [path for path in found if path.suffix.lower() in EXTENSIONS]
 
 
 def _by_id(found: list[MapFile], expression: str | None, place: Path) -> dict[str, MapFile]:

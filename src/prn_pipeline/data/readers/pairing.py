@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from prn_pipeline.data.readers.decoding import EXTENSIONS
+from prn_pipeline.data.readers.file_account import FileAccount
+from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read
 from prn_pipeline.data.settings import RegexPairing, StemPairing
 from prn_pipeline.errors import UserError
 
@@ -19,7 +20,11 @@ MAX_LISTED = 5
 
 
 def pair_files(
-    images: list[Path], others: dict[str, list[Path]], pairing: StemPairing | RegexPairing, folder: Path
+    images: list[Path],
+    others: dict[str, list[Path]],
+    pairing: StemPairing | RegexPairing,
+    folder: Path,
+    account: FileAccount | None = None,
 ) -> dict[str, dict[str, Path]]:
     """Find each image's mask (and ignore region).
 
@@ -28,6 +33,7 @@ def pair_files(
         others: files of each other kind, for example {"mask": [...], "ignore region": [...]}.
         pairing: the data set's rule.
         folder: the data set's folder, which paths in expressions are relative to.
+        account: notes the files that no expression matches.
 
     Returns:
         {sample_id: {"image": path, kind: path, ...}}, sorted by sample_id.
@@ -45,6 +51,10 @@ def pair_files(
         logger.warning(
             "%s: left out %d files that no expression of `pairing` matches: %s", folder, len(unmatched), names
         )
+        if account is not None:
+            for kind, files in {"image": images, **others}.items():
+                left = [path.name for path in files if path in unmatched]
+                account.leave_out(kind, "matched by no expression of `pairing`", left)
     problems = []
     for kind in others:
         problems += _missing("image", keyed["image"], kind, keyed[kind])
@@ -125,9 +135,10 @@ def _missing(kind: str, has: dict[str, Path], other: str, among: dict[str, Path]
         return []
     found = [f"{len(alone)} {kind} files without {other}: {_names(has[key].name for key in alone)}."]
     beside = [path for parent in {path.parent for path in among.values()} for path in parent.iterdir()]
-    others = [path.name for path in beside if path.stem in alone and path.suffix.lower() not in EXTENSIONS]
+    others = [path.name for path in beside if path.stem in alone and path.suffix.lower() not in PICTURES]
     if others:
-        found.append(f"Not a supported kind of picture: {_names(sorted(others))}; convert to PNG.")
+        remedy = how_to_read(Path(name).suffix.lower() for name in others)
+        found.append(f"Not a supported kind of picture: {_names(sorted(others))}. {remedy}")
     return found
 
 
