@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from prn_pipeline.data.episodes import CATEGORY
+from prn_pipeline.data.mask_values import check_mask_values
+from prn_pipeline.data.readers.file_facts import ImageFacts, MaskFacts
 from prn_pipeline.data.readers.masks import foreground_share
 from prn_pipeline.data.readers.records import Reader, Record
 from prn_pipeline.data.sample_format import Pixels
@@ -37,6 +39,8 @@ class _Facts:
     native_width: int
     foreground: float
     thumbnail: NDArray[np.float32]
+    image: ImageFacts
+    mask: MaskFacts
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,10 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     """
     records = reader.records()
     facts = _examine_all(name, records, reader)
+    masks = {
+        _text(record.mask_path) or record.sample_id: fact.mask for record, fact in zip(records, facts, strict=True)
+    }
+    check_mask_values(name, settings, masks)
     if not any(fact.foreground > 0 for fact in facts):
         raise UserError(
             f"data set '{name}': no foreground pixel in {len(facts)} masks. Check "
@@ -131,7 +139,7 @@ def _examine_all(name: str, records: list[Record], reader: Reader) -> list[_Fact
 
 
 def _examine(record: Record, reader: Reader) -> _Facts:
-    image, mask = reader.image(record), reader.mask(record)
+    image, mask, image_facts, mask_facts = reader.examine(record)
     height, width = image.shape[:2]
     if mask.shape != (height, width):
         raise UserError(
@@ -139,7 +147,16 @@ def _examine(record: Record, reader: Reader) -> _Facts:
             f"{record.image_path} is {height} x {width}. Export both at the same size; if they differ by a quarter "
             "turn, the mask was drawn without the image's EXIF orientation."
         )
-    return _Facts(_content(image), _content(mask), height, width, foreground_share(mask), thumbnail(image))
+    return _Facts(
+        _content(image),
+        _content(mask),
+        height,
+        width,
+        foreground_share(mask),
+        thumbnail(image),
+        image_facts,
+        mask_facts,
+    )
 
 
 def _content(pixels: Pixels) -> str:

@@ -13,6 +13,7 @@ from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.readers.contents import require_contents
 from prn_pipeline.data.readers.decoding import decode_image, decode_mask
 from prn_pipeline.data.readers.file_account import FileAccount
+from prn_pipeline.data.readers.file_facts import MaskFacts, ReadSample, image_facts, mask_facts
 from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.listing import list_pictures, require_dataset_folder
 from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside
@@ -92,6 +93,15 @@ class FolderReader:
         Raises:
             UserError: the file is unreadable, its values are not in the settings, or its ignore region differs in size.
         """
+        return self._mask(record)[0]
+
+    def examine(self, record: Record) -> ReadSample:
+        """Image and mask, and what their files hold."""
+        image, (mask, facts) = self.image(record), self._mask(record)
+        kind = "8-bit RGB" if self.settings.bands is None else f"{self.settings.bands.count} bands"
+        return ReadSample(image, mask, image_facts(image, kind), facts)
+
+    def _mask(self, record: Record) -> tuple[NDArray[np.uint8], MaskFacts]:
         assert record.mask_path is not None
         path = self.data_root / record.mask_path
         values = decode_mask(path)
@@ -102,15 +112,16 @@ class FolderReader:
                 mask = binarize_mask(values, self.settings.mask)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
+        facts = mask_facts(values)
         if record.ignore_path is None:
-            return mask
+            return mask, facts
         region = decode_mask(self.data_root / record.ignore_path)
         if region.shape != mask.shape:
             raise UserError(
                 f"{self.data_root / record.ignore_path}: the ignore region is {region.shape[0]} x {region.shape[1]} "
                 f"pixels (height x width), its mask {mask.shape[0]} x {mask.shape[1]}. Export both at the same size."
             )
-        return ignore_outside(mask, region)
+        return ignore_outside(mask, region), facts
 
     def _paired(self, folder: Path) -> Files:
         extensions = PICTURES if self.settings.bands is None else IMAGES

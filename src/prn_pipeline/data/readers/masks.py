@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.readers.file_facts import distinct_values
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
@@ -75,7 +76,7 @@ def foreground_share(mask: NDArray[np.uint8]) -> float:
 
 
 def _other_than_zero(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.bool_]:
-    found = [int(value) for value in np.unique(values) if value not in rule.ignore_values]
+    found = [int(value) for value in distinct_values(values) if value not in rule.ignore_values]
     ignored = f", ignore_values: {list(rule.ignore_values)}" if rule.ignore_values else ""
     if len(found) > 2:
         named = ", ".join(map(str, found[:MAX_LISTED])) + (", ..." if len(found) > MAX_LISTED else "")

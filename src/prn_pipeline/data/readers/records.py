@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.readers.file_facts import ReadSample
 from prn_pipeline.data.sample_format import Pixels
 
 
@@ -41,4 +42,8 @@ class Reader(Protocol):
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
         """uint8 (H, W): 0 background, 1 foreground, or class ids; 255 is ignored."""
+        ...
+
+    def examine(self, record: Record) -> ReadSample:
+        """Image and mask, and what their files hold."""
         ...

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.readers.file_facts import ReadSample, image_facts, mask_facts
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.settings import DatasetSettings, SyntheticSettings
 from prn_pipeline.data.synthetic.scene import draw_scene
@@ -32,6 +33,11 @@ class SyntheticReader:
     def mask(self, record: Record) -> NDArray[np.uint8]:
         """uint8 (S, S) of 0 and 1."""
         return self._scene(record)[1]
+
+    def examine(self, record: Record) -> ReadSample:
+        """Image and mask, and what a file of them would hold."""
+        image, mask = self._scene(record)
+        return ReadSample(image, mask, image_facts(image, "8-bit RGB"), mask_facts(mask))
 
     def _scene(self, record: Record) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         return _drawn(int(record.sample_id.removeprefix("scene-")), self.settings)
