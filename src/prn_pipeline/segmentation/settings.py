@@ -103,6 +103,9 @@ class ModuleSettings(_WithDataset):
     sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="digest of the weights file: checked, and tracked by DVC"
     )
+    ignore_weights: tuple[str, ...] = Field(
+        (), description="shell patterns of names in the weights file that the network does without, such as teacher.*"
+    )
     normalisation: Normalisation = Normalisation()
     output: Literal["logits", "probabilities"] = "logits"
     output_key: str | int | None = Field(None, description="key, index or attribute of the map in the module's output")

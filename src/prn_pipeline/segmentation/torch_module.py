@@ -39,7 +39,7 @@ class ImportedModel(NetworkSource):
         self.settings = settings
         self.network = _built(settings)
         if settings.weights and pretrained:
-            load_weights(self.network, settings.weights, settings.sha256)
+            load_weights(self.network, settings.weights, settings.sha256, settings.ignore_weights)
         expected = settings.normalisation
         scale = torch.tensor(expected.divide_by)
         self.register_buffer("mean", torch.tensor(expected.mean).view(1, -1, 1, 1) * scale, persistent=False)

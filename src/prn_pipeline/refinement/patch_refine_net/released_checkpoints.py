@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.grid_cells import RELEASED_GRID
 from prn_pipeline.refinement.patch_refine_net.model import PatchRefineNet
+from prn_pipeline.training.foreign_checkpoints import read_checkpoint
+from prn_pipeline.training.weight_names import MismatchError, listed, log_unused, match_weights
 
-#: Names per kind of mismatch that one error lists.
-MAX_LISTED = 10
+#: Cells a side of the released P4, whose heads have names of their own.
+P4_GRID = 4
+#: Names of heads: of P0 and P64, and of P4.
+HEADS, P4_HEADS = "out_", "conv_last_"
+#: First letters of every name in a released file.
+RELEASED = ("encoding.", "decode", HEADS, P4_HEADS)
 
 # Ours -> released, in this order. Released names count stages from 1 at full resolution, decoder steps from 3 to 1.
 _RENAMES: list[tuple[str, str]] = [
@@ -46,7 +48,8 @@ def published_name(name: str) -> str:
 
 def to_published(model: PatchRefineNet) -> dict[str, Tensor]:
     """The model's state dict under released names, for the authors' code or for `load_published`."""
-    return {published_name(name): value for name, value in model.state_dict().items()}
+    heads = P4_HEADS if model.grid == P4_GRID else HEADS
+    return {_with_heads(published_name(name), heads): value for name, value in model.state_dict().items()}
 
 
 def load_published(path: str | Path, grid: int | None = None) -> PatchRefineNet:
@@ -54,9 +57,9 @@ def load_published(path: str | Path, grid: int | None = None) -> PatchRefineNet:
 
     Args:
         path: `.safetensors`, or a PyTorch file (`.th`, `.pt`, `.pth`), which is read without running pickled code. The
-            state dict may be nested under "state_dict", and its keys may all have the prefix "module.".
-        grid: grid cells per side of the local branch, which the weights do not determine. None means 8 (P64) for a
-            file with a local branch and 0 (P0) for a file without; pass 4 for the released P4.
+            state dict may be nested, as under "state_dict", and its keys may all have a prefix such as "module.".
+        grid: grid cells per side of the local branch, which the weights do not determine. None decides by the names
+            of the heads: 4 where they are those of P4, 8 for another file with a local branch (P64), 0 without (P0).
 
     Returns:
         The model in eval mode, on the CPU, in float32; P64 with `upstream_bug`, which its weights were trained with.
@@ -65,65 +68,40 @@ def load_published(path: str | Path, grid: int | None = None) -> PatchRefineNet:
         UserError: no such file, not a readable checkpoint, or the names or shapes are not those of a PatchRefineNet.
     """
     path = Path(path)
-    released = _read(path)
-    has_local = any(name.startswith("out_local.") for name in released)
-    grid = (RELEASED_GRID if has_local else 0) if grid is None else grid
-    first, head = (released.get(n) for n in ("encoding.RRCNN1.Conv_1x1.weight", "out_global.0.weight"))
-    upstream_bug = grid == RELEASED_GRID
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}: expected a .safetensors or .th file; check the path")
+    checkpoint = read_checkpoint(path)
+    addresses = checkpoint.tensors
+    heads = P4_HEADS if any(f".{P4_HEADS}" in f".{address}" for address in addresses) else HEADS
+    if grid is None:
+        has_local = any(f".{heads}local." in f".{address}" for address in addresses)
+        grid = (P4_GRID if heads == P4_HEADS else RELEASED_GRID) if has_local else 0
+    upstream_bug = grid == RELEASED_GRID and heads == HEADS
+    first, head = (
+        next((tensor for address, tensor in addresses.items() if f".{address}".endswith(f".{name}")), None)
+        for name in ("encoding.RRCNN1.Conv_1x1.weight", f"{heads}global.0.weight")
+    )
     if first is not None and head is not None and first.ndim == 4 and head.ndim == 4:
         width, in_channels = first.shape[:2]
         model = PatchRefineNet(width, grid, in_channels, head_kernel=head.shape[-1], upstream_bug=upstream_bug)
     else:
         model = PatchRefineNet(grid=grid, upstream_bug=upstream_bug)
     ours = model.state_dict()
-    names = {published_name(name): name for name in ours}
-    problems = _differences({published: ours[name] for published, name in names.items()}, released)
-    if problems:
+    names = {_with_heads(published_name(name), heads): name for name in ours}
+    try:
+        match, others = match_weights(checkpoint, {published: ours[name] for published, name in names.items()})
+        left_out = (address.removeprefix(match.prefix) for address in match.left_out)
+        if unexpected := [name for name in left_out if name.startswith(RELEASED)]:
+            raise MismatchError(f"{len(unexpected)} unexpected: {listed(unexpected)}")
+    except MismatchError as error:
         raise UserError(
-            f"{path} is not a published PatchRefineNet with grid={grid}: {problems}. Use a checkpoint of the released "
+            f"{path} is not a published PatchRefineNet with grid={grid}: {error}. Use a checkpoint of the released "
             "P0, P4 or P64, or pass the grid it was trained with"
-        )
-    model.load_state_dict({names[name]: value for name, value in released.items()})
+        ) from error
+    log_unused(str(path), match, others)
+    model.load_state_dict(ours | {names[published]: value for published, value in match.weights.items()})
     return model.eval()
 
 
-def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str:
-    shapes = [
-        f"{name} is {tuple(found[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in sorted(expected.keys() & found.keys())
-        if expected[name].shape != found[name].shape
-    ]
-    differences = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "unexpected": sorted(found.keys() - expected.keys()),
-        "of another shape": shapes,
-    }
-    return "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in differences.items() if names)
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - MAX_LISTED
-    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise UserError(f"no checkpoint at {path}: expected a .safetensors or .th file; check the path")
-    try:
-        if path.suffix == ".safetensors":
-            content: object = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read as a checkpoint ({error}); expected safetensors or a plain PyTorch state dict: "
-            "save the model again with torch.save(model.state_dict(), path)"
-        ) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(
-            f"{path} holds a {type(content).__name__} that is not a state dict of tensors: save model.state_dict()"
-        )
-    wrapped = bool(content) and all(name.startswith("module.") for name in content)
-    return {name.removeprefix("module.") if wrapped else name: value for name, value in content.items()}
+def _with_heads(name: str, heads: str) -> str:
+    return re.sub(f"^{HEADS}(?=global|local)", heads, name)
