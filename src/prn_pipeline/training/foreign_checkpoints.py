@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -54,7 +55,7 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     sections: tuple[str, ...]
 
-    def without(self, patterns: tuple[str, ...]) -> Checkpoint:
+    def without(self, patterns: Sequence[str]) -> Checkpoint:
         """The checkpoint without the tensors whose address matches one of these shell patterns."""
         kept = {
             address: tensor
