@@ -2,6 +2,9 @@
 
 Counts are (images, C, 6) for C classes, or (images, 6) for foreground alone. Scores of several classes are means over
 classes.
+
+What 0 / 0 means: an empty mask that is predicted empty is right, so its IoU, Dice and boundary IoU are 1. Precision
+says nothing about a method that predicts nothing, and recall nothing where the truth is empty: both are undefined.
 """
 
 from __future__ import annotations
@@ -50,7 +53,16 @@ def by_class(counts: np.ndarray) -> np.ndarray:
     return counts
 
 
-def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, float]:
+def wrong_pixels(counts: np.ndarray) -> int:
+    """Valid pixels of all images on which a method errs: counts (images, 6) or (images, C, 6).
+
+    With several classes a wrong pixel is a miss of its true class and a false alarm of another one: the misses count.
+    """
+    false_positives, false_negatives = by_class(counts)[..., 1:3].sum((0, 1))
+    return int(false_negatives + (false_positives if by_class(counts).shape[1] == 1 else 0))
+
+
+def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, float | None]:
     """All scores of one method.
 
     Args:
@@ -59,8 +71,9 @@ def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, fl
 
     Returns:
         iou_micro, iou_macro, dice, precision, recall, boundary_iou, mae, and with several classes pixel_accuracy; all
-        in [0, 1]. iou_macro and mae are means over the images that have a pixel that is not ignored; the others are
-        computed from the pixels of all images.
+        in [0, 1]; and wrong_pixels, see there. iou_macro and mae are means over the images that have a pixel that is
+        not ignored; the others are computed from the pixels of all images. Precision is None where nothing is
+        predicted, and recall where the truth is empty; with several classes, their means leave such classes out.
     """
     counts = by_class(counts)
     total, valid = counts.sum(0), present(counts)
@@ -70,14 +83,19 @@ def scores(counts: np.ndarray, mean_absolute_errors: np.ndarray) -> dict[str, fl
     def mean(part: np.ndarray, whole: np.ndarray) -> float:
         return float(_mean_over_classes(_ratio(part, whole), classes))
 
-    found = {
+    def defined(part: np.ndarray, whole: np.ndarray) -> float | None:
+        chosen = (whole > 0) & (classes if classes.any() else True)
+        return float(np.mean(part[chosen] / whole[chosen])) if chosen.any() else None
+
+    found: dict[str, float | None] = {
         "iou_micro": float(mean_iou(total)),
         "iou_macro": float(mean_iou(counts[valid]).mean()),
         "dice": mean(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
-        "precision": mean(true_positives, true_positives + false_positives),
-        "recall": mean(true_positives, true_positives + false_negatives),
+        "precision": defined(true_positives, true_positives + false_positives),
+        "recall": defined(true_positives, true_positives + false_negatives),
         "boundary_iou": mean(total[:, 4], total[:, 5]),
         "mae": float(mean_absolute_errors.reshape(len(counts), -1)[valid].mean()),
+        "wrong_pixels": wrong_pixels(counts),
     }
     if counts.shape[1] > 1:
         found["pixel_accuracy"] = float(_ratio(true_positives.sum(), (true_positives + false_negatives).sum()))

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.reporting.wording import interval, number
 
-Outcome = Literal["better", "same", "worse", "unknown"]
+#: mixed: a higher IoU, but more wrong pixels. warning: nothing can be claimed, because the base model is broken.
+Outcome = Literal["better", "mixed", "same", "worse", "unknown", "warning"]
 
 
 def points(value: Any) -> float:
@@ -24,12 +25,17 @@ def points_interval(gain: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def outcome(gain: Mapping[str, Any]) -> Outcome:
-    """Whether a gain differs from zero: only if its whole interval lies on one side."""
+    """Whether a gain differs from zero: only if its whole interval lies on one side.
+
+    A gain in IoU is "better" only if it does not cost more wrong pixels: where objects are rare or missed altogether, a
+    method can raise its IoU by predicting far too much. Scores from before wrong pixels were counted lack the number;
+    there the interval decides alone.
+    """
     ends = points_interval(gain)
     if ends is None or not math.isfinite(points(gain.get("iou_micro"))):
         return "unknown"
     if ends[0] > 0:
-        return "better"
+        return "mixed" if number(gain.get("wrong_pixels")) > 0 else "better"
     return "worse" if ends[1] < 0 else "same"
 
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.reporting.caveats import caveats, constant_base
 from prn_pipeline.reporting.gains import Outcome, measured_gains, outcome, points, points_interval
 from prn_pipeline.reporting.labels import BASE, REFINER, in_sentence, method_label, refiner_label
-from prn_pipeline.reporting.wording import bracket, fixed, number
+from prn_pipeline.reporting.wording import bracket, fixed, number, whole
+
+logger = logging.getLogger(__name__)
 
 VERDICTS: dict[Outcome, str] = {
-    "better": "{refiner} is better than the best method that needs no training: the 95 % interval lies above zero.",
+    "better": (
+        "{refiner} is better than the best method that needs no training: the 95 % interval lies above zero{wrong}."
+    ),
+    "mixed": (
+        "No claim: the IoU of {refiner} is higher than that of the best method that needs no training, but it gets"
+        " {wrong} more pixels wrong."
+    ),
     "same": "No measurable difference from the best method that needs no training: the 95 % interval contains zero.",
     "worse": "{refiner} is worse than the best method that needs no training: the 95 % interval lies below zero.",
     "unknown": "No claim: the gain or its 95 % interval is missing.",
+    "warning": "No claim: the base model does not work.",
 }
-VIDEO = "The images look like video frames: the intervals treat them as independent and are therefore too narrow."
+#: Why the comparison is the hardest one that there is.
+CHOSEN_ON_TEST = "That method is chosen on the test images themselves, which favours it."
 
 
 @dataclass(frozen=True)
@@ -30,12 +42,14 @@ class Headline:
         over_base: the same over the base model; "" where that is the best of them, or no gain was measured.
         verdict: what the numbers allow to say.
         outcome: of the comparison in `sentence`; it sets the colour.
+        caveats: what makes the gain worth less than its number says; see `reporting.caveats`.
     """
 
     sentence: str
     over_base: str
     verdict: str
     outcome: Outcome
+    caveats: Sequence[str] = ()
 
 
 def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
@@ -51,20 +65,37 @@ def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
     refiner = refiner_label(run)
     methods, gains = scores.get("methods", {}), scores.get("gain", {})
     best = gains.get(BEST_FREE) or {}
-    name, found = best.get("method", BASE), outcome(best)
+    name = best.get("method", BASE)
+    found: Outcome = "warning" if constant_base(scores) else outcome(best)
     after, before = (_iou(methods, method) for method in (REFINER, name))
     shown = in_sentence(method_label(name, run))
     measured = math.isfinite(before) and math.isfinite(after)
     sentence = f"{refiner} {fixed(after)} vs {shown} {fixed(before)}" if measured else f"{refiner} vs {shown}"
     sentence += f": {gain_text(best)}"
     sentence += f", n={scores['n_test']}" if scores.get("n_test") is not None else ""
-    verdict = [VERDICTS[found].format(refiner=refiner), *baseline_remarks(run, found, name, gains)]
-    return Headline(
-        sentence,
-        "" if name == BASE else over_base(methods, gains),
-        " ".join([*verdict, VIDEO] if scores.get("video") else verdict),
-        found,
-    )
+    verdict = [VERDICTS[found].format(refiner=refiner, wrong=_wrong(found, best))]
+    verdict += [CHOSEN_ON_TEST] if len(measured_gains(gains)) > 1 and found != "warning" else []
+    verdict += baseline_remarks(run, found, name, gains)
+    beside = "" if name == BASE else over_base(methods, gains)
+    return Headline(sentence, beside, " ".join(verdict), found, caveats(scores))
+
+
+def _wrong(found: Outcome, gain: Mapping[str, Any]) -> str:
+    """The part of a verdict on wrong pixels: their number, or that there are no more of them."""
+    change = number(gain.get("wrong_pixels"))
+    if found == "mixed":
+        return whole(change)
+    if not math.isfinite(change):
+        return ""  # scores from before they were counted
+    return f", with {whole(-change)} fewer wrong pixels" if change else ", with as many wrong pixels"
+
+
+def log_headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+    """Log the finding in the words of the report: one line, and a warning for each caveat."""
+    found = headline(run, scores)
+    logger.info(" ".join(text for text in (f"{found.sentence}.", found.over_base, found.verdict) if text))
+    for caveat in found.caveats:
+        logger.warning(caveat)
 
 
 def gain_text(gain: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.reporting.gains import points, points_interval
 from prn_pipeline.reporting.labels import REFINER, method_label
-from prn_pipeline.reporting.wording import bracket, fixed, interval, number
+from prn_pipeline.reporting.wording import bracket, fixed, interval, number, whole
 
 METRIC_LABELS = {
     "iou_micro": "IoU micro",
@@ -20,6 +20,7 @@ METRIC_LABELS = {
     "recall": "Recall",
     "boundary_iou": "Boundary IoU",
     "mae": "MAE",
+    "wrong_pixels": "Wrong pixels",
     "miou_categories": "mIoU of categories",
     "miou_episodes": "mIoU of episodes",
     "fb_iou": "FB-IoU",
@@ -36,7 +37,9 @@ SALIENCY_LABELS = {
 }
 #: Numbers of a method that do not measure its masks, or are shown elsewhere.
 NO_COLUMN = {"threshold", "images_worse_pct"}
-LOWER_IS_BETTER = {"mae"}
+LOWER_IS_BETTER = {"mae", "wrong_pixels"}
+#: Numbers of pixels, which are shown in full.
+WHOLE = {"wrong_pixels"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,9 @@ def score_rows(
 def class_columns(run: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Methods that were measured class by class, then the refiner's gain; empty where there are no classes."""
     measured = [name for name in comparison.in_order(methods) if methods[name].get("classes")]
-    return {name: method_label(name, run) for name in measured} | ({"gain": "gain"} if REFINER in measured else {})
+    return {name: method_label(name, run) for name in measured} | (
+        {"gain": "gain over base"} if REFINER in measured else {}
+    )
 
 
 def class_rows(run: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
@@ -148,14 +153,18 @@ def _leader(metric: str, values: list[Any]) -> str | None:
     finite = [amount for amount in map(number, values) if math.isfinite(amount)]
     if len(finite) < 2:
         return None
-    return fixed(min(finite) if metric in LOWER_IS_BETTER else max(finite))
+    return _text(metric, min(finite) if metric in LOWER_IS_BETTER else max(finite))
+
+
+def _text(metric: str, amount: float) -> str:
+    return whole(amount) if metric in WHOLE else fixed(amount)
 
 
 def _entry(scores: Mapping[str, Any], metric: str, leader: str | None) -> ScoreEntry:
     amount, ends = number(scores.get(metric)), interval(scores.get(f"{metric}_ci95"))
     return ScoreEntry(
-        text=fixed(amount),
+        text=_text(metric, amount),
         value=repr(amount) if math.isfinite(amount) else "",
         interval="" if ends is None else bracket(ends),
-        best=fixed(amount) == leader,
+        best=_text(metric, amount) == leader,
     )

@@ -13,9 +13,11 @@ from prn_pipeline.reporting.wording import MISSING, bracket, duration, fixed, me
 
 VERDICTS: dict[Outcome, str] = {
     "better": "better",
+    "mixed": "more wrong pixels",
     "same": "inconclusive",
     "worse": "worse",
     "unknown": "not measured",
+    "warning": "no claim",
 }
 
 

@@ -41,6 +41,14 @@ def bracket(ends: tuple[float, float] | None, digits: int = 3) -> str:
     return MISSING if ends is None else f"[{fixed(ends[0], digits)}, {fixed(ends[1], digits)}]"
 
 
+def whole(value: Any, signed: bool = False) -> str:
+    """A whole number with commas between thousands and a true minus sign; a dash where it is missing."""
+    amount = number(value)
+    if not math.isfinite(amount):
+        return MISSING
+    return f"{round(amount):{'+' if signed and amount else ''},}".replace("-", "\N{MINUS SIGN}")
+
+
 def p_value(value: Any) -> str:
     """A p value; "< 0.001" below that."""
     amount = number(value)

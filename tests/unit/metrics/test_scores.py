@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import (
 )
 
 from prn_pipeline.metrics.bootstrap import interval, paired_gain
+from prn_pipeline.metrics.constant_predictions import constant_prediction
 from prn_pipeline.metrics.counts import boundaries, count_image
 from prn_pipeline.metrics.scores import iou, scores
 
@@ -56,6 +57,71 @@ def test_an_empty_mask_predicted_empty_scores_one_and_a_false_alarm_scores_zero(
     empty, full = np.zeros((8, 8), np.uint8), np.ones((8, 8), np.uint8)
     assert iou(count_image(empty, empty)) == 1
     assert iou(count_image(full, empty)) == 0
+
+
+def test_precision_of_a_method_that_predicts_nothing_is_undefined() -> None:
+    masks = np.zeros((3, 8, 8), np.uint8)
+    masks[:, :2] = 1
+    found = scores(counted(np.zeros(masks.shape, bool), masks), np.zeros(3))
+    assert (found["precision"], found["recall"], found["iou_micro"], found["dice"]) == (None, 0, 0, 0)
+    assert found["wrong_pixels"] == 3 * 16
+
+
+def test_recall_without_foreground_in_the_truth_is_undefined() -> None:
+    nothing = np.zeros((3, 8, 8), np.uint8)
+    found = scores(counted(nothing == 0, nothing), np.zeros(3))
+    assert (found["precision"], found["recall"], found["iou_micro"]) == (0, None, 0)
+    found = scores(counted(nothing == 1, nothing), np.zeros(3))
+    assert (found["precision"], found["recall"], found["iou_micro"]) == (None, None, 1)
+
+
+def test_a_class_that_is_never_predicted_has_no_precision_to_average() -> None:
+    counts = np.zeros((1, 3, 6), np.int64)  # 60 pixels, 20 of each class; the third is predicted as the first
+    counts[0, :, :4] = [[20, 20, 0, 20], [20, 0, 0, 40], [0, 0, 20, 40]]
+    found = scores(counts, np.zeros((1, 3)))
+    assert found["precision"] == pytest.approx((0.5 + 1) / 2)
+    assert found["recall"] == pytest.approx(2 / 3)
+    assert found["wrong_pixels"] == 20, "a wrong pixel of one class for another counts once"
+
+
+def test_wrong_pixels_are_counted_outside_ignored_ones() -> None:
+    predictions, masks = random_pairs(4, seed=8)
+    wrong = ((predictions != (masks == 1)) & (masks != 255)).sum()
+    assert scores(counted(predictions, masks), np.zeros(4))["wrong_pixels"] == wrong
+
+
+def foreground(predicted: int, truth: int, hits: int, pixels: int = 100_000) -> np.ndarray:
+    counts = [hits, predicted - hits, truth - hits, pixels - predicted - truth + hits, 0, 0]
+    return np.array([counts, counts], np.int64)
+
+
+@pytest.mark.parametrize(
+    ("what", "counts", "expected"),
+    [
+        ("no pixel at all", foreground(0, 10_000, 0), "nothing"),
+        ("a few stray pixels", foreground(30, 10_000, 10), "nothing"),
+        ("poor, but it predicts", foreground(600, 10_000, 500), None),
+        ("good", foreground(10_000, 10_000, 8000), None),
+        ("all pixels", foreground(100_000, 10_000, 10_000), "everything"),
+        ("all but a few", foreground(99_800, 10_000, 9_990), "everything"),
+        ("far too much", foreground(80_000, 10_000, 9_900), None),
+        ("nothing, and there is nothing", foreground(0, 0, 0), None),
+        ("everything, and there is nothing else", foreground(100_000, 100_000, 100_000), None),
+    ],
+)
+def test_a_method_that_predicts_the_same_everywhere_is_recognised(
+    what: str, counts: np.ndarray, expected: str | None
+) -> None:
+    assert constant_prediction(counts) == expected, what
+
+
+def test_of_several_classes_one_that_is_predicted_everywhere_is_recognised() -> None:
+    one = np.zeros((2, 3, 6), np.int64)
+    one[:, :, :4] = [[20, 40, 0, 0], [0, 0, 20, 40], [0, 0, 20, 40]]
+    assert constant_prediction(one) == "one class"
+    two = one.copy()
+    two[:, :2, :4] = [[20, 20, 0, 20], [20, 0, 0, 40]]
+    assert constant_prediction(two) is None
 
 
 def test_ignored_pixels_change_nothing() -> None:

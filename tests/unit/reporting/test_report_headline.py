@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from prn_pipeline.reporting.gains import outcome
-from prn_pipeline.reporting.headline import headline
+from prn_pipeline.reporting.headline import headline, log_headline
+from prn_pipeline.reporting.tables import gain_rows
 
 RUN = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0}
 Scores = Callable[..., dict[str, Any]]
@@ -17,7 +18,75 @@ def test_a_gain_above_zero_is_called_better(make_scores: Scores) -> None:
     assert found.sentence == "PRN 0.712 vs one tuned threshold 0.703: +0.9 points [0.1, 1.7], n=40"
     assert found.verdict == (
         "PRN is better than the best method that needs no training: the 95 % interval lies above zero."
+        " That method is chosen on the test images themselves, which favours it."
     )
+    assert found.outcome == "better"
+    assert found.caveats == []
+
+
+def test_a_gain_that_costs_more_wrong_pixels_is_not_called_better(make_scores: Scores) -> None:
+    scores = make_scores(0.0089, [0.001, 0.0171])
+    for gain in (scores["gain"]["vs_tuned_threshold"], scores["gain"]["vs_best_free"]):
+        gain["wrong_pixels"] = 1234
+    found = headline(RUN, scores)
+    assert found.outcome == "mixed"
+    assert found.verdict.startswith(
+        "No claim: the IoU of PRN is higher than that of the best method that needs no training, but it gets 1,234 more"
+        " pixels wrong."
+    )
+    assert "better" not in found.sentence + found.over_base + found.verdict
+    verdicts = {row.method: row.verdict for row in gain_rows(RUN, scores["gain"])}
+    assert verdicts["One tuned threshold"] == "more wrong pixels"
+    assert verdicts["RankSEG"] == "better", "each comparison is judged by its own wrong pixels"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(-1234, "with 1,234 fewer wrong pixels"), (0, "with as many wrong pixels")]
+)
+def test_a_gain_without_more_wrong_pixels_says_how_many(make_scores: Scores, change: int, said: str) -> None:
+    scores = make_scores(0.0089, [0.001, 0.0171])
+    scores["gain"]["vs_best_free"]["wrong_pixels"] = change
+    found = headline(RUN, scores)
+    assert found.outcome == "better"
+    assert said in found.verdict
+
+
+@pytest.mark.parametrize("what", ["nothing", "everything", "one class"])
+def test_a_base_model_that_predicts_the_same_everywhere_is_a_warning_and_no_victory(
+    make_scores: Scores, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    scores = make_scores(0.5, [0.4, 0.6]) | {"base_predicts": what}
+    found = headline(RUN, scores)
+    assert found.outcome == "warning"
+    assert "better" not in found.sentence + found.over_base + found.verdict
+    assert found.caveats[0].startswith(f"The base model predicts {what} ")
+    log_headline(RUN, scores)
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == found.caveats
+
+
+def test_old_scores_show_a_broken_base_model_by_their_iou(make_scores: Scores) -> None:
+    scores = make_scores(0.5, [0.4, 0.6])
+    scores["methods"]["base"]["iou_micro"] = 0.0
+    assert headline(RUN, scores).outcome == "warning"
+
+
+def test_a_base_model_that_was_still_improving_flatters_the_gain(make_scores: Scores) -> None:
+    ending = {"epochs": 6, "best_epoch": 6, "late_epochs": 2, "late_gain": 0.0529, "converged": False}
+    found = headline(RUN, make_scores(0.0089, [0.001, 0.0171]) | {"base_training": ending})
+    assert found.caveats == [
+        "The base model was still improving when its training ended (validation IoU +5.3 points in the last 2 of 6"
+        " epochs): the gain is flattered by that, because longer training gives part of it for free."
+    ]
+    assert found.outcome == "better"
+    done = ending | {"converged": True}
+    assert headline(RUN, make_scores(0.0089, [0.001, 0.0171]) | {"base_training": done}).caveats == []
+
+
+def test_one_epoch_is_too_short_to_be_trained_to_the_end(make_scores: Scores) -> None:
+    ending = {"epochs": 1, "best_epoch": 1, "late_epochs": 1, "late_gain": None, "converged": False}
+    found = headline(RUN, make_scores(0.0089, [0.001, 0.0171]) | {"base_training": ending})
+    assert found.caveats[0].startswith("The base model was trained for 1 epoch only")
 
 
 def test_the_gain_over_the_base_model_stands_beside_it(make_scores: Scores) -> None:
@@ -47,9 +116,9 @@ def test_a_gain_over_the_base_model_alone_is_not_called_better(make_scores: Scor
 
 def test_intervals_over_video_frames_are_said_to_be_too_narrow(make_scores: Scores) -> None:
     found = headline(RUN, make_scores(0.0089, [0.001, 0.0171]) | {"video": True})
-    assert found.verdict.endswith(
+    assert found.caveats == [
         "The images look like video frames: the intervals treat them as independent and are therefore too narrow."
-    )
+    ]
 
 
 def test_an_interval_that_contains_zero_is_no_measurable_difference(make_scores: Scores) -> None:

@@ -123,6 +123,32 @@ def test_every_method_is_evaluated_on_every_test_image(bright_squares: Samples, 
     assert measured.loc[0, list(COLUMNS[:4])].sum() == 64 * 64
 
 
+def test_gains_say_how_many_wrong_pixels_the_refiner_adds(bright_squares: Samples, refined: ArrayStore) -> None:
+    rows = bright_squares.rows(["test"])
+    scored = score_methods(measure(bright_squares, refined, rows, HALF, patch_size=16), HALF, resamples=100, seed=0)
+    truth = bright_squares.array("masks", rows) == 1
+    before, after = bright_squares.array("logits", rows) > 0, refined.read("logits", np.arange(len(rows))) > 0
+    added = int((after != truth).sum()) - int((before != truth).sum())
+    assert added < 0
+    assert scored["gain"]["vs_base"]["wrong_pixels"] == added
+    best = scored["gain"]["vs_best_free"]
+    assert best["wrong_pixels"] == scored["gain"][f"vs_{best['method']}"]["wrong_pixels"]
+    assert "base_predicts" not in scored
+
+
+def test_scores_say_that_a_base_model_predicts_nothing(bright_squares: Samples, refined: ArrayStore) -> None:
+    rows = bright_squares.rows(["test"])
+    measured = measure(bright_squares, refined, rows, HALF, patch_size=16)
+    base = measured["method"] == "base"
+    hits, alarms, misses, rest = COLUMNS[:4]
+    measured.loc[base, misses] += measured.loc[base, hits]
+    measured.loc[base, rest] += measured.loc[base, alarms]
+    measured.loc[base, [hits, alarms]] = 0
+    scored = score_methods(measured, HALF, resamples=100, seed=0)
+    assert scored["base_predicts"] == "nothing"
+    assert scored["methods"]["base"]["precision"] is None
+
+
 def test_scores_have_a_flag_for_images_that_look_like_video_frames(
     bright_squares: Samples, refined: ArrayStore
 ) -> None:

@@ -26,6 +26,7 @@ from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics, task_metrics
 from prn_pipeline.tracking.provenance import settings_digests
 from prn_pipeline.tracking.stage_costs import Costs, spent_so_far
+from prn_pipeline.training.convergence import convergence
 from prn_pipeline.training.tiling import Tiles
 
 
@@ -106,6 +107,7 @@ def score(
     thresholds: dict[TunedMap, list[float]],
     model_costs: dict[str, Any],
     refiner: Refiner,
+    base_history: pd.DataFrame,
     dataset_costs: Costs,
     base_costs: Costs,
     run_costs: Costs,
@@ -115,11 +117,13 @@ def score(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """The scores JSON and the IoU of every test image."""
     scored = score_methods(measured, thresholds, settings["resamples"], run["names"]["seed"], task_metrics)
+    ending = convergence(base_history, run["base_training"]["epochs"])
     scores = {
         "schema": SCHEMA,
         **run["names"],
         "resolution": settings["resolution"],
         **scored,
+        **({"base_training": ending} if ending else {}),
         "settings": settings_digests(run, patch_size, settings["resolution"]),
         **({"guard": refiner.guard} if refiner.guard else {}),
         "cost": model_costs,

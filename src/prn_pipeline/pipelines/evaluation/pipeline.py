@@ -74,6 +74,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "thresholds",
                     "model_costs",
                     "refiner",
+                    "base_history",
                     "dataset_costs",
                     "base_costs",
                     "run_costs",

@@ -8,6 +8,7 @@ from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import IDENTITY
+from prn_pipeline.reporting.headline import log_headline
 from prn_pipeline.reporting.inputs import ReportInputs
 from prn_pipeline.reporting.report import render_report
 from prn_pipeline.stages.reporting import gallery, map_statistics
@@ -29,7 +30,8 @@ def build_report(
     pseudo_labelling: dict[str, Any],
     settings: dict[str, Any],
 ) -> tuple[str, dict[str, bytes]]:
-    """The report and its figures."""
+    """The report and its figures; the log gets the finding too."""
+    log_headline(run["names"], scores)
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     report = render_report(
         ReportInputs(

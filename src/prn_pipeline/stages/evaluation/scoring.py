@@ -12,8 +12,9 @@ from prn_pipeline.comparison import table as comparison
 from prn_pipeline.comparison.method import TunedMap
 from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.metrics.bootstrap import Groups, independent, interval, paired_gain
+from prn_pipeline.metrics.constant_predictions import constant_prediction
 from prn_pipeline.metrics.counts import COLUMNS
-from prn_pipeline.metrics.scores import iou, mean_iou, scores
+from prn_pipeline.metrics.scores import iou, mean_iou, scores, wrong_pixels
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 
 #: Columns whose sum is the number of true pixels.
@@ -57,7 +58,10 @@ def score_methods(
     Returns:
         `n_test`, `n_independent` (number of groups, over which intervals are computed), `video` (images look like
         frames of videos, but the groups are unknown, so intervals are too narrow), `methods` and `gain` of the scores
-        JSON. `gain.vs_best_free` is the gain over the best method that needs no training, with that method's name.
+        JSON. Each gain has the `wrong_pixels` that the refiner adds. `gain.vs_best_free` is the gain over the best
+        method that needs no training, with that method's name: the best on these test images, which no one can know
+        beforehand, so the comparison is harder than any choice on val. `base_predicts` is there only where the base
+        model predicts the same everywhere; see `constant_prediction`.
     """
     methods = present(measured)
     groups = groups_of(measured, methods[0])
@@ -79,15 +83,20 @@ def score_methods(
     }
     free = [name for name in comparison.names("base", "baseline") if name in methods]
     gain: dict[str, Any] = {
-        comparison.method(name).gain_key: paired_gain(counts["refined"], counts[name], resamples, seed, groups)
+        comparison.method(name).gain_key: {
+            **paired_gain(counts["refined"], counts[name], resamples, seed, groups),
+            "wrong_pixels": wrong_pixels(counts["refined"]) - wrong_pixels(counts[name]),
+        }
         for name in free
     }
     best = max(free, key=lambda name: float(scored[name]["iou_micro"]))
     gain[BEST_FREE] = {"method": best} | gain[comparison.method(best).gain_key]
+    constant = constant_prediction(counts["base"])
     return {
         "n_test": len(counts["base"]),
         "n_independent": independent(len(counts["base"]), groups)[0],
         "video": bool(measured["video"].any()) if "video" in measured else False,
+        **({"base_predicts": constant} if constant else {}),
         "methods": scored,
         "gain": {**gain, "images_worse_pct": worse["refined"]},
     }

@@ -1,0 +1,61 @@
+"""What makes a gain worth less than its number says, as sentences for report, leaderboard and log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from prn_pipeline.reporting.labels import BASE
+from prn_pipeline.reporting.wording import fixed, number
+from prn_pipeline.training.convergence import still_improving
+
+VIDEO = "The images look like video frames: the intervals treat them as independent and are therefore too narrow."
+#: Keys of the scores JSON: how the training of the base model ended, and what it predicts where that is constant.
+BASE_TRAINING, BASE_PREDICTS = "base_training", "base_predicts"
+
+
+def constant_base(scores: Mapping[str, Any]) -> str:
+    """What the base model predicts everywhere on the test set ("nothing"), or "" for a base model that works.
+
+    Scores from before this was measured show it by their IoU alone.
+    """
+    found = str(scores.get(BASE_PREDICTS) or "")
+    return found or ("nothing right" if number(scores.get("methods", {}).get(BASE, {}).get("iou_micro")) == 0 else "")
+
+
+def constant_base_warning(scores: Mapping[str, Any]) -> str:
+    """The warning that the base model is broken; "" if it works."""
+    found = constant_base(scores)
+    if not found:
+        return ""
+    everywhere = "everywhere" if found in ("everything", "one class") else "anywhere"
+    return (
+        f"The base model predicts {found} {everywhere} on the test set, so there is nothing to refine and no gain to"
+        " claim: train it longer, check that its masks and maps are read as they are meant, or use another base model."
+    )
+
+
+def improving_base_caveat(scores: Mapping[str, Any]) -> str:
+    """That the base model was not trained to its end, which flatters any gain; "" if it was, or if nobody knows."""
+    ending = scores.get(BASE_TRAINING)
+    if not still_improving(ending):
+        return ""
+    assert ending is not None
+    epochs = ending["epochs"]
+    if not math.isfinite(number(ending.get("late_gain"))):
+        found = f"was trained for {epochs} epoch only, so it was surely still improving"
+    else:
+        late = ending["late_epochs"]
+        last = "in the last" if late == 1 else f"in the last {late}"
+        found = (
+            "was still improving when its training ended (validation IoU"
+            f" {fixed(100 * ending['late_gain'], 1, signed=True)} points {last} of {epochs} epochs)"
+        )
+    return f"The base model {found}: the gain is flattered by that, because longer training gives part of it for free."
+
+
+def caveats(scores: Mapping[str, Any]) -> list[str]:
+    """All of them, the gravest first."""
+    found = [constant_base_warning(scores), improving_base_caveat(scores), VIDEO if scores.get("video") else ""]
+    return [sentence for sentence in found if sentence]
