@@ -20,8 +20,11 @@ from prn_pipeline.data.readers.masks import foreground_share
 from prn_pipeline.data.readers.records import Reader, Record
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.data.splits.assignment import SPLITS, assign_folds, assign_splits
+from prn_pipeline.data.splits.assignment import assign_folds, assign_splits
 from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical_across, warn_of_identical
+from prn_pipeline.data.splits.foreground import check_foreground
+from prn_pipeline.data.splits.near_duplicates import near_pairs, warn_of_near_pairs
+from prn_pipeline.data.splits.versions import refuse_torn_versions
 from prn_pipeline.data.splits.video_frames import looks_like_video, thumbnail
 from prn_pipeline.errors import UserError
 
@@ -83,7 +86,8 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     except UserError as error:
         raise UserError(f"data set '{name}': {error}") from error
     grouped = settings.task == "few_shot" or settings.split.group is not None
-    video = not grouped and looks_like_video(name, np.stack([fact.thumbnail for fact in facts]))
+    thumbnails = np.stack([fact.thumbnail for fact in facts])
+    video = not grouped and looks_like_video(name, thumbnails)
     manifest = pd.DataFrame(
         {
             "sample_id": record.sample_id,
@@ -104,11 +108,11 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     )
     if settings.task == "few_shot":
         manifest[CATEGORY] = [record.group for record in records]
-    for split in SPLITS:
-        rows = manifest[manifest["split"] == split]
-        logger.info("data set '%s': %d %s samples", name, len(rows), split)
-        if not (rows["foreground"] > 0).any():
-            logger.warning("data set '%s': no foreground pixel in the %s split", name, split)
+    check_foreground(name, manifest)
+    splits, content = (manifest[column].to_numpy(dtype=str) for column in ("split", "sha256"))
+    pairs = near_pairs(thumbnails, splits, content)
+    if settings.task != "few_shot":
+        warn_of_near_pairs(name, pairs, manifest["sample_id"].tolist(), splits)
     return manifest
 
 
@@ -177,6 +181,8 @@ def _assign(name: str, records: list[Record], facts: list[_Facts], settings: Dat
         warn_of_identical(name, content)
         groups = join_identical(groups, content)
     splits = assign_splits(groups, given, settings.split)
+    if settings.task != "few_shot" and settings.split.group is None:
+        refuse_torn_versions(splits, settings.split.method not in ("ratio", "folds"))
     learned_from = {sample_id: group for sample_id, group in groups.items() if splits[sample_id] != "test"}
     return _Assignment(splits, groups, assign_folds(learned_from, settings.folds, settings.split.seed))
 

@@ -35,6 +35,12 @@ class MaskSettings(StrictSettings):
     threshold: float | None = Field(default=None, description="Foreground where the value is above this number.")
     values: tuple[int, ...] | None = Field(default=None, description="Class ids that are foreground.", min_length=1)
     ignore_values: tuple[int, ...] = Field(default=(), description="Class ids of ignored pixels (255 in our masks).")
+    masks_per_image: Literal["one", "union"] = Field(
+        default="one",
+        exclude_if=lambda value: value == "one",  # settings that do not use it keep their digest
+        description="`union`: an image may have several mask files (and ignore regions), one per object for example; a"
+        " pixel is foreground where any of them says so.",
+    )
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:

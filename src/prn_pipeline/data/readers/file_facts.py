@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,6 +76,13 @@ def distinct_values(values: NDArray[np.integer]) -> NDArray[np.integer]:
 def mask_facts(values: NDArray[np.integer], orientation: int = 1) -> MaskFacts:
     """Facts of a mask with these stored values, integers of any shape."""
     return MaskFacts(tuple(distinct_values(values)[:MAX_VALUES].tolist()), orientation)
+
+
+def united_facts(masks: Sequence[MaskFacts]) -> MaskFacts:
+    """Facts of the mask files of one image together; the orientation is that of the first that is turned."""
+    values = sorted({value for mask in masks for value in mask.values})
+    turned = [mask.orientation for mask in masks if mask.orientation != 1]
+    return MaskFacts(tuple(values[:MAX_VALUES]), turned[0] if turned else 1)
 
 
 def image_facts(image: Pixels, kind: str, orientation: int = 1) -> ImageFacts:

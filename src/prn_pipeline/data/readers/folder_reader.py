@@ -13,10 +13,10 @@ from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.readers.contents import require_contents
 from prn_pipeline.data.readers.decoding import decode_image, decode_mask
 from prn_pipeline.data.readers.file_account import FileAccount
-from prn_pipeline.data.readers.file_facts import MaskFacts, ReadSample, image_facts, mask_facts
+from prn_pipeline.data.readers.file_facts import MaskFacts, ReadSample, image_facts, mask_facts, united_facts
 from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.listing import list_pictures, require_dataset_folder
-from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside
+from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside, united
 from prn_pipeline.data.readers.pairing import pair_files, plain_id
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
@@ -27,7 +27,7 @@ from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-Files = dict[str, dict[str, Path]]
+Files = dict[str, dict[str, list[Path]]]
 
 
 class FolderReader:
@@ -65,18 +65,12 @@ class FolderReader:
         if len(chosen) < len(files):
             logger.warning("data set '%s': %d images are in no split: left out", self.name, len(files) - len(chosen))
             left = sorted(set(files) - set(chosen))
-            self.account.leave_out("image", "in no split", (files[sample_id]["image"].name for sample_id in left))
-        require_contents((path for sample_id in chosen for path in files[sample_id].values()), folder)
+            self.account.leave_out("image", "in no split", (files[sample_id]["image"][0].name for sample_id in left))
+        used = (path for sample_id in chosen for paths in files[sample_id].values() for path in paths)
+        require_contents(used, folder)
         return [
-            Record(
-                sample_id=sample_id,
-                image_path=files[sample_id]["image"].relative_to(self.data_root),
-                mask_path=files[sample_id]["mask"].relative_to(self.data_root),
-                ignore_path=files[sample_id]["ignore region"].relative_to(self.data_root)
-                if self.settings.ignore_region
-                else None,
-                split=given[sample_id] if given is not None else None,
-                group=groups.get(sample_id, sample_id),
+            self._record(
+                sample_id, files[sample_id], given[sample_id] if given else None, groups.get(sample_id, sample_id)
             )
             for sample_id in chosen
         ]
@@ -103,7 +97,35 @@ class FolderReader:
 
     def _mask(self, record: Record) -> tuple[NDArray[np.uint8], MaskFacts]:
         assert record.mask_path is not None
-        path = self.data_root / record.mask_path
+        read = [self._mask_file(path) for path in self._paths(record, record.mask_path, "mask")]
+        mask, facts = united([mask for mask, _ in read]), united_facts([facts for _, facts in read])
+        if record.ignore_path is None:
+            return mask, facts
+        regions = [decode_mask(path) for path in self._paths(record, record.ignore_path, "ignore region")]
+        region = united([(values != 0).astype(np.uint8) for values in regions])
+        if region.shape != mask.shape:
+            raise UserError(
+                f"{self.data_root / record.ignore_path}: the ignore region is {region.shape[0]} x {region.shape[1]} "
+                f"pixels (height x width), its mask {mask.shape[0]} x {mask.shape[1]}. Export both at the same size."
+            )
+        return ignore_outside(mask, region), facts
+
+    def _record(self, sample_id: str, files: dict[str, list[Path]], split: str | None, group: str) -> Record:
+        below = {kind: [path.relative_to(self.data_root) for path in paths] for kind, paths in files.items()}
+        return Record(
+            sample_id=sample_id,
+            image_path=below["image"][0],
+            mask_path=below["mask"][0],
+            ignore_path=below["ignore region"][0] if self.settings.ignore_region else None,
+            split=split,
+            group=group,
+            more={kind: tuple(paths[1:]) for kind, paths in below.items() if len(paths) > 1},
+        )
+
+    def _paths(self, record: Record, first: Path, kind: str) -> list[Path]:
+        return [self.data_root / path for path in (first, *record.more.get(kind, ()))]
+
+    def _mask_file(self, path: Path) -> tuple[NDArray[np.uint8], MaskFacts]:
         values = decode_mask(path)
         try:
             if self.settings.classes:
@@ -112,16 +134,7 @@ class FolderReader:
                 mask = binarize_mask(values, self.settings.mask)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
-        facts = mask_facts(values)
-        if record.ignore_path is None:
-            return mask, facts
-        region = decode_mask(self.data_root / record.ignore_path)
-        if region.shape != mask.shape:
-            raise UserError(
-                f"{self.data_root / record.ignore_path}: the ignore region is {region.shape[0]} x {region.shape[1]} "
-                f"pixels (height x width), its mask {mask.shape[0]} x {mask.shape[1]}. Export both at the same size."
-            )
-        return ignore_outside(mask, region), facts
+        return mask, mask_facts(values)
 
     def _paired(self, folder: Path) -> Files:
         extensions = PICTURES if self.settings.bands is None else IMAGES
@@ -130,7 +143,9 @@ class FolderReader:
         if self.settings.ignore_region:
             regions = list_pictures(folder, self.settings.ignore_region, "ignore_region", account=self.account)
             others["ignore region"] = regions
-        return pair_files(images, others, self.settings.pairing, folder, self.account)
+        return pair_files(
+            images, others, self.settings.pairing, folder, self.account, self.settings.mask.masks_per_image == "union"
+        )
 
     def _paired_by_split_folder(self, folder: Path, split: FoldersSplit) -> tuple[Files, dict[str, str]]:
         folders = {"train": split.train, "val": split.val, "test": split.test}
@@ -155,7 +170,7 @@ def _names_of_samples(files: Files, folder: Path) -> dict[str, str]:
     """Every unambiguous name of a sample -> its id: the id itself, its image's file name, stem and path."""
     meant: dict[str, set[str]] = {}
     for sample_id, paths in files.items():
-        image = paths["image"]
+        image = paths["image"][0]
         for name in (image.name, image.stem, image.relative_to(folder).as_posix()):
             meant.setdefault(plain_id(name), set()).add(sample_id)
     return {name: ids.pop() for name, ids in meant.items() if len(ids) == 1} | {key: key for key in files}

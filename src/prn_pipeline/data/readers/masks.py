@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,6 +69,34 @@ def class_ids(values: NDArray[np.integer], classes: int, rule: MaskSettings) -> 
 def ignore_outside(mask: NDArray[np.uint8], region: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Ignore the pixels whose region, integers (H, W), is 0; mask and region have the same size."""
     return np.where(region == 0, np.uint8(IGNORE), mask)
+
+
+def united(masks: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Several masks of one image as one: foreground where any has some, otherwise ignored where any ignores.
+
+    Args:
+        masks: at least one, (H, W): 0 background, 255 ignored, and 1 or class ids.
+
+    Raises:
+        UserError: they differ in size, or two name different classes for one pixel.
+    """
+    whole = masks[0]
+    for mask in masks[1:]:
+        if mask.shape != whole.shape:
+            sizes = " and ".join(f"{one.shape[0]} x {one.shape[1]}" for one in (whole, mask))
+            raise UserError(
+                f"the {len(masks)} masks of an image that `mask: {{masks_per_image: union}}` unites differ in size,"
+                f" {sizes} pixels (height x width). Export them at the size of the image."
+            )
+        ours, theirs = (whole != 0) & (whole != IGNORE), (mask != 0) & (mask != IGNORE)
+        clash = int(np.count_nonzero(ours & theirs & (whole != mask)))
+        if clash:
+            raise UserError(
+                f"two of the {len(masks)} masks of an image name different classes for {clash} pixels. Correct the"
+                " masks, or store one mask of class ids per image."
+            )
+        whole = np.where(ours, whole, np.where(theirs, mask, np.maximum(whole, mask)))
+    return whole
 
 
 def foreground_share(mask: NDArray[np.uint8]) -> float:

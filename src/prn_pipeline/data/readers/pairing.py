@@ -25,7 +25,8 @@ def pair_files(
     pairing: StemPairing | RegexPairing,
     folder: Path,
     account: FileAccount | None = None,
-) -> dict[str, dict[str, Path]]:
+    several: bool = False,
+) -> dict[str, dict[str, list[Path]]]:
     """Find each image's mask (and ignore region).
 
     Args:
@@ -34,17 +35,18 @@ def pair_files(
         pairing: the data set's rule.
         folder: the data set's folder, which paths in expressions are relative to.
         account: notes the files that no expression matches.
+        several: whether an image may have several files of each other kind.
 
     Returns:
-        {sample_id: {"image": path, kind: path, ...}}, sorted by sample_id.
+        {sample_id: {"image": [path], kind: paths, ...}}, sorted by sample_id; one path each unless `several`.
 
     Raises:
         UserError: two files of one kind share an id, a file has no partner, or an expression does not compile or match.
     """
     keyed = {"image": _by_key("image", images, pairing, folder)}
-    keyed |= {kind: _by_key(kind, files, pairing, folder) for kind, files in others.items()}
+    keyed |= {kind: _by_key(kind, files, pairing, folder, several) for kind, files in others.items()}
     unmatched = {*images, *(path for files in others.values() for path in files)} - {
-        path for files in keyed.values() for path in files.values()
+        path for by_key in keyed.values() for paths in by_key.values() for path in paths
     }
     if unmatched:
         names = _names(path.relative_to(folder).as_posix() for path in sorted(unmatched))
@@ -91,7 +93,9 @@ def compile_expression(expression: str, setting: str) -> re.Pattern[str]:
     return compiled
 
 
-def _by_key(kind: str, files: list[Path], pairing: StemPairing | RegexPairing, folder: Path) -> dict[str, Path]:
+def _by_key(
+    kind: str, files: list[Path], pairing: StemPairing | RegexPairing, folder: Path, several: bool = False
+) -> dict[str, list[Path]]:
     key_of = _key_function(kind, pairing, folder)
     found = defaultdict(list)
     for path in files:
@@ -104,15 +108,17 @@ def _by_key(kind: str, files: list[Path], pairing: StemPairing | RegexPairing, f
             f"{_names(path.relative_to(folder).as_posix() for path in files)}. Correct it."
         )
     twice = [paths for _, paths in sorted(found.items()) if len(paths) > 1]
-    if twice:
+    if twice and not several:
         examples = "; ".join(
             " and ".join(path.relative_to(folder).as_posix() for path in paths) for paths in twice[:MAX_LISTED]
         )
+        unite = "" if kind == "image" else "If they belong to one image, unite them: `mask: {masks_per_image: union}`. "
         raise UserError(
-            f"{folder}: {len(twice)} sample ids stand for more than one {kind} file: {examples}. Remove or rename all "
-            "but one, or make the folder part of the id with `pairing: {by: regex, image: '(.+/.+)\\.jpg', ...}`."
+            f"{folder}: {len(twice)} sample ids stand for more than one {kind} file: {examples}. {unite}Or remove or"
+            " rename all but one, or make the folder part of the id with `pairing: {by: regex, image:"
+            " '(.+/.+)\\.jpg', ...}`."
         )
-    return {key: paths[0] for key, paths in found.items()}
+    return dict(found)
 
 
 def _key_function(kind: str, pairing: StemPairing | RegexPairing, folder: Path) -> Callable[[Path], str | None]:
@@ -129,12 +135,13 @@ def _key_function(kind: str, pairing: StemPairing | RegexPairing, folder: Path) 
     return key_of
 
 
-def _missing(kind: str, has: dict[str, Path], other: str, among: dict[str, Path]) -> list[str]:
+def _missing(kind: str, has: dict[str, list[Path]], other: str, among: dict[str, list[Path]]) -> list[str]:
     alone = sorted(set(has) - set(among))
     if not alone:
         return []
-    found = [f"{len(alone)} {kind} files without {other}: {_names(has[key].name for key in alone)}."]
-    beside = [path for parent in {path.parent for path in among.values()} for path in parent.iterdir()]
+    found = [f"{len(alone)} {kind} files without {other}: {_names(has[key][0].name for key in alone)}."]
+    parents = {path.parent for paths in among.values() for path in paths}
+    beside = [path for parent in parents for path in parent.iterdir()]
     others = [path.name for path in beside if path.stem in alone and path.suffix.lower() not in PICTURES]
     if others:
         remedy = how_to_read(Path(name).suffix.lower() for name in others)

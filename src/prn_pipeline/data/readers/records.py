@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,8 @@ from prn_pipeline.data.sample_format import Pixels
 class Record:
     """One sample before anything is decoded.
 
-    Paths are relative to the data root; None if the sample has no such file. `split` is train, val or test if the data
+    Paths are relative to the data root; None if the sample has no such file. `more` holds the other files of a kind,
+    {"mask": (...), "ignore region": (...)}, where the settings unite several. `split` is train, val or test if the data
     set defines it, else None. `group` is the sample's own id unless the settings define groups.
     """
 
@@ -27,6 +29,7 @@ class Record:
     ignore_path: Path | None
     split: str | None
     group: str
+    more: Mapping[str, tuple[Path, ...]] = field(default_factory=dict, compare=False)
 
 
 class Reader(Protocol):

@@ -1,0 +1,161 @@
+"""Copies of a picture in different splits: told by their names, and by their thumbnails."""
+
+import io
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from prn_pipeline.data.ingestion import inspect
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.splits.near_duplicates import near_pairs
+from prn_pipeline.data.splits.versions import grouping_of, refuse_torn_versions
+from prn_pipeline.data.splits.video_frames import thumbnail
+from prn_pipeline.errors import UserError
+
+Writer = Callable[..., Path]
+
+
+def scene(seed: int) -> Image.Image:
+    """Blobs of random colour and place: different scenes correlate little."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((96, 80), Image.Resampling.BICUBIC)
+
+
+def compressed(picture: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=30)
+    return Image.open(file).convert("RGB")
+
+
+COPIES = {
+    "flipped": lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "upside down": lambda picture: picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+    "turned left": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
+    "turned right": lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
+    "transposed": lambda picture: picture.transpose(Image.Transpose.TRANSPOSE),
+    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.25),
+    "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.7),
+    "compressed": compressed,
+    "halved": lambda picture: picture.resize((48, 40)),
+}
+
+
+def pairs_of(pictures: list[Image.Image], splits: list[str]) -> list[tuple[int, int]]:
+    thumbnails = np.stack([thumbnail(np.asarray(picture)) for picture in pictures])
+    contents = np.array([str(hash(picture.tobytes())) for picture in pictures])
+    found = near_pairs(thumbnails, np.array(splits), contents)
+    return list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_in_another_split_is_found(kind: str) -> None:
+    pictures = [*(scene(seed) for seed in range(12)), COPIES[kind](scene(3))]
+    assert pairs_of(pictures, ["train"] * 9 + ["val"] * 2 + ["test"] * 2) == [(3, 12)]
+
+
+def test_copies_in_one_split_identical_images_and_plain_pictures_are_none() -> None:
+    flipped = COPIES["flipped"](scene(1))
+    assert pairs_of([scene(0), scene(1), flipped, scene(2)], ["train", "train", "train", "test"]) == []
+    assert pairs_of([scene(0), scene(1), scene(0)], ["train", "train", "test"]) == []
+    plain = [Image.new("RGB", (20, 20), (grey,) * 3) for grey in (0, 40, 90, 255)]
+    assert pairs_of(plain, ["train", "train", "val", "test"]) == []
+
+
+def test_what_all_pictures_have_in_common_does_not_make_them_copies() -> None:
+    """As in retinas: a bright disc on black, with small differences inside."""
+    rows, columns = np.mgrid[:80, :80] - 40
+    disc = (np.hypot(rows, columns) < 35)[..., None]
+    pictures = [
+        Image.fromarray((disc * (120 + np.asarray(scene(s).resize((80, 80))) / 8)).astype(np.uint8)) for s in range(20)
+    ]
+    plain = np.stack([thumbnail(np.asarray(picture)) for picture in pictures])
+    assert (plain @ plain.T).min() > 0.97, "without what is common they would all be alike"
+    assert pairs_of(pictures, ["train"] * 10 + ["test"] * 10) == []
+
+
+def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [scene(seed) for seed in range(15)] + [COPIES["turned left"](scene(seed)) for seed in range(15)]
+    splits = ["train"] * 15 + ["val"] * 7 + ["test"] * 8
+    whole = pairs_of(pictures, splits)
+    assert sorted(whole) == [(seed, seed + 15) for seed in range(15)]
+    monkeypatch.setattr("prn_pipeline.data.splits.near_duplicates.BLOCK", 4)
+    assert sorted(pairs_of(pictures, splits)) == sorted(whole)
+
+
+def write(root: Path, pictures: dict[str, Image.Image]) -> Path:
+    for name, picture in pictures.items():
+        mask = np.zeros(picture.size[::-1], np.uint8)
+        mask[5:30, 5:30] = 255
+        for kind, content in (("images", picture), ("masks", Image.fromarray(mask))):
+            (root / "roads" / kind).mkdir(parents=True, exist_ok=True)
+            content.save(root / "roads" / kind / f"{name}.png")
+    return root
+
+
+def ingest(root: Path, **block: Any) -> Any:
+    settings = DatasetSettings.model_validate({"folds": 2, **block})
+    return inspect("roads", settings, make_reader("roads", settings, root))
+
+
+def test_near_duplicates_across_splits_are_counted_with_examples_and_the_pattern(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    originals = {f"photo-{seed:02d}": scene(seed) for seed in range(20)}
+    copies = {f"{name}_flip": COPIES["flipped"](picture) for name, picture in originals.items()}
+    root = write(tmp_path, originals | copies)
+    with caplog.at_level(logging.WARNING):
+        manifest = ingest(root)
+    assert "are nearly the same as an image in another split" in caplog.text
+    pattern = caplog.text.split("{pattern: '")[1].split("'}")[0]
+    torn = manifest.assign(photo=manifest["sample_id"].str[:8]).groupby("photo")["split"].nunique()
+    assert f"{2 * (torn > 1).sum()} images" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        ingest(root, split={"method": "ratio", "group": {"pattern": pattern}})
+    assert "nearly the same" not in caplog.text
+
+
+ROBOFLOW = [
+    f"img{photo}_jpg.rf.{photo:02d}{version}4f9c8d1e0b7a65{version}" for photo in range(10) for version in "abc"
+]
+
+
+def test_versions_of_roboflow_torn_across_splits_are_refused_with_the_group_to_set(tmp_path: Path) -> None:
+    root = write(tmp_path, {name: scene(index) for index, name in enumerate(ROBOFLOW)})
+    with pytest.raises(UserError) as refused:
+        ingest(root)
+    message = str(refused.value)
+    assert "30 images are versions of 10 pictures" in message
+    assert r"split: {group: {pattern: '^(.+?)\.rf\.'}}" in message
+    manifest = ingest(root, split={"method": "ratio", "group": {"pattern": r"^(.+?)\.rf\."}})
+    assert (manifest.assign(photo=manifest["group"]).groupby("photo")["split"].nunique() == 1).all()
+    assert manifest["group"].nunique() == 10
+    assert ingest(root, split={"method": "ratio", "group": {"pattern": "(.+)"}})["group"].nunique() == 30
+
+
+def test_one_version_each_or_versions_in_one_split_are_fine() -> None:
+    refuse_torn_versions(dict.fromkeys(ROBOFLOW, "train"), given=True)
+    refuse_torn_versions({name: ("test" if int(name[3]) > 6 else "train") for name in ROBOFLOW}, given=True)
+    refuse_torn_versions(
+        {name: ("test" if index % 2 else "train") for index, name in enumerate(ROBOFLOW[::3])}, given=True
+    )
+    refuse_torn_versions({"a.rf": "train", "b.rf": "test", "a": "val"}, given=True)
+
+
+def test_the_proposed_pattern_matches_every_sample_and_groups_the_copies() -> None:
+    ids = [f"tree_{n:03d}" for n in range(30)]
+    turned = [f"{name}_rot90" for name in ids]
+    pattern = grouping_of(zip(ids, turned, strict=True), ids + turned)
+    assert pattern is not None
+    assert pattern.startswith("(?i)")
+    numbered = [f"tree{n}" for n in range(30)] + [f"tree{n} (1)" for n in range(30)]
+    assert grouping_of([("tree4", "tree4 (1)")], numbered) == r"^(.+?)(?: ?\(\d+\))?$"
+    assert grouping_of([("a7", "b9")], [f"{letter}{n}" for letter in "ab" for n in range(10)]) is None
+    assert grouping_of([], ids) is None
+    assert grouping_of([(ids[0], ids[1])], ids) is None, "one group of everything would be no grouping"
