@@ -19,7 +19,7 @@ from benchmarks.peaks import convolution_peak, copy_bandwidths
 from benchmarks.prn_workload import operations, workload
 from benchmarks.report import Column, Table, markdown, save
 from benchmarks.stage_case import STAGES
-from benchmarks.stage_inputs import write_stores
+from benchmarks.stage_inputs import open_stores, write_stores
 from benchmarks.timing import measure
 from benchmarks.vessel_maps import main as write_vessel_maps
 from prn_pipeline.refinement import PatchPseudoLabels, patch_pseudo_labels
@@ -69,7 +69,13 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_every_stage_that_is_measured_runs_on_the_stores_made_for_it(stage: str, tmp_path: Path) -> None:
     write_stores(tmp_path, count=3, size=64)
+    samples, refined, _ = open_stores(tmp_path)
+    before = set(tmp_path.iterdir())
     STAGES[stage](tmp_path)
+    made = set(tmp_path.iterdir()) - before
+    assert made == (set() if stage == "evaluation" else {tmp_path / "made.zarr"})
+    assert len(samples.manifest) == 3
+    assert refined.shape("logits")[1:] == (64, 64)
 
 
 @pytest.mark.parametrize("arguments", [["netwrok"], ["--out", "table.txt"]])

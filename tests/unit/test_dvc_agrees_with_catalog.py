@@ -64,30 +64,28 @@ def test_a_stage_is_told_the_names_of_its_scope_and_no_others(stages: dict[str, 
         assert tuple(told) == SCOPES[SCOPE_OF[name]], name
 
 
+@pytest.mark.parametrize("name", SCOPE_OF)
 def test_a_stage_tracks_every_output_of_its_pipeline_and_nothing_else(
-    stages: dict[str, Any], pipelines: dict[str, Pipeline], paths: dict[str, set[str]]
+    name: str, stages: dict[str, Any], pipelines: dict[str, Pipeline], paths: dict[str, set[str]]
 ) -> None:
-    for name, stage in stages.items():
-        tracked = {out.def_path for out in stage.outs}
-        assert tracked == files(pipelines[name].all_outputs(), paths), name
+    tracked = {out.def_path for out in stages[name].outs}
+    assert tracked == files(pipelines[name].all_outputs(), paths)
 
 
+@pytest.mark.parametrize("name", SCOPE_OF)
 def test_a_stage_depends_on_every_input_of_its_pipeline(
-    stages: dict[str, Any], pipelines: dict[str, Pipeline], paths: dict[str, set[str]]
+    name: str, stages: dict[str, Any], pipelines: dict[str, Pipeline], paths: dict[str, set[str]]
 ) -> None:
-    for name, stage in stages.items():
-        depended = {dep.def_path for dep in stage.deps}
-        data = {
-            path for path in depended if path.startswith(("data/", "metrics/")) and not path.startswith("data/01_raw")
-        }
-        assert data == files(pipelines[name].inputs(), paths), name
+    depended = {dep.def_path for dep in stages[name].deps}
+    data = {path for path in depended if path.startswith(("data/", "metrics/")) and not path.startswith("data/01_raw")}
+    assert data == files(pipelines[name].inputs(), paths)
 
 
-def test_code_that_a_stage_depends_on_exists(stages: dict[str, Any]) -> None:
-    for stage in stages.values():
-        for dep in stage.deps:
-            if dep.def_path.startswith("src/"):
-                assert (PROJECT / dep.def_path).exists(), dep.def_path
+@pytest.mark.parametrize("name", SCOPE_OF)
+def test_code_that_a_stage_depends_on_exists(name: str, stages: dict[str, Any]) -> None:
+    code = [dep.def_path for dep in stages[name].deps if dep.def_path.startswith("src/")]
+    assert code
+    assert [path for path in code if not (PROJECT / path).exists()] == []
 
 
 def test_nothing_is_versioned_by_kedro(paths: dict[str, set[str]]) -> None:

@@ -140,26 +140,26 @@ def test_an_edit_stales_what_it_can_change_and_nothing_else(file: str, stage: st
     assert (stage in stale_after(file)) is expected
 
 
-def test_packages_on_the_way_to_a_file_import_nothing() -> None:
+@pytest.mark.parametrize("stage", SCOPE_OF)
+def test_packages_on_the_way_to_a_file_import_nothing(stage: str) -> None:
     """Or importing one file of a package would run others that its stage does not depend on."""
-    for stage in SCOPE_OF:
-        for file in reached(stage):
-            for parent in list(Path(file).parents)[:-2]:
-                init = PROJECT / parent / "__init__.py"
-                if init.is_file() and str(init.relative_to(PROJECT)) not in reached(stage):
-                    module = ".".join(parent.relative_to("src").parts)
-                    imported = graph().find_modules_directly_imported_by(module) if module else set()
-                    lazy = "__getattr__" in init.read_text()
-                    assert lazy or not imported, f"{init} imports {sorted(imported)}"
+    folders = {parent for file in reached(stage) for parent in list(Path(file).parents)[:-2]}
+    passed = [folder for folder in folders if str(folder / "__init__.py") not in reached(stage)]
+    assert passed
+    importing = {
+        str(folder): imported
+        for folder in passed
+        if (imported := graph().find_modules_directly_imported_by(".".join(folder.relative_to("src").parts)))
+        and "__getattr__" not in (PROJECT / folder / "__init__.py").read_text()
+    }
+    assert not importing
 
 
-def test_every_file_that_is_reached_is_covered(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("stage", SCOPE_OF)
+def test_every_file_that_is_reached_is_covered(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files = reached(stage)
+    covered = {file for dep in followed(stage) for file in ([dep] if dep.endswith(".py") else code(PROJECT / dep))}
     with capsys.disabled():
-        print()
-        for stage in SCOPE_OF:
-            files = reached(stage)
-            covered = {
-                file for dep in followed(stage) for file in ([dep] if dep.endswith(".py") else code(PROJECT / dep))
-            }
-            print(f"  {stage}: {len(files)} files reached, {len(covered)} covered")
-            assert {file for file in files if not file.endswith("__init__.py")} <= covered
+        print(f"\n  {stage}: {len(files)} files reached, {len(covered)} covered")
+    assert files
+    assert {file for file in files if not file.endswith("__init__.py")} <= covered

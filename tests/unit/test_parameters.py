@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.configuration.config_loader import RunConfigLoader
@@ -157,14 +158,16 @@ def test_the_error_for_a_wrong_parameter_names_it(runtime: dict[str, Any], messa
         load(**runtime)
 
 
-def test_every_named_block_in_the_configuration_is_valid() -> None:
-    parameters = load()
-    for dataset in parameters["datasets"]:
-        load(dataset=dataset)
-    for base_model in parameters["base_models"]:
-        load(base_model=base_model)
-    for refiner in parameters["refiners"]:
-        load(refiner=refiner)
+BLOCKS = [
+    (choice, name)
+    for choice in ("dataset", "base_model", "refiner")
+    for name in yaml.safe_load((PROJECT / f"conf/base/parameters_{choice}s.yml").read_text())[f"{choice}s"]
+]
+
+
+@pytest.mark.parametrize(("choice", "name"), BLOCKS)
+def test_every_named_block_in_the_configuration_is_valid_and_chosen_by_its_name(choice: str, name: str) -> None:
+    assert load(**{choice: name})["run"]["names"][choice] == name
 
 
 def test_the_error_for_a_missing_section_names_only_that_section() -> None:
@@ -179,18 +182,19 @@ def test_the_error_for_a_missing_section_names_only_that_section() -> None:
     [
         ({}, 2, r"'prn' .*'synthetic_roads' has 2 groups of images, 3 are needed.*or lower `members`"),
         ({"refiner": "prn_paper"}, 1, r"has 1 group of images, 2 are needed.*crossfit$"),
-        ({}, 3, None),
-        ({"refiner": "prn_paper"}, 2, None),
-        ({"logit_caching": {"protocol": "crossfit"}}, 1, None),
-        ({"base_model": "external", "refiner": "prn_maps"}, 1, None),
     ],
 )
 def test_a_refiner_needs_maps_to_learn_from_and_others_to_be_evaluated_on(
-    choice: dict[str, Any], groups: int, message: str | None
+    choice: dict[str, Any], groups: int, message: str
 ) -> None:
     checked = load(**choice)
-    if message is None:
+    with pytest.raises(UserError, match=message):
         check_val(checked, groups)
-    else:
-        with pytest.raises(UserError, match=message):
-            check_val(checked, groups)
+    check_val(checked, groups + 1)
+
+
+def test_maps_outside_val_are_out_of_sample_too_under_crossfit_and_from_models_trained_elsewhere() -> None:
+    with pytest.raises(UserError, match="has 1 group"):
+        check_val(load(), 1)
+    check_val(load(logit_caching={"protocol": "crossfit"}), 1)
+    check_val(load(base_model="external", refiner="prn_maps"), 1)

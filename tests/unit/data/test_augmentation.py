@@ -52,6 +52,7 @@ def test_the_same_seed_draws_the_same() -> None:
     for _ in range(2):
         torch.manual_seed(7)
         results.append(augment(before))
+    assert results[0].keys() == results[1].keys() == before.keys()
     assert all(torch.equal(results[0][key], results[1][key]) for key in before)
 
 

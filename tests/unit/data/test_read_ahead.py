@@ -29,9 +29,12 @@ def test_the_next_item_is_computed_while_the_caller_works() -> None:
 
 
 def test_at_most_one_item_is_computed_in_advance() -> None:
-    made = []
+    made: list[int] = []
+    taken = []
     for item in read_ahead(made.append(number) or number for number in range(20)):
+        taken.append(item)
         assert len(made) <= item + 3  # this item, the one in advance, and one that is just being computed
+    assert taken == list(range(20))
 
 
 def test_an_exception_is_raised_in_place_of_its_item() -> None:

@@ -16,8 +16,9 @@ BLOCKS = yaml.safe_load(CONF.read_text(encoding="utf-8"))["datasets"]
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_every_block_of_the_configuration_is_valid(name: str) -> None:
-    DatasetSettings.model_validate(BLOCKS[name])
+def test_every_block_of_the_configuration_is_valid_and_none_of_its_keys_is_lost(name: str) -> None:
+    settings = DatasetSettings.model_validate(BLOCKS[name])
+    assert set(BLOCKS[name]) <= settings.model_fields_set
 
 
 @pytest.mark.parametrize(

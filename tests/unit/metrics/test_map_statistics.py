@@ -51,6 +51,7 @@ def test_statistics_equal_plain_loops(seed: int) -> None:
 def test_near_the_outline_means_within_reach_of_the_other_class(width: int) -> None:
     truth = np.random.default_rng(width).random((15, 17)) > 0.8
     near = near_outline(truth, width)
+    assert near.shape == truth.shape
     for row, column in np.ndindex(truth.shape):
         window = truth[max(0, row - width) : row + width + 1, max(0, column - width) : column + width + 1]
         assert near[row, column] == (window != truth[row, column]).any()

@@ -40,8 +40,8 @@ def test_scores_of_a_set_equal_torchmetrics_over_all_its_pixels() -> None:
         "precision": binary_precision,
         "recall": binary_recall,
     }
-    for name, oracle in oracles.items():
-        assert found[name] == pytest.approx(oracle(p, m, ignore_index=255).item(), abs=1e-6), name
+    expected = {name: oracle(p, m, ignore_index=255).item() for name, oracle in oracles.items()}
+    assert {name: found[name] for name in oracles} == pytest.approx(expected, abs=1e-6)
 
 
 def test_iou_macro_is_the_mean_iou_of_the_images() -> None:

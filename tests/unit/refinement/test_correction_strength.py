@@ -36,6 +36,7 @@ def test_each_map_is_refined_by_the_member_of_its_fold() -> None:
     ensemble, maps, folds = random_ensemble(), torch.randn(5, 1, 16, 16), torch.tensor([2, 0, 1, 2, 0])
     with torch.no_grad():
         found = _in_order(ensemble(maps, folds=folds.tolist())).final
+        assert found.shape == maps.shape
         for row, fold in enumerate(folds.tolist()):
             torch.testing.assert_close(found[row : row + 1], ensemble.members[fold](maps[row : row + 1]).final)
 

@@ -81,7 +81,7 @@ def test_without_a_local_branch_fusion_returns_the_global_logits() -> None:
 def test_gradients_pass_through_fused_logits() -> None:
     maps = [torch.randn(1, 1, 8, 8, requires_grad=True) for _ in range(2)]
     fuse_logits(RefinedMaps(*maps), "average").sum().backward()
-    assert all(m.grad is not None and m.grad.all() for m in maps)
+    assert [m.grad is not None and bool(m.grad.all()) for m in maps] == [True, True]
 
 
 def test_unknown_rules_and_maps_of_different_shapes_are_rejected() -> None:

@@ -39,11 +39,12 @@ def test_outputs_equal_the_reference(reference_root: Path, name: str) -> None:
     model = load_published(reference_root / f"{name}.safetensors")
     with torch.no_grad():
         refined = model(torch.from_numpy(reference["probabilities"]).float())
-    for branch, logits in zip(("global", "local"), refined, strict=True):
-        if branch in reference:
-            assert np.abs(torch.sigmoid(logits).numpy() - reference[branch]).max() < 1e-4
-        else:
-            assert logits is None
+    branches = {
+        branch: logits for branch, logits in zip(("global", "local"), refined, strict=True) if logits is not None
+    }
+    assert list(branches) == (["global"] if name == "p0" else ["global", "local"])
+    for branch, logits in branches.items():
+        assert np.abs(torch.sigmoid(logits).numpy() - reference[branch]).max() < 1e-4
 
 
 @pytest.mark.parametrize(("settings", "parameters"), [({"grid": 0}, 3_044_922), ({"grid": 8}, 3_887_156)])
@@ -70,9 +71,8 @@ def test_every_width_accepts_an_image_in_addition_to_the_map(width: int, padded:
     side = model.multiple + padded
     with torch.no_grad():
         refined = model(torch.rand(2, 4, side, side))
-    for logits in refined:
-        assert logits.shape == (2, 1, side, side)
-        assert torch.isfinite(logits).all()
+    assert [logits.shape for logits in refined] == 2 * [(2, 1, side, side)]
+    assert torch.isfinite(torch.stack(refined)).all()
 
 
 def test_the_outputs_depend_on_the_channels_after_the_map() -> None:
@@ -96,11 +96,12 @@ def test_an_untrained_residual_model_equals_the_base_model(grid: int, channels: 
     maps = torch.rand(2, channels, 40, 40)
     maps[0, 0, 0, :4] = torch.tensor([0.0, 1.0, 0.5, 0.50049])
     refined = small(grid=grid, in_channels=channels, residual=True).train()(maps)
-    for logits in refined:
-        if logits is not None:
-            assert torch.equal(logits > 0, maps[:, :1] > 0.5)
-            clamped = maps[:, :1].clamp(1e-4, 1 - 1e-4)
-            torch.testing.assert_close(torch.sigmoid(logits), clamped, atol=1e-6, rtol=0)
+    branches = [logits for logits in refined if logits is not None]
+    assert len(branches) == (2 if grid else 1)
+    for logits in branches:
+        assert torch.equal(logits > 0, maps[:, :1] > 0.5)
+        clamped = maps[:, :1].clamp(1e-4, 1 - 1e-4)
+        torch.testing.assert_close(torch.sigmoid(logits), clamped, atol=1e-6, rtol=0)
 
 
 def test_bfloat16_autocast_stays_close_and_keeps_the_base_logit_in_full_precision() -> None:
@@ -154,9 +155,8 @@ def test_maps_of_another_shape_are_rejected(shape: tuple[int, ...]) -> None:
 def test_a_residual_network_with_shrink_starts_as_the_base_model_at_full_resolution(shrink: int) -> None:
     maps = torch.rand(2, 1, 64, 96)
     refined = PatchRefineNet(width=4, grid=2, residual=True, shrink=shrink).eval()(maps)
+    assert [logits is not None and logits.shape for logits in refined] == 2 * [maps.shape]
     for logits in refined:
-        assert logits is not None
-        assert logits.shape == maps.shape
         assert torch.equal(logits > 0, maps > 0.5)
 
 

@@ -170,33 +170,35 @@ def test_no_images_give_no_labels(levels: int | None) -> None:
     assert_same(tuple(t.numpy() for t in on_torch), found)
 
 
-def both_paths(maps: np.ndarray, masks: np.ndarray, **options) -> list:
+BOTH_PATHS = pytest.mark.parametrize("path", ["numba", "torch"])
+
+
+def label(path: str, maps: np.ndarray, masks: np.ndarray, **options) -> object:
     arguments = {"patch_size": 4, "levels": 20, "smooth": 1.0, **options}
-    tensors = torch.from_numpy(maps), torch.from_numpy(masks)
-    return [
-        lambda: patch_pseudo_labels(maps, masks, **arguments),
-        lambda: patch_pseudo_labels_torch(*tensors, *arguments.values()),
-    ]
+    if path == "numba":
+        return patch_pseudo_labels(maps, masks, **arguments)
+    return patch_pseudo_labels_torch(torch.from_numpy(maps), torch.from_numpy(masks), *arguments.values())
 
 
+@BOTH_PATHS
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("value", [np.nan, -0.25, 1.5, np.inf])
-def test_an_error_counts_and_locates_values_that_are_not_probabilities(dtype: type, value: float) -> None:
+def test_an_error_counts_and_locates_values_that_are_not_probabilities(dtype: type, value: float, path: str) -> None:
     maps = np.full((2, 8, 8), 0.5, dtype)
     maps[1, 2, 3] = maps[1, 7, 7] = value
-    for call in both_paths(maps, np.zeros(maps.shape, np.uint8)):
-        with pytest.raises(UserError, match=rf"2 of 128 .* {value} at image 1, row 2, column 3"):
-            call()
+    with pytest.raises(UserError, match=rf"2 of 128 .* {value} at image 1, row 2, column 3"):
+        label(path, maps, np.zeros(maps.shape, np.uint8))
 
 
-def test_other_mask_values_are_rejected() -> None:
+@BOTH_PATHS
+def test_other_mask_values_are_rejected(path: str) -> None:
     masks = np.zeros((1, 8, 8), np.uint8)
     masks[0, :2, 0] = 254
-    for call in both_paths(np.zeros((1, 8, 8), np.float32), masks):
-        with pytest.raises(UserError, match=r"2 mask pixels .* \[254\]"):
-            call()
+    with pytest.raises(UserError, match=r"2 mask pixels .* \[254\]"):
+        label(path, np.zeros((1, 8, 8), np.float32), masks)
 
 
+@BOTH_PATHS
 @pytest.mark.parametrize(
     ("maps", "masks", "message"),
     [
@@ -206,10 +208,9 @@ def test_other_mask_values_are_rejected() -> None:
         (np.zeros((1, 8, 8), np.float32), np.zeros((1, 8, 7), np.uint8), r"expected uint8 \(1, 8, 8\)"),
     ],
 )
-def test_other_types_and_shapes_are_rejected(maps: np.ndarray, masks: np.ndarray, message: str) -> None:
-    for call in both_paths(maps, masks):
-        with pytest.raises(UserError, match=message):
-            call()
+def test_other_types_and_shapes_are_rejected(path: str, maps: np.ndarray, masks: np.ndarray, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        label(path, maps, masks)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_other_types_and_shapes_are_rejected(maps: np.ndarray, masks: np.ndarray
 )
 def test_settings_out_of_range_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        both_paths(np.zeros((1, 8, 8), np.float32), np.zeros((1, 8, 8), np.uint8), **options)[0]()
+        label("numba", np.zeros((1, 8, 8), np.float32), np.zeros((1, 8, 8), np.uint8), **options)
 
 
 def numpy_loop(maps: np.ndarray, masks: np.ndarray, size: int) -> np.ndarray:

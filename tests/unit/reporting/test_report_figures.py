@@ -51,9 +51,8 @@ def test_luminance_of_white_black_and_mid_grey_is_that_of_the_standard() -> None
 @BOTH
 def test_numbers_on_the_bias_map_can_be_read_on_every_colour(theme: Theme) -> None:
     colours = bias_colours(theme)
-    for place in np.linspace(0, 1, 41):
-        ground = colours(place)
-        assert contrast(ink_on(ground), to_hex(ground)) >= 4.5
+    grounds = [colours(place) for place in np.linspace(0, 1, 41)]
+    assert min(contrast(ink_on(ground), to_hex(ground)) for ground in grounds) >= 4.5
 
 
 def test_bias_colours_put_zero_in_the_middle_whatever_the_values() -> None:

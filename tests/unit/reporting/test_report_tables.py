@@ -50,7 +50,9 @@ def test_best_value_is_marked_among_methods_that_do_not_see_the_truth(
     contenders = [name for name in methods if name != "patch_oracle"]
     winners = {metric: max(contenders, key=lambda name: methods[name][metric]) for metric in METRICS[:-1]}
     winners["mae"] = min(contenders, key=lambda name: methods[name]["mae"])
-    for label, cells in rows_of(full_report.html, "scores").items():
+    rows = rows_of(full_report.html, "scores")
+    assert list(rows) == list(LABELS)
+    for label, cells in rows.items():
         marks = re.findall(r'<data class="(\w*)"', cells)
         assert [mark == "best" for mark in marks] == [winners[metric] == LABELS[label] for metric in METRICS]
 

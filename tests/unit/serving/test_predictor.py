@@ -141,4 +141,5 @@ def test_several_threads_get_the_same_masks_as_one() -> None:
     alone = [served.predict(image)[0].mask for image in IMAGES]
     with ThreadPoolExecutor(8) as pool:
         parallel = list(pool.map(lambda image: served.predict(image)[0].mask, IMAGES * 8))
+    assert len(parallel) == 8 * len(IMAGES)
     assert all((found == alone[index % len(IMAGES)]).all() for index, found in enumerate(parallel))
