@@ -66,3 +66,48 @@ def test_scores_of_a_set_come_from_its_mean_curve_and_gains_are_paired() -> None
     assert scores["saliency_vs_base"]["f_weighted"]["ci95"][0] > 0
     with pytest.raises(ValueError, match="the same images"):
         saliency_scores(better, reference[:5], 100, 0)
+
+
+def test_each_score_is_the_mean_of_its_own_measure_over_the_images() -> None:
+    """Maxima are those of the mean curve, at one threshold for all images."""
+    measures = [saliency_measures(salient, truth.astype(np.uint8)) for salient, truth in MAPS[:20]]
+    table = saliency_table(measures)
+    found = saliency_scores(table, table, resamples=10, seed=0)
+    f_curves, e_curves = np.array([m.f_curve for m in measures]), np.array([m.e_curve for m in measures])
+    expected = {
+        "f_max": f_curves.mean(0).max(),
+        "f_mean": f_curves.mean(),
+        "f_weighted": np.mean([m.weighted_f for m in measures]),
+        "s_measure": np.mean([m.s_measure for m in measures]),
+        "e_max": e_curves.mean(0).max(),
+        "e_mean": e_curves.mean(),
+    }
+    assert list(expected) == list(SALIENCY_SCORES)
+    assert {name: found[name] for name in SALIENCY_SCORES} == pytest.approx(expected, rel=1e-12)
+    assert len({round(value, 6) for value in expected.values()}) == len(expected), "no two scores are alike here"
+
+
+@pytest.mark.parametrize("name", SALIENCY_SCORES)
+def test_the_gain_of_a_score_is_its_difference_from_the_reference(name: str) -> None:
+    some = [(salient, truth.astype(np.uint8)) for salient, truth in MAPS[:20]]
+    ours = saliency_table([saliency_measures(0.5 * truth + 0.3 * salient, truth) for salient, truth in some])
+    theirs = saliency_table([saliency_measures(salient, truth) for salient, truth in some])
+    found, reference = saliency_scores(ours, theirs, 200, 0), saliency_scores(theirs, theirs, 200, 0)
+    gain = found["saliency_vs_base"][name]
+    assert gain["gain"] == pytest.approx(found[name] - reference[name])
+    assert reference["saliency_vs_base"][name] == {"gain": 0, "ci95": [0, 0]}
+    # By drawing images anew, without the weights that the product computes with.
+    rng = np.random.default_rng(5)
+    drawn = [rng.integers(20, size=20) for _ in range(200)]
+    scores = np.array([[saliency_scores(t[d], t[d], 1, 0)[name] for t in (ours, theirs)] for d in drawn])
+    for interval, values in ((found[f"{name}_ci95"], scores[:, 0]), (gain["ci95"], scores[:, 0] - scores[:, 1])):
+        low, high = np.quantile(values, [0.025, 0.975])
+        assert interval == pytest.approx([low, high], abs=0.35 * (high - low) + 1e-9)
+
+
+def test_one_image_or_one_group_says_nothing_about_others() -> None:
+    table = saliency_table([saliency_measures(salient, truth.astype(np.uint8)) for salient, truth in MAPS[:4]])
+    for few, groups in ((table[:1], None), (table, np.zeros(4))):
+        found = saliency_scores(few, few, 50, 0, groups)
+        assert [found[f"{name}_ci95"] for name in SALIENCY_SCORES] == 6 * [[0.0, 1.0]]
+        assert [found["saliency_vs_base"][name]["ci95"] for name in SALIENCY_SCORES] == 6 * [[-1.0, 1.0]]

@@ -32,6 +32,7 @@ def test_each_pixel_has_the_colour_of_its_outcome() -> None:
         (False, 255): {gallery.IGNORED, gallery.IGNORED_STRIPE},
     }
     shown = hexes(gallery.error_picture(prediction, mask))
+    assert shown.shape == mask.shape
     for place in np.ndindex(mask.shape):
         assert shown[place] in expected[bool(prediction[place]), int(mask[place])]
 
@@ -62,6 +63,30 @@ def test_row_has_six_panels_in_reading_order_with_their_errors_in_words(make_row
     wrong = labelled & (row.refined_mask != row.mask)
     assert f"{(wrong & (row.mask == 0)).sum()} false positive" in pictures[4].alt
     assert f"{(wrong & (row.mask == 1)).sum()} false negative" in pictures[4].alt
+
+
+def test_the_truth_panel_shows_all_foreground_as_found_and_nothing_as_wrong(make_row: Row) -> None:
+    row = make_row("best", "an image")
+    shown = hexes(gallery.panels(row, "PRN", side=64)[-1].pixels)
+    assert set(np.unique(row.mask)) == {0, 1, 255}
+    assert set(shown[row.mask == 1]) == {gallery.HIT}
+    assert set(shown[row.mask == 0]) == {gallery.GROUND}
+    assert set(shown[row.mask == 255]) == {gallery.IGNORED, gallery.IGNORED_STRIPE}
+
+
+def test_each_panel_shows_its_own_array(make_row: Row) -> None:
+    row = make_row("best", "an image")
+    pictures = [panel.pixels for panel in gallery.panels(row, "PRN", side=64)]
+    expected = [
+        row.image,
+        gallery.coloured_map(row.base_probability),
+        gallery.error_picture(row.base_mask, row.mask),
+        gallery.coloured_map(row.refined_probability),
+        gallery.error_picture(row.refined_mask, row.mask),
+        gallery.error_picture(row.mask, row.mask),
+    ]
+    assert (row.base_mask != row.refined_mask).any()
+    np.testing.assert_array_equal(pictures, expected)
 
 
 def test_flat_colours_survive_the_way_into_the_page(make_row: Row) -> None:

@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from scipy.special import expit
 
 from prn_pipeline.comparison import table
 from prn_pipeline.comparison.method import MapBatch, Tuned
 from prn_pipeline.data.resizing import stretch
-from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
@@ -26,7 +24,6 @@ from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.stages.evaluation.map_pairs import MapPair
 from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
-from prn_pipeline.stages.evaluation.native_resolution import native_resolution
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
 from prn_pipeline.stages.prn_training import train_refiner
@@ -205,6 +202,7 @@ def test_counts_of_a_batch_equal_those_of_single_images(bright_squares: Samples,
     base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
     after = refined.read("logits", slice(None)).astype(np.float32)
     predicted = table.predictions(MapBatch(base, after, masks), Tuned({"base": [0.4]}, 16))
+    assert set(measured["method"]) == set(WITHOUT_TTA)
     for method in WITHOUT_TTA:
         found = measured[measured["method"] == method]
         assert list(found["sample_id"]) == list(bright_squares.manifest["sample_id"].iloc[rows])
@@ -275,35 +273,6 @@ def test_maps_without_a_labelled_pixel_cannot_select_an_epoch(
     unlabelled = Samples(bright_squares.manifest, {"samples": ArrayStore(tmp_path / "s.zarr")})
     with pytest.raises(UserError, match=r"every pixel of square-.* is ignored"):
         monitor_rows(LearningMaps(unlabelled, holdout), learning_rows(holdout))
-
-
-def native_set(root: Path) -> DatasetSettings:
-    rng = np.random.default_rng(0)
-    for kind in ("images", "masks"):
-        (root / "set" / kind).mkdir(parents=True)
-    for index in range(9):
-        size = (40 + index, 30)
-        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(root / "set" / "images" / f"{index}.png")
-        Image.fromarray(255 * rng.integers(0, 2, size, dtype=np.uint8)).save(root / "set" / "masks" / f"{index}.png")
-    return DatasetSettings(image_size=32, folds=2)
-
-
-def test_native_resolution_reads_the_original_masks(tmp_path: Path) -> None:
-    from prn_pipeline.data.ingestion import inspect
-    from prn_pipeline.data.readers.factory import make_reader
-
-    settings = native_set(tmp_path)
-    manifest = inspect("set", settings, make_reader("set", settings, tmp_path))
-    manifest.attrs[IDENTITY] = "x"
-    resize = native_resolution("set", settings, tmp_path, manifest)
-    logits = np.random.default_rng(1).normal(size=(32, 32)).astype(np.float32)
-    pair = resize(4, MapPair(logits, logits, np.zeros((32, 32), np.uint8)))
-    assert pair.mask.shape == pair.base.shape == pair.refined.shape == (44, 30)
-    original = np.asarray(Image.open(tmp_path / "set" / "masks" / "4.png"))
-    assert (pair.mask == original // 255).all()
-    Image.fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "set" / "masks" / "4.png")
-    with pytest.raises(UserError, match="run the pipeline ingestion again"):
-        resize(4, pair)
 
 
 def test_stretching_keeps_constants_and_maps_of_the_same_size() -> None:

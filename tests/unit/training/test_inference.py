@@ -42,3 +42,14 @@ def test_a_batch_has_at_most_max_batch_pixels(
     assert np.concatenate(list(found)) == pytest.approx(maps, abs=2e-3)
     assert max(network.pixels) <= most
     assert max(network.pixels) == (most if whole else 5 * 64**2)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_map_that_is_larger_than_a_batch_may_be_is_still_run_alone(
+    bright_squares: Samples, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    monkeypatch.setattr(inference, "MAX_BATCH_PIXELS", 64 * 64 - 1)
+    network, rows = PixelCounter(whole), np.array([3, 0, 7])
+    found = inference.predict_logits(network, bright_squares, rows, ["logits"], 8, Tiles(size=64, overlap=32))
+    assert np.concatenate(list(found)) == pytest.approx(bright_squares.array("logits", rows), abs=2e-3)
+    assert network.pixels == 3 * [64 * 64]
