@@ -10,6 +10,7 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 
 from prn_pipeline.commands.user_errors import as_user_error, check_run_options, exit_with_code, report_user_errors
+from prn_pipeline.configuration.text_names import parsed_names_as_text
 from prn_pipeline.hooks import ReportPathHooks
 from prn_pipeline.processes.signals import graceful_shutdown
 from prn_pipeline.sweep.failures import record_failure
@@ -46,6 +47,16 @@ def _describe(error: Exception) -> str:
     return str(as_user_error(error) or f"{type(error).__name__}: {error}")
 
 
+def _parameters(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Parameters as Kedro parses them, except that names stay text: `dataset=2018` names a data set."""
+    parsed = _kedro_params.callback(ctx, param, value) if _kedro_params.callback else value
+    return parsed_names_as_text(parsed, value) if isinstance(value, str) else parsed
+
+
 run = copy.copy(kedro_run)
 run.callback = exit_with_code(report_user_errors(_run))
+(_kedro_params,) = (option for option in kedro_run.params if option.name == "params")
+_params = copy.copy(_kedro_params)
+_params.callback = _parameters
+run.params = [_params if option is _kedro_params else option for option in kedro_run.params]
 cli.add_command(run)

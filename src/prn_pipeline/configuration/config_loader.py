@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from omegaconf.resolvers import oc
 
 from prn_pipeline.configuration.parameters import RUN_NAMES
 from prn_pipeline.configuration.resolved_run import resolve_run
+from prn_pipeline.configuration.text_names import names_as_text
 from prn_pipeline.errors import UserError
 
 
@@ -48,11 +50,36 @@ LOADER_ARGS: dict[str, Any] = {
 UNTRACKED = ("engine", "checkpoints", "predictor", "promotion")
 
 
+class _TextNames:
+    """A file system in which the names in YAML files are text."""
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def open(self, path: str, *arguments: Any, **options: Any) -> io.BytesIO:
+        """The file's content."""
+        with self._files.open(path, *arguments, **options) as file:
+            return io.BytesIO(names_as_text(file.read().decode("utf8")).encode("utf8"))
+
+
 class RunConfigLoader(OmegaConfigLoader):
     """Adds `run`, the validated choice of data set, base model and refiner, to the parameters.
 
-    A DVC stage reads its parameters from conf/base only: a file that DVC does not track must not change its outputs.
+    Names are text, whatever YAML takes them for. A DVC stage reads its parameters from conf/base only: a file that DVC
+    does not track must not change its outputs.
     """
+
+    @property
+    def _fs(self) -> Any:
+        """Where Kedro reads files; it sets this before it reads the first."""
+        return self._files
+
+    @_fs.setter
+    def _fs(self, files: Any) -> None:
+        self._files = _TextNames(files)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration of one kind; parameters are complete and valid.

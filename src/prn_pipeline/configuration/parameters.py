@@ -69,6 +69,8 @@ class PromotionParameters(_Strict):
 class Parameters(_Strict):
     """All of `conf/*/parameters*.yml`."""
 
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a caller may name a data set 2018
+
     dataset: str
     base_model: str
     refiner: str

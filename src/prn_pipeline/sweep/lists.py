@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
+from dvc.utils.serialize import parse_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from prn_pipeline.configuration.text_names import names_as_text
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import BENCHMARK_LISTS
@@ -80,7 +82,10 @@ def read_lists(project: Path, file: Path = BENCHMARK_LISTS) -> Lists:
     if not path.is_file():
         raise UserError(f"no file {path}: create it with the lists datasets, base_models, refiners and seeds")
     try:
-        found = yaml.safe_load(path.read_text())
+        text = path.read_text()
+        found = yaml.safe_load(names_as_text(text))
+        if file == BENCHMARK_LISTS:
+            _refuse_other_names(found, parse_yaml(text, path), path)
         return Lists.model_validate(found if isinstance(found, dict) else {})
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {error}") from None
@@ -97,7 +102,7 @@ def use_lists(project: Path, file: Path) -> Lists:
     """
     lists = read_lists(Path(), file.resolve())
     with atomic_write(project / BENCHMARK_LISTS) as temporary:
-        temporary.write_text(file.read_text())
+        temporary.write_text(names_as_text(file.read_text()))
     return lists
 
 
@@ -111,11 +116,29 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 lines.append(f"{kind} {name!r} is not in conf/base/{file}{hint}")
+            elif not _dvc_finds(name, project / "conf" / "base" / file):
+                lines.append(f"DVC does not find {kind} {name!r} in conf/base/{file}: write '{name}' in quotes there")
     return lines
 
 
 def named_blocks(project: Path, file: str) -> dict[str, Any]:
     """Blocks of a parameters file by name, from conf/base: DVC does not track the other environments."""
     path = project / "conf" / "base" / file
-    loaded = (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    loaded = (yaml.safe_load(names_as_text(path.read_text())) or {}) if path.is_file() else {}
     return next(iter(loaded.values()), None) or {}
+
+
+def _refuse_other_names(found: Any, of_dvc: Any, path: Path) -> None:
+    """Refuse names that DVC, which reads the file too, takes for something other than this text."""
+    for key in KNOWN:
+        ours, theirs = (one.get(key) if isinstance(one, dict) else None for one in (found, of_dvc))
+        if isinstance(ours, list) and isinstance(theirs, list):
+            for name, read in zip(ours, theirs, strict=True):
+                if isinstance(name, str) and str(read) != name:
+                    raise UserError(f"{path}: DVC reads {name} as {read!r}: write '{name}' in quotes in {key}")
+
+
+def _dvc_finds(name: str, path: Path) -> bool:
+    """Whether DVC finds a block by this name: as text, or as an integer."""
+    keys = next(iter(parse_yaml(path.read_text(), path).values()), None) or {}
+    return name in keys or any(type(key) is int and name.isdecimal() and key == int(name) for key in keys)

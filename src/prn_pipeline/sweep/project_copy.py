@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from prn_pipeline.configuration.text_names import names_as_text
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import BENCHMARK_LISTS, METRICS, RAW_DATA
 from prn_pipeline.sweep.raw_data import folders_of, link_raw_data
@@ -45,7 +46,7 @@ def project_copy(project: Path, names: Mapping[str, Any], data: Path | None, *, 
             shutil.copy2(project / file, target, follow_symlinks=False)
         (copy / "conf" / "local").mkdir(exist_ok=True)  # git does not keep an empty folder
         lists = {f"{name}s": [value] for name, value in names.items()}
-        (copy / BENCHMARK_LISTS).write_text(yaml.safe_dump(lists, sort_keys=False))
+        (copy / BENCHMARK_LISTS).write_text(names_as_text(yaml.safe_dump(lists, sort_keys=False)))
         # Without git DVC does not look into the project's repository; a shared cache would return the old results.
         (copy / ".dvc" / "config.local").write_text(
             f"[core]\n    no_scm = true\n[cache]\n    dir = {copy}/.dvc/cache\n"
