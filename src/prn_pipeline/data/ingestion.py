@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from prn_pipeline.data.episodes import CATEGORY
+from prn_pipeline.data.image_values import WHITE, common_white
 from prn_pipeline.data.mask_values import check_mask_values
 from prn_pipeline.data.readers.file_facts import ImageFacts, MaskFacts
 from prn_pipeline.data.readers.masks import foreground_share
@@ -26,6 +27,7 @@ from prn_pipeline.data.splits.foreground import check_foreground
 from prn_pipeline.data.splits.near_duplicates import near_pairs, warn_of_near_pairs
 from prn_pipeline.data.splits.versions import refuse_torn_versions
 from prn_pipeline.data.splits.video_frames import looks_like_video, thumbnail
+from prn_pipeline.data.turned_images import Pair, warn_of_turned
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -57,10 +59,11 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     """The manifest of a data set: one row per sample, in order of sample_id.
 
     Columns: sample_id; image_path, mask_path, ignore_path (str, relative to the data root, "" for none); sha256 (of
-    the decoded RGB pixels and their shape), mask_sha256 (of the mask of 0, 1, 255); native_height, native_width;
-    foreground (share of the pixels that are not ignored, in [0, 1], NaN if there are none); split; group; fold (0 ..
-    folds - 1, and -1 for test); video (bool, the same in all rows: images look like frames of videos, and the settings
-    name no groups).
+    the decoded RGB pixels and their shape; of 16-bit pictures before they are scaled), mask_sha256 (of the mask of 0,
+    1, 255); native_height, native_width; foreground (share of the pixels that are not ignored, in [0, 1], NaN if there
+    are none); split; group; fold (0 .. folds - 1, and -1 for test); video (bool, the same in all rows: images look like
+    frames of videos, and the settings name no groups). The attribute WHITE is the value of 16-bit pictures that becomes
+    255, if there are any.
 
     Args:
         name: the data set's name, for messages.
@@ -72,10 +75,7 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     """
     records = reader.records()
     facts = _examine_all(name, records, reader)
-    masks = {
-        _text(record.mask_path) or record.sample_id: fact.mask for record, fact in zip(records, facts, strict=True)
-    }
-    check_mask_values(name, settings, masks)
+    white = _judge_values(name, settings, records, facts)
     if not any(fact.foreground > 0 for fact in facts):
         raise UserError(
             f"data set '{name}': no foreground pixel in {len(facts)} masks. Check "
@@ -106,6 +106,8 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
         }
         for record, fact in zip(records, facts, strict=True)
     )
+    if white is not None:
+        manifest.attrs[WHITE] = white
     if settings.task == "few_shot":
         manifest[CATEGORY] = [record.group for record in records]
     check_foreground(name, manifest)
@@ -114,6 +116,23 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     if settings.task != "few_shot":
         warn_of_near_pairs(name, pairs, manifest["sample_id"].tolist(), splits)
     return manifest
+
+
+def _judge_values(name: str, settings: DatasetSettings, records: list[Record], facts: list[_Facts]) -> int | None:
+    """Check the values of all files together; the common white of wide images, if there are any."""
+    masks = {
+        _text(record.mask_path) or record.sample_id: fact.mask for record, fact in zip(records, facts, strict=True)
+    }
+    check_mask_values(name, settings, masks)
+    images = [_text(record.image_path) or record.sample_id for record in records]
+    warn_of_turned(
+        name,
+        (
+            Pair(image, fact.image, fact.mask, fact.native_height, fact.native_width)
+            for image, fact in zip(images, facts, strict=True)
+        ),
+    )
+    return common_white(name, settings, {image: fact.image for image, fact in zip(images, facts, strict=True)})
 
 
 def data_identity(manifest: pd.DataFrame) -> str:

@@ -17,11 +17,22 @@ MAX_LISTED = 5
 VOID = 255
 #: Class ids are small. Soft and JPEG masks, where VOID is the foreground, have values above this one too.
 HIGHEST_ID = 63
+#: Doubt about a mask file -> what the files are, how they are read, and the key that decides it.
+_DOUBTS = {
+    "palette": (
+        "have a grey palette whose indices and grey levels give different foregrounds; they are read as the other keys"
+        " suggest. Set `mask: {palette: index}` or `mask: {palette: grey}`"
+    ),
+    "zero_is_white": (
+        "are TIFF files in which 0 is white; what looks white is foreground. Set `mask: {zero_is_white: stored}` if"
+        " white is background, or `shown` if this is right"
+    ),
+}
 
 
-def files_by_value(masks: Mapping[str, MaskFacts]) -> dict[int, list[str]]:
+def files_by_value(masks: Mapping[str, MaskFacts]) -> dict[float, list[str]]:
     """Value -> the masks that hold it, both in order; `masks` maps the names of files to their facts."""
-    found: dict[int, list[str]] = {}
+    found: dict[float, list[str]] = {}
     for file, facts in masks.items():
         for value in facts.values:
             found.setdefault(value, []).append(file)
@@ -39,6 +50,7 @@ def check_mask_values(name: str, settings: DatasetSettings, masks: Mapping[str, 
     Raises:
         UserError: there is no rule, and different masks hold different values besides 0.
     """
+    _warn_of_doubts(name, masks)
     if settings.classes:
         return  # `masks.class_ids` has refused every value that is no class
     rule, files = settings.mask, files_by_value(masks)
@@ -52,7 +64,7 @@ def check_mask_values(name: str, settings: DatasetSettings, masks: Mapping[str, 
             "data set '%s': %s of `mask.values` in no mask; they hold %s", name, _listed(unused), _listed(files)
         )
     if rule.threshold is not None:
-        below = [file for file, facts in masks.items() if 0 < max(facts.values) <= rule.threshold]
+        below = [file for file, facts in masks.items() if 0 < facts.values[-1] <= rule.threshold]
         if below:
             logger.warning(
                 "data set '%s': %d masks hold values besides 0, but none above `mask.threshold: %g`: %s",
@@ -63,7 +75,7 @@ def check_mask_values(name: str, settings: DatasetSettings, masks: Mapping[str, 
             )
 
 
-def _one_foreground(name: str, settings: DatasetSettings, foreground: dict[int, list[str]]) -> None:
+def _one_foreground(name: str, settings: DatasetSettings, foreground: dict[float, list[str]]) -> None:
     if len(foreground) < 2:
         return
     found = "; ".join(
@@ -85,7 +97,7 @@ def _one_foreground(name: str, settings: DatasetSettings, foreground: dict[int, 
     )
 
 
-def _warn_of_void(name: str, rule: MaskSettings, files: dict[int, list[str]]) -> None:
+def _warn_of_void(name: str, rule: MaskSettings, files: dict[float, list[str]]) -> None:
     others = [value for value in files if value not in (0, VOID)]
     if VOID not in files or not others or max(others) > HIGHEST_ID or VOID in (rule.values or ()):
         return
@@ -101,6 +113,13 @@ def _warn_of_void(name: str, rule: MaskSettings, files: dict[int, list[str]]) ->
         _listed(files[VOID]),
         VOID,
     )
+
+
+def _warn_of_doubts(name: str, masks: Mapping[str, MaskFacts]) -> None:
+    for key, text in _DOUBTS.items():
+        doubtful = [file for file, facts in masks.items() if key in facts.doubts]
+        if doubtful:
+            logger.warning("data set '%s': %d masks %s: %s", name, len(doubtful), text, _listed(doubtful))
 
 
 def _listed(found: Iterable[object]) -> str:

@@ -7,6 +7,11 @@ from pydantic import Field, model_validator
 from prn_pipeline.data.splits.settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
 
 
+def _is_unset(value: object) -> bool:
+    """Newer keys are left out of dumps where they have no effect, so that digests of older runs stay as they are."""
+    return value is None or value is False
+
+
 class StemPairing(StrictSettings):
     """An image and a mask belong together when their names without extension are equal."""
 
@@ -40,6 +45,30 @@ class MaskSettings(StrictSettings):
         exclude_if=lambda value: value == "one",  # settings that do not use it keep their digest
         description="`union`: an image may have several mask files (and ignore regions), one per object for example; a"
         " pixel is foreground where any of them says so.",
+    )
+    palette: Literal["index", "grey"] | None = Field(
+        default=None,
+        description="Values of files with a grey palette: the index, or the grey level; null: whichever agrees with the"
+        " other keys. Any other palette gives the index.",
+        exclude_if=_is_unset,
+    )
+    alpha: Literal["ignore", "mask"] | None = Field(
+        default=None,
+        description="Files with transparency: `ignore` reads their colours, `mask` their alpha channel; null: the alpha"
+        " channel where it alone varies.",
+        exclude_if=_is_unset,
+    )
+    pages: Literal["unite", "first"] | None = Field(
+        default=None,
+        description="Files of several pages or frames: `unite` the foreground of all, or read the `first`; null: an"
+        " error.",
+        exclude_if=_is_unset,
+    )
+    zero_is_white: Literal["shown", "stored"] | None = Field(
+        default=None,
+        description="TIFF files in which 0 is white: read as they look, or as stored; null: as stored if a program for"
+        " arrays wrote them (tifffile, ImageJ) or if they hold class ids.",
+        exclude_if=_is_unset,
     )
 
     @model_validator(mode="after")
@@ -120,6 +149,19 @@ class DatasetSettings(StrictSettings):
     bands: BandSettings | None = Field(
         default=None, description="For images with other than three bands or more than 8 bits; null: 8-bit RGB."
     )
+    white: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Value of 16-bit pictures (without `bands`) that becomes 255; null: measured over the data set: the"
+        " largest value of 8, 10, 12, 14 or 16 bits, whichever its pictures use.",
+        exclude_if=_is_unset,
+    )
+    first_page: bool = Field(
+        default=False,
+        description="Read the first page (or frame) of image files that have several; otherwise they are an error.",
+        exclude_if=_is_unset,
+    )
     image_size: int = Field(default=256, ge=16, description="Samples are stretched to this height and width.")
     split: SplitSettings = Field(default=RatioSplit(), description="How samples are assigned to train, val and test.")
     folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
@@ -156,6 +198,12 @@ class DatasetSettings(StrictSettings):
             )
         if self.classes and (self.mask.threshold is not None or self.mask.values is not None):
             raise ValueError("with `classes`, masks hold class ids: remove `mask.threshold` and `mask.values`")
+        if self.classes and self.mask.pages == "unite":
+            raise ValueError(
+                "with `classes`, pages cannot be united: save class ids in one page, and remove `mask.pages`"
+            )
+        if self.bands and (self.white or self.first_page):
+            raise ValueError("`white` and `first_page` are for pictures without `bands`: use `bands.low` and `.high`")
         return self
 
     @model_validator(mode="after")
@@ -166,7 +214,18 @@ class DatasetSettings(StrictSettings):
             if self.split.method != "ratio" or self.split.group is not None:
                 raise ValueError("reader `synthetic` has no files to read splits or groups from; use `method: ratio`")
             fields = type(self).model_fields
-            about_files = ("folder", "images", "masks", "pairing", "mask", "ignore_region", "classes", "bands")
+            about_files = (
+                "folder",
+                "images",
+                "masks",
+                "pairing",
+                "mask",
+                "ignore_region",
+                "classes",
+                "bands",
+                "white",
+                "first_page",
+            )
             given = [name for name in about_files if getattr(self, name) != fields[name].default]
             if given:
                 raise ValueError(f"reader `synthetic` reads no files; remove {', '.join(sorted(given))}")

@@ -41,20 +41,25 @@ class TestImages:
         """The test images whose sha256 is not in `seen`."""
         return TestImages(self.manifest[~self.manifest["sha256"].isin(seen)], self.reader, self.maps)
 
-    def pairs(self, classes: int) -> Iterator[tuple[Item, NDArray[np.uint8]]]:
+    def pairs(self, classes: int, white: int | None = None) -> Iterator[tuple[Item, NDArray[np.uint8]]]:
         """Each image and its mask, uint8 (H,W).
+
+        Args:
+            classes: maps per image.
+            white: value of 16-bit pictures that becomes 255; None: that of the data set.
 
         Raises:
             UserError: the data set has changed since ingestion.
         """
-        records = {record.sample_id: record for record in self.reader.records()}
+        reader = self.reader.scaled(white)  # predictors of other data have another scale than this data set
+        records = {record.sample_id: record for record in reader.records()}
         for row in self.manifest.itertuples():
             name, native = str(row.sample_id), (int(row.native_height), int(row.native_width))
-            image = self.reader.image(records[name]) if name in records else None
+            image = reader.image(records[name]) if name in records else None
             if image is None or image.shape[:2] != native:
                 raise UserError(f"sample {name} has changed since ingestion: run the pipeline ingestion again")
             logits = None if self.maps is None else read_maps(self.maps, name, native, classes).numpy()
-            yield Item(image, logits), self.reader.mask(records[name])
+            yield Item(image, logits), reader.mask(records[name])
 
 
 def count_pixels(predictor: Predictor, images: TestImages) -> NDArray[np.int64]:
@@ -62,7 +67,7 @@ def count_pixels(predictor: Predictor, images: TestImages) -> NDArray[np.int64]:
     masks: list[NDArray[np.uint8]] = []
 
     def items() -> Iterator[Item]:
-        for item, mask in images.pairs(predictor.classes):
+        for item, mask in images.pairs(predictor.classes, predictor.settings.white):
             masks.append(mask)
             yield item
 

@@ -142,7 +142,7 @@ def write_table(out: Path, journal: Journal, names: list[str]) -> None:
 
 
 def _read_item(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item:
-    image = decoded(path, predictor.settings.bands)
+    image = decoded(path, *predictor.settings.reading)
     if job.maps is None:
         return Item(image)
     if name not in job.maps:

@@ -152,7 +152,7 @@ class Predictor:
 
     def stream(self, images: Source | Iterable[Source], at_own_scale: bool = False) -> Iterator[Predicted]:
         """`predict` in batches, so that memory does not grow with the number of images."""
-        items = (Item(image) for image in open_images(images, self.settings.bands))
+        items = (Item(image) for image in open_images(images, *self.settings.reading))
         return (examined.predicted for examined in self.examine(items, at_own_scale))
 
     def examine(self, items: Iterable[Item], at_own_scale: bool = False) -> Iterator[Examined]:

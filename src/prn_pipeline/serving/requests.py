@@ -98,7 +98,7 @@ def _has_value(value: object) -> bool:
 
 def _image(predictor: Predictor, content: object) -> Pixels:
     with _as_file(content, predictor.settings.limits) as path:
-        return decoded(path, predictor.settings.bands)
+        return decoded(path, *predictor.settings.reading)
 
 
 def _maps(predictor: Predictor, settings: MapFilesSettings, content: object) -> NDArray[np.float32]:

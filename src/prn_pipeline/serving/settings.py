@@ -43,7 +43,24 @@ class PredictorSettings(ServingSettings):
     bands: BandSettings | None = Field(
         None, description="bands of the images, as in the data set; null for 8-bit RGB images"
     )
+    white: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="value of 16-bit pictures that becomes 255, measured at ingestion; null: all images had 8 bits",
+        exclude_if=lambda white: white is None,
+    )
+    first_page: bool = Field(
+        False,
+        description="read the first page of files with several, as in the data set",
+        exclude_if=lambda first_page: not first_page,
+    )
     classes: tuple[str, ...] = Field((), description="names of the classes, by id; empty for foreground")
     tiles: Tiles = Field(Tiles(), description="tiles that larger images are cut into")
     made_by: str = Field("", description="run that trained the predictor: data set/base model/refiner/seed")
     learned_from: tuple[str, ...] = Field((), description="sha256 of the images that either network has seen")
+
+    @property
+    def reading(self) -> tuple[BandSettings | None, int | None, bool]:
+        """How image files are read: the last arguments of `sources.open_images` and `sources.decoded`."""
+        return self.bands, self.white, self.first_page

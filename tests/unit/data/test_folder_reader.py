@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from prn_pipeline.data.readers.factory import make_reader
@@ -228,4 +229,26 @@ def test_masks_follow_the_rule_and_an_error_without_one_names_the_file(write_dat
     settings = DatasetSettings.model_validate({"mask": {"values": [3, 4], "ignore_values": [11]}})
     np.testing.assert_array_equal(make_reader("roads", settings, root).mask(record), [[0, 1, 1, 255]])
     with pytest.raises(UserError, match=r"masks/a\.png.*0, 3, 4, 11.*values"):
+        make_reader("roads", DatasetSettings(), root).mask(record)
+
+
+def test_pages_of_a_mask_are_united_under_the_rule(write_dataset: Writer) -> None:
+    root = write_dataset(["a"], size=(1, 4))
+    (root / "roads/masks/a.png").unlink()
+    pages = np.array([[[0, 2, 0, 9]], [[0, 0, 2, 2]], [[0, 3, 0, 0]]], np.uint8)
+    tifffile.imwrite(root / "roads/masks/a.tif", pages, photometric="minisblack")
+    (record,) = records(root)
+    settings = DatasetSettings.model_validate({"mask": {"values": [2], "ignore_values": [9], "pages": "unite"}})
+    np.testing.assert_array_equal(make_reader("roads", settings, root).mask(record), [[0, 1, 1, 1]])
+    with pytest.raises(UserError, match=r"masks/a\.tif: a mask of 3 pages.*pages: unite"):
+        make_reader("roads", DatasetSettings(), root).mask(record)
+
+
+def test_an_error_about_a_grey_palette_names_its_levels(write_dataset: Writer) -> None:
+    root = write_dataset(["a"])
+    picture = Image.fromarray(np.array([[0, 1, 2]], np.uint8), "P")
+    picture.putpalette([0, 0, 0, 127, 127, 127, 255, 255, 255])
+    picture.save(root / "roads/masks/a.png")
+    (record,) = records(root)
+    with pytest.raises(UserError, match=r"\(0, 1, 2\).*grey levels 0, 127, 255.*palette: grey"):
         make_reader("roads", DatasetSettings(), root).mask(record)

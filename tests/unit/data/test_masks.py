@@ -1,6 +1,9 @@
+import io
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from PIL import Image
 
 from prn_pipeline.data.readers.masks import binarize_mask, foreground_share, ignore_outside
 from prn_pipeline.data.settings import MaskSettings
@@ -64,3 +67,36 @@ def test_pixels_outside_the_region_are_ignored() -> None:
 def test_share_of_foreground_leaves_ignored_pixels_out() -> None:
     assert foreground_share(np.array([[1, 0, 0, 0, 255, 255]], np.uint8)) == 0.25
     assert np.isnan(foreground_share(np.array([[255]], np.uint8)))
+
+
+def advice(values: np.ndarray) -> str:
+    with pytest.raises(UserError) as refused:
+        binarize_mask(values, AUTOMATIC)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("count", [3, 40, 255, 3000])
+def test_ids_of_instances_are_advised_a_threshold_of_0(count: int) -> None:
+    ids = np.zeros((200, 200), np.int64)
+    ids.flat[: 10 * count] = np.repeat(np.arange(1, count + 1), 10)
+    assert "`mask: {threshold: 0}`" in advice(ids)
+    assert "threshold: 127" not in advice(ids)
+
+
+def test_a_soft_or_jpeg_mask_is_advised_the_middle() -> None:
+    with Image.open(jpeg_of(np.repeat([0, 255, 0, 255], 19))) as picture:
+        assert "`mask: {threshold: 12" in advice(np.asarray(picture))
+    edges = np.tile(np.concatenate([np.zeros(30), np.linspace(0, 65535, 9), np.full(30, 65535)]).astype(int), (9, 1))
+    assert "`mask: {threshold: 32767}`" in advice(edges)
+
+
+def test_classes_far_apart_are_advised_to_be_named_and_255_may_be_void() -> None:
+    assert "values: [...]" in advice(np.array([[0, 127, 255]]))
+    assert "threshold: 127" not in advice(np.array([[0, 127, 255]]))
+    assert "add `ignore_values: [255]`" in advice(np.array([[0, 1, 255]]))
+
+
+def jpeg_of(row: np.ndarray) -> io.BytesIO:
+    file = io.BytesIO()
+    Image.fromarray(np.tile(row.astype(np.uint8), (64, 1))).save(file, "JPEG", quality=80)
+    return file

@@ -5,23 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tifffile
 import zarr
 from numpy.typing import NDArray
-from PIL import Image
 
 from prn_pipeline.data.readers.contents import why_absent
-from prn_pipeline.data.readers.file_kinds import register_plugins
+from prn_pipeline.data.readers.opening import open_picture, wide_pixels
+from prn_pipeline.data.readers.tiff_files import tiff_array
 from prn_pipeline.errors import UserError
 
-ARRAYS = frozenset({".npy", ".npz", ".zarr"})
+NUMPY = frozenset({".npy", ".npz"})
+ARRAYS = NUMPY | {".zarr"}
 TIFF = frozenset({".tif", ".tiff"})
 #: Names of arrays in one error message.
 MAX_LISTED = 5
 
 
 def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
-    """The stored array, unchanged.
+    """The stored array; pictures are turned upright, other values are unchanged.
 
     Args:
         path: .npy, .npz, .zarr, .tif, or a picture whose pixels are values: no palette.
@@ -32,7 +32,6 @@ def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
     """
     if absent := why_absent(path):
         raise UserError(f"{path}: cannot be read: {absent}")
-    register_plugins()
     try:
         return _read(path, member)
     except (UserError, MemoryError):
@@ -57,14 +56,20 @@ def _read(path: Path, member: str | None) -> NDArray[np.generic]:
             found = found[member or _only(sorted(found.array_keys()), path)]
         return np.asarray(found)
     if suffix in TIFF:
-        return tifffile.imread(path)
-    with Image.open(path) as picture:
-        picture.load()
-        if picture.mode in ("P", "PA", "CMYK"):
-            raise UserError(
-                f"{path}: a picture in mode {picture.mode}, whose pixels are not plain values. Save it as greyscale."
-            )
-        values = np.asarray(picture)
+        return tiff_array(path)
+    opened = open_picture(path)
+    if opened.pages > 1:
+        raise UserError(
+            f"{path}: {opened.pages} frames, expected one. Save the one that is meant as a file of its own."
+        )
+    if opened.wide:
+        return wide_pixels(path, opened.orientation)
+    picture = opened.pictures[0]
+    if picture.mode in ("P", "PA", "CMYK"):
+        raise UserError(
+            f"{path}: a picture in mode {picture.mode}, whose pixels are not plain values. Save it as greyscale."
+        )
+    values = np.asarray(picture)
     return values.astype(np.uint16) if picture.mode == "I" and 0 <= values.min() <= values.max() < 2**16 else values
 
 

@@ -35,6 +35,8 @@ def decode_bands(path: Path, bands: BandSettings) -> NDArray[np.uint16]:
 
 def scale_bands(stored: NDArray[np.generic], bands: BandSettings, name: str) -> NDArray[np.uint16]:
     """Scale an array as `decode_bands` does; `name` is for messages."""
+    if stored.dtype == bool:
+        stored = stored.astype(np.uint8) * np.uint8(255)
     image = _bands_last(stored, bands.count, name)
     low, high = _range(image.dtype, bands, name)
     if image.dtype.kind == "f" and not np.isfinite(image).all():

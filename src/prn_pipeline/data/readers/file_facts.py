@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.sample_format import Pixels
 
+#: Share of an image's pixels that may be dead or overexposed.
+RARE = 0.001
 #: Distinct values of a mask that are kept: more than any rule lists, and a soft mask has 256.
 MAX_VALUES = 256
 
@@ -24,12 +26,16 @@ class ImageFacts:
         low: lowest stored value.
         high: highest stored value.
         orientation: EXIF orientation, 1 to 8; 1 is upright. Decoded images are upright.
+        wide: values of more than 8 bits, which need the data set's scale.
+        usual: range of the values without the extreme 0.1 % at either end; only of wide values.
     """
 
     kind: str
     low: float
     high: float
     orientation: int = 1
+    wide: bool = False
+    usual: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,14 @@ class MaskFacts:
     """A mask file.
 
     Attributes:
-        values: distinct values as stored, ascending, at most MAX_VALUES.
+        values: distinct values as stored, ascending; of more than MAX_VALUES, the lowest and the highest.
         orientation: EXIF orientation, 1 to 8; 1 is upright. Decoded masks are upright.
+        doubts: what could be read in two ways: names of settings of `mask` that decide it.
     """
 
-    values: tuple[int, ...]
+    values: tuple[float, ...]
     orientation: int = 1
+    doubts: tuple[str, ...] = ()
 
 
 class ReadSample(NamedTuple):
@@ -61,7 +69,7 @@ class ReadSample(NamedTuple):
     mask_facts: MaskFacts
 
 
-def distinct_values(values: NDArray[np.integer]) -> NDArray[np.integer]:
+def distinct_values(values: NDArray[np.generic]) -> NDArray[np.generic]:
     """The distinct values of a non-empty array, ascending."""
     low, high = values.min(), values.max()
     if np.count_nonzero(values == low) + (low != high) * np.count_nonzero(values == high) == values.size:
@@ -73,18 +81,30 @@ def distinct_values(values: NDArray[np.integer]) -> NDArray[np.integer]:
     return np.flatnonzero(present)
 
 
-def mask_facts(values: NDArray[np.integer], orientation: int = 1) -> MaskFacts:
-    """Facts of a mask with these stored values, integers of any shape."""
-    return MaskFacts(tuple(distinct_values(values)[:MAX_VALUES].tolist()), orientation)
+def mask_facts(values: NDArray[np.generic], orientation: int = 1, doubts: tuple[str, ...] = ()) -> MaskFacts:
+    """Facts of a mask with these stored values, of any shape."""
+    return MaskFacts(_kept(distinct_values(values).tolist()), orientation, doubts)
 
 
 def united_facts(masks: Sequence[MaskFacts]) -> MaskFacts:
     """Facts of the mask files of one image together; the orientation is that of the first that is turned."""
     values = sorted({value for mask in masks for value in mask.values})
     turned = [mask.orientation for mask in masks if mask.orientation != 1]
-    return MaskFacts(tuple(values[:MAX_VALUES]), turned[0] if turned else 1)
+    doubts = sorted({doubt for mask in masks for doubt in mask.doubts})
+    return MaskFacts(_kept(values), turned[0] if turned else 1, tuple(doubts))
 
 
-def image_facts(image: Pixels, kind: str, orientation: int = 1) -> ImageFacts:
+def _kept(found: list[float]) -> tuple[float, ...]:
+    return tuple(found if len(found) <= MAX_VALUES else [*found[: MAX_VALUES - 1], found[-1]])
+
+
+def image_facts(image: Pixels, kind: str, orientation: int = 1, wide: bool = False) -> ImageFacts:
     """Facts of an image with these stored values."""
-    return ImageFacts(kind, float(image.min()), float(image.max()), orientation)
+    usual = _usual(image) if wide else None
+    return ImageFacts(kind, float(image.min()), float(image.max()), orientation, wide, usual)
+
+
+def _usual(wide: Pixels) -> tuple[int, int]:
+    counted = np.bincount(wide.ravel(), minlength=1).cumsum()
+    low, high = np.searchsorted(counted, [RARE * counted[-1], (1 - RARE) * counted[-1]])
+    return int(low), int(high)

@@ -11,23 +11,26 @@ from numpy.typing import NDArray
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS as IMAGES
 from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.readers.contents import require_contents
-from prn_pipeline.data.readers.decoding import decode_image, decode_mask
+from prn_pipeline.data.readers.decoding import decode_image, read_image
 from prn_pipeline.data.readers.file_account import FileAccount
-from prn_pipeline.data.readers.file_facts import MaskFacts, ReadSample, image_facts, mask_facts, united_facts
+from prn_pipeline.data.readers.file_facts import MaskFacts, ReadSample, image_facts, united_facts
 from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.listing import list_pictures, require_dataset_folder
+from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside, united
 from prn_pipeline.data.readers.pairing import pair_files, plain_id
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
 from prn_pipeline.data.sample_format import Pixels
-from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.settings import DatasetSettings, MaskSettings
 from prn_pipeline.data.splits.settings import ColumnSplit, FoldersSplit, ListsSplit
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 Files = dict[str, dict[str, list[Path]]]
+#: Keys of `mask` that hold for files of ignore regions too, in which any value but 0 counts.
+_OF_FILES = {"palette", "alpha", "pages", "zero_is_white"}
 
 
 class FolderReader:
@@ -76,10 +79,21 @@ class FolderReader:
         ]
 
     def image(self, record: Record) -> Pixels:
-        """uint8 (H, W, 3), RGB, upright; or uint16 (H, W, bands) if the settings have `bands`."""
+        """uint8 (H, W, 3), RGB, upright; or uint16 (H, W, bands) if the settings have `bands`.
+
+        Wide pictures are scaled by the settings' `white`, which ingestion measures.
+        """
         assert record.image_path is not None
         path = self.data_root / record.image_path
-        return decode_image(path) if self.settings.bands is None else decode_bands(path, self.settings.bands)
+        if self.settings.bands is not None:
+            return decode_bands(path, self.settings.bands)
+        return decode_image(path, self.settings.white, self.settings.first_page)
+
+    def scaled(self, white: int | None) -> FolderReader:
+        """A reader of the same files that scales wide pictures by `white`; None changes nothing."""
+        if white is None:
+            return self
+        return FolderReader(self.name, self.settings.model_copy(update={"white": white}), self.data_root)
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
         """uint8 (H, W) of 0, 1 and 255 by the data set's rule; of class ids and 255 if it has classes.
@@ -91,9 +105,15 @@ class FolderReader:
 
     def examine(self, record: Record) -> ReadSample:
         """Image and mask, and what their files hold."""
-        image, (mask, facts) = self.image(record), self._mask(record)
-        kind = "8-bit RGB" if self.settings.bands is None else f"{self.settings.bands.count} bands"
-        return ReadSample(image, mask, image_facts(image, kind), facts)
+        mask, facts = self._mask(record)
+        bands = self.settings.bands
+        if bands is not None:
+            image = self.image(record)
+            return ReadSample(image, mask, image_facts(image, f"{bands.count} bands"), facts)
+        assert record.image_path is not None
+        stored = read_image(self.data_root / record.image_path, self.settings.first_page)
+        kind = "8-bit RGB" if not stored.wide else f"16-bit {'grey' if stored.pixels.shape[2] == 1 else 'RGB'}"
+        return ReadSample(stored.pixels, mask, image_facts(stored.pixels, kind, stored.orientation, stored.wide), facts)
 
     def _mask(self, record: Record) -> tuple[NDArray[np.uint8], MaskFacts]:
         assert record.mask_path is not None
@@ -101,8 +121,9 @@ class FolderReader:
         mask, facts = united([mask for mask, _ in read]), united_facts([facts for _, facts in read])
         if record.ignore_path is None:
             return mask, facts
-        regions = [decode_mask(path) for path in self._paths(record, record.ignore_path, "ignore region")]
-        region = united([(values != 0).astype(np.uint8) for values in regions])
+        paths = self._paths(record, record.ignore_path, "ignore region")
+        rule = MaskSettings(threshold=0, **self.settings.mask.model_dump(include=_OF_FILES))
+        region = united([_one_page((read_mask(path, rule).values != 0).astype(np.uint8)) for path in paths])
         if region.shape != mask.shape:
             raise UserError(
                 f"{self.data_root / record.ignore_path}: the ignore region is {region.shape[0]} x {region.shape[1]} "
@@ -126,15 +147,13 @@ class FolderReader:
         return [self.data_root / path for path in (first, *record.more.get(kind, ()))]
 
     def _mask_file(self, path: Path) -> tuple[NDArray[np.uint8], MaskFacts]:
-        values = decode_mask(path)
+        classes, rule = len(self.settings.classes), self.settings.mask
+        stored = read_mask(path, rule, classes)
         try:
-            if self.settings.classes:
-                mask = class_ids(values, len(self.settings.classes), self.settings.mask)
-            else:
-                mask = binarize_mask(values, self.settings.mask)
+            mask = class_ids(stored.values, classes, rule) if classes else binarize_mask(stored.values, rule)
         except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-        return mask, mask_facts(values)
+            raise UserError(f"{path}: {error}{stored.hint}") from error
+        return _one_page(mask), stored.facts
 
     def _paired(self, folder: Path) -> Files:
         extensions = PICTURES if self.settings.bands is None else IMAGES
@@ -164,6 +183,11 @@ class FolderReader:
         ids = {(name, sample_id): sample_id if plain else f"{name}_{sample_id}" for name, sample_id in pairs}
         files = {ids[name, sample_id]: found[name][sample_id] for name, sample_id in pairs}
         return files, {ids[name, sample_id]: name for name, sample_id in pairs}
+
+
+def _one_page(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask (H, W) as it is, and pages (N, H, W) united."""
+    return united(list(mask)) if mask.ndim == 3 else mask
 
 
 def _names_of_samples(files: Files, folder: Path) -> dict[str, str]:

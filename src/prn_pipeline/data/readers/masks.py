@@ -14,17 +14,22 @@ from prn_pipeline.errors import UserError
 
 #: Values in one error message.
 MAX_LISTED = 8
+#: Ranges of the white of soft and JPEG masks, and how near to it most of their bright pixels are. Ids of instances are
+#: spread over their range instead.
+WHITES, NEAR_WHITE, SOFT = ((250, 255), (65000, 65535)), 0.9, 0.7
+#: A mask with at most so many values has classes rather than soft edges.
+MOST_CLASSES = 3
 
 
-def binarize_mask(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.uint8]:
+def binarize_mask(values: NDArray[np.integer | np.floating], rule: MaskSettings) -> NDArray[np.uint8]:
     """Apply the data set's rule for foreground.
 
     Args:
-        values: integers (H, W), as the mask file stores them.
+        values: integers of any shape, as the mask file stores them; or floats, with a threshold.
         rule: `threshold`, `values`, or neither: then 0 is background and the one other value is foreground.
 
     Returns:
-        uint8 (H, W) of 0, 1 and 255.
+        uint8 of 0, 1 and 255, of the same shape.
 
     Raises:
         UserError: without a rule, the mask holds more than two values, or two values and no 0.
@@ -41,7 +46,7 @@ def binarize_mask(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np
     return mask
 
 
-def class_ids(values: NDArray[np.integer], classes: int, rule: MaskSettings) -> NDArray[np.uint8]:
+def class_ids(values: NDArray[np.integer | np.floating], classes: int, rule: MaskSettings) -> NDArray[np.uint8]:
     """Class ids as the file stores them, with ignored values as 255.
 
     Args:
@@ -66,7 +71,7 @@ def class_ids(values: NDArray[np.integer], classes: int, rule: MaskSettings) -> 
     return np.where(ignored, IGNORE, values).astype(np.uint8)
 
 
-def ignore_outside(mask: NDArray[np.uint8], region: NDArray[np.integer]) -> NDArray[np.uint8]:
+def ignore_outside(mask: NDArray[np.uint8], region: NDArray[np.integer | np.floating]) -> NDArray[np.uint8]:
     """Ignore the pixels whose region, integers (H, W), is 0; mask and region have the same size."""
     return np.where(region == 0, np.uint8(IGNORE), mask)
 
@@ -105,15 +110,15 @@ def foreground_share(mask: NDArray[np.uint8]) -> float:
     return np.count_nonzero((mask != 0) & (mask != IGNORE)) / valid if valid else float("nan")
 
 
-def _other_than_zero(values: NDArray[np.integer], rule: MaskSettings) -> NDArray[np.bool_]:
+def _other_than_zero(values: NDArray[np.integer | np.floating], rule: MaskSettings) -> NDArray[np.bool_]:
     found = [int(value) for value in distinct_values(values) if value not in rule.ignore_values]
     ignored = f", ignore_values: {list(rule.ignore_values)}" if rule.ignore_values else ""
     if len(found) > 2:
         named = ", ".join(map(str, found[:MAX_LISTED])) + (", ..." if len(found) > MAX_LISTED else "")
+        counted = values[~np.isin(values, (0, *rule.ignore_values))]
         raise UserError(
-            f"a mask with {len(found)} different values ({named}), expected two. Say which are foreground: "
-            f"`mask: {{threshold: 127{ignored}}}` for a soft or JPEG mask, `mask: {{values: [...]{ignored}}}` for class"
-            " ids."
+            f"a mask with {len(found)} different values ({named}), expected two. Say which are foreground:"
+            f" {_advice(counted, found, ignored)}"
         )
     if len(found) == 2 and 0 not in found:
         # Each file is read alone: if 1 were background here, a mask with only 1 would still become all foreground.
@@ -122,3 +127,20 @@ def _other_than_zero(values: NDArray[np.integer], rule: MaskSettings) -> NDArray
             f" are foreground: `mask: {{values: [{found[1]}]{ignored}}}` if it is the higher one."
         )
     return values != 0  # the caller marks ignored values
+
+
+def _advice(counted: NDArray[np.integer | np.floating], found: list[int], ignored: str) -> str:
+    """The rule that these values ask for; `counted` are the pixels that are neither 0 nor ignored."""
+    high = found[-1]
+    if len(found) > MOST_CLASSES and any(low <= high <= white for low, white in WHITES):
+        bright = counted[counted > high / 2]
+        if np.mean(bright >= NEAR_WHITE * high) >= SOFT:
+            return (
+                f"`mask: {{threshold: {high // 2}{ignored}}}` for a soft or JPEG mask, `mask: {{values:"
+                f" [...]{ignored}}}` for class ids."
+            )
+    void = f" If {IGNORE} marks pixels without a label, add `ignore_values: [{IGNORE}]`." if high == IGNORE else ""
+    return (
+        f"`mask: {{threshold: 0{ignored}}}` if every value but 0 is, as with ids of instances, or `mask: {{values:"
+        f" [...]{ignored}}}` for class ids.{void}"
+    )

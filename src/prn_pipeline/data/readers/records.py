@@ -43,10 +43,14 @@ class Reader(Protocol):
         """uint8 (H, W, 3), RGB; or uint16 (H, W, bands)."""
         ...
 
+    def scaled(self, white: int | None) -> Reader:
+        """A reader of the same samples whose wide pictures are scaled by `white`; None changes nothing."""
+        ...
+
     def mask(self, record: Record) -> NDArray[np.uint8]:
         """uint8 (H, W): 0 background, 1 foreground, or class ids; 255 is ignored."""
         ...
 
     def examine(self, record: Record) -> ReadSample:
-        """Image and mask, and what their files hold."""
+        """Image and mask, and what their files hold; wide pictures are not scaled: uint16 (H, W, 1 or 3)."""
         ...

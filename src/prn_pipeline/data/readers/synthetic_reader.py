@@ -30,6 +30,10 @@ class SyntheticReader:
         """uint8 (S, S, 3), RGB."""
         return self._scene(record)[0]
 
+    def scaled(self, white: int | None) -> SyntheticReader:
+        """The reader itself: scenes have 8 bits."""
+        return self
+
     def mask(self, record: Record) -> NDArray[np.uint8]:
         """uint8 (S, S) of 0 and 1."""
         return self._scene(record)[1]

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.data.batches import read_batches
+from prn_pipeline.data.image_values import WHITE
 from prn_pipeline.data.ingestion import data_identity, inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
@@ -20,6 +21,7 @@ def ingest(dataset: str, settings: dict[str, Any], data_root: str) -> tuple[Arra
     reader = make_reader(dataset, dataset_settings, Path(data_root))
     manifest = inspect(dataset, dataset_settings, reader)
     manifest.attrs[IDENTITY] = f"{data_identity(manifest)}-{dataset_settings.image_size}"
+    reader = reader.scaled(manifest.attrs.get(WHITE))
     batches = (
         {"images": images, "masks": masks}
         for images, masks in read_batches(reader, manifest, dataset_settings.image_size, batch_size=16)

@@ -8,6 +8,7 @@ import mlflow
 import pandas as pd
 
 from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.data.image_values import WHITE
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStore
@@ -40,6 +41,8 @@ def pack_predictor(
         {
             "image_size": run["dataset"]["image_size"],
             "bands": run["dataset"]["bands"],
+            "white": manifest.attrs.get(WHITE),
+            "first_page": run["dataset"].get("first_page", False),
             "classes": run["dataset"]["classes"],
             "tiles": tiles,
             "made_by": scope_path("run", run["names"]),
@@ -66,7 +69,8 @@ def challenge_champion(
     name, dataset = run["names"]["dataset"], DatasetSettings.model_validate(run["dataset"])
     maps = predictor.base.map_folder(DatasetPlace(name, dataset.folder, Path(data_root)))
     test = manifest[manifest["split"] == "test"]
-    images = TestImages(test, make_reader(name, dataset, Path(data_root)), maps)
+    reader = make_reader(name, dataset, Path(data_root)).scaled(manifest.attrs.get(WHITE))
+    images = TestImages(test, reader, maps)
     registry = Registry(settings["model"] or name)
     decision = challenge(registry, predictor, images, ComparisonSettings.model_validate(settings["comparison"]))
     decision[BEST_FREE] = scores["gain"][BEST_FREE]

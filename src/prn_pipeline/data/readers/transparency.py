@@ -1,0 +1,40 @@
+"""Masks with transparency: the mask is in the colours, or in the alpha channel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_pipeline.data.settings import MaskSettings
+from prn_pipeline.errors import UserError
+
+
+def alpha_is_mask(colours: NDArray[np.generic], alpha: NDArray[np.generic], rule: MaskSettings) -> bool:
+    """Whether the alpha channel holds the mask, because it alone varies where something is visible.
+
+    Colours of invisible pixels mean nothing, unless they are black: that is a transparent background. Where all pixels
+    are visible, their colours count.
+
+    Args:
+        colours: (H, W) or (H, W, 3).
+        alpha: (H, W); 0 is invisible.
+        rule: of the data set; its `alpha` decides if it is set.
+
+    Raises:
+        UserError: both vary, and invisible pixels are not black.
+    """
+    if rule.alpha is not None:
+        return rule.alpha == "mask"
+    high = alpha.max()
+    if alpha.min() == high:
+        return False
+    invisible = alpha == 0
+    visible = colours[~invisible]
+    if (visible == visible[0]).all():
+        return True
+    if not colours[invisible].any() and (not invisible.any() or (alpha[~invisible] == high).all()):
+        return False
+    raise UserError(
+        "a mask whose colours and alpha channel (transparency) both vary, and differently. Say which holds the mask:"
+        " `mask: {alpha: ignore}` for the colours, `mask: {alpha: mask}` for the alpha channel."
+    )
