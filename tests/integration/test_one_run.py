@@ -102,7 +102,10 @@ def test_scores_have_every_method_and_every_metric(finished: Path) -> None:
         assert cost["parameters"] > 0
         assert cost["gflop"] > 0
         assert cost["milliseconds"] > 0
-    assert set(scores["guard"]) == {"start", "strength", "shift", "out_of_fold_base", "out_of_fold_refined"}
+    assert set(scores["guard"]) == {
+        *("start", "strength", "shift", "rankseg"),
+        *("out_of_fold_base", "out_of_fold_free", "out_of_fold_refined"),
+    }
     oracle = scores["methods"]["patch_oracle"]["iou_micro"]
     assert oracle >= max(scores["methods"][m]["iou_micro"] for m in ("base", "tuned_threshold"))
 

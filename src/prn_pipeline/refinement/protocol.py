@@ -70,6 +70,11 @@ class Refiner(nn.Module, ABC):
         return found
 
     @property
+    def sees_whole_maps(self) -> bool:
+        """See `RefinerSettings.sees_whole_maps`; a trained refiner may need whole maps although its kind does not."""
+        return bool(self.settings.sees_whole_maps)
+
+    @property
     def guard(self) -> Mapping[str, float] | None:
         """The correction selected on held-out maps, for the scores JSON; None for a refiner without a guard."""
         return None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from scipy.special import expit
+
 from prn_pipeline.reporting.labels import BASE
 from prn_pipeline.reporting.wording import fixed, number
 from prn_pipeline.training.convergence import still_improving
@@ -55,7 +57,34 @@ def improving_base_caveat(scores: Mapping[str, Any]) -> str:
     return f"The base model {found}: the gain is flattered by that, because longer training gives part of it for free."
 
 
+def free_parts(guard: Mapping[str, Any]) -> list[str]:
+    """What needs no training in a guard's selection: "TTA" where it is applied alone, "RankSEG", "p > 0.44"."""
+    alone = not guard.get("strength") and guard.get("start")
+    return [
+        *(["TTA"] if alone else []),
+        *(["RankSEG"] if guard.get("rankseg") else []),
+        *([f"p > {fixed(expit(-guard['shift']), 2)}"] if guard.get("shift") else []),
+    ]
+
+
+def uncorrected_caveat(scores: Mapping[str, Any]) -> str:
+    """That the guard applied no correction; "" if it did, or for a refiner without such a guard."""
+    guard = scores.get("guard") or {}
+    if guard.get("strength") != 0:
+        return ""
+    instead = " with ".join(free_parts(guard)) or "the base model as it is"
+    return (
+        "The guard applied no correction, because none was worth more on held-out maps than what needs no training: it"
+        f" selected {instead}."
+    )
+
+
 def caveats(scores: Mapping[str, Any]) -> list[str]:
     """All of them, the gravest first."""
-    found = [constant_base_warning(scores), improving_base_caveat(scores), VIDEO if scores.get("video") else ""]
+    found = [
+        constant_base_warning(scores),
+        improving_base_caveat(scores),
+        uncorrected_caveat(scores),
+        VIDEO if scores.get("video") else "",
+    ]
     return [sentence for sentence in found if sentence]

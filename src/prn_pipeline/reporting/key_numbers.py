@@ -8,6 +8,7 @@ from typing import Any
 
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.reporting import tables
+from prn_pipeline.reporting.caveats import free_parts
 from prn_pipeline.reporting.labels import in_sentence, label_or_name
 from prn_pipeline.reporting.wording import MISSING, duration, fixed, number
 
@@ -42,5 +43,5 @@ def correction_text(guard: Mapping[str, Any] | None) -> str:
         return ""
     if "strength" not in guard:  # a guard of another kind: whatever it selected, by its own names
         return ", ".join(f"{name} {fixed(value, 2)}" for name, value in guard.items())
-    strength = f"{100 * guard['strength']:.0f} %" if guard.get("start", 1) else "none"
-    return f"{strength}, logits {fixed(guard['shift'], 2, signed=True)}" if guard.get("shift") else strength
+    strength = f"{100 * guard['strength']:.0f} %" if guard["strength"] else "none"
+    return ", ".join([strength, *free_parts(guard)])

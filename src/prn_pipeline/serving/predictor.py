@@ -101,7 +101,7 @@ class Predictor:
             )
             self._maker = Tiled(maker, settings.tiles)
         fast, self._refiner_context = prepare_for_inference(refiner, self._device)
-        self._refiner = fast if refiner.settings.sees_whole_maps else Tiled(fast, settings.tiles)
+        self._refiner = fast if refiner.sees_whole_maps else Tiled(fast, settings.tiles)
 
     def save(self, folder: Path) -> None:
         """Write networks (safetensors and json) and settings into a folder, atomically."""

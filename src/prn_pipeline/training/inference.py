@@ -69,7 +69,7 @@ def predict(
         rows: rows of the manifest, int (n,).
         arrays: names of images (H,W,3) uint8 or maps (H,W) or (C,H,W) float, in the order of the network's arguments.
         batch_size: samples per forward pass; fewer if they would exceed `MAX_BATCH_PIXELS`.
-        tiles: tiles into which larger samples are cut, unless the network's settings have `sees_whole_maps`.
+        tiles: tiles into which larger samples are cut, unless the network or its settings have `sees_whole_maps`.
 
     Yields:
         The network's output for one batch, on the device it ran on.
@@ -77,8 +77,7 @@ def predict(
     device = best_device()
     if device.type == "cpu":
         keep_freed_memory()
-    settings = getattr(network, "settings", None)
-    whole = getattr(settings, "sees_whole_maps", False)
+    whole = getattr(network, "sees_whole_maps", getattr(getattr(network, "settings", None), "sees_whole_maps", False))
     network, context = prepare_for_inference(network, device)
     network = network if whole else Tiled(network, tiles)
     for stored in samples.batches(arrays, rows):

@@ -83,6 +83,27 @@ def test_a_base_model_that_was_still_improving_flatters_the_gain(make_scores: Sc
     assert headline(RUN, make_scores(0.0089, [0.001, 0.0171]) | {"base_training": done}).caveats == []
 
 
+@pytest.mark.parametrize(
+    ("guard", "instead"),
+    [
+        ({"start": 0.0, "strength": 0.0, "shift": 0.0}, "the base model as it is"),
+        ({"start": 0.0, "strength": 0.0, "shift": 0.25}, "p > 0.44"),
+        ({"start": 1.0, "strength": 0.0, "shift": 0.25}, "TTA with p > 0.44"),
+        ({"start": 0.0, "strength": 0.0, "shift": 0.0, "rankseg": 1.0}, "RankSEG"),
+    ],
+)
+def test_a_guard_that_applied_no_correction_is_said_to(
+    make_scores: Scores, guard: dict[str, float], instead: str
+) -> None:
+    found = headline(RUN, make_scores(0.0, [-0.001, 0.001]) | {"guard": guard})
+    assert found.caveats == [
+        "The guard applied no correction, because none was worth more on held-out maps than what needs no training: it"
+        f" selected {instead}."
+    ]
+    corrected = guard | {"strength": 0.5}
+    assert headline(RUN, make_scores(0.0, [-0.001, 0.001]) | {"guard": corrected}).caveats == []
+
+
 def test_one_epoch_is_too_short_to_be_trained_to_the_end(make_scores: Scores) -> None:
     ending = {"epochs": 1, "best_epoch": 1, "late_epochs": 1, "late_gain": None, "converged": False}
     found = headline(RUN, make_scores(0.0089, [0.001, 0.0171]) | {"base_training": ending})

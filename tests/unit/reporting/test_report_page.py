@@ -178,7 +178,12 @@ def test_page_of_pure_noise_stays_below_six_megabytes(
     [
         ({"shift": 0.25}, "shift 0.25"),
         ({"start": 1.0, "strength": 0.75}, "75 %"),
+        ({"start": 1.0, "strength": 0.75, "shift": -0.5}, "75 %, p > 0.62"),
         ({"start": 0.0, "strength": 0.0}, "none"),
+        ({"start": 0.0, "strength": 0.0, "shift": 0.25, "rankseg": 0.0}, "none, p > 0.44"),
+        ({"start": 0.0, "strength": 0.0, "rankseg": 1.0}, "none, RankSEG"),
+        ({"start": 1.0, "strength": 0.0}, "none, TTA"),
+        ({"start": 1.0, "strength": 0.0, "shift": 0.25}, "none, TTA, p > 0.44"),
         (None, ""),
     ],
 )

@@ -1,6 +1,7 @@
 """The ONNX graph says what the networks say, at any size."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnxruntime
@@ -8,6 +9,9 @@ import pytest
 import torch
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.region_detail.correction import RANKSEG, Correction
+from prn_pipeline.refinement.region_detail.correction_strength import Selection
+from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
 from prn_pipeline.serving.onnx_export import INPUT, export_onnx
@@ -27,8 +31,13 @@ def small_predictor() -> Predictor:
     return Predictor(ImportedModel(settings).eval(), random_refiner(), PredictorSettings(image_size=64))
 
 
-def test_onnxruntime_gives_the_logits_of_the_predictor_at_several_sizes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("correction", [None, RANKSEG, Correction(1.0, 0.0, 0.5)])
+def test_onnxruntime_gives_the_logits_of_the_predictor_at_several_sizes(
+    tmp_path: Path, correction: Correction | None
+) -> None:
     predictor = small_predictor()
+    if correction is not None:  # what the guard can select instead of a correction
+        cast(FoldEnsemble, predictor.refiner).select(Selection(correction, 0.1, 0.2, 0.2))
     model = export_onnx(predictor, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     for shape in ((1, 64, 64), (3, 32, 96)):

@@ -8,14 +8,16 @@ from torch import Tensor
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.region_detail.correction_strength import CANDIDATES, Selection
+from prn_pipeline.refinement.region_detail.correction import CANDIDATES
+from prn_pipeline.refinement.region_detail.correction_strength import Candidate, Selection, choose
 
 
 class ClassCorrectionTuner:
     """Finds the correction with the best mean IoU over classes: `update` for every batch, then `best`.
 
     Like `correction_strength.CorrectionTuner`, for C maps per image. It tries no shifts: adding the same number to the
-    logits of all classes changes no decision.
+    logits of all classes changes no decision, and a refiner sees one map at a time without knowing its class, so it
+    cannot apply a threshold for each class. RankSEG for classes compares all of them and is left out for that reason.
 
     Args:
         classes: number of classes, C.
@@ -44,16 +46,16 @@ class ClassCorrectionTuner:
             self._confusion[number] += torch.bincount(pairs, minlength=classes**2).view(classes, classes).numpy()
 
     def best(self) -> Selection:
-        """The best candidate; among equally good ones the first, which corrects least.
+        """The selected correction; see `correction_strength.choose`.
 
         Raises:
             UserError: no map was counted.
         """
         if not self._confusion.any():
             raise UserError("no map was counted, so no correction can be selected; update the tuner first")
-        found = [_mean_iou(confusion) for confusion in self._confusion]
-        winner = int(np.argmax(found))
-        return Selection(CANDIDATES[winner], found[0], found[winner])
+        ious = map(_mean_iou, self._confusion)
+        base, start, *corrections = (Candidate(*found) for found in zip(CANDIDATES, ious, strict=True))
+        return choose(base, [start], corrections)
 
 
 def _mean_iou(confusion: np.ndarray) -> float:

@@ -1,4 +1,9 @@
-"""The guard: how strongly to correct, and at which threshold, selected on maps held out from training."""
+"""The guard: which correction to apply, selected on maps held out from training.
+
+A refiner has to be worth more than what needs no training. So the candidates are not only shares of its correction, but
+also the base model as it is, one tuned threshold, RankSEG, and TTA with and without a tuned threshold. Every step away
+from what is simpler must gain the same least amount.
+"""
 
 from __future__ import annotations
 
@@ -10,57 +15,62 @@ from torch import Tensor
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.region_detail.correction import (
+    CANDIDATES,
+    NO_SHIFT,
+    RANKSEG,
+    SHIFTS,
+    Correction,
+)
 
-#: Correction strengths to choose from: 0 leaves the starting logits unchanged, 1 is the full correction.
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-#: Shifts of all logits to choose from, in eighths: a threshold other than 0.5 for the whole set.
-SHIFTS = np.arange(-40, 41, dtype=np.float32) / 8
-NO_SHIFT = 40
-#: A shift must gain this much iou_micro on folds that were not used to select it; smaller gains are chance.
+#: What every candidate must gain in iou_micro on held-out maps over what is simpler; smaller gains are chance.
 MIN_GAIN = 0.002
 
 
-class Correction(NamedTuple):
-    """How base, starting and refined logits are combined into the final logits.
+class Selection(NamedTuple):
+    """A correction, with values of iou_micro on the same held-out maps.
 
     Attributes:
-        start: 1 corrects the starting logits; 0 keeps the base model's logits.
-        strength: share of the correction that is applied, one of `STRENGTHS`.
-        shift: added to every logit, one of `SHIFTS`.
+        correction: the selected one.
+        base_iou: of the base model as it is.
+        refined_iou: under the correction.
+        free_iou: of the best candidate that needs no training, the base model included.
     """
-
-    start: float
-    strength: float
-    shift: float = 0.0
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the final logits equal the base model's logits, to the last bit."""
-        return not self.start and not self.shift
-
-    def blend(self, base: Tensor, start: Tensor, refined: Tensor) -> Tensor:
-        """The final logits, float32, of the common shape of all three."""
-        blended = torch.lerp(start, refined, self.strength) if self.start else base
-        return blended + self.shift if self.shift else blended
-
-
-#: Candidates without shifts. The unchanged base model comes first, so that it wins ties.
-CANDIDATES = (Correction(0.0, 0.0), *(Correction(1.0, strength) for strength in STRENGTHS))
-
-
-class Selection(NamedTuple):
-    """A correction, with the iou_micro of the base model and under the correction on the same held-out maps."""
 
     correction: Correction
     base_iou: float
     refined_iou: float
+    free_iou: float
+
+
+class Candidate(NamedTuple):
+    """A correction and its iou_micro on held-out maps, on which nothing of it was tuned."""
+
+    correction: Correction
+    iou: float
+
+
+def choose(base: Candidate, free: list[Candidate], corrections: list[Candidate]) -> Selection:
+    """Select among candidates; those listed first win ties.
+
+    Args:
+        base: the base model as it is.
+        free: candidates that need no training. The best of them counts if it gains `MIN_GAIN` over the base model.
+        corrections: shares of the refiner's correction. The best of them counts if it gains `MIN_GAIN` over the best of
+            the others.
+    """
+    best_free = max(free, key=lambda one: one.iou, default=base)
+    best_free = best_free if best_free.iou >= base.iou + MIN_GAIN else base
+    best = max(corrections, key=lambda one: one.iou)
+    chosen = best if best.iou >= best_free.iou + MIN_GAIN else best_free
+    return Selection(chosen.correction, base.iou, chosen.iou, best_free.iou)
 
 
 class CorrectionTuner:
-    """Finds the correction with the best `iou_micro` over a set of maps: `update` for every batch, then `best`.
+    """Selects a correction by `iou_micro` over a set of maps: `update` for every batch, then `best`.
 
-    If no candidate gains, the base model stays unchanged. The tuner uses a shift of all logits (a threshold other than
-    0.5) only if it gains on folds that were not used to select it.
+    A shift (a tuned threshold) is evaluated on folds that were not used to select it, and applied only if it gains
+    `MIN_GAIN` there over the same candidate without a shift.
 
     Args:
         folds: number of folds that the maps are assigned to; with one fold the tuner tries no shifts.
@@ -69,12 +79,13 @@ class CorrectionTuner:
     def __init__(self, folds: int = 1) -> None:
         # Pixel counts by fold, candidate, truth (background, foreground), and number of -SHIFTS below the logit.
         self._counts = np.zeros((folds, len(CANDIDATES), 2, len(SHIFTS) + 1), np.int64)
+        self._rankseg = np.zeros(2, np.int64)  # foreground pixels of RankSEG's masks by truth
 
     def update(self, base: Tensor, start: Tensor, refined: Tensor, masks: Tensor, fold: int = 0) -> None:
         """Count a batch.
 
         Args:
-            base: base logits (N,1,H,W).
+            base: base logits (N,1,H,W) of whole maps.
             start: logits that the correction is added to (N,1,H,W).
             refined: logits refined by members that have not learned from these maps (N,1,H,W).
             masks: (N,H,W) of 0, 1, 255 = ignore.
@@ -88,9 +99,11 @@ class CorrectionTuner:
             above = torch.bucketize(correction.blend(*maps)[valid], bounds)  # number of bounds below the logit
             found = torch.bincount(above + truth * (len(SHIFTS) + 1), minlength=2 * (len(SHIFTS) + 1))
             self._counts[fold, number] += found.view(2, -1).numpy()
+        foreground = RANKSEG.blend(*maps)[valid] > 0
+        self._rankseg += torch.bincount(truth[foreground].int(), minlength=2).numpy()
 
     def best(self) -> Selection:
-        """The best candidate; among equally good ones the first, which corrects least.
+        """The selected correction; see `choose`.
 
         Raises:
             UserError: no map was counted.
@@ -101,10 +114,14 @@ class CorrectionTuner:
         foreground = self._counts[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:][..., ::-1]
         intersection = foreground[:, :, 1]
         union = self._counts[:, :, 1].sum(-1, keepdims=True) + foreground[:, :, 0]
-        found = [self._best_shift(intersection[:, number], union[:, number]) for number in range(len(CANDIDATES))]
-        winner = int(np.argmax([iou for _, iou in found]))
-        correction = CANDIDATES[winner]._replace(shift=float(SHIFTS[found[winner][0]]))
-        return Selection(correction, float(_iou(intersection[:, 0], union[:, 0])[NO_SHIFT]), found[winner][1])
+        plain, shifted = [], []
+        for number, correction in enumerate(CANDIDATES):
+            at, iou = self._best_shift(intersection[:, number], union[:, number])
+            plain.append(Candidate(correction, float(_iou(intersection[:, number], union[:, number])[NO_SHIFT])))
+            shifted.append(Candidate(correction._replace(shift=float(SHIFTS[at])), iou))
+        true = int(self._counts[:, 0, 1].sum())
+        rankseg = Candidate(RANKSEG, float(self._rankseg[1] / max(true + self._rankseg[0], 1)))
+        return choose(plain[0], [shifted[0], rankseg, shifted[1]], shifted[2:])
 
     @staticmethod
     def _best_shift(intersection: np.ndarray, union: np.ndarray) -> tuple[int, float]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from prn_pipeline.refinement.protocol import Refiner
-from prn_pipeline.refinement.region_detail.correction_strength import Correction, Selection
+from prn_pipeline.refinement.region_detail.correction import Correction
+from prn_pipeline.refinement.region_detail.correction_strength import Selection
 from prn_pipeline.refinement.region_detail.inputs import starting_logits
 from prn_pipeline.refinement.region_detail.model import CorrectedMaps, RegionDetailNet
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
@@ -30,7 +32,7 @@ class MemberMaps(NamedTuple):
 
 
 class FoldEnsemble(Refiner):
-    """The mean of the members' corrections, applied at the selected strength.
+    """The mean of the members' corrections, applied at the selected strength, or what else the guard selected.
 
     Member k never learns from maps of fold k, so its predictions on them are as good as its predictions on new maps.
     These out-of-fold predictions select the correction (`correction_strength`).
@@ -40,15 +42,20 @@ class FoldEnsemble(Refiner):
     """
 
     selected: Tensor
+    selected_rankseg: Tensor
     out_of_fold_iou: Tensor
+    out_of_fold_free_iou: Tensor
 
     def __init__(self, settings: RegionDetailSettings) -> None:
         super().__init__()
         self.settings = settings
         self.members = nn.ModuleList(RegionDetailNet(settings) for _ in range(settings.members))
         self.correction = Correction(1.0, 1.0)
-        self.register_buffer("selected", torch.tensor(self.correction))
+        self.register_buffer("selected", torch.tensor(self.correction[:3]))  # start, strength, shift
+        self.register_buffer("selected_rankseg", torch.tensor(self.correction.rankseg))
         self.register_buffer("out_of_fold_iou", torch.full((2,), torch.nan))  # base model, refined
+        self.register_buffer("out_of_fold_free_iou", torch.tensor(torch.nan))
+        self.register_load_state_dict_pre_hook(_fill_newer_buffers)
         self.register_load_state_dict_post_hook(_read_correction)
 
     def forward(self, base_logits: Tensor, *inputs: Tensor, folds: list[int] | None = None) -> Any:
@@ -87,18 +94,42 @@ class FoldEnsemble(Refiner):
 
     @property
     def guard(self) -> dict[str, float]:
-        """The selected start, strength and shift (see `Correction`), and out-of-fold iou_micro before and after."""
+        """The selected correction (see `Correction`), and out-of-fold iou_micro of three stages of it.
+
+        They are those of the base model, of the best candidate that needs no training (NaN if an earlier version
+        selected), and under the correction.
+        """
         before, after = self.out_of_fold_iou.tolist()
-        return {**self.correction._asdict(), "out_of_fold_base": before, "out_of_fold_refined": after}
+        free = self.out_of_fold_free_iou.item()
+        return {
+            **self.correction._asdict(),
+            "out_of_fold_base": before,
+            **({"out_of_fold_free": free} if math.isfinite(free) else {}),
+            "out_of_fold_refined": after,
+        }
+
+    @property
+    def sees_whole_maps(self) -> bool:
+        """See `Refiner.sees_whole_maps`: a threshold for each map depends on the whole map."""
+        return bool(self.settings.sees_whole_maps or self.correction.sees_whole_maps)
 
     def select(self, selection: Selection) -> None:
         """Apply this correction from now on, and store its out-of-fold iou_micro."""
         self.correction = selection.correction
-        self.selected.copy_(torch.tensor(selection.correction))
+        self.selected.copy_(torch.tensor(selection.correction[:3]))
+        self.selected_rankseg.fill_(selection.correction.rankseg)
         self.out_of_fold_iou.copy_(torch.tensor([selection.base_iou, selection.refined_iou]))
+        self.out_of_fold_free_iou.fill_(selection.free_iou)
+
+
+def _fill_newer_buffers(ensemble: nn.Module, state: dict[str, Any], prefix: str, *_: object, **__: object) -> None:
+    """Weights of earlier versions lack buffers that were added later: they keep their initial values."""
+    for name in ("selected_rankseg", "out_of_fold_free_iou"):
+        state.setdefault(f"{prefix}{name}", getattr(ensemble, name))
 
 
 def _read_correction(ensemble: nn.Module, _: object) -> None:
     """Reads the correction once, after weights are loaded: reading it in `forward` would synchronise with the GPU."""
     assert isinstance(ensemble, FoldEnsemble)
-    ensemble.correction = Correction(*ensemble.selected.tolist())
+    start, strength, shift = ensemble.selected.tolist()
+    ensemble.correction = Correction(start, strength, shift, ensemble.selected_rankseg.item())

@@ -17,7 +17,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_assignment import assign_map_folds
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
-from prn_pipeline.refinement.region_detail.correction_strength import CorrectionTuner
+from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN, CorrectionTuner
 from prn_pipeline.refinement.region_detail.ensemble import EVERY_MEMBER, FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
@@ -117,15 +117,25 @@ def select_correction(
                 tuner.update(maps[0][batch], start[batch], refined[batch], masks[batch], fold)
     selection = tuner.best()
     ensemble.select(selection)
+    chosen = selection.correction
     logger.info(
-        "guard: correction strength %.2f, shift %+.3f; out-of-fold iou_micro: base model %.4f, refined %.4f",
-        selection.correction.strength if selection.correction.start else 0.0,
-        selection.correction.shift,
+        "guard: correction strength %.2f, shift %+.3f%s; out-of-fold iou_micro: base model %.4f, best without training"
+        " %.4f, selected %.4f",
+        chosen.strength,
+        chosen.shift,
+        ", RankSEG" if chosen.rankseg else "",
         selection.base_iou,
+        selection.free_iou,
         selection.refined_iou,
     )
-    if selection.correction.changes_nothing:
+    if chosen.changes_nothing:
         logger.warning("the guard keeps the base model unchanged: this refiner gains nothing on held-out maps")
+    elif not chosen.strength:
+        logger.warning(
+            "the guard applies no correction: on held-out maps this refiner gains less than %.3f over a method that"
+            " needs no training, which it applies instead",
+            MIN_GAIN,
+        )
 
 
 def _rounded_as_stored(batches: Iterator[Tensor]) -> Tensor:
