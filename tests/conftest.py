@@ -11,7 +11,8 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def _outside(variable: str, beside: str) -> Path:
+def outside(variable: str, beside: str) -> Path:
+    """A folder of data that is not part of the repository; skips the test where it is missing."""
     root = Path(os.environ.get(variable) or PROJECT.parent / "shared" / beside)
     if not root.is_dir():
         pytest.skip(f"no folder {root}: set {variable} to run this test")
@@ -27,13 +28,7 @@ def no_tracking_uri_of_another_file() -> None:
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """Folder of real data sets."""
-    return _outside("PRN_DATA_ROOT", "datasets")
-
-
-@pytest.fixture(scope="session")
-def reference_root() -> Path:
-    """Folder of reference numbers."""
-    return _outside("PRN_REFERENCE_ROOT", "reference")
+    return outside("PRN_DATA_ROOT", "datasets")
 
 
 _NUMBERS = itertools.count()

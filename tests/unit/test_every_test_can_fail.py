@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-#: Calls that check by themselves: numpy's, torch's and our own `assert_...`, and contexts that expect an exception.
-CHECKS = ("assert_", "raises", "warns", "fail")
+#: Calls that check by themselves: numpy's, torch's and our own `assert_...`, contexts that expect an exception, and
+#: functions whose only work is to refuse what is wrong: a test that calls one says that its input is accepted.
+CHECKS = ("assert_", "raises", "warns", "fail", "check", "refuse")
 #: Calls whose result is as long as their arguments.
 AS_LONG_AS_ARGUMENTS = ("enumerate", "zip", "reversed", "sorted", "list", "tuple", "range")
 
@@ -103,6 +104,7 @@ def test_every_test_checks_something_in_any_case() -> None:
         ("assert not any(x for x in f())", False),
         ("assert all(x for x in (1, 2))", True),
         ("with pytest.raises(ValueError):\n  f()", True),
+        ("check_val(parameters, 3)", True),
         ("with torch.no_grad():\n  f()", False),
         ("np.testing.assert_array_equal(a, b)", True),
         ("if a:\n  assert a", False),
