@@ -11,12 +11,16 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test bench results tasks domain-shift costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench results tasks domain-shift costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
 # test processes, each on one core
 WORKERS ?= 2
+# mutants to draw, the seed of the draw, and where: refinement metrics stages promotion serving, or some of them
+SAMPLE ?= 200
+SEED ?= 0
+ROOMS ?=
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +48,9 @@ plan: $(READY) ## which stages `make benchmark` would run, why, and estimates of
 
 test: $(READY) ## all tests, WORKERS test files at a time
 	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile
+
+mutants: $(READY) ## do tests notice changed code? SAMPLE mutants of ROOMS, drawn with SEED; an hour for 200
+	@OMP_NUM_THREADS=1 python -m benchmarks.mutants $(ROOMS) --sample $(SAMPLE) --seed $(SEED)
 
 coverage: $(READY) ## all tests, and which lines they cover
 	@python -m coverage erase
