@@ -27,9 +27,7 @@ MAX_LISTED = 5
 @click.option(
     "--map-values",
     type=click.Choice(["probabilities", "logits"]),
-    default="probabilities",
-    show_default=True,
-    help="what --maps holds",
+    help="what --maps holds; by default, what the maps of the predictor's run held",
 )
 @click.option("--at-own-scale", is_flag=True, help="do not resize images, but cut them into tiles: for large scenes")
 @click.option("--probabilities", is_flag=True, help="also write probability maps")
@@ -45,7 +43,7 @@ def refine(
     model: str,
     out: Path,
     maps: Path | None,
-    map_values: str,
+    map_values: str | None,
     at_own_scale: bool,
     probabilities: bool,
     no_overlays: bool,
@@ -58,6 +56,7 @@ def refine(
     are done. Exit code 1 if an image could not be refined, otherwise 0.
     """
     from prn_pipeline.data.readers.map_folder import MapFolder
+    from prn_pipeline.data.readers.map_reading import MapReading
     from prn_pipeline.serving.folder_job import FolderJob, FolderRun
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
@@ -65,7 +64,9 @@ def refine(
     if model.startswith(SCHEMES):
         use_project_registry()
     predictor = Predictor.load(model)
-    folder = MapFolder(maps.parent, maps.name, None, map_values) if maps else None  # type: ignore[arg-type]
+    learned = predictor.base.settings if isinstance(predictor.base.settings, MapReading) else MapReading()
+    reading = MapReading.model_validate({"values": map_values}) if map_values else learned
+    folder = MapFolder(maps.parent, maps.name, None, reading) if maps else None
     job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities)
     run = FolderRun(predictor, job, overwrite)
     failed = _run(run, out)

@@ -47,7 +47,7 @@ class MapFiles:
             UserError: the folder is missing, or has no maps.
         """
         dataset_folder = require_dataset_folder(place.name, place.data_root, place.folder or place.name)
-        return MapFolder(dataset_folder, self.settings.folder, self.settings.name, self.settings.values)
+        return MapFolder(dataset_folder, self.settings.folder, self.settings.name, self.settings)
 
     def state_dict(self) -> dict[str, Tensor]:
         """An empty dict: there are no weights."""

@@ -110,7 +110,7 @@ def read_maps(folder: MapFolder, sample_id: str, native: tuple[int, int], classe
     Raises:
         UserError: see `MapFolder.logits`.
     """
-    return as_maps(folder.logits(sample_id, native, classes), classes, folder.holds_logits)
+    return as_maps(folder.logits(sample_id, native, classes), classes, folder.reading.holds_logits)
 
 
 def as_maps(logits: NDArray[np.float32], classes: int, of_softmax: bool) -> Tensor:
@@ -121,7 +121,7 @@ def as_maps(logits: NDArray[np.float32], classes: int, of_softmax: bool) -> Tens
         classes: number of classes, C.
         of_softmax: whether logits of several classes are those of a softmax, instead of one-vs-rest logits.
     """
-    maps = torch.from_numpy(logits)
+    maps = torch.from_numpy(np.ascontiguousarray(logits))
     if classes > 1 and of_softmax:
         maps = one_vs_rest(maps[None])[0]
     return maps.reshape(classes, *maps.shape[-2:])

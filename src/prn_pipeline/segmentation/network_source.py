@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from prn_pipeline.data.store.array_store import Batch, shards
 from prn_pipeline.data.store.logits import stored_logits
@@ -41,6 +41,9 @@ class NetworkSource(nn.Module):
     def check_size(self, size: int) -> None:
         """See `protocol.MapSource`; subclasses override it if they do not support every size."""
 
+    def check_output(self, images: Tensor) -> None:
+        """Raise UserError if the network's output for images (N,3,H,W) of values 0 .. 255 is not what settings say."""
+
     def prepared(self, samples: Samples) -> Samples:
         """The samples, unchanged: they have images."""
         return samples
@@ -55,16 +58,17 @@ class NetworkSource(nn.Module):
         """See `protocol.MapSource`."""
         manifest = assign_models(maps, request.protocol, request.fold_models, self.settings.seen)
         models = {"base": self, **request.fold_models}
-        make = partial(
-            cached_maps,
-            self.prepared(samples),
-            manifest,
-            models,
-            request.batch_size,
-            request.keep,
-            request.tiles,
+        inputs = self.prepared(samples)
+        make, logits_only = (
+            partial(cached_maps, inputs, manifest, models, request.batch_size, keep, request.tiles)
+            for keep in (request.keep, ())
         )
-        return MapCache(manifest, {name: weights_digest(model) for name, model in models.items()}, make)
+        return MapCache(
+            manifest,
+            {name: weights_digest(model) for name, model in models.items()},
+            make,
+            partial(_probe, logits_only, models),
+        )
 
     def map_folder(self, place: DatasetPlace) -> None:
         """None: a network makes the maps."""
@@ -108,6 +112,17 @@ def cached_maps(
                 values = np.concatenate([batch[array] for batch in made])
                 maps.setdefault(array, np.empty((len(rows), *values.shape[1:]), values.dtype))[chosen] = values
         yield {name: values.reshape(-1, *values.shape[2:]) for name, values in maps.items()}
+
+
+def _probe(
+    make: Callable[[np.ndarray], Iterator[Batch]], models: Mapping[str, nn.Module], rows: np.ndarray
+) -> Iterator[Batch]:
+    """Some maps; then the models are on the CPU again, as they were, so that workers without a GPU can load them."""
+    try:
+        yield from make(rows)
+    finally:
+        for model in models.values():
+            model.to("cpu")
 
 
 def _stored(maps: BaseMaps) -> Batch:

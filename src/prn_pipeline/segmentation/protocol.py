@@ -117,11 +117,13 @@ class MapCache:
         manifest: one row per map: sample_id, split, fold, model, seen_in_training.
         models: digest of each model by its name in the manifest.
         make: function from rows of the manifest, int64 (n,), always all maps of an image, to their maps in order.
+        probe: the same for logits alone, if that costs less; None if not.
     """
 
     manifest: pd.DataFrame
     models: Mapping[str, str]
     make: Callable[[np.ndarray], Iterator[Batch]]
+    probe: Callable[[np.ndarray], Iterator[Batch]] | None = None
 
 
 class MapSource(Protocol):

@@ -2,13 +2,17 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.splits.settings import RelativePath
 
 #: Splits that a model may have learned from.
 LearntSplit = Literal["train", "val"]
 LossName = Literal["bce", "dice", "bce_dice", "jaccard", "bce_jaccard", "focal", "lovasz", "tversky"]
+
+#: What follows if maps disagree with the true masks: an error, a warning, or nothing, because nobody compares them.
+Check = Literal["refuse", "warn", "skip"]
 
 #: ImageNet statistics of RGB values in [0, 1], which (nearly) all pretrained encoders of the library were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -37,6 +41,24 @@ class _WithDataset(_Strict):
     def suits(self, task: str) -> bool:
         """Whether the source can make maps for a task of `datasets.<name>.task`."""
         return task != "few_shot"
+
+
+def _is_default(value: Any) -> bool:
+    return value in (None, "refuse")
+
+
+class _Checked(_WithDataset):
+    """Settings of a base model that was made elsewhere, whose maps may mean something else than the settings say.
+
+    `check` is left out of dumps at its default, so that dumps from before it compare equal.
+    """
+
+    check: Check = Field(
+        "refuse",
+        exclude_if=_is_default,
+        description="what to do if maps disagree with the true masks, and another reading of them fits far better:"
+        " refuse, warn, or skip the comparison",
+    )
 
 
 class _TrainedHere(_WithDataset):
@@ -68,6 +90,21 @@ class BaseModelSettings(_TrainedHere):
         description="training loss; bce_* is the mean of both terms; bce of several classes is cross-entropy",
     )
 
+    @field_validator("options")
+    @classmethod
+    def _returns_one_map_of_logits(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if options.get("activation") not in (None, "identity"):
+            raise ValueError(
+                f"activation is {options['activation']!r}, but the loss and the maps need the network's logits: remove"
+                " `activation` from options"
+            )
+        if options.get("aux_params") is not None:
+            raise ValueError(
+                "aux_params adds a second output, a label of the image, which nothing reads: remove `aux_params` from"
+                " options"
+            )
+        return options
+
     @property
     def available_inputs(self) -> tuple[str, ...]:
         """Arrays that logit_caching can keep in addition to the logits."""
@@ -91,7 +128,7 @@ class Normalisation(_Strict):
         return self
 
 
-class ModuleSettings(_WithDataset):
+class ModuleSettings(_Checked):
     """Any torch module that can be imported: images (N,3,H,W) to one map per image, or one per class."""
 
     kind: Literal["module"]
@@ -109,6 +146,18 @@ class ModuleSettings(_WithDataset):
     normalisation: Normalisation = Normalisation()
     output: Literal["logits", "probabilities"] = "logits"
     output_key: str | int | None = Field(None, description="key, index or attribute of the map in the module's output")
+    foreground: int | None = Field(
+        None,
+        ge=0,
+        exclude_if=_is_default,
+        description="channel of the foreground, if the output has several; 0 for an output of one channel that is the"
+        " map of the background; null: the second of two channels",
+    )
+    class_channels: tuple[int, ...] | None = Field(
+        None,
+        exclude_if=_is_default,
+        description="channel of each class, in the order of the data set's `classes`; null: 0, 1, 2, ...",
+    )
     train: bool = Field(False, description="train it on the data set; false: use it unchanged")
     seen: tuple[LearntSplit, ...] = Field(
         ("train",), description="splits whose images it was trained on; the refiner learns from maps of the others"
@@ -172,7 +221,7 @@ class FewShotSettings(_TrainedHere):
         return task == "few_shot"
 
 
-class MapFilesSettings(_WithDataset):
+class MapFilesSettings(_Checked, MapReading):
     """Settings of maps that another program wrote, one file per sample, without a network."""
 
     kind: Literal["maps"]
@@ -180,7 +229,6 @@ class MapFilesSettings(_WithDataset):
     name: str | None = Field(
         None, description="regular expression for file names whose group(1) is the sample id; null: the stem is the id"
     )
-    values: Literal["probabilities", "logits"] = "probabilities"
     seen: tuple[LearntSplit, ...] = Field(
         ("train",),
         description="splits whose images the model was trained on; the refiner learns from maps of the others",

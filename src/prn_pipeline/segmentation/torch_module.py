@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -11,10 +12,13 @@ from torch import Tensor, nn
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.map_checks.network_output import output_objection
 from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.weights import load_weights
 from prn_pipeline.training.inference import DEFAULT_TILES
+
+logger = logging.getLogger(__name__)
 
 #: Probabilities are clamped this far from 0 and 1, so that their logits stay finite in float32.
 SMALLEST_PROBABILITY = 1e-7
@@ -47,15 +51,11 @@ class ImportedModel(NetworkSource):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
-        values = pixel_values(images)
-        if self.settings.normalisation.channels == "bgr":
-            values = values.flip(1)
-        values = (values - self.mean) / self.std
         if self.settings.output == "logits":
-            return self._foreground(self.network(values), images)
+            return self._logits(images)
         # Without autocast: bfloat16 has only two numbers between 0.992 and 1, too few for the logits of probabilities.
         with torch.autocast(images.device.type, enabled=False):
-            return self._foreground(self.network(values), images)
+            return self._logits(images)
 
     def check_size(self, size: int) -> None:
         """Raise UserError if the module fails on samples of side `size`, or on the tiles they are cut into."""
@@ -76,27 +76,77 @@ class ImportedModel(NetworkSource):
         finally:
             self.train(training)
 
-    def _foreground(self, output: Any, images: Tensor) -> Tensor:
-        found = self._picked(output)
-        if found.ndim == 3:
-            found = found.unsqueeze(1)
-        classes = self.settings.classes
-        channels = {classes} if classes > 1 else {1, 2}
-        if found.ndim != 4 or found.shape[0] != images.shape[0] or found.shape[1] not in channels:
-            expected = f"(N,{classes},H,W)" if classes > 1 else "(N,1,H,W), (N,2,H,W) with background first, or (N,H,W)"
-            raise UserError(
-                f"{self.settings.target} returns a tensor of shape {tuple(found.shape)} for images of shape"
-                f" {tuple(images.shape)}; expected {expected}: correct the module, its options or output_key"
+    def check_output(self, images: Tensor) -> None:
+        """Raise UserError if the module's output is not what `output` says: see `output_objection`."""
+        if self.settings.check == "skip":
+            return
+        side = DEFAULT_TILES.size
+        seen, training = images[..., :side, :side].to(self.mean.device), self.training
+        self.eval()
+        try:
+            reason = output_objection(
+                self.network, self.raw_output, seen, self.settings.output, not self.settings.train
             )
-        if self.settings.output == "probabilities":
-            logits = _logits_of(found[:, -classes:].float(), self.settings.target, classes)
-        elif classes == 1 and found.shape[1] == 2:
-            logits = found[:, 1:] - found[:, :1]
+        finally:
+            self.train(training)
+        if reason is not None:
+            found = f"{self.settings.target}: in its output for {len(images)} images, {reason}"
+            if self.settings.check == "refuse":
+                raise UserError(f"{found}. (`check: warn` of the base model goes on in spite of this.)")
+            logger.warning(found)
+
+    def raw_output(self, images: Tensor) -> Tensor:
+        """What the module itself returns for images (N,3,H,W) of values 0 .. 255: its map, any channels, (N,C,h,w)."""
+        values = pixel_values(images)
+        if self.settings.normalisation.channels == "bgr":
+            values = values.flip(1)
+        found = self._picked(self.network((values - self.mean) / self.std))
+        return found.unsqueeze(1) if found.ndim == 3 else found
+
+    def _logits(self, images: Tensor) -> Tensor:
+        found = self._checked(self.raw_output(images), images)
+        probabilities = self.settings.output == "probabilities"
+        if self.settings.classes > 1:
+            logits = _log(found, self.settings.target) if probabilities else found
         else:
-            logits = found
+            logits = self._foreground(found, probabilities)
         if logits.shape[-2:] != images.shape[-2:]:
             logits = F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)
         return logits
+
+    def _checked(self, found: Tensor, images: Tensor) -> Tensor:
+        """The module's output, (N,C,h,w), with the channels of the classes if there are several."""
+        classes, channels, foreground = self.settings.classes, self.settings.class_channels, self.settings.foreground
+        if classes > 1:
+            expected = f"(N,{classes},H,W)" if channels is None else f"(N,C,H,W) with channels {channels}"
+            fits = found.ndim == 4 and (
+                found.shape[1] == classes if channels is None else found.shape[1] > max(channels)
+            )
+        else:
+            expected = "(N,1,H,W), (N,2,H,W) with background first, or (N,H,W)"
+            most = 2 if foreground is None else max(2, foreground + 1)
+            fits = found.ndim == 4 and (found.shape[1] <= most if foreground is None else foreground < found.shape[1])
+            fits = fits or (found.ndim == 4 and found.shape[1] == 1 and foreground in (0, 1))
+        if not fits or found.shape[0] != images.shape[0]:
+            raise UserError(
+                f"{self.settings.target} returns a tensor of shape {tuple(found.shape)} for images of shape"
+                f" {tuple(images.shape)}; expected {expected}: correct the module, its options or output_key, or set"
+                f" {'class_channels' if classes > 1 else 'foreground'}"
+            )
+        return found if channels is None or classes == 1 else found[:, list(channels)]
+
+    def _foreground(self, found: Tensor, probabilities: bool) -> Tensor:
+        """Logits (N,1,h,w) of the foreground, from one channel or several."""
+        target, number = self.settings.target, found.shape[1]
+        if number == 1:
+            logits = _logit(found, target) if probabilities else found
+            return -logits if self.settings.foreground == 0 else logits
+        channel = 1 if self.settings.foreground is None else self.settings.foreground
+        own = found[:, channel : channel + 1]
+        if probabilities:
+            return _logit(own, target)
+        others = [other for other in range(number) if other != channel]
+        return own - (found[:, others] if number == 2 else found[:, others].logsumexp(1, keepdim=True))
 
     def _picked(self, output: Any) -> Tensor:
         key = self.settings.output_key
@@ -113,16 +163,24 @@ class ImportedModel(NetworkSource):
         return found
 
 
-def _logits_of(probabilities: Tensor, target: str, classes: int) -> Tensor:
+def _logit(probabilities: Tensor, target: str) -> Tensor:
+    return torch.logit(_in_range(probabilities, target), SMALLEST_PROBABILITY)
+
+
+def _log(probabilities: Tensor, target: str) -> Tensor:
+    """The logarithm of a softmax, which is a valid softmax logit."""
+    return _in_range(probabilities, target).clamp(min=SMALLEST_PROBABILITY).log()
+
+
+def _in_range(probabilities: Tensor, target: str) -> Tensor:
+    probabilities = probabilities.float()
     low, high = probabilities.detach().aminmax()
     if not torch.compiler.is_exporting() and (low < -1e-3 or high > 1 + 1e-3):  # values are unknown during export
+        remedy = "set output: logits" if low < -1e-3 else "make it return probabilities from 0 to 1"
         raise UserError(
-            f"{target} returns values from {low.item():.3g} to {high.item():.3g}, which are not probabilities: set"
-            " output: logits"
+            f"{target} returns values from {low.item():.3g} to {high.item():.3g}, which are not probabilities: {remedy}"
         )
-    if classes > 1:  # the logarithm of a softmax is a valid softmax logit
-        return probabilities.clamp(min=SMALLEST_PROBABILITY).log()
-    return torch.logit(probabilities, SMALLEST_PROBABILITY)
+    return probabilities
 
 
 def _item(output: Any, key: str | int) -> Any:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prn_pipeline.data.readers.map_decoding import decode_map
+from prn_pipeline.data.readers.map_geometry import placed, turned
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_import import as_maps
@@ -86,7 +87,8 @@ def _items(predictor: Predictor, table: pd.DataFrame) -> Iterator[Item]:
             image = _image(predictor, row[IMAGE]) if IMAGE in row and _has_value(row[IMAGE]) else None
             logits = None
             if predictor.base.runnable is None:
-                logits = _maps(predictor, predictor.base.settings, row[MAP])
+                native = None if image is None else (image.shape[0], image.shape[1])
+                logits = _maps(predictor, predictor.base.settings, row[MAP], native)
         except UserError as error:
             raise UserError(f"row {index}: {error}") from None
         yield Item(image, logits)
@@ -101,10 +103,16 @@ def _image(predictor: Predictor, content: object) -> Pixels:
         return decoded(path, *predictor.settings.reading)
 
 
-def _maps(predictor: Predictor, settings: MapFilesSettings, content: object) -> NDArray[np.float32]:
+def _maps(
+    predictor: Predictor, reading: MapFilesSettings, content: object, native: tuple[int, int] | None
+) -> NDArray[np.float32]:
+    """The maps of a file, read as the predictor's own maps were; without an image they are not compared with one."""
+    if native is None and reading.fit != "stretch":
+        raise UserError(f"a map with padding (`fit: {reading.fit}`) without its image: send the column {IMAGE} too")
     with _as_file(content, predictor.settings.limits) as path:
-        logits = decode_map(path, None, settings.values, predictor.classes)
-    return as_maps(logits, predictor.classes, settings.values == "logits").numpy()
+        logits = decode_map(path, None, reading, predictor.classes)
+        upright = turned(logits, reading.orientation) if native is None else placed(logits, reading, native, str(path))
+    return as_maps(upright, predictor.classes, reading.holds_logits).numpy()
 
 
 @contextmanager

@@ -8,21 +8,27 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import torch
 from pydantic import BaseModel
 from torch import nn
 
 from prn_pipeline.data.augmentation.settings import AugmentationSettings
 from prn_pipeline.data.episodes import CATEGORY, draw_episodes
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.protocol import MapSourceSettings, TrainableSource
 from prn_pipeline.segmentation.registry import build_base_model
 from prn_pipeline.training.callbacks import EpochListener
+from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.episodes import Episodes
 from prn_pipeline.training.job import TrainingResult
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples, TrainingSet
 from prn_pipeline.training.settings import TrainingSettings
+
+#: Images whose output is looked at before a network is trained or used.
+CHECKED_IMAGES = 8
 
 ARRAYS = {"inputs": "images", "masks": "masks"}
 
@@ -70,7 +76,15 @@ def train_fold_models(
 def _untrained(samples: Samples, settings: MapSourceSettings) -> TrainingResult:
     source = build_base_model(settings)
     source.check_size(samples.store_of("images").shape("images")[1])
+    _check_output(source, samples, np.arange(len(samples.manifest)))
     return TrainingResult(source.eval(), pd.DataFrame(columns=["epoch"]))
+
+
+def _check_output(source: object, samples: Samples, rows: np.ndarray) -> None:
+    """Raise UserError if a network's output for some images is not what its settings say."""
+    if isinstance(source, NetworkSource):
+        some = rows[np.unique(np.linspace(0, len(rows) - 1, CHECKED_IMAGES).round().astype(int))]
+        source.check_output(channels_first(torch.from_numpy(samples.array("images", some))))
 
 
 def _train(
@@ -88,6 +102,7 @@ def _train(
     size = samples.store_of("images").shape("images")[1]
     for side in {size, settings.augmentation.crop or size}:
         probe.check_size(side)
+    _check_output(probe, samples, rows)
 
     def training_set(chosen: np.ndarray, augmentation: AugmentationSettings | None, fixed: bool) -> TrainingSet:
         stored = StoredSamples(samples, chosen, ARRAYS, augmentation, memory=settings.memory_bytes)

@@ -7,13 +7,14 @@ import pytest
 import zarr
 
 from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.errors import UserError
 
 HALF = np.full((20, 30), 0.5, np.float32)
 
 
 def folder(root: Path, pattern: str = "maps", expression: str | None = None) -> MapFolder:
-    return MapFolder(root, pattern, expression, "probabilities")
+    return MapFolder(root, pattern, expression, MapReading())
 
 
 def write(root: Path, *names: str, values: np.ndarray = HALF) -> None:

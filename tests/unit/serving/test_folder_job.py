@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import describe
 from prn_pipeline.serving.drift_report import drift_report, write_report
@@ -184,7 +185,7 @@ def test_maps_of_another_program_are_found_by_name(photos: Path, tmp_path: Path)
     for name, size in (("a", (64, 64)), ("b", (50, 90))):
         (tmp_path / "maps").mkdir(exist_ok=True)
         np.save(tmp_path / "maps" / f"{name}.npy", draw.random(size))
-    maps = MapFolder(tmp_path, "maps", None, "probabilities")
+    maps = MapFolder(tmp_path, "maps", None, MapReading())
     found = dict(refine(map_predictor(), FolderJob(photos, tmp_path / "out", maps)))
     assert found["a"] is found["b"] is None
     assert "no map 'more/c' in" in str(found["more/c"])

@@ -8,6 +8,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.class_maps import CLASSES, map_samples
 from prn_pipeline.data.store.map_manifest import NO_MAP, learning_rows, seen_rows
@@ -24,7 +25,7 @@ def write_maps(samples: Samples, folder: Path, splits: list[str], size: int = 64
         np.save(
             folder / f"{samples.manifest['sample_id'][row]}.npy", np.kron(logits, np.ones((size // 64, size // 64)))
         )
-    return MapFolder(folder.parent, folder.name, None, "logits")
+    return MapFolder(folder.parent, folder.name, None, MapReading(values="logits"))
 
 
 @pytest.mark.parametrize("size", [64, 128])
@@ -83,7 +84,7 @@ def test_maps_of_several_classes_become_one_vs_rest_logits(tmp_path: Path, value
     for name, logits in zip("abcd", softmaxed, strict=True):
         stored = logits if values == "logits" else np.moveaxis(softmax(logits, 0), 0, 2)
         np.save(tmp_path / "maps" / f"{name}.npy", stored)
-    folder = MapFolder(tmp_path, "maps", None, values)  # type: ignore[arg-type]
+    folder = MapFolder(tmp_path, "maps", None, MapReading(values=values))  # type: ignore[arg-type]
     maps = assign_maps(map_samples(manifest, stores).manifest, folder, ["train"])
     assert len(maps) == 12
     made = np.concatenate([batch["logits"] for batch in imported_maps(Samples(manifest, stores), maps, folder)])

@@ -16,6 +16,8 @@ from prn_pipeline.errors import UserError
 NUMPY = frozenset({".npy", ".npz"})
 ARRAYS = NUMPY | {".zarr"}
 TIFF = frozenset({".tif", ".tiff"})
+#: Names under which nnU-Net stores probabilities in an .npz file.
+PROBABILITIES = ("probabilities", "softmax")
 #: Names of arrays in one error message.
 MAX_LISTED = 5
 
@@ -73,7 +75,19 @@ def _read(path: Path, member: str | None) -> NDArray[np.generic]:
     return values.astype(np.uint16) if picture.mode == "I" and 0 <= values.min() <= values.max() < 2**16 else values
 
 
+def holds_probabilities(path: Path) -> bool:
+    """Whether an .npz file has an array with one of the names `PROBABILITIES`; False if it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return any(name in arrays for name in PROBABILITIES)
+    except Exception:  # reading the map reports what is wrong with the file
+        return False
+
+
 def _only(names: list[str], path: Path) -> str:
+    known = [name for name in PROBABILITIES if name in names]
+    if len(known) == 1:
+        return known[0]
     if len(names) != 1:
         raise UserError(
             f"{path}: {len(names)} arrays ({', '.join(names[:MAX_LISTED])}), expected one. Write one file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,15 +14,17 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from prn_pipeline.data.readers.array_files import read_array
+from prn_pipeline.data.readers.array_files import holds_probabilities, read_array
 from prn_pipeline.data.readers.contents import require_contents
 from prn_pipeline.data.readers.finding import find_files
-from prn_pipeline.data.readers.map_decoding import EXTENSIONS, Values, decode_map
+from prn_pipeline.data.readers.map_decoding import EXTENSIONS, decode_array, named
+from prn_pipeline.data.readers.map_geometry import placed
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.readers.pairing import compile_expression, plain_id
 from prn_pipeline.errors import UserError
 
-#: Relative difference of the aspect ratios of a map and its image that rounding of a smaller map may cause.
-RATIO_TOLERANCE = 0.03
+logger = logging.getLogger(__name__)
+
 #: Ids or files in one message.
 MAX_LISTED = 5
 #: Endings of files that hold the maps of all samples.
@@ -43,16 +46,16 @@ class MapFolder:
         pattern: sub-folder of it, glob pattern below it, or a container (.npz file or .zarr group with one array per
             sample), whose suffix may be left out.
         expression: for file names (or names of arrays); group(1) is the sample id. None: the name without extension.
-        values: kind of the stored values.
+        reading: what the stored values, channels and pixels mean.
 
     Raises:
         UserError: there are no maps, or two files for one sample.
     """
 
-    def __init__(self, dataset_folder: Path, pattern: str, expression: str | None, values: Values) -> None:
+    def __init__(self, dataset_folder: Path, pattern: str, expression: str | None, reading: MapReading) -> None:
         pattern = _with_suffix(dataset_folder, pattern)
         self.place = dataset_folder / pattern
-        self._values = values
+        self.reading = reading
         found = _members(self.place) or [MapFile(path, None) for path in _files(dataset_folder, pattern)]
         if not found:
             raise UserError(
@@ -73,7 +76,7 @@ class MapFolder:
         return ", ".join(sorted(self._files)[:MAX_LISTED])
 
     def logits(self, sample_id: str, native: tuple[int, int], classes: int = 1) -> NDArray[np.float32]:
-        """The map of a sample, float32 (h, w) or (classes, h, w), in its stored size; see `decode_map`.
+        """The map of a sample, float32 (h, w) or (classes, h, w), upright and without padding; see `decode_map`.
 
         Args:
             sample_id: of a sample that has a map.
@@ -83,28 +86,23 @@ class MapFolder:
         Raises:
             UserError: see `decode_map`; or the map has another aspect ratio than the image.
         """
-        file = self._files[sample_id]
-        logits = decode_map(file.path, file.member, self._values, classes)
-        height, width = logits.shape[-2:]
-        stretched = (height / width) / (native[0] / native[1])
-        if height != width and abs(stretched - 1) > RATIO_TOLERANCE:
-            raise UserError(
-                f"{file.path}: the map is {height} x {width} (height x width), its image {native[0]} x {native[1]}."
-                " Write it with the aspect ratio of the image, or as a square if the model saw stretched images; if"
-                " height and width are exchanged, transpose it."
-            )
-        return logits
+        stored, name = self.stored(sample_id)
+        return placed(decode_array(stored, self.reading, classes, name), self.reading, native, name)
 
-    @property
-    def holds_logits(self) -> bool:
-        """Whether files hold logits: of a softmax if there are several classes."""
-        return self._values == "logits"
+    def stored(self, sample_id: str) -> tuple[NDArray[np.generic], str]:
+        """The array of a sample as it is stored, and the name of its file for messages.
+
+        Raises:
+            UserError: see `array_files.read_array`.
+        """
+        file = self._files[sample_id]
+        return read_array(file.path, file.member), named(file.path, file.member)
 
     def digest(self, ids: Iterable[str]) -> str:
-        """sha256 (hex) over ids and contents: equal if and only if the maps are."""
+        """sha256 (hex) over ids, contents and how they are read: equal if and only if the maps are."""
         wanted = sorted(ids)
         require_contents((self._files[sample_id].path for sample_id in wanted), self.place)
-        digest = hashlib.sha256(self._values.encode())
+        digest = hashlib.sha256(self.reading.identity().encode())
         for sample_id in wanted:
             file = self._files[sample_id]
             digest.update(f"\0{sample_id}\0".encode())
@@ -148,11 +146,34 @@ def _by_id(found: list[MapFile], expression: str | None, place: Path) -> dict[st
         raise UserError(
             f"{place}: `name: {expression}` matches none of {len(found)} maps, such as {found[0].path.name}."
         )
+    _prefer_probabilities(by_id, place)
     twice = [files for files in by_id.values() if len(files) > 1]
     if twice:
         examples = "; ".join(" and ".join(file.path.name for file in files) for files in twice[:MAX_LISTED])
-        raise UserError(f"{place}: {len(twice)} samples have more than one map: {examples}. Keep one of each.")
+        raise UserError(
+            f"{place}: {len(twice)} samples have more than one map: {examples}. Keep one of each, or"
+            " select them with `folder`, for example `folder: maps/*.npz`."
+        )
     return {sample_id: files[0] for sample_id, files in by_id.items()}
+
+
+def _prefer_probabilities(by_id: dict[str, list[MapFile]], place: Path) -> None:
+    """Leave only the .npz file where the segmentation that was made of it lies beside it, as nnU-Net writes them."""
+    left_out: list[str] = []
+    for sample_id, files in by_id.items():
+        arrays = [file for file in files if file.path.suffix.lower() == ".npz" and file.member is None]
+        beside = [file for file in files if file not in arrays]
+        same_name = all(file.path.with_suffix("") == arrays[0].path.with_suffix("") for file in beside) if arrays else 0
+        if len(arrays) == 1 and beside and same_name and holds_probabilities(arrays[0].path):
+            by_id[sample_id] = arrays
+            left_out += [file.path.name for file in beside]
+    if left_out:
+        logger.info(
+            "%s: read the probabilities in the .npz files; left out %d segmentations beside them, such as %s",
+            place,
+            len(left_out),
+            left_out[0],
+        )
 
 
 def _key(file: MapFile, expression: re.Pattern[str] | None) -> str | None:

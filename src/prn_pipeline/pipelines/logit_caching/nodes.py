@@ -11,6 +11,7 @@ from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
+from prn_pipeline.segmentation.map_checks.check import check_maps
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapSource
 from prn_pipeline.training.tiling import Tiles
 
@@ -32,7 +33,9 @@ def cache_logits(
         settings["protocol"], fold_models, settings["batch_size"], settings["keep"], Tiles(**tiles), place
     )
     maps = map_samples(manifest, {"samples": samples}).manifest
-    cache = base_model.map_cache(Samples(manifest, {"samples": samples}), maps, request)
+    images = Samples(manifest, {"samples": samples})
+    cache = base_model.map_cache(images, maps, request)
+    check_maps(base_model, cache, images, place)
     attributes = {
         IDENTITY: manifest.attrs[IDENTITY],
         "protocol": settings["protocol"],

@@ -1,0 +1,87 @@
+"""How well maps fit the truth: the intersection over union under the best single threshold."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Logits further from 0 are all alike: a probability is 0 or 1 to seven digits there.
+LARGEST_LOGIT = 16.0
+#: Thresholds that are tried, equally spaced between the lowest and the highest logit.
+LEVELS = 256
+
+
+class Truth(NamedTuple):
+    """True masks at a reduced size.
+
+    Attributes:
+        foreground: share of each pixel that is foreground, float32 (n, s, s), in [0, weight].
+        weight: share of each pixel that is not ignored, float32 (n, s, s), in [0, 1].
+    """
+
+    foreground: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
+class Fit(NamedTuple):
+    """A fit of maps to the truth.
+
+    Attributes:
+        iou: one intersection over one union over all images, at the best threshold for the images together.
+        threshold: this threshold, a logit; foreground lies above it.
+        by_image: IoU of each image at this threshold, float64 (n,); NaN where foreground is neither true nor predicted.
+    """
+
+    iou: float
+    threshold: float
+    by_image: NDArray[np.float64]
+
+
+def fits(logits: NDArray[np.float32], truth: Truth) -> tuple[Fit, Fit]:
+    """The fit of maps, and of their inverse, 1 - p.
+
+    Args:
+        logits: float32 (n, s, s).
+        truth: of the same images.
+
+    Returns:
+        Fits of foreground above a threshold, and of foreground below it.
+    """
+    clipped = np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
+    low, high = float(clipped.min()), float(clipped.max())
+    step = (high - low) / LEVELS or 1.0
+    bins = np.minimum(((clipped - low) / step).astype(np.int64), LEVELS - 1)
+    images = len(logits)
+    cells = (bins + LEVELS * np.arange(images)[:, None, None]).ravel()
+    shape = (images, LEVELS)
+    positive = np.bincount(cells, truth.foreground.ravel(), images * LEVELS).reshape(shape)
+    valid = np.bincount(cells, truth.weight.ravel(), images * LEVELS).reshape(shape)
+    thresholds = low + step * np.arange(LEVELS)
+    total = positive.sum(1, keepdims=True)
+    above = _best(np.cumsum(positive[:, ::-1], 1)[:, ::-1], np.cumsum(valid[:, ::-1], 1)[:, ::-1], total, thresholds)
+    below = _best(np.cumsum(positive, 1), np.cumsum(valid, 1), total, thresholds + step)
+    return above, below
+
+
+def iou_at(logits: NDArray[np.float32], truth: Truth, threshold: float) -> float:
+    """One intersection over one union at a threshold, a logit; 0 if nothing is predicted, NaN without foreground."""
+    predicted = logits > threshold
+    hits = float(truth.foreground[predicted].sum())
+    union = float(truth.weight[predicted].sum()) + float(truth.foreground.sum()) - hits
+    return hits / union if union else float("nan")
+
+
+def everything(truth: Truth) -> float:
+    """The IoU of a map that calls everything foreground: what a map without any information can reach."""
+    return float(truth.foreground.sum() / max(float(truth.weight.sum()), 1e-9))
+
+
+def _best(hits: NDArray[Any], predicted: NDArray[Any], total: NDArray[Any], thresholds: NDArray[Any]) -> Fit:
+    """The best column of counts (n, levels)."""
+    union = predicted + total - hits
+    pooled = hits.sum(0) / np.maximum(union.sum(0), 1e-9)
+    best = int(pooled.argmax())
+    by_image = np.divide(hits[:, best], union[:, best], where=union[:, best] > 0, out=np.full(len(hits), np.nan))
+    return Fit(float(pooled[best]), float(thresholds[best]), by_image)

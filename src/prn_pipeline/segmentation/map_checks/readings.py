@@ -1,0 +1,87 @@
+"""Other readings of maps, and how well they fit the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from prn_pipeline.data.readers.map_geometry import turned
+from prn_pipeline.data.readers.map_reading import Orientation
+from prn_pipeline.segmentation.map_checks.fit import Fit, Truth, fits
+
+
+class Reading(NamedTuple):
+    """One reading of maps.
+
+    Attributes:
+        words: completes "read ...".
+        setting: what to set for it; None if no setting does it.
+        iou: the mean over classes of the IoU at the best threshold of each.
+        by_image: the same of each image, float64 (n,); NaN for images without foreground, true or predicted.
+    """
+
+    words: str
+    setting: str | None
+    iou: float
+    by_image: NDArray[np.float64]
+
+
+#: Orientations in words.
+TURNED = {
+    "transposed": "with rows and columns exchanged",
+    "left_right": "flipped left to right",
+    "top_bottom": "flipped top to bottom",
+    "rotated_90": "turned back by 90 degrees",
+    "rotated_180": "turned back by 180 degrees",
+    "rotated_270": "turned back by 270 degrees",
+    "antitransposed": "with rows and columns exchanged and turned by 180 degrees",
+}
+
+
+def as_stated(maps: NDArray[np.float32], truths: Sequence[Truth]) -> Reading:
+    """The maps as they are.
+
+    Args:
+        maps: logits (n, C, s, s).
+        truths: of the same images, one per class.
+    """
+    return _reading("as they are", None, [fits(maps[:, one], truth)[0] for one, truth in enumerate(truths)], truths)
+
+
+def inverted(maps: NDArray[np.float32], truth: Truth, setting: str | None) -> Reading:
+    """Maps (n, 1, s, s) of the background."""
+    return _reading("as 1 - p, the probability of background", setting, [fits(maps[:, 0], truth)[1]], [truth])
+
+
+def otherwise_turned(maps: NDArray[np.float32], truths: Sequence[Truth], key: str | None) -> Iterator[Reading]:
+    """Maps (n, C, s, s) in each other orientation."""
+    for orientation in get_args(Orientation):
+        if orientation != "upright":
+            reading = as_stated(turned(maps, orientation), truths)
+            yield reading._replace(words=TURNED[orientation], setting=key and f"`{key}: {orientation}`")
+
+
+def other_classes(maps: NDArray[np.float32], truths: Sequence[Truth]) -> Reading:
+    """The channels (n, C, s, s) in the order that fits the classes best."""
+    found = [[fits(maps[:, channel], truth)[0] for channel in range(maps.shape[1])] for truth in truths]
+    ious = np.array([[fit.iou for fit in row] for row in found])
+    present = np.array([truth.foreground.any() for truth in truths])
+    channels = linear_sum_assignment(np.where(present[:, None], ious, np.eye(len(ious)) * 1e-3), maximize=True)[1]
+    chosen = [found[one][channel] for one, channel in enumerate(channels)]
+    setting = f"`class_channels: {channels.tolist()}`"
+    return _reading(f"with the channels {channels.tolist()} for the classes", setting, chosen, truths)
+
+
+def _reading(words: str, setting: str | None, found: Sequence[Fit], truths: Sequence[Truth]) -> Reading:
+    """The mean over the classes that have foreground."""
+    kept = [fit for fit, truth in zip(found, truths, strict=True) if truth.foreground.any()]
+    if not kept:
+        return Reading(words, setting, float("nan"), np.full(len(found[0].by_image), np.nan))
+    by_image = np.stack([fit.by_image for fit in kept])
+    count = np.isfinite(by_image).sum(0)
+    means = np.divide(np.nansum(by_image, 0), count, where=count > 0, out=np.full(by_image.shape[1], np.nan))
+    return Reading(words, setting, float(np.mean([fit.iou for fit in kept])), means)

@@ -1,0 +1,183 @@
+"""Maps that mean another thing than the settings say are refused with the setting; honest maps pass in silence."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.special import expit, logit
+
+from prn_pipeline.errors import UserError
+
+Check = Callable[..., None]
+
+
+def eight_bits(p: np.ndarray) -> np.ndarray:
+    return np.rint(255 * p).astype(np.uint8)
+
+
+def logits(p: np.ndarray) -> np.ndarray:
+    return logit(np.clip(p, 1e-6, 1 - 1e-6))
+
+
+def two(p: np.ndarray) -> np.ndarray:
+    return np.stack([1 - p, p])
+
+
+def resized(p: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return F.interpolate(torch.from_numpy(p)[None, None], shape, mode="bilinear", antialias=True)[0, 0].numpy()
+
+
+def letterboxed(p: np.ndarray) -> np.ndarray:
+    """A map (64, 96) in the middle of a square of 96 pixels."""
+    return np.pad(p, ((16, 16), (0, 0)))
+
+
+def top_left(p: np.ndarray) -> np.ndarray:
+    return np.pad(p, ((0, 32), (0, 0)))
+
+
+def squared(p: np.ndarray) -> np.ndarray:
+    return resized(p, (96, 96))
+
+
+def noise(p: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(0).random(p.shape)
+
+
+HONEST: dict[str, tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any]]] = {
+    "float32": (lambda p: p, {}),
+    "float16": (lambda p: p.astype(np.float16), {}),
+    "8 bits": (eight_bits, {}),
+    "16 bits": (lambda p: np.rint(65535 * p).astype(np.uint16), {}),
+    "logits": (logits, {"values": "logits"}),
+    "background and foreground": (two, {}),
+    "with an axis of depth": (lambda p: two(p)[:, None], {}),
+    "with a batch axis": (lambda p: two(p)[None], {}),
+    "channels last": (lambda p: np.moveaxis(two(p), 0, -1), {}),
+    "logits of a softmax": (lambda p: np.stack([-logits(p) / 2, logits(p) / 2]), {"values": "logits"}),
+    "of three channels": (lambda p: np.stack([1 - p, p * 0, p]), {"foreground": 2}),
+    "probability of background": (lambda p: 1 - p, {"foreground": 0}),
+    "stretched to a square": (squared, {}),
+    "smaller": (lambda p: resized(p, (32, 48)), {}),
+    "padded on both sides": (letterboxed, {"fit": "letterbox"}),
+    "padded at the bottom": (top_left, {"fit": "top_left"}),
+    "transposed": (np.transpose, {"orientation": "transposed"}),
+    "turned": (lambda p: np.rot90(squared(p)), {"orientation": "rotated_90"}),
+    "percent": (lambda p: 100 * p, {"scale": 100}),
+    "whole numbers to 255": (lambda p: eight_bits(p).astype(np.int64), {"scale": 255}),
+    "a sigmoid of probabilities": (expit, {"values": "double_sigmoid"}),
+    "badly calibrated": (lambda p: p**3, {}),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_maps_pass_without_a_word(check: Check, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    form, settings = HONEST[name]
+    with caplog.at_level(logging.WARNING):
+        check(form, **settings)
+    assert not caplog.messages
+
+
+MASKS = r"12 maps.* hold only the values {}, which makes them masks, not probabilities"
+MISREAD: dict[str, tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any], str]] = {
+    "bytes of 0 and 1": (lambda p: (p > 0.5).astype(np.uint8), {}, MASKS.format("0 and 1")),
+    "bytes of 0 and 255": (lambda p: 255 * (p > 0.5).astype(np.uint8), {}, MASKS.format("0 and 255")),
+    "booleans": (lambda p: p > 0.5, {}, MASKS.format("0 and 1")),
+    "floats of 0 and 1": (lambda p: (p > 0.5).astype(np.float32), {}, MASKS.format("0 and 1")),
+    "an argmax": (lambda p: two(p).argmax(0), {}, MASKS.format("0 and 1")),
+    "one-hot": (lambda p: (two(p) > 0.5).astype(np.float32), {}, MASKS.format("0 and 1")),
+    "class ids": (lambda p: np.digitize(p, [0.3, 0.7]).astype(np.uint8), {}, MASKS.format("0, 1 and 2")),
+    "background": (lambda p: 1 - p, {}, "far better if read as 1 - p.*Set `foreground: 0`"),
+    "logits of background": (lambda p: -logits(p), {"values": "logits"}, "as 1 - p.*Set `foreground: 0`"),
+    "background, key wrong": (lambda p: p, {"foreground": 0}, "as 1 - p.*Set `foreground: 1`"),
+    "foreground first": (lambda p: two(p)[::-1], {}, "far better if read with `foreground: 0`.*Set `foreground: 0`"),
+    "wrong channel of three": (lambda p: np.stack([p, 1 - p, p * 0]), {"foreground": 2}, "Set `foreground: 0`"),
+    "exchanged axes": (np.transpose, {}, "rows and columns exchanged.*Set `orientation: transposed`"),
+    "exchanged axes of a square": (lambda p: squared(p).T, {}, "Set `orientation: transposed`"),
+    "mirrored": (lambda p: p[:, ::-1], {}, "flipped left to right.*Set `orientation: left_right`"),
+    "upside down": (lambda p: p[::-1], {}, "Set `orientation: top_bottom`"),
+    "turned": (lambda p: np.rot90(squared(p)), {}, "Set `orientation: rotated_90`"),
+    "turned by 180 degrees": (lambda p: np.rot90(p, 2), {}, "Set `orientation: rotated_180`"),
+    "padded on both sides": (letterboxed, {}, "far better if read with `fit: letterbox`.*Set `fit: letterbox`"),
+    "padded at the bottom": (top_left, {}, "Set `fit: top_left`"),
+    "padded otherwise": (letterboxed, {"fit": "top_left"}, "Set `fit: letterbox`"),
+    "not padded": (squared, {"fit": "letterbox"}, "Set `fit: stretch`"),
+    "another sigmoid": (expit, {}, "second sigmoid.*everything would be foreground.*`values: double_sigmoid`"),
+    "another sigmoid, in 8 bits": (lambda p: eight_bits(expit(p)), {}, "`values: double_sigmoid`"),
+    "another softmax": (lambda p: np.stack([expit(1 - 2 * p), expit(2 * p - 1)]), {}, "second softmax"),
+    "a sigmoid missing": (logits, {}, "are no probabilities. Set `values: logits`"),
+    "a sigmoid too many": (lambda p: p, {"values": "logits"}, "all lie between 0 and 1. Set `values: probabilities`"),
+    "floats to 255": (lambda p: 255 * p, {}, r"values from .* to 25\d.* are no probabilities. Set `scale: 255`"),
+    "whole numbers to 255": (lambda p: eight_bits(p).astype(np.int64), {}, "Set `scale: 255`"),
+    "whole numbers to 65535": (lambda p: np.rint(65535 * p).astype(np.int32), {}, "Set `scale: 65535`"),
+    "percent": (lambda p: 100 * p, {}, "Set `scale: 100` if they are percent"),
+    "bytes of percent": (lambda p: np.rint(100 * p).astype(np.uint8), {}, "nothing anywhere.*set `scale: 100`"),
+    "8 bits in 16": (lambda p: eight_bits(p).astype(np.uint16), {}, "nothing anywhere.*set `scale: 255`"),
+    "divided by 255 twice": (lambda p: p / 255, {}, "nothing anywhere.*set `scale: 0.00392157`"),
+    "bytes as logits": (lambda p: 255 * p, {"values": "logits"}, "`values: probabilities` and `scale: 255`"),
+    "nothing": (lambda p: 0 * p, {}, "every pixel has the value 0. Correct the model"),
+    "one value": (lambda p: 0 * p + 0.25, {}, "every pixel has the value 0.25"),
+    "low noise": (lambda p: 0.4 * noise(p), {}, "nothing anywhere .* and say nothing about the true masks"),
+}
+
+
+@pytest.mark.parametrize("name", MISREAD)
+def test_maps_that_mean_another_thing_are_refused_with_the_setting(check: Check, name: str) -> None:
+    form, settings, message = MISREAD[name]
+    with pytest.raises(UserError, match=f"maps: {message}" if "hold only" in message else message):
+        check(form, **settings)
+
+
+@pytest.mark.parametrize("name", ["background", "exchanged axes of a square", "another sigmoid", "low noise"])
+def test_check_warn_goes_on_and_check_skip_is_silent(check: Check, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    form, settings, _ = MISREAD[name]
+    with caplog.at_level(logging.WARNING):
+        check(form, check="skip", **settings)
+        assert not caplog.messages
+        check(form, check="warn", **settings)
+    assert any("true masks" in text or "second sigmoid" in text for text in caplog.messages)
+
+
+def test_the_setting_that_an_error_names_makes_the_maps_pass(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    for form, setting in (
+        (MISREAD["background"][0], {"foreground": 0}),
+        (MISREAD["mirrored"][0], {"orientation": "left_right"}),
+        (MISREAD["padded at the bottom"][0], {"fit": "top_left"}),
+        (MISREAD["8 bits in 16"][0], {"scale": 255}),
+        (MISREAD["divided by 255 twice"][0], {"scale": 0.00392157}),
+        (MISREAD["another sigmoid, in 8 bits"][0], {"values": "double_sigmoid"}),
+    ):
+        with pytest.raises(UserError):
+            check(form)
+        check(form, **setting)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_maps_that_never_exceed_a_half_are_named_but_kept(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: 0.45 * p)
+    assert len(caplog.messages) == 1
+    assert "predict nothing anywhere (the highest probability is 0.4" in caplog.messages[0]
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: 0.55 + 0.4 * p)
+    assert "predict foreground everywhere (the lowest probability is 0.55" in caplog.messages[0]
+
+
+def test_maps_that_say_nothing_about_the_truth_are_named(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        check(noise)
+    assert len(caplog.messages) == 1
+    assert "say nothing about the true masks" in caplog.messages[0]
+    assert "each map belongs to the image of its name" in caplog.messages[0]
+
+
+def test_one_black_map_of_bytes_among_many_is_no_mask(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    count = iter(range(100))
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: eight_bits(p) * (next(count) > 0))
+    assert not caplog.messages
