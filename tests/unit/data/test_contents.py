@@ -10,6 +10,7 @@ from prn_pipeline.data.readers.contents import absent_kind
 from prn_pipeline.data.readers.decoding import decode_image
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.folder_images import images_below
@@ -121,7 +122,7 @@ def test_maps_that_were_not_fetched_are_counted_when_they_are_needed(tmp_path: P
     np.save(tmp_path / "maps/a.npy", np.full((4, 4), 0.5, np.float32))
     for key in "bcd":
         (tmp_path / f"maps/{key}.npy").symlink_to("../.git/annex/objects/x.npy")
-    folder = MapFolder(tmp_path, "maps", None, "probabilities")
+    folder = MapFolder(tmp_path, "maps", None, MapReading())
     assert folder.digest(["a"])
     with pytest.raises(UserError, match=r"2 of 3 files are not here.*b\.npy, c\.npy.*git annex get"):
         folder.digest(["a", "b", "c"])

@@ -11,6 +11,7 @@ from PIL import Image
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.finding import find_files, is_bookkeeping
 from prn_pipeline.data.readers.map_folder import MapFolder
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.folder_images import images_below
@@ -68,7 +69,7 @@ def test_bookkeeping_among_maps_and_among_images_to_refine_is_passed_over(tmp_pa
     for name in ("maps/a.png", f"maps/{left}"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((4, 4), 80, np.uint8)).save(tmp_path / name, "png")
-    assert len(MapFolder(tmp_path, "maps/**/*.png", None, "probabilities")) == 1
+    assert len(MapFolder(tmp_path, "maps/**/*.png", None, MapReading())) == 1
     assert list(images_below(tmp_path / "maps", False, tmp_path / "out")) == ["a"]
     assert len(list(open_images(tmp_path / "maps", None))) == 1
 
@@ -89,7 +90,7 @@ def test_an_existing_folder_is_a_folder_whatever_its_name(tmp_path: Path, name: 
     (tmp_path / name / "b.txt").touch()
     assert [path.name for path in find_files(tmp_path, name, "images").files] == ["a.npy", "b.txt"]
     assert [path.name for path in find_files(tmp_path, f"{name}/*.npy", "images").files] == ["a.npy"]
-    assert "a" in MapFolder(tmp_path, name, None, "probabilities")
+    assert "a" in MapFolder(tmp_path, name, None, MapReading())
 
 
 def test_images_masks_and_regions_lie_in_folders_with_brackets(write_dataset: Writer) -> None:
