@@ -25,8 +25,13 @@ from tests.unit.serving.conftest import random_predictor
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINER = Path("data/06_models") / RUN / "refiner.safetensors"
-#: For four test images. With so few, a gain is significant only if every image gains.
-EASY = {"promotion": {"comparison": {"smallest_slice": 4, "smallest_test": 4}}}
+#: For four test images. With so few, the least p is 1/16.
+EASY = {
+    "promotion": {
+        "comparison": {"smallest_slice": 4, "smallest_test": 4, "level": 0.9, "margin": 0.0},
+        "first_champion": {"least_iou": 0.0, "checks": []},
+    }
+}
 
 
 @pytest.fixture

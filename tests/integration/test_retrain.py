@@ -180,6 +180,8 @@ def test_the_first_retraining_runs_and_promotes_every_run(retrained: Path) -> No
         "stages": ["ingestion", "base_training", "evaluation"],
         "outcome": "promoted",
         "failure": None,
+        "why": None,
+        "comparison": None,
     }
     assert (retrained / "data/08_reporting/leaderboard/leaderboard.html").is_file()
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.refinement.pseudo_labels.candidates import MAX_LEVELS
 from prn_pipeline.serving.comparison import ComparisonSettings
+from prn_pipeline.serving.first_champion import FirstChampionSettings
 from prn_pipeline.serving.settings import ServingSettings
 from prn_pipeline.training.tiling import Tiles
 
@@ -64,6 +65,7 @@ class PromotionParameters(_Strict):
 
     model: str | None = Field(min_length=1, pattern=r"^[^/:]+$")
     comparison: ComparisonSettings
+    first_champion: FirstChampionSettings = FirstChampionSettings()
 
 
 class Parameters(_Strict):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.scores import mean_iou
 from prn_pipeline.promotion.registering import register
-from prn_pipeline.promotion.registry import CHAMPION, TAKEN_BACK, ChampionChangedError, Registry
-from prn_pipeline.serving.comparison import ComparisonSettings, compare
+from prn_pipeline.promotion.registry import CHAMPION, DECISION, TAKEN_BACK, ChampionChangedError, Registry
+from prn_pipeline.serving.comparison import ComparisonSettings, Units, compare
 from prn_pipeline.serving.evaluation import TestImages, count_pixels
+from prn_pipeline.serving.first_champion import FirstChampionSettings, shortcoming
 from prn_pipeline.serving.predictor import Predictor
 
 logger = logging.getLogger(__name__)
@@ -26,6 +30,8 @@ def challenge(
     predictor: Predictor,
     images: TestImages,
     settings: ComparisonSettings,
+    first: FirstChampionSettings | None = None,
+    scores: Mapping[str, Any] | None = None,
 ) -> Decision:
     """Register the predictor unless the registry has it, make it the challenger, and promote it if it is better.
 
@@ -34,11 +40,14 @@ def challenge(
         predictor: the challenger.
         images: the test set; images that one of the two was trained on are left out.
         settings: when the challenger is better.
+        first: what it must achieve if there is no champion; None for the defaults.
+        scores: scores JSON of the challenger's run, for `first`.
 
     Returns:
         The decision, JSON-serialisable: `outcome`, `promoted`, `why`, versions, test set, and the scores that
-        `serving.comparison.compare` returns. Outcomes are "first" (there was no champion), "promoted", "kept", "same"
-        (it is the champion) and "taken_back" (it was the champion until a rollback).
+        `serving.comparison.compare` returns. Outcomes are "first" (there was no champion), "refused" (there was none,
+        but the challenger is not good enough for a first champion), "promoted", "kept", "same" (it is the champion) and
+        "taken_back" (it was the champion until a rollback). The reason is a tag of the version, too.
 
     Raises:
         UserError: challenger or champion cannot be used; no test image is left; the champion keeps changing.
@@ -60,40 +69,53 @@ def challenge(
         if TAKEN_BACK in version.tags:
             return decision | {"outcome": "taken_back", "promoted": False, "why": "it was champion until a rollback"}
         if champion is None:
-            decision |= {"outcome": "first", "promoted": True, "why": "there was no champion"}
-            decision |= _without_champion(predictor, images)
+            decision |= _without_champion(registry.name, version, predictor, images, first, scores)
         else:
-            decision |= _compared(champion.version, registry, predictor, images, settings)
-            decision["outcome"] = "promoted" if decision["promoted"] else "kept"
+            decision |= _compared(champion, version, registry, predictor, images, settings)
         try:
             if decision["promoted"]:
                 registry.promote(version, champion)
         except ChampionChangedError as error:
             logger.warning("%s: comparing again", error)
             continue
+        registry.tag(version, DECISION, f"{decision['outcome']}: {decision['why']}"[:4000])
         return decision
     raise UserError(
         f"model {registry.name}: the champion changed during each of {ATTEMPTS} comparisons: run promotion again"
     )
 
 
-def _without_champion(predictor: Predictor, images: TestImages) -> Decision:
+def _without_champion(
+    model: str,
+    version: ModelVersion,
+    predictor: Predictor,
+    images: TestImages,
+    first: FirstChampionSettings | None,
+    scores: Mapping[str, Any] | None,
+) -> Decision:
     left = _unseen(images, predictor)
+    counts = count_pixels(predictor, left)
+    fault = shortcoming(counts, scores or {}, first or FirstChampionSettings())
+    by_hand = f"To make it the champion by hand: prn rollback {model} --to {version.version}"
     return {
+        "outcome": "refused" if fault else "first",
+        "promoted": not fault,
+        "why": f"there is no champion, but {fault}. {by_hand}" if fault else "there was no champion",
         "images": len(left),
         "left_out": len(images) - len(left),
-        "iou_micro": {"challenger": float(mean_iou(count_pixels(predictor, left).sum(0)))},
+        "iou_micro": {"challenger": float(mean_iou(counts.sum(0)))},
     }
 
 
 def _compared(
-    number: str | int,
+    champion_version: ModelVersion,
+    version: ModelVersion,
     registry: Registry,
     predictor: Predictor,
     images: TestImages,
     settings: ComparisonSettings,
 ) -> Decision:
-    address = f"models:/{registry.name}/{number}"
+    address = f"models:/{registry.name}/{champion_version.version}"
     try:
         champion = Predictor.load(address)
     except UserError as error:
@@ -107,10 +129,17 @@ def _compared(
             " new task a model name of its own with `promotion.model`"
         )
     left = _unseen(images, predictor, champion)
-    found = compare(
-        count_pixels(predictor, left), count_pixels(champion, left), left.manifest, predictor.settings.classes, settings
-    )
-    return {**found, "left_out": len(images) - len(left)}
+    counts = count_pixels(predictor, left), count_pixels(champion, left)
+    undecided = Units(left.manifest).why_not(len(left), settings)
+    look = None if undecided else registry.look(version, champion_version, left.digest)  # only a chance to win counts
+    found = compare(*counts, left.manifest, predictor.settings.classes, settings, look)
+    if undecided:
+        found["why"] += f". To promote it by hand: prn rollback {registry.name} --to {version.version}"
+    return {
+        **found,
+        "outcome": "promoted" if found["promoted"] else "kept",
+        "left_out": len(images) - len(left),
+    }
 
 
 def _unseen(images: TestImages, *predictors: Predictor) -> TestImages:

@@ -21,6 +21,8 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 #: Tags of a version: digest of its predictor, version that it replaced as champion, time of the rollback that ended
 #: its time as champion, reason why it cannot be used.
 DIGEST, REPLACED, TAKEN_BACK, BROKEN = "predictor_sha256", "replaced", "taken_back", "broken"
+#: Tags: outcome and reason of the last decision on a version; number of comparisons with a version as champion.
+DECISION, LOOKS = "decision", "looks"
 #: Error code of MLflow for a missing model or version; after any other error it is unknown whether there is one.
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
 
@@ -81,6 +83,28 @@ class Registry:
     def challenge(self, version: ModelVersion) -> None:
         """Make a version the challenger."""
         self._client.set_registered_model_alias(self.name, CHALLENGER, str(version.version))
+
+    def look(self, challenger: ModelVersion, champion: ModelVersion, test: str) -> int:
+        """Number of a comparison among those with the same champion, 1 for the first; it counts from now on.
+
+        The same challenger on the same test images always gets the same number. The champion keeps the count, so that
+        versions may be deleted, and a champion that a rollback restores goes on with its own. It is raised first: a
+        process that is killed in between makes later comparisons stricter, never laxer.
+
+        Args:
+            challenger: version that is compared.
+            champion: version that it is compared with.
+            test: digest of the test images.
+        """
+        key = f"look_{champion.version}_{test[:16]}"
+        with self._locked():
+            known = self.version(str(challenger.version)).tags.get(key)
+            if known is not None:
+                return int(known)
+            number = 1 + int(self.version(str(champion.version)).tags.get(LOOKS, 0))
+            self.tag(champion, LOOKS, str(number))
+            self.tag(challenger, key, str(number))
+            return number
 
     def promote(self, version: ModelVersion, expected: ModelVersion | None) -> None:
         """Make a version the champion in place of `expected`, and tag it with the version that it replaced.

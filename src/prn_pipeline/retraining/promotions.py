@@ -24,7 +24,7 @@ def needs_promotion(names: Mapping[str, Any], project: Path) -> bool:
     return scores.is_file() and not (decision.is_file() and decision.stat().st_mtime_ns >= scores.stat().st_mtime_ns)
 
 
-def promote(names: Mapping[str, Any], project: Path) -> bool:
+def promote(names: Mapping[str, Any], project: Path) -> dict[str, Any]:
     """Run the promotion pipeline of one run in a process of its own.
 
     Args:
@@ -32,7 +32,7 @@ def promote(names: Mapping[str, Any], project: Path) -> bool:
         project: root of the repository; the output goes to a log beside those of the stages.
 
     Returns:
-        Whether the run's predictor was promoted; otherwise the champion was kept.
+        The decision, see `promotion.challenge.challenge`.
 
     Raises:
         PromotionError: the pipeline failed.
@@ -53,7 +53,8 @@ def promote(names: Mapping[str, Any], project: Path) -> bool:
         _, found, message = log.read_text(errors="replace").rpartition("Error: ")
         reason = " ".join(message.split()) if found else f"exit code {done.returncode}"
         raise PromotionError(f"{reason} ({log.relative_to(project)})")
-    return bool(json.loads(_decision(names, project).read_text())["promoted"])
+    decision: dict[str, Any] = json.loads(_decision(names, project).read_text())
+    return decision
 
 
 def _decision(names: Mapping[str, Any], project: Path) -> Path:

@@ -15,11 +15,15 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import RETRAIN_REPORT
 from prn_pipeline.processes.exit_codes import DONE, USER_ERROR, ExitError
 
-Outcome = Literal["unchanged", "promoted", "kept", "failed"]
+Outcome = Literal["unchanged", "promoted", "kept", "refused", "failed"]
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+#: Keys of a promotion decision that the report repeats.
+COMPARISON = ("images", "units", "unit", "look", "alpha", "margin", "gain", "lower_bound")
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,19 @@ class RunReport:
     Attributes:
         run: its names: dataset, base_model, refiner, seed.
         stages: those that this retraining ran, in order.
-        outcome: "unchanged" if its scores are not new; "kept" if the champion stays because the run did not beat it.
+        outcome: "unchanged" if its scores are not new; "kept" if the champion stays because the run did not beat it;
+            "refused" if there is no champion, and the run's predictor is not good enough to be the first.
         failure: the error of a failed run, otherwise None.
+        why: the reason of the promotion decision; None if there was none.
+        comparison: with the champion, those of its numbers that the decision rests on (`COMPARISON`); None without one.
     """
 
     run: Mapping[str, Any]
     stages: list[str]
     outcome: Outcome
     failure: str | None = None
+    why: str | None = None
+    comparison: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -61,11 +70,13 @@ class Report:
 
     @property
     def line(self) -> str:
-        """Numbers of runs: all, retrained, promoted, kept and failed."""
+        """Numbers of runs: all, retrained, promoted, kept and failed, and refused if any was."""
         retrained = sum(bool(run.stages) for run in self.runs)
         counts = {"retrained": retrained} | {
             outcome: sum(run.outcome == outcome for run in self.runs) for outcome in ("promoted", "kept", "failed")
         }
+        if refused := sum(run.outcome == "refused" for run in self.runs):
+            counts["refused"] = refused
         return f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}: " + ", ".join(
             f"{count} {outcome}" for outcome, count in counts.items()
         )

@@ -14,7 +14,7 @@ from prn_pipeline.processes.signals import graceful_shutdown
 from prn_pipeline.reporting.leaderboard import read_runs
 from prn_pipeline.retraining.promotions import PromotionError, needs_promotion, promote
 from prn_pipeline.retraining.remote import pull, push
-from prn_pipeline.retraining.report import Report, RunReport, reported
+from prn_pipeline.retraining.report import COMPARISON, Report, RunReport, reported
 from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
 from prn_pipeline.sweep.lists import Lists, read_lists
 from prn_pipeline.sweep.run import Outcome
@@ -60,7 +60,7 @@ def retrain(
             report.end(RUNS_FAILED, report.line)
         if pushes:
             _push(project, report)
-        if outcomes or any(run.outcome in ("promoted", "kept") for run in report.runs):
+        if outcomes or any(run.outcome in ("promoted", "kept", "refused") for run in report.runs):
             leaderboard, page = write_leaderboard(lists, project)  # last: results are pushed by now
             track_if_possible(leaderboard, page, tracking_settings(project), echo)
     return report
@@ -83,12 +83,17 @@ def _promoted(
 def _promote(names: Mapping[str, Any], project: Path, stages: list[str], echo: Callable[[str], None]) -> RunReport:
     path = scope_path("run", dict(names))
     try:
-        outcome: Literal["promoted", "kept"] = "promoted" if promote(names, project) else "kept"
+        decision = promote(names, project)
     except PromotionError as error:
         echo(f"{path}: promotion failed: {error}")
         return RunReport(names, stages, "failed", f"promotion: {error}")
-    echo(f"{path}: {'promoted' if outcome == 'promoted' else 'the champion is kept'}")
-    return RunReport(names, stages, outcome)
+    outcome: Literal["promoted", "kept", "refused"] = "promoted" if decision["promoted"] else "kept"
+    if decision.get("outcome") == "refused":
+        outcome = "refused"
+    why = decision.get("why")
+    echo(f"{path}: {'the champion is kept' if outcome == 'kept' else outcome}{f': {why}' if why else ''}")
+    compared = {key: decision[key] for key in COMPARISON if key in decision} if "gain" in decision else None
+    return RunReport(names, stages, outcome, why=why, comparison=compared)
 
 
 def _stages_done(names: Mapping[str, Any], outcomes: Sequence[Outcome]) -> list[str]:

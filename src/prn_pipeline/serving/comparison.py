@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from prn_pipeline.metrics.bootstrap import paired_gain
+from prn_pipeline.metrics.bootstrap import independent
+from prn_pipeline.metrics.paired_units import by_unit, lower_bound, unit_gain
 from prn_pipeline.metrics.scores import mean_iou
-
-#: Criteria that split a test set into slices, which are compared separately.
-By = Literal["image_size", "mask_size", "group"]
-SIZES = ("small", "medium", "large")
+from prn_pipeline.serving.looks import alpha_of
+from prn_pipeline.serving.slices import By, slices
 
 
 class ComparisonSettings(BaseModel):
@@ -22,35 +21,46 @@ class ComparisonSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    margin: float = Field(ge=0, description="the lower bound of the gain's interval must exceed it; in iou_micro, 0..1")
-    smallest_test: int = Field(ge=2, description="smallest number of test images on which a challenger is promoted")
+    level: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="probability that any of all challengers that are no better than a champion replaces it",
+    )
+    margin: float = Field(ge=0, description="the lower bound of the gain must exceed it; in iou_micro, 0..1")
+    smallest_test: int = Field(
+        ge=2, description="smallest number of groups of test images, or of images without groups, that can promote"
+    )
     slices: tuple[By, ...] = Field(description="criteria of slices that must not get worse; classes are always checked")
     smallest_slice: int = Field(ge=2, description="smallest number of images of a slice; smaller ones are ignored")
     slice_tolerance: float = Field(ge=0, description="loss of iou_micro that a slice may have if it is not significant")
-    resamples: int = Field(ge=100, description="resamples of the bootstrap over images")
 
 
-def slices(manifest: pd.DataFrame, by: Sequence[By], smallest: int) -> dict[tuple[str, str], np.ndarray]:
-    """(criterion, name) -> which images are in the slice, bool (n,).
+class Units:
+    """The independent units of a test set: groups of images, or images that have no groups.
 
-    Sizes are thirds of the test set: image sizes by the number of pixels, mask sizes by the share of foreground, with
-    a separate slice for empty masks. Groups are those of the data set. Slices with fewer than `smallest` images, or
-    with all images, are omitted.
+    Args:
+        manifest: of the images; `group` has the group of each image, and `video`, if there, says that they look like
+            frames of videos whose groups are unknown.
     """
-    found: dict[tuple[str, str], np.ndarray] = {}
-    if "image_size" in by:
-        pixels = (manifest["native_height"] * manifest["native_width"]).to_numpy()
-        found |= {("image_size", name): chosen for name, chosen in _thirds(pixels).items()}
-    if "mask_size" in by:
-        share = manifest["foreground"].to_numpy()
-        found["mask_size", "empty"] = share == 0
-        thirds = _thirds(share[share > 0])
-        for name, chosen in thirds.items():
-            found["mask_size", name] = np.zeros(len(share), bool)
-            found["mask_size", name][share > 0] = chosen
-    if "group" in by:
-        found |= {("group", str(name)): (manifest["group"] == name).to_numpy() for name in manifest["group"].unique()}
-    return {key: chosen for key, chosen in found.items() if smallest <= chosen.sum() < len(manifest)}
+
+    def __init__(self, manifest: pd.DataFrame) -> None:
+        self.of_image = manifest["group"].to_numpy()
+        self.number = independent(len(manifest), self.of_image)[0]
+        self.kind = "image" if self.number == len(manifest) else "group"
+        self.unknown = bool(manifest["video"].any()) if "video" in manifest else False
+
+    def why_not(self, images: int, settings: ComparisonSettings) -> str | None:
+        """Why these units cannot decide anything; None if they can."""
+        if self.unknown:
+            return (
+                "the test images look like frames of videos, but their groups are unknown: set `split.group` of the"
+                " data set"
+            )
+        if self.number < settings.smallest_test:
+            of = f"{self.number} groups ({images} images)" if self.kind == "group" else f"{images} images"
+            return f"{of} that neither has learned from are left of the test set: {settings.smallest_test} are needed"
+        return None
 
 
 def compare(
@@ -59,72 +69,102 @@ def compare(
     manifest: pd.DataFrame,
     classes: Sequence[str],
     settings: ComparisonSettings,
+    look: int | None = 1,
 ) -> dict[str, Any]:
     """Compare challenger and champion on the same images.
+
+    The challenger is better if two tests over independent units say so, each at the error probability of this look:
+    the lower bound of the gain is above the margin, and the sign-flip test rejects that the two are equally good.
 
     Args:
         challenger: counts int64 (n, C, 6).
         champion: counts int64 (n, C, 6).
-        manifest: manifest of the images; see `slices`.
+        manifest: manifest of the images; see `slices` and `Units`.
         classes: names of the C classes; empty for foreground.
         settings: conditions for promotion.
+        look: number of this comparison among those with the same champion, 1 for the first; None
+            if the units cannot decide anything.
 
     Returns:
-        `promoted` and `why`; `images`; `iou_micro` of both, `gain`, and `slices`, a list of {by, slice, images, gain,
-        worse}.
+        `promoted` and `why`; `images`; `units` and `unit` ("group" or "image"); `look`, its error probability `alpha`,
+        and `margin`; `iou_micro` of both, `gain` with its 95 % interval and one-sided p, `lower_bound` (one-sided, at
+        `alpha`), and `slices`, a list of {by, slice, images, gain, worse}.
     """
-    overall = paired_gain(challenger, champion, settings.resamples, seed=0)
-    compared = [
-        {"by": by, "slice": name, "images": int(chosen.sum())}
-        | _slice_gain(challenger[chosen], champion[chosen], settings)
-        for (by, name), chosen in slices(manifest, settings.slices, settings.smallest_slice).items()
-    ]
-    for number, name in enumerate(classes):
-        present = challenger[:, number, [0, 2]].sum(1) > 0
-        if present.sum() >= settings.smallest_slice:
-            column = slice(number, number + 1)
-            gain = _slice_gain(challenger[present, column], champion[present, column], settings)
-            compared.append({"by": "class", "slice": name, "images": int(present.sum())} | gain)
+    units, alpha = Units(manifest), alpha_of(look or 1, settings.level)
+    pair = by_unit(challenger, units.of_image), by_unit(champion, units.of_image)
+    gain, lowest = unit_gain(*pair), lower_bound(*pair, alpha)
+    compared = _slices(challenger, champion, manifest, classes, settings)
     worse = [entry for entry in compared if entry["worse"]]
-    enough = len(challenger) >= settings.smallest_test  # the bootstrap interval of a few images is not reliable
-    significant = enough and overall["ci95"][0] > settings.margin
-    return {
-        "promoted": significant and not worse,
-        "why": _why(len(challenger), overall, worse, settings),
+    found = {
         "images": len(challenger),
+        "units": units.number,
+        "unit": units.kind,
+        "look": look,
+        "alpha": alpha if look else None,
+        "margin": settings.margin,
         "iou_micro": {
             "challenger": float(mean_iou(challenger.sum(0))),
             "champion": float(mean_iou(champion.sum(0))),
         },
-        "gain": overall,
+        "gain": gain,
+        "lower_bound": lowest,
         "slices": compared,
     }
+    undecided = units.why_not(len(challenger), settings)
+    if look is None and undecided is None:
+        raise ValueError("a comparison that can promote needs its number")
+    significant = lowest > settings.margin and gain["p"] <= alpha
+    return {
+        "promoted": undecided is None and significant and not worse,
+        "why": _why(found, undecided, significant, worse),
+    } | found
+
+
+def _slices(
+    challenger: np.ndarray,
+    champion: np.ndarray,
+    manifest: pd.DataFrame,
+    classes: Sequence[str],
+    settings: ComparisonSettings,
+) -> list[dict[str, Any]]:
+    groups = Units(manifest).of_image
+    compared = []
+    for (by, name), chosen in slices(manifest, settings.slices, settings.smallest_slice).items():
+        # The images of one group say how its own images compare, whatever other groups do.
+        units = None if by == "group" else groups[chosen]
+        pair = by_unit(challenger[chosen], units), by_unit(champion[chosen], units)
+        compared.append({"by": by, "slice": name, "images": int(chosen.sum())} | _slice_gain(*pair, settings))
+    for number, name in enumerate(classes):
+        present = challenger[:, number, [0, 2]].sum(1) > 0
+        if present.sum() >= settings.smallest_slice:
+            column = slice(number, number + 1)
+            units = groups[present]
+            pair = by_unit(challenger[present, column], units), by_unit(champion[present, column], units)
+            compared.append({"by": "class", "slice": name, "images": int(present.sum())} | _slice_gain(*pair, settings))
+    return compared
 
 
 def _slice_gain(challenger: np.ndarray, champion: np.ndarray, settings: ComparisonSettings) -> dict[str, Any]:
-    gain = paired_gain(challenger, champion, settings.resamples, seed=0)
+    gain = unit_gain(challenger, champion)
     return {"gain": gain, "worse": gain["ci95"][1] < 0 or gain["iou_micro"] < -settings.slice_tolerance}
 
 
-def _why(
-    images: int, overall: Mapping[str, Any], worse: Sequence[Mapping[str, Any]], settings: ComparisonSettings
-) -> str:
-    low, high = (100 * bound for bound in overall["ci95"])
-    gain = f"{100 * overall['iou_micro']:+.2f} points of iou_micro [{low:+.2f}, {high:+.2f}]"
-    if images < settings.smallest_test:
-        return f"{gain} on {images} test images that neither has learned from: {settings.smallest_test} are needed"
-    if overall["ci95"][0] <= settings.margin:
-        return f"{gain}: the lower bound is not above the margin of {100 * settings.margin:g}"
+def _why(found: Mapping[str, Any], undecided: str | None, significant: bool, worse: Sequence[Mapping[str, Any]]) -> str:
+    low, high = (100 * bound for bound in found["gain"]["ci95"])
+    gain = f"{100 * found['gain']['iou_micro']:+.2f} points of iou_micro [{low:+.2f}, {high:+.2f}]"
+    if undecided is not None:
+        return f"{gain}, but {undecided}"
+    images = f" ({found['images']} images)" if found["unit"] == "group" else ""
+    gain += (
+        f" over {found['units']} {found['unit']}s{images}; comparison {found['look']} with this champion, at an error"
+        f" probability of {found['alpha']:.2g}: lower bound {100 * found['lower_bound']:+.2f}, p"
+        f" {found['gain']['p']:.2g}"
+    )
+    if not significant and found["lower_bound"] <= found["margin"]:
+        return f"{gain}: the lower bound is not above the margin of {100 * found['margin']:g}"
+    if not significant:
+        return f"{gain}: not significant"
     if worse:
         listed = ", ".join(f"{s['by']} {s['slice']} {100 * s['gain']['iou_micro']:+.2f}" for s in worse)
         return f"{gain}, but worse in {listed}"
     return f"{gain}, and no slice is worse"
-
-
-def _thirds(values: np.ndarray) -> dict[str, np.ndarray]:
-    """Name -> which values are in that third; empty thirds, which equal values cause, are omitted."""
-    if not len(values):
-        return {}
-    low, high = np.quantile(values, [1 / 3, 2 / 3])
-    thirds = (values <= low, (values > low) & (values <= high), values > high)
-    return {name: third for name, third in zip(SIZES, thirds, strict=True) if third.any()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,13 @@ class TestImages:
 
     def __len__(self) -> int:
         return len(self.manifest)
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of the images, their masks and groups, in any order."""
+        columns = [name for name in ("sha256", "mask_sha256", "group") if name in self.manifest]
+        rows = sorted(map(str, self.manifest[columns].itertuples(index=False, name=None)))
+        return sha256("\n".join(rows).encode()).hexdigest()
 
     def without(self, seen: set[str]) -> TestImages:
         """The test images whose sha256 is not in `seen`."""

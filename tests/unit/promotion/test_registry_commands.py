@@ -1,9 +1,5 @@
 """`prn models` and `prn rollback` on the command line."""
 
-from pathlib import Path
-
-import mlflow
-import pytest
 from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
@@ -15,25 +11,6 @@ def prn_output(*command: str) -> tuple[int, str]:
     """Exit code and output of `prn ...` in a wide terminal."""
     done = CliRunner().invoke(prn, command, env={"COLUMNS": "200"})
     return done.exit_code, done.output
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of an empty registry, which takes seconds to create."""
-    file = tmp_path_factory.mktemp("registry") / "mlflow.db"
-    mlflow.set_tracking_uri(f"sqlite:///{file}")
-    MlflowClient().search_registered_models()
-    return file
-
-
-@pytest.fixture
-def registry(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """An empty registry for one test."""
-    (tmp_path / "mlflow.db").write_bytes(empty.read_bytes())
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
-    return MlflowClient()
 
 
 def two_models(client: MlflowClient) -> None:
@@ -49,14 +26,14 @@ def two_models(client: MlflowClient) -> None:
     registry.promote(registry.version("2"), registry.version("1"))
 
 
-def test_an_empty_registry_prints_how_to_register_a_model(registry: MlflowClient) -> None:
+def test_an_empty_registry_prints_how_to_register_a_model(client: MlflowClient) -> None:
     code, printed = prn_output("models")
     assert code == 0
     assert "kedro run --pipelines promotion" in printed
 
 
-def test_all_models_or_one_are_listed(registry: MlflowClient) -> None:
-    two_models(registry)
+def test_all_models_or_one_are_listed(client: MlflowClient) -> None:
+    two_models(client)
     rows = [line.split("│")[1:5] for line in prn_output("models")[1].splitlines() if "unet" in line]
     assert [[column.strip() for column in row] for row in rows] == [
         ["cells", "1", "", "cells/unet/prn/seed-0"],
@@ -69,8 +46,8 @@ def test_all_models_or_one_are_listed(registry: MlflowClient) -> None:
     assert "no model raods; it has cells, roads" in printed
 
 
-def test_rollback_returns_to_the_replaced_version(registry: MlflowClient) -> None:
-    two_models(registry)
+def test_rollback_returns_to_the_replaced_version(client: MlflowClient) -> None:
+    two_models(client)
     assert prn_output("rollback", "roads") == (0, "roads: the champion is now version 1; it was version 2\n")
     assert "taken back" in prn_output("models", "roads")[1]
     code, printed = prn_output("rollback", "roads")

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from prn_pipeline.metrics.counts import COLUMNS
-from prn_pipeline.serving.comparison import ComparisonSettings, compare, slices
+from prn_pipeline.serving.comparison import ComparisonSettings, compare
+from prn_pipeline.serving.slices import slices
 
 SETTINGS = ComparisonSettings(
     margin=0.0,
-    smallest_test=10,
+    smallest_test=20,
     slices=("image_size", "mask_size", "group"),
     smallest_slice=10,
     slice_tolerance=0.01,
-    resamples=500,
 )
 
 
@@ -26,7 +26,7 @@ def some_images(count: int = 90) -> pd.DataFrame:
             "native_height": np.tile([100, 200, 400], count // 3),
             "native_width": 300,
             "foreground": np.where(np.arange(count) % 9 == 0, 0, draw.random(count)),
-            "group": np.where(np.arange(count) < 30, "siteA", "siteB"),
+            "group": [f"image{number}" for number in range(count)],
         }
     )
 
@@ -57,12 +57,49 @@ def test_a_better_challenger_is_promoted_and_an_equal_or_worse_one_is_not(base: 
     assert same["gain"]["iou_micro"] == 0
 
 
-@pytest.mark.parametrize("left", [1, 2, 9, 10])
+@pytest.mark.parametrize("left", [1, 2, 19, 20])
 def test_too_few_test_images_promote_no_challenger(left: int, base: np.ndarray) -> None:
     better = counts(np.clip(base + 0.05, 0, 1))[:left]
     found = compare(better, counts(base)[:left], some_images()[:left], (), SETTINGS)
-    assert found["promoted"] is (left >= 10)
-    assert found["promoted"] or f"{left} test images" in found["why"]
+    assert found["promoted"] is (left >= 20)
+    assert found["promoted"] or f"but {left} images that neither has learned from are left" in found["why"]
+
+
+def test_groups_count_and_not_their_images(base: np.ndarray) -> None:
+    videos = some_images().assign(group=np.arange(90) // 5)
+    found = compare(counts(np.clip(base + 0.05, 0, 1)), counts(base), videos, (), SETTINGS)
+    assert (found["units"], found["unit"], found["images"]) == (18, "group", 90)
+    assert not found["promoted"]
+    assert "18 groups (90 images) that neither has learned from are left of the test set: 20 are needed" in found["why"]
+
+
+def test_frames_of_videos_without_groups_promote_no_challenger(base: np.ndarray) -> None:
+    better = counts(np.clip(base + 0.05, 0, 1))
+    assert compare(better, counts(base), some_images().assign(video=False), (), SETTINGS)["promoted"]
+    found = compare(better, counts(base), some_images().assign(video=True), (), SETTINGS)
+    assert not found["promoted"]
+    assert "set `split.group` of the data set" in found["why"]
+
+
+def test_frames_of_one_video_widen_the_interval(base: np.ndarray) -> None:
+    """Twenty copies of an image say no more than the image."""
+    challenger = np.clip(base[:24] + np.random.default_rng(3).normal(0.01, 0.03, 24), 0, 1)
+    single = compare(counts(challenger), counts(base[:24]), some_images(24), (), SETTINGS)
+    frames = some_images(240).assign(group=np.repeat(np.arange(24), 10), foreground=0.1)
+    copied = compare(counts(challenger.repeat(10)), counts(base[:24].repeat(10)), frames, (), SETTINGS)
+    assert copied["gain"]["ci95"] == pytest.approx(single["gain"]["ci95"])
+    assert copied["lower_bound"] == pytest.approx(single["lower_bound"])
+
+
+def test_each_further_comparison_with_a_champion_needs_more_evidence(base: np.ndarray) -> None:
+    challenger = counts(np.clip(base + 0.01 + np.random.default_rng(2).normal(0, 0.03, 90), 0, 1))
+    looks = [compare(challenger, counts(base), some_images(), (), SETTINGS, look) for look in (1, 2, 30)]
+    alphas, bounds = ([found[key] for found in looks] for key in ("alpha", "lower_bound"))
+    assert alphas == sorted(alphas, reverse=True)
+    assert bounds == sorted(bounds, reverse=True)
+    assert [found["promoted"] for found in looks] == [True, True, False]
+    assert "comparison 30 with this champion, at an error probability of 0.00012" in looks[2]["why"]
+    assert looks[0]["gain"] == looks[2]["gain"]
 
 
 def test_a_gain_within_the_margin_is_not_enough(base: np.ndarray) -> None:
@@ -76,11 +113,11 @@ def test_a_gain_within_the_margin_is_not_enough(base: np.ndarray) -> None:
 
 def test_a_slice_that_gets_worse_prevents_promotion(base: np.ndarray) -> None:
     images = some_images()
-    change = np.where(images["group"] == "siteA", -0.05, 0.15)
+    change = np.where(images["native_height"] == 100, -0.05, 0.15)
     found = compare(counts(np.clip(base + change, 0, 1)), counts(base), images, (), SETTINGS)
     assert found["gain"]["ci95"][0] > 0
     assert not found["promoted"]
-    assert "but worse in group siteA" in found["why"]
+    assert "but worse in image_size small" in found["why"]
     unguarded = SETTINGS.model_copy(update={"slices": ()})
     assert compare(counts(np.clip(base + change, 0, 1)), counts(base), images, (), unguarded)["promoted"]
 
@@ -98,6 +135,7 @@ def test_a_class_that_gets_worse_prevents_promotion(base: np.ndarray) -> None:
 
 def test_slices_are_thirds_groups_and_empty_masks() -> None:
     images = some_images()
+    images.loc[:29, "group"] = "siteA"
     found = slices(images, ("image_size", "mask_size", "group"), 5)
     for name, height in (("small", 100), ("medium", 200), ("large", 400)):
         assert (found["image_size", name] == (images["native_height"] == height)).all()

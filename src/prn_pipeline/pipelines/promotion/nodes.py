@@ -20,6 +20,7 @@ from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapSource
 from prn_pipeline.serving.comparison import ComparisonSettings
 from prn_pipeline.serving.evaluation import TestImages
+from prn_pipeline.serving.first_champion import FirstChampionSettings
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
 
@@ -72,7 +73,14 @@ def challenge_champion(
     reader = make_reader(name, dataset, Path(data_root)).scaled(manifest.attrs.get(WHITE))
     images = TestImages(test, reader, maps)
     registry = Registry(settings["model"] or name)
-    decision = challenge(registry, predictor, images, ComparisonSettings.model_validate(settings["comparison"]))
+    decision = challenge(
+        registry,
+        predictor,
+        images,
+        ComparisonSettings.model_validate(settings["comparison"]),
+        FirstChampionSettings.model_validate(settings.get("first_champion", {})),
+        scores,
+    )
     decision[BEST_FREE] = scores["gain"][BEST_FREE]
     mlflow.set_tag("promotion", decision["outcome"])
     result = "is the new champion" if decision["promoted"] else "is not promoted"

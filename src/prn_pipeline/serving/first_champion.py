@@ -1,0 +1,69 @@
+"""What a predictor must achieve to become the first champion, where there is none to compare it with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.metrics.counts import COLUMNS
+from prn_pipeline.metrics.scores import mean_iou, present_in_truth
+
+Check = Literal["constant_base", "constant", "best_free"]
+
+
+class FirstChampionSettings(BaseModel):
+    """Least quality of a first champion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    least_iou: float = Field(default=0.05, ge=0, le=1, description="least iou_micro on the test images")
+    checks: tuple[Check, ...] = Field(
+        default=("constant_base", "constant", "best_free"),
+        description="constant_base: the base model must not predict the same everywhere; constant: the predictor must"
+        " be better than one class everywhere; best_free: it must not be significantly worse than the best method that"
+        " needs no training",
+    )
+
+
+def shortcoming(counts: np.ndarray, scores: Mapping[str, Any], settings: FirstChampionSettings) -> str | None:
+    """Why a predictor must not become the first champion; None if it may.
+
+    Args:
+        counts: int64 (images, C, 6) of the predictor, at native size.
+        scores: scores JSON of its run; `base_predicts` and `gain` are read.
+        settings: the least quality.
+    """
+    total = counts.sum(0)
+    iou, constant = float(mean_iou(total)), _best_constant(total)
+    found = f"its iou_micro is {iou:.3f} on {len(counts)} test images"
+    if iou < settings.least_iou:
+        return f"{found}, below the least of {settings.least_iou:g} (`promotion.first_champion.least_iou`)"
+    if "constant_base" in settings.checks and "base_predicts" in scores:
+        return f"its base model predicts {scores['base_predicts']}: train it longer, or check its maps" + _key(
+            "constant_base"
+        )
+    if "constant" in settings.checks and iou <= constant:
+        return f"{found}, but predicting one class everywhere has {constant:.3f}" + _key("constant")
+    free = scores["gain"].get(BEST_FREE) if "gain" in scores else None
+    if "best_free" in settings.checks and free is not None and free["ci95"][1] < 0:
+        low, high = (100 * bound for bound in free["ci95"])
+        return (
+            f"it is worse than {free['method']}, which needs no training, by {-100 * free['iou_micro']:.2f} points of"
+            f" iou_micro [{low:+.2f}, {high:+.2f}]" + _key("best_free")
+        )
+    return None
+
+
+def _best_constant(total: np.ndarray) -> float:
+    """iou_micro of the best method that predicts foreground, or one class, everywhere: counts (C, 6) -> [0, 1]."""
+    truth = total[:, [COLUMNS.index("true_positives"), COLUMNS.index("false_negatives")]].sum(1)
+    pixels = total[0, :4].sum()
+    return float(truth.max() / pixels / max(1, present_in_truth(total).sum())) if pixels else 0.0
+
+
+def _key(check: Check) -> str:
+    return f" (to allow it, leave {check} out of `promotion.first_champion.checks`)"

@@ -1,0 +1,72 @@
+"""A predictor that is worth little does not become the first champion."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prn_pipeline.serving.first_champion import FirstChampionSettings, shortcoming
+
+DEFAULT = FirstChampionSettings()
+GOOD: dict[str, Any] = {"gain": {"vs_best_free": {"method": "tta", "iou_micro": 0.02, "ci95": [0.01, 0.03]}}}
+
+
+def counts(hit: int, false: int, missed: int, background: int = 9000) -> np.ndarray:
+    """int64 (4, 1, 6) of four equal images."""
+    return np.tile(np.array([hit, false, missed, background - false, 0, 0]), (4, 1, 1))
+
+
+def test_a_good_predictor_may_become_champion() -> None:
+    assert shortcoming(counts(800, 100, 200), GOOD, DEFAULT) is None
+    assert shortcoming(counts(800, 100, 200), {}, DEFAULT) is None
+
+
+@pytest.mark.parametrize("hit", [0, 40])
+def test_a_predictor_that_finds_nearly_nothing_is_refused(hit: int) -> None:
+    found = shortcoming(counts(hit, 0, 1000 - hit), GOOD, DEFAULT)
+    assert found is not None
+    assert f"iou_micro is {hit / 1000:.3f} on 4 test images, below the least of 0.05" in found
+    assert "`promotion.first_champion.least_iou`" in found
+
+
+def test_the_least_iou_is_a_setting() -> None:
+    weak = counts(120, 0, 880)
+    assert shortcoming(weak, GOOD, DEFAULT) is None
+    assert shortcoming(weak, GOOD, FirstChampionSettings(least_iou=0.2)) is not None
+
+
+def test_masks_that_are_all_foreground_are_refused() -> None:
+    found = shortcoming(counts(4000, 6000, 0, 6000), GOOD, DEFAULT)
+    assert found is not None
+    assert "iou_micro is 0.400 on 4 test images, but predicting one class everywhere has 0.400" in found
+    assert shortcoming(counts(4000, 5999, 0, 6000), GOOD, DEFAULT) is None
+    allowed = FirstChampionSettings(checks=("constant_base", "best_free"))
+    assert shortcoming(counts(4000, 6000, 0, 6000), GOOD, allowed) is None
+
+
+def test_one_class_everywhere_is_refused() -> None:
+    background = [6000, 3000, 0, 0, 0, 0]
+    absent = [0, 0, 1500, 7500, 0, 0]
+    everything = np.array([[background, absent, absent]] * 4)
+    found = shortcoming(everything, GOOD, DEFAULT)
+    assert found is not None
+    assert f"one class everywhere has {6000 / 9000 / 3:.3f}" in found
+
+
+def test_a_base_model_that_predicts_nothing_is_refused() -> None:
+    found = shortcoming(counts(800, 100, 200), GOOD | {"base_predicts": "nothing"}, DEFAULT)
+    assert found is not None
+    assert "its base model predicts nothing: train it longer" in found
+    allowed = FirstChampionSettings(checks=("constant", "best_free"))
+    assert shortcoming(counts(800, 100, 200), GOOD | {"base_predicts": "nothing"}, allowed) is None
+
+
+def test_a_predictor_worse_than_a_method_without_training_is_refused() -> None:
+    free = {"method": "tuned_threshold", "iou_micro": -0.02, "ci95": [-0.03, -0.01]}
+    found = shortcoming(counts(800, 100, 200), {"gain": {"vs_best_free": free}}, DEFAULT)
+    assert found is not None
+    assert "worse than tuned_threshold, which needs no training, by 2.00 points of iou_micro [-3.00, -1.00]" in found
+    chance = free | {"ci95": [-0.05, 0.01]}
+    assert shortcoming(counts(800, 100, 200), {"gain": {"vs_best_free": chance}}, DEFAULT) is None
+    allowed = FirstChampionSettings(checks=("constant_base", "constant"))
+    assert shortcoming(counts(800, 100, 200), {"gain": {"vs_best_free": free}}, allowed) is None
