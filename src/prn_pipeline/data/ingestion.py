@@ -8,6 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from prn_pipeline.data.splits.foreground import check_foreground
 from prn_pipeline.data.splits.near_duplicates import near_pairs, warn_of_near_pairs
 from prn_pipeline.data.splits.versions import refuse_torn_versions
 from prn_pipeline.data.splits.video_frames import looks_like_video, thumbnail
+from prn_pipeline.data.summary import Read, Summary, summarise
 from prn_pipeline.data.turned_images import Pair, warn_of_turned
 from prn_pipeline.errors import UserError
 
@@ -55,6 +57,18 @@ class _Assignment:
     folds: dict[str, int]
 
 
+class Inspection(NamedTuple):
+    """A data set that can be used.
+
+    Attributes:
+        manifest: one row per sample; see `inspect`.
+        summary: what the data set consists of; see `summary.summarise`.
+    """
+
+    manifest: pd.DataFrame
+    summary: Summary
+
+
 def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFrame:
     """The manifest of a data set: one row per sample, in order of sample_id.
 
@@ -73,9 +87,18 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     Raises:
         UserError: bad files (up to `MAX_LISTED` are listed), no foreground at all, or impossible splits or folds.
     """
+    return inspect_and_summarise(name, settings, reader).manifest
+
+
+def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) -> Inspection:
+    """The manifest of a data set, as `inspect` returns it, and its summary."""
     records = reader.records()
     facts = _examine_all(name, records, reader)
-    white = _judge_values(name, settings, records, facts)
+    masks = {
+        _text(record.mask_path) or record.sample_id: fact.mask for record, fact in zip(records, facts, strict=True)
+    }
+    check_mask_values(name, settings, masks)
+    white = _judge_images(name, settings, records, facts)
     if not any(fact.foreground > 0 for fact in facts):
         raise UserError(
             f"data set '{name}': no foreground pixel in {len(facts)} masks. Check "
@@ -115,15 +138,12 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     pairs = near_pairs(thumbnails, splits, content)
     if settings.task != "few_shot":
         warn_of_near_pairs(name, pairs, manifest["sample_id"].tolist(), splits)
-    return manifest
+    read = Read(records, [fact.image for fact in facts], masks, getattr(reader, "account", None))
+    return Inspection(manifest, summarise(name, manifest, read, pairs, settings.split.group is not None))
 
 
-def _judge_values(name: str, settings: DatasetSettings, records: list[Record], facts: list[_Facts]) -> int | None:
-    """Check the values of all files together; the common white of wide images, if there are any."""
-    masks = {
-        _text(record.mask_path) or record.sample_id: fact.mask for record, fact in zip(records, facts, strict=True)
-    }
-    check_mask_values(name, settings, masks)
+def _judge_images(name: str, settings: DatasetSettings, records: list[Record], facts: list[_Facts]) -> int | None:
+    """Check the files of all images together; the common white of wide images, if there are any."""
     images = [_text(record.image_path) or record.sample_id for record in records]
     warn_of_turned(
         name,

@@ -106,6 +106,23 @@ class TextDataset(FileDataset[str, str]):
         return self._existing().read_text(encoding="utf-8")
 
 
+class PictureDataset(FileDataset[bytes, bytes]):
+    """A picture, as the bytes of its file."""
+
+    def save(self, data: bytes) -> None:
+        """Write the picture."""
+        with atomic_write(self._filepath) as temporary:
+            temporary.write_bytes(data)
+
+    def load(self) -> bytes:
+        """Read the picture."""
+        return self._existing().read_bytes()
+
+    def preview(self) -> ImagePreview:
+        """The picture, for Kedro-Viz."""
+        return ImagePreview(base64.b64encode(self.load()).decode("ascii"))
+
+
 class FiguresDataset(FileDataset[dict[str, bytes], dict[str, bytes]]):
     """A folder of PNG files: name without extension -> encoded picture."""
 

@@ -12,6 +12,7 @@ import pandas as pd
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.map_statistics import MapStatistics
+from prn_pipeline.reporting.dataset.samples import ShownSample
 
 GalleryKind = Literal["best", "median", "worst"]
 RUN_KEYS = ("dataset", "base_model", "refiner", "seed")
@@ -87,6 +88,8 @@ class ReportInputs:
         gallery: picture rows, in the order to show them within a kind.
         parameters: settings, nested to any depth.
         provenance: commit, data identity, versions, date: label -> text.
+        dataset: summary of the data set, as `data.summary.summarise` makes it; or empty.
+        samples: some samples with their masks.
 
     Raises:
         UserError: the run lacks one of its four names.
@@ -101,6 +104,8 @@ class ReportInputs:
     gallery: Sequence[GalleryRow] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+    samples: Sequence[ShownSample] = ()
 
     def __post_init__(self) -> None:
         unnamed = [name for name in RUN_KEYS if name not in self.run]

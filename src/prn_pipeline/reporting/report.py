@@ -12,6 +12,7 @@ from prn_pipeline.reporting.cards.card import Card
 from prn_pipeline.reporting.cards.images import image_cards
 from prn_pipeline.reporting.cards.maps import bias_card, error_cards, threshold_card
 from prn_pipeline.reporting.cards.scores import confusion_card, gain_card, training_cards
+from prn_pipeline.reporting.data_section import data_section
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.inputs import Report, ReportInputs
 from prn_pipeline.reporting.key_numbers import key_numbers
@@ -70,6 +71,7 @@ def render_report(report: ReportInputs) -> Report:
         timing_rows=tables.timing_rows(report.scores.get("seconds", {}), report.scores.get("memory_mib", {})),
         settings={name: list(tables.setting_rows({name: value})) for name, value in report.parameters.items()},
         provenance=report.provenance,
+        dataset=data_section(report.dataset, report.samples),
     )
     return Report(html, figures([gain, confusion, *training, *patches, *errors, *images], pictures))
 

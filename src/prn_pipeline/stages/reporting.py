@@ -12,6 +12,7 @@ from prn_pipeline.data.pixel_values import as_colours
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
+from prn_pipeline.reporting.dataset.samples import ShownSample, choose, shown_samples
 from prn_pipeline.reporting.inputs import GalleryRow
 from prn_pipeline.reporting.labels import BASE, REFINER
 from prn_pipeline.stages.evaluation.map_pairs import stream_batches
@@ -26,6 +27,13 @@ def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> di
             for of_image in zip(expit(maps), batch.masks, decided, strict=True):
                 counters[name].add(*of_image)
     return {name: counter.result() for name, counter in counters.items()}
+
+
+def dataset_samples(samples: ArrayStore, manifest: pd.DataFrame) -> list[ShownSample]:
+    """Some samples of every split with their masks."""
+    rows = choose(manifest)
+    images, masks = samples.read("images", rows), samples.read("masks", rows)
+    return shown_samples(manifest, rows, list(images), list(masks))
 
 
 def choose_gallery(per_image: pd.DataFrame, rows_each: int) -> list[tuple[str, int]]:

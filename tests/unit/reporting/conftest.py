@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
+from prn_pipeline.reporting.dataset.samples import ShownSample
 from prn_pipeline.reporting.inputs import GalleryRow, Report, ReportInputs
 from prn_pipeline.reporting.report import render_report
 
@@ -72,6 +73,49 @@ def gallery_row(kind: str, sample_id: str, size: int = 32, seed: int = 0) -> Gal
     )
 
 
+def summary() -> dict[str, Any]:
+    """Of a data set with something to say in every row."""
+    shares = {"mean": 0.1234, "low": 0.0, "high": 0.5}
+    one = {"images": 1200, "groups": 3, "foreground": shares, "without_foreground": 7}
+    none = {"mean": None, "low": None, "high": None}
+    values = [{"value": 0, "files": 1400, "example": "a.png"}, {"value": 255, "files": 1399, "example": "a.png"}]
+    return {
+        "schema": 1,
+        "dataset": "kvasir_seg",
+        "samples": 1400,
+        "files": {
+            "found": {"images": 1403, "masks": 1410},
+            "used": {"images": 1400, "masks": 1410},
+            "left_out": [{"kind": "images", "reason": "in no split", "count": 3, "examples": [NASTY_ID, "b", "c"]}],
+        },
+        "images": {
+            "sizes": [[480, 640, 1000], [600, 800, 400]],
+            "distinct_sizes": 2,
+            "smallest": [480, 640],
+            "largest": [600, 800],
+            "kinds": {"8-bit RGB": 1390, "16-bit grey": 10},
+            "low": 0,
+            "high": 4095,
+            "turned": 4,
+        },
+        "masks": {"values": values, "distinct_values": 2, "low": 0, "high": 255, "turned": 0},
+        "splits": {"train": one, "val": {**one, "foreground": none}, "test": one},
+        "groups": {"given": True, "count": 9, "smallest": 1, "largest": 800, "name_of_largest": "seq1"},
+        "duplicates": {
+            "identical_images": 2,
+            "near_across_splits": 6,
+            "near_pairs": 5,
+            "examples": [["a", "train", "b", "test", 0.9981]],
+        },
+        "video": True,
+    }
+
+
+def shown_sample(sample_id: str, split: str) -> ShownSample:
+    pixels = np.full((20, 30, 3), 90, np.uint8)
+    return ShownSample(sample_id, split, 0.25, pixels, pixels)
+
+
 def history(epochs: int) -> pd.DataFrame:
     epoch = np.arange(epochs)
     return pd.DataFrame(
@@ -111,6 +155,8 @@ def full_inputs() -> ReportInputs:
         gallery=[gallery_row("worst", "kind-c"), gallery_row("best", NASTY_ID), gallery_row("median", "kind-b")],
         parameters={"prn_training": {"optimizer": {"lr": 8e-4}, "resume": None}, "note": NASTY_ID},
         provenance={"git_commit": "3f2a91c", "data": NASTY_ID},
+        dataset=summary(),
+        samples=[shown_sample("kind-d", "train"), shown_sample("kind-e", "test")],
     )
 
 

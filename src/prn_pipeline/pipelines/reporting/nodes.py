@@ -11,13 +11,14 @@ from prn_pipeline.data.store.sample_store import IDENTITY
 from prn_pipeline.reporting.headline import log_headline
 from prn_pipeline.reporting.inputs import ReportInputs
 from prn_pipeline.reporting.report import render_report
-from prn_pipeline.stages.reporting import gallery, map_statistics
+from prn_pipeline.stages.reporting import dataset_samples, gallery, map_statistics
 from prn_pipeline.tracking.provenance import provenance
 
 
 def build_report(
     samples: ArrayStore,
     manifest: pd.DataFrame,
+    dataset_summary: dict[str, Any],
     logits: ArrayStore,
     map_manifest: pd.DataFrame,
     pseudo_labels: ArrayStore,
@@ -45,6 +46,8 @@ def build_report(
             parameters={key: value for key, value in run.items() if key != "names"}
             | {"pseudo_labelling": pseudo_labelling},
             provenance=provenance(manifest.attrs[IDENTITY]),
+            dataset=dataset_summary,
+            samples=dataset_samples(samples, manifest),
         )
     )
     return report.html, report.figures

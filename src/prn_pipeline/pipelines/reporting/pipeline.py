@@ -14,6 +14,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                 inputs=[
                     "samples",
                     "manifest",
+                    "dataset_summary",
                     "logits",
                     "map_manifest",
                     "pseudo_labels",
