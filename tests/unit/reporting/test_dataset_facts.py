@@ -106,4 +106,4 @@ def test_the_sheet_is_a_picture_that_is_the_same_each_time() -> None:
     assert sheet == sheet_png("roads", 4, shown)
     with Image.open(io.BytesIO(sheet)) as picture:
         assert picture.format == "PNG"
-        assert picture.width == 1920
+        assert picture.width == 28 + 3 * (2 * 240 + 4 + 28)
