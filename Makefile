@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test mutants bench results tasks domain-shift costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -78,6 +78,9 @@ domain-shift: $(READY) ## frozen base models under domain shift, refined or fine
 
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute on an idle machine
 	@python -m benchmarks.costs
+
+bit-flips: $(READY) ## flipped bits and lost files in every kind of artefact: all are noticed; ten minutes
+	@python -m benchmarks.bit_flips
 
 airflow: .airflow/.ready ## create .airflow, a separate environment, from deploy/airflow/requirements.lock
 

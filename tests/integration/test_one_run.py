@@ -84,6 +84,7 @@ def test_scores_have_every_method_and_every_metric(finished: Path) -> None:
         "cost",
         "seconds",
         "memory_mib",
+        "checksum",
     ]
     assert list(scores["methods"]) == METHODS
     measures = {"iou_micro", "iou_macro", "dice", "precision", "recall", "boundary_iou", "mae", "iou_micro_ci95"}
@@ -218,6 +219,7 @@ def test_two_runs_from_scratch_have_identical_scores(finished: Path, project: Pa
     for scores in (first, second):
         assert scores.pop("seconds")
         assert scores.pop("memory_mib")
+        assert scores.pop("checksum")
         assert all(cost.pop("milliseconds") for cost in scores["cost"].values())
     assert first == second
 

@@ -9,7 +9,9 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 
+from prn_pipeline.layout.origins import rerun
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES
+from prn_pipeline.pipeline_registry import register_pipelines
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -70,6 +72,22 @@ def test_a_stage_tracks_every_output_of_its_pipeline_and_nothing_else(
 ) -> None:
     tracked = {out.def_path for out in stages[name].outs}
     assert tracked == files(pipelines[name].all_outputs(), paths)
+
+
+def test_a_damaged_artefact_names_the_stage_that_writes_it(
+    pipelines: dict[str, Pipeline], paths: dict[str, set[str]]
+) -> None:
+    named = {
+        file: (stage, rerun(Path("/project") / file))
+        for stage, pipeline in {**pipelines, "promotion": register_pipelines()["promotion"]}.items()
+        for name in pipeline.all_outputs() & paths.keys()
+        for file in paths[name]
+    }
+    assert len(named) >= 20
+    names = {"dataset": "synthetic_roads", "base_model": "unet_resnet18_small", "refiner": "prn", "seed": 0}
+    for stage, remedy in named.values():
+        of_scope = ",".join(f"{name}={names[name]}" for name in SCOPES[SCOPE_OF.get(stage, "run")])
+        assert remedy == f"run the pipeline {stage} again: kedro run --pipelines {stage} --params {of_scope}"
 
 
 @pytest.mark.parametrize("name", SCOPE_OF)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Hashable
+import logging
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -11,8 +11,13 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from prn_pipeline.data.store.atomic import atomic_write
-from prn_pipeline.data.store.locations import is_complete, local_copy, location
+from prn_pipeline.data.store.json_files import read_json, write_json
+from prn_pipeline.data.store.locations import is_complete, location
+from prn_pipeline.data.store.table_files import read_table, write_table
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.origins import rerun
+
+logger = logging.getLogger(__name__)
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -27,7 +32,7 @@ class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
 
     def _existing(self) -> Path:
         if not is_complete(self._filepath):
-            raise UserError(f"no file {self._filepath}: run the pipeline that makes it")
+            raise UserError(f"no file {self._filepath}: {rerun(self._filepath)}")
         return self._filepath
 
     def _exists(self) -> bool:
@@ -38,35 +43,23 @@ class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
 
 
 class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
-    """A table as .parquet (keeps `attrs`) or .csv, by suffix."""
+    """A table as .parquet (keeps `attrs`) or .csv, by suffix; see `table_files`."""
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table."""
-        with atomic_write(self._filepath) as temporary:
-            if temporary.suffix == ".csv":
-                data.to_csv(temporary, index=False)
-            else:
-                data.to_parquet(temporary)
+        write_table(self._filepath, data)
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
-        with local_copy(self._existing()) as file:
-            return _read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
+        return read_table(self._existing())
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """The first rows, for Kedro-Viz."""
         return TablePreview(json.loads(self.load().head(nrows).to_json(orient="split")))
 
 
-def _read_csv(file: Path) -> pd.DataFrame:
-    """A table whose empty fields are missing values; sample ids stay text, also `007` and `NA`."""
-    columns = pd.read_csv(file, nrows=0).columns
-    missing: dict[Hashable, list[str]] = {name: [""] for name in columns if name != "sample_id"}
-    return pd.read_csv(file, dtype={"sample_id": str}, keep_default_na=False, na_values=missing)
-
-
 class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):
-    """A JSON object; a missing file is read as `default` if that is given."""
+    """A JSON object; a missing or damaged file is read as `default` if that is given."""
 
     def __init__(
         self, *, filepath: str, default: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
@@ -76,14 +69,19 @@ class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):
 
     def save(self, data: dict[str, Any]) -> None:
         """Write the object."""
-        with atomic_write(self._filepath) as temporary:
-            temporary.write_text(json.dumps(data, indent=2) + "\n")
+        write_json(self._filepath, data)
 
     def load(self) -> dict[str, Any]:
         """Read the object."""
-        if self._default is not None and not is_complete(self._filepath):
+        if self._default is None:
+            return read_json(self._existing())
+        if not is_complete(self._filepath):
             return dict(self._default)
-        return dict(json.loads(self._existing().read_text()))
+        try:
+            return read_json(self._filepath)
+        except UserError as error:
+            logger.warning("%s; it is replaced by %s", error, self._default or "an empty object")
+            return dict(self._default)
 
     def preview(self) -> JSONPreview:
         """The object, for Kedro-Viz."""
@@ -103,7 +101,10 @@ class TextDataset(FileDataset[str, str]):
 
     def load(self) -> str:
         """Read the text."""
-        return self._existing().read_text(encoding="utf-8")
+        try:
+            return self._existing().read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self._filepath} is damaged ({error}): {rerun(self._filepath)}") from error
 
 
 class PictureDataset(FileDataset[bytes, bytes]):

@@ -9,6 +9,7 @@ from torch import nn
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.locations import is_complete, location
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.origins import rerun
 from prn_pipeline.training.module_files import load_module, save_module
 
 
@@ -62,8 +63,15 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
     def load(self) -> dict[str, nn.Module]:
         """Rebuild all modules, in eval mode."""
         if not self._exists():
-            raise UserError(f"no models at {self._filepath}: run the pipeline base_training")
-        return {file.stem: load_module(file, self._rebuild) for file in sorted(self._filepath.glob("*.safetensors"))}
+            raise UserError(f"no models at {self._filepath}: {rerun(self._filepath)}")
+        names = {file.stem for file in self._filepath.iterdir() if file.suffix in (".safetensors", ".json")}
+        note = (self._filepath / self.NOTE).read_bytes()
+        if not note.startswith(b"%d models:" % len(names)):
+            raise UserError(
+                f"{self._filepath} has {len(names)} models, and its {self.NOTE} says {note[:11]!r}: some are missing;"
+                f" {rerun(self._filepath)}"
+            )
+        return {name: load_module(self._filepath / f"{name}.safetensors", self._rebuild) for name in sorted(names)}
 
     def _exists(self) -> bool:
         return is_complete(self._filepath) and (self._filepath / self.NOTE).is_file()

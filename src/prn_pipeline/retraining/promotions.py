@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prn_pipeline.data.store.json_files import read_json
 from prn_pipeline.layout.places import METRICS, PROMOTION, REPORTS, STAGE_LOGS
 from prn_pipeline.layout.scopes import scope_path
 from prn_pipeline.sweep.environment import tool_environment
@@ -53,8 +53,7 @@ def promote(names: Mapping[str, Any], project: Path) -> dict[str, Any]:
         _, found, message = log.read_text(errors="replace").rpartition("Error: ")
         reason = " ".join(message.split()) if found else f"exit code {done.returncode}"
         raise PromotionError(f"{reason} ({log.relative_to(project)})")
-    decision: dict[str, Any] = json.loads(_decision(names, project).read_text())
-    return decision
+    return read_json(_decision(names, project))
 
 
 def _decision(names: Mapping[str, Any], project: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prn_pipeline.data.store.checksums import ChecksumError, with_checksum, without_checksum
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions
 
@@ -42,7 +43,7 @@ class Journal:
             self.entries[entry["name"]] = entry
         if not lines:
             folder.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(header) + "\n")
+            self._path.write_text(_line(header))
 
     @staticmethod
     def reset(folder: Path) -> dict[str, Entry]:
@@ -58,7 +59,7 @@ class Journal:
         """Record one image after its results are written."""
         self.entries[entry["name"]] = entry
         with self._path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(_line(entry))
 
     def is_done(self, name: str, source: Path) -> bool:
         """Whether this file, in its current version, has been refined."""
@@ -72,14 +73,18 @@ def _read(file: Path) -> list[Entry]:
     try:
         text = file.read_text()
         complete = text[: text.rfind("\n") + 1]
-        lines: list[Entry] = [json.loads(line) for line in complete.splitlines()]
-    except ValueError as error:
+        lines: list[Entry] = [without_checksum(json.loads(line)) for line in complete.splitlines()]
+    except (ValueError, AttributeError, ChecksumError) as error:
         raise UserError(
             f"{file} is damaged ({error}): remove the file, or refine all images again with --overwrite"
         ) from error
     if complete != text:
         file.write_text(complete)
     return lines
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(with_checksum(entry)) + "\n"
 
 
 def stamp(source: Path) -> list[int]:

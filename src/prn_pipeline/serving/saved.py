@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from safetensors.numpy import load_file, save_file
 
 from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.data.store.checksums import digest
+from prn_pipeline.data.store.json_files import read_json, write_json
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions
 from prn_pipeline.refinement.protocol import Refiner
@@ -24,6 +25,9 @@ SETTINGS = "predictor.json"
 REFERENCE = "reference.safetensors"
 #: Files that every predictor has.
 FILES = (*(f"{name}.safetensors" for name in NETWORKS), SETTINGS)
+#: Key of the settings' file: digests of the files beside it; predictors of earlier versions have none.
+DIGESTS = "digests"
+SAVE_AGAIN = "download the predictor again, or save it again with the pipeline promotion"
 
 
 class PredictorComponents(NamedTuple):
@@ -42,10 +46,10 @@ def write_folder(folder: Path, components: PredictorComponents) -> None:
         base, refiner = components.base, components.refiner
         save_module(temporary / "base.safetensors", base, base.settings.model_dump(mode="json"))
         save_module(temporary / "refiner.safetensors", refiner, refiner.settings.model_dump(mode="json"))
-        settings = json.dumps(components.settings.model_dump(mode="json"), indent=2) + "\n"
-        (temporary / SETTINGS).write_text(settings)
         if components.reference is not None:
             save_file(components.reference._asdict(), temporary / REFERENCE)
+        digests = {file.name: digest(file.read_bytes()) for file in sorted(temporary.iterdir())}
+        write_json(temporary / SETTINGS, components.settings.model_dump(mode="json") | {DIGESTS: digests})
 
 
 def read_folder(place: Path) -> PredictorComponents:
@@ -61,13 +65,17 @@ def read_folder(place: Path) -> PredictorComponents:
             " `Predictor.save` wrote, or an address such as models:/NAME@champion"
         )
     try:
-        settings = PredictorSettings.model_validate_json((place / SETTINGS).read_text())
+        described = read_json(place / SETTINGS, SAVE_AGAIN)
+        for name, written in described.pop(DIGESTS, {}).items():
+            if not (place / name).is_file() or digest((place / name).read_bytes()) != written:
+                raise UserError(f"{place / name} is not the file that was saved with {SETTINGS}: {SAVE_AGAIN}")
+        settings = PredictorSettings.model_validate(described)
         file = place / REFERENCE
         reference = Descriptions(**load_file(file)) if file.is_file() else None
+    except UserError:
+        raise
     except Exception as error:  # pydantic, safetensors and numpy raise many types
-        raise UserError(
-            f"{place}: {SETTINGS} or {REFERENCE} cannot be read ({error}): save the predictor again"
-        ) from error
+        raise UserError(f"{place}: {SETTINGS} or {REFERENCE} cannot be read ({error}): {SAVE_AGAIN}") from error
     base = load_module(place / "base.safetensors", rebuild_base_model)
     refiner = load_module(place / "refiner.safetensors", rebuild_refiner)
     return PredictorComponents(base, refiner, settings, reference)

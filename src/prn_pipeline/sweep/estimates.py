@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prn_pipeline.data.store.json_files import read_json
+from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import REPORTS, STAGE_COSTS
 from prn_pipeline.layout.scopes import SCOPES, stage_address
 from prn_pipeline.sweep.dvc_lock import read_lock
+
+logger = logging.getLogger(__name__)
 
 #: Names that a stage and those it is estimated from should share; the closest match is used.
 SIMILAR = (("dataset", "base_model", "refiner"), ("dataset", "refiner"), ("base_model", "refiner"), ("dataset",), ())
@@ -83,7 +87,12 @@ def _records(reports: Path) -> Iterator[tuple[str, _Record]]:
             name: int(part.removeprefix("seed-")) if name == "seed" else part
             for name, part in zip(SCOPES[scope], parts, strict=True)
         }
-        for stage, cost in json.loads(file.read_text()).items():
+        try:
+            costs = read_json(file)
+        except UserError as error:
+            logger.warning("no estimate from a damaged record: %s", error)
+            continue
+        for stage, cost in costs.items():
             yield stage_address(stage, names), _Record(stage, names, float(cost["seconds"]))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.data.store.json_files import read_json, write_json
+from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import FAILURE, REPORTS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, scope_path
 
@@ -63,7 +63,13 @@ def record_failed_stage(address: str, stage: str, names: Mapping[str, Any], outp
 def clear_failure(stage: str, names: Mapping[str, Any], project: Path) -> None:
     """Remove the recorded failure of a stage that is about to run or is up to date; those of other stages stay."""
     file = _file(project, stage, names)
-    if file.is_file() and json.loads(file.read_text()).get("stage") == stage:
+    if not file.is_file():
+        return
+    try:
+        recorded = read_json(file).get("stage")
+    except UserError:  # a damaged record tells nobody anything
+        recorded = stage
+    if recorded == stage:
         file.unlink()
 
 
@@ -73,5 +79,4 @@ def _file(project: Path, stage: str, names: Mapping[str, Any]) -> Path:
 
 def _write(file: Path, stage: str, message: str) -> None:
     failure = {"stage": stage, "message": message, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-    with atomic_write(file) as temporary:
-        temporary.write_text(json.dumps(failure, indent=2) + "\n")
+    write_json(file, failure)

@@ -13,6 +13,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
+from prn_pipeline.errors import UserError
+from prn_pipeline.training.checkpoints import damage
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import SegmentationTask
 
@@ -52,13 +54,19 @@ def initial_state(
 
 
 def load_best(task: SegmentationTask, best: ModelCheckpoint, initial: InitialState | None) -> None:
-    """Load the weights of the best epoch, or the initial ones if no epoch was better."""
+    """Load the weights of the best epoch, or the initial ones if no epoch was better.
+
+    Raises:
+        UserError: their checkpoint has changed since it was written.
+    """
     if initial is not None and best.monitor is not None and best.best_model_score is not None:
         gain = float(best.best_model_score) - initial.metrics[best.monitor]
         if gain <= 0 if best.mode == "max" else gain >= 0:
             logger.info("no epoch improved the untrained network: keeping its initial weights")
             task.network.load_state_dict(initial.weights)
             return
+    if (found := damage(Path(best.best_model_path))) is not None:
+        raise UserError(f"{best.best_model_path} is damaged ({found}): check the disk, and run the training again")
     task.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"])
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from prn_pipeline.processes.locks import checkpoint_lock
 from prn_pipeline.training.best_weights import LAST
 from prn_pipeline.training.callbacks import EpochListener
+from prn_pipeline.training.checkpoints import damage
 from prn_pipeline.training.distributed.topology import ProcessTopology
 from prn_pipeline.training.job import TrainingJob, TrainingResult
 from prn_pipeline.training.processes.starting import train_in_processes
@@ -59,7 +60,7 @@ def fit(
     job = TrainingJob(build, objective, train, val, settings, seed, checkpoints, name)
     # The nodes of one training share its checkpoints, so they cannot lock each other out.
     with nullcontext() if settings.nodes > 1 else checkpoint_lock(checkpoints):
-        _remove_if_damaged(checkpoints / LAST)
+        _remove_if_damaged(checkpoints)
         if settings.processes * settings.nodes > 1:
             result = train_in_processes(job, listener)
         else:
@@ -68,14 +69,19 @@ def fit(
     return result
 
 
-def _remove_if_damaged(checkpoint: Path) -> None:
-    """Remove the folder of an unreadable checkpoint: a run that is killed while writing leaves half a file."""
-    if not checkpoint.is_file():
+def _remove_if_damaged(folder: Path) -> None:
+    """Remove checkpoints that have changed since they were written, or are half a file of a killed run."""
+    if not (folder / LAST).is_file():
         return
+    for checkpoint in folder.glob("*.ckpt"):
+        if (found := damage(checkpoint)) is not None:
+            logger.warning("checkpoint %s cannot be read (%s): training starts from the beginning", checkpoint, found)
+            shutil.rmtree(folder)
+            return
     try:
-        epoch = torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]
+        epoch = torch.load(folder / LAST, map_location="cpu", weights_only=False)["epoch"]
     except Exception as error:
-        logger.warning("checkpoint %s cannot be read (%s): training starts from the beginning", checkpoint, error)
-        shutil.rmtree(checkpoint.parent)
+        logger.warning("checkpoint %s cannot be read (%s): training starts from the beginning", folder / LAST, error)
+        shutil.rmtree(folder)
         return
-    logger.info("continuing from %s after epoch %d", checkpoint, epoch + 1)
+    logger.info("continuing from %s after epoch %d", folder / LAST, epoch + 1)

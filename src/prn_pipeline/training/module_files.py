@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from prn_pipeline.data.store.atomic import atomic_write
-from prn_pipeline.data.store.locations import local_copy
+from prn_pipeline.data.store.json_files import read_json, write_json
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.origins import rerun
 
 #: Schema of the JSON file; increased whenever names of settings or weights change.
 SCHEMA = 2
@@ -56,8 +56,7 @@ def save_module(path: Path, module: StoredModule, settings: dict[str, Any]) -> N
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "weights_sha256": digest,
     }
-    with atomic_write(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
+    write_json(path.with_suffix(".json"), dict(sorted(described.items())))
 
 
 def weights_digest(module: StoredModule) -> str:
@@ -85,19 +84,17 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stor
     description = path.with_suffix(".json")
     for file in (path, description):
         if not file.is_file():
-            raise UserError(f"there is no trained model at {file}: run the pipeline that trains it first")
-    try:
-        described = json.loads(description.read_text())
-        with local_copy(path) as file:
-            weights: dict[str, Tensor] = load_file(file)
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    except Exception as error:
-        raise UserError(f"{path} or its .json cannot be read ({error}): delete both and train again") from error
+            raise UserError(f"there is no trained model at {file}: {rerun(path)}")
+    described = read_json(description, f"delete both and train again: {rerun(path)}")
     if (schema := described.get("schema", 1)) != SCHEMA:
         raise UserError(f"{description} has schema {schema}, expected {SCHEMA}: another version wrote it; train again")
-    if digest != described["weights_sha256"]:
-        raise UserError(f"{path} does not hold the weights that {description} describes: train again, or restore both")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != described.get("weights_sha256"):
+        raise UserError(
+            f"{path} does not hold the weights that {description} describes: restore both, or delete both and train"
+            f" again: {rerun(path)}"
+        )
     module = rebuild(described["settings"])
-    module.load_state_dict(weights)
+    module.load_state_dict(load(data))
     module.eval()
     return module

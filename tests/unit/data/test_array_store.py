@@ -1,11 +1,13 @@
 """Stores return the written rows in any order, and are written atomically."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
 from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
 from prn_pipeline.data.store.atomic import atomic_write
@@ -77,12 +79,97 @@ def test_an_empty_stream_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_broken_store_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run the pipeline that makes it"):
+    with pytest.raises(UserError, match="run the pipeline that makes it again"):
         ArrayStore(tmp_path / "s.zarr")
     (tmp_path / "s.zarr").mkdir()
     (tmp_path / "s.zarr" / "zarr.json").write_text("{half")
     with pytest.raises(UserError, match="delete it"):
         ArrayStore(tmp_path / "s.zarr")
+
+
+def shard(folder: Path, number: int = 1) -> Path:
+    return folder / "maps" / "c" / str(number) / "0" / "0"
+
+
+@pytest.fixture
+def logits(tmp_path: Path) -> Path:
+    """A store at the place that the catalog gives it."""
+    path = tmp_path / "data/04_feature/drive/unet/seed-3/logits.zarr"
+    write_arrays(path, ArrayStream(batches_of(8), {"made_by": "test"}))
+    return path
+
+
+RERUN = r"run the pipeline logit_caching again: kedro run --pipelines logit_caching --params dataset=drive,base_model="
+
+
+def test_a_missing_shard_is_an_error_when_the_store_is_opened_and_names_the_stage(logits: Path) -> None:
+    shard(logits).unlink()
+    with pytest.raises(UserError, match=rf"logits\.zarr is not .*maps/c/1/0/0 is missing.*{RERUN}unet,seed=3"):
+        ArrayStore(logits)
+
+
+def test_a_shard_that_goes_missing_later_is_an_error_of_every_read_that_needs_it(logits: Path) -> None:
+    store = ArrayStore(logits)
+    shard(logits).unlink()
+    for rows in (slice(None), [SHARD_ROWS], [0, SHARD_ROWS + 3], np.arange(SHARD_ROWS, 2 * SHARD_ROWS)):
+        with pytest.raises(UserError, match=rf"logits\.zarr is damaged \(maps: maps/c/1/0/0 is missing\): {RERUN}"):
+            store.read("maps", rows)
+    assert (store.read("maps", np.arange(SHARD_ROWS)) == MAPS[:SHARD_ROWS]).all(), "other shards are read"
+
+
+def test_a_flipped_bit_of_a_shard_is_an_error_of_the_reads_that_need_its_chunk(logits: Path) -> None:
+    content = bytearray(shard(logits).read_bytes())
+    content[5] ^= 4  # in the first chunk
+    shard(logits).write_bytes(content)
+    store = ArrayStore(logits)
+    with pytest.raises(UserError, match=rf"is damaged \(maps: .*checksum.*{RERUN}"):
+        store.read("maps", [SHARD_ROWS])
+    assert (store.read("maps", [SHARD_ROWS + 1]) == MAPS[SHARD_ROWS + 1]).all(), "its other chunks are read"
+
+
+def test_a_chunk_that_another_program_has_dropped_is_noticed(logits: Path) -> None:
+    array = zarr.open_array(logits / "maps", mode="r+")
+    array[SHARD_ROWS + 3] = 0  # Zarr leaves out chunks of zeros
+    with pytest.raises(UserError, match=r"maps/c/1/0/0 has \d+ bytes, not \d+"):
+        ArrayStore(logits)
+
+
+def test_an_array_of_zeros_is_written_and_missed(tmp_path: Path) -> None:
+    write_arrays(tmp_path / "s.zarr", ArrayStream([{"masks": np.zeros((3, 4, 4), np.uint8)}]))
+    assert not ArrayStore(tmp_path / "s.zarr").read("masks", slice(None)).any()
+    (tmp_path / "s.zarr/masks/c/0/0/0").unlink()
+    with pytest.raises(UserError, match="is missing"):
+        ArrayStore(tmp_path / "s.zarr")
+
+
+def test_every_chunk_and_every_index_has_a_checksum(logits: Path) -> None:
+    (sharding,) = json.loads((logits / "maps/zarr.json").read_text())["codecs"]
+    assert sharding["configuration"]["codecs"][-1]["name"] == "crc32c"
+    assert sharding["configuration"]["index_codecs"][-1]["name"] == "crc32c"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("maps/zarr.json", '"float16"', '"float32"', "maps/zarr.json has changed"),
+        ("zarr.json", '"made_by"', '"made_bx"', "does not match its checksum"),
+        ("zarr.json", '"checksum"', '"chdcksum"', "'chdcksum' in place of 'checksum'"),
+        ("zarr.json", '"group"', '"grouq"', "not that of a group"),
+    ],
+)
+def test_changed_descriptions_are_refused(logits: Path, file: str, old: str, new: str, message: str) -> None:
+    text = (logits / file).read_text()
+    assert old in text
+    (logits / file).write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=rf"{message}.*{RERUN}"):
+        ArrayStore(logits)
+
+
+def test_a_store_of_an_earlier_version_is_refused_with_the_stage_to_run(logits: Path) -> None:
+    zarr.create_group(logits, attributes={"made_by": "test"}, overwrite=True)
+    zarr.create_array(logits / "maps", data=MAPS, chunks=(1, 6, 5), shards=(SHARD_ROWS, 6, 5))
+    with pytest.raises(UserError, match=rf"has no checksums: an earlier version wrote it.*{RERUN}"):
+        ArrayStore(logits)
 
 
 def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:

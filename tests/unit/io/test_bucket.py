@@ -118,6 +118,33 @@ def test_array_stores_have_the_same_bytes_as_local_ones(bucket: str, tmp_path: P
     }
 
 
+def test_a_missing_or_changed_object_of_an_array_store_is_refused(bucket: str) -> None:
+    storage = fsspec.filesystem("s3", use_listings_cache=False)
+    url, lost = f"{bucket}/data/02_intermediate/drive/samples.zarr", "maps/c/1/0/0"
+    ArrayStoreDataset(filepath=url).save(ArrayStream(batches()))
+    store, content = ArrayStore(location(url)), objects(url)[lost]
+    storage.rm_file(f"{url}/{lost}")
+    remedy = "run the pipeline ingestion again: kedro run --pipelines ingestion --params dataset=drive"
+    with pytest.raises(UserError, match=rf"{lost} is missing.*{remedy}"):
+        ArrayStore(location(url))
+    with pytest.raises(UserError, match=rf"{lost} is missing.*{remedy}"):
+        store.read("maps", slice(None))
+    storage.pipe_file(f"{url}/{lost}", bytes([content[0] ^ 1]) + content[1:])
+    with pytest.raises(UserError, match=rf"checksum.*{remedy}"):
+        ArrayStore(location(url)).read("maps", slice(None))
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+def test_a_changed_table_is_refused(bucket: str, name: str) -> None:
+    storage = fsspec.filesystem("s3", use_listings_cache=False)
+    dataset = TableDataset(filepath=f"{bucket}/{name}")
+    dataset.save(pd.DataFrame({"sample_id": ["a"], "gain": [0.25]}))
+    content = storage.cat_file(f"{bucket}/{name}")
+    storage.pipe_file(f"{bucket}/{name}", content.replace(b"a", b"b", 1))
+    with pytest.raises(DatasetError, match=rf"{name} is damaged.*run the pipeline"):
+        dataset.load()
+
+
 def test_a_smaller_store_leaves_nothing_of_a_larger_one(bucket: str) -> None:
     dataset = ArrayStoreDataset(filepath=f"{bucket}/s.zarr")
     dataset.save(ArrayStream([{"maps": MAPS, "labels": MAPS}]))

@@ -1,5 +1,7 @@
 """Catalog datasets load what they have saved, and their errors name what is missing."""
 
+import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,119 @@ def test_array_stores_are_loaded_again(tmp_path: Path) -> None:
     assert not dataset.exists()
     dataset.save(ArrayStream([{"maps": np.ones((3, 4, 4), np.float16)}]))
     assert dataset.load().shape("maps") == (3, 4, 4)
+
+
+def scores_file(tmp_path: Path) -> Path:
+    return tmp_path / "metrics/drive/unet/prn/seed-0.json"
+
+
+@pytest.mark.parametrize(
+    ("place", "damage", "message"),
+    [
+        ("data/02_intermediate/drive/manifest.parquet", "half", "run the pipeline ingestion again: kedro run"),
+        (
+            "data/02_intermediate/drive/manifest.parquet",
+            "empty",
+            "it is empty.*--pipelines ingestion --params",
+        ),
+        ("data/06_models/drive/unet/seed-0/base_history.csv", "half", "--pipelines base_training --params .*,seed=0"),
+        ("data/07_model_output/drive/unet/prn/seed-0/per_image.csv", "half", "--pipelines evaluation .*refiner=prn"),
+        ("metrics/drive/unet/prn/seed-0.json", "half", "not JSON.*git checkout.*--pipelines evaluation .*refiner=prn"),
+        ("metrics/drive/unet/prn/seed-0.json", "empty", "is empty.*--pipelines evaluation"),
+        ("data/08_reporting/drive/unet/prn/seed-0/promotion.json", "half", "--pipelines promotion"),
+    ],
+)
+def test_a_damaged_artefact_names_the_pipeline_to_run_again(
+    tmp_path: Path, place: str, damage: str, message: str
+) -> None:
+    dataset: Any = (JsonDataset if place.endswith("json") else TableDataset)(filepath=str(tmp_path / place))
+    dataset.save({"iou": 0.731} if place.endswith("json") else pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    content = (tmp_path / place).read_bytes()
+    (tmp_path / place).write_bytes(content[: len(content) // 2] if damage == "half" else b"")
+    with pytest.raises(DatasetError, match=rf"(?s){Path(place).name}.*{message}"):
+        dataset.load()
+
+
+def test_a_changed_number_of_a_json_file_is_refused(tmp_path: Path) -> None:
+    dataset = JsonDataset(filepath=str(scores_file(tmp_path)))
+    dataset.save({"methods": {"base": {"iou_micro": 0.731}}, 3: "a number as key", "pair": (1, 2)})
+    assert dataset.load() == {
+        "methods": {"base": {"iou_micro": 0.731}},
+        "3": "a number as key",
+        "pair": [1, 2],
+    }
+    text = scores_file(tmp_path).read_text()
+    scores_file(tmp_path).write_text(text.replace("0.731", "0.735"))
+    with pytest.raises(DatasetError, match=r"does not match its checksum.*git checkout.*remove the key 'checksum'"):
+        dataset.load()
+
+
+def test_a_json_file_keeps_its_checksum_whatever_its_layout(tmp_path: Path) -> None:
+    dataset = JsonDataset(filepath=str(tmp_path / "a.json"))
+    dataset.save({"b": 0.1, "a": [1e-9, float("nan"), "ü"]})
+    content = json.loads((tmp_path / "a.json").read_text())
+    (tmp_path / "a.json").write_text(json.dumps(content, sort_keys=True, ensure_ascii=False).replace(" ", "\r\n"))
+    assert dataset.load()["b"] == 0.1
+
+
+def test_files_without_a_checksum_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"iou": 0.5}')
+    assert JsonDataset(filepath=str(tmp_path / "a.json")).load() == {"iou": 0.5}
+    (tmp_path / "a.csv").write_text("sample_id,gain\n007,0.5\n")
+    assert TableDataset(filepath=str(tmp_path / "a.csv")).load().to_dict("list") == {
+        "sample_id": ["007"],
+        "gain": [0.5],
+    }
+
+
+def test_a_parquet_file_without_a_checksum_is_refused_with_the_reason(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match="no checksum: it is damaged, or an earlier version wrote it"):
+        TableDataset(filepath=str(tmp_path / "a.parquet")).load()
+
+
+def test_a_table_that_quotes_a_checksum_is_read(tmp_path: Path) -> None:
+    table = pd.DataFrame({"sample_id": ["checksum:0123456789abcdef", "b"], "gain": [1.5, float("nan")]})
+    for name in ("t.csv", "t.parquet"):
+        TableDataset(filepath=str(tmp_path / name)).save(table)
+        assert TableDataset(filepath=str(tmp_path / name)).load().equals(table)
+
+
+def test_other_programs_read_the_tables(tmp_path: Path) -> None:
+    table = pd.DataFrame({"sample_id": ["a", "b"], "gain": [1.5, -2.0]})
+    for name in ("t.csv", "t.parquet"):
+        TableDataset(filepath=str(tmp_path / name)).save(table)
+    assert pd.read_csv(tmp_path / "t.csv").iloc[:, :2].equals(table)
+    assert pd.read_parquet(tmp_path / "t.parquet").equals(table)
+
+
+def test_a_table_without_rows_has_a_checksum_too(tmp_path: Path) -> None:
+    dataset = TableDataset(filepath=str(tmp_path / "t.csv"))
+    dataset.save(pd.DataFrame({"epoch": [], "loss": []}))
+    assert list(dataset.load().columns) == ["epoch", "loss"]
+    (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text().replace("loss", "lost"))
+    with pytest.raises(DatasetError, match="does not match its checksum"):
+        dataset.load()
+
+
+def test_a_damaged_file_with_a_default_is_replaced_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = JsonDataset(filepath=str(tmp_path / "stage_costs.json"), default={})
+    (tmp_path / "stage_costs.json").write_text("{half")
+    with caplog.at_level(logging.WARNING):
+        assert dataset.load() == {}
+    assert "stage_costs.json is not JSON" in caplog.text
+
+
+def test_a_folder_of_models_that_lacks_one_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "data/06_models/drive/unet/seed-0/folds"
+    dataset = ModuleFolderDataset(filepath=str(folder), rebuild="prn_pipeline.refinement.registry:rebuild_refiner")
+    dataset.save({"fold-0": refiner(), "fold-1": refiner()})
+    for suffix in ("safetensors", "json"):
+        (folder / f"fold-1.{suffix}").unlink()
+    with pytest.raises(DatasetError, match=r"1 models, .*some are missing; run the pipeline base_training again"):
+        dataset.load()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 from scipy.stats import rankdata
 
-from prn_pipeline.errors import UserError
+from prn_pipeline.data.store.checksums import with_checksum
 from prn_pipeline.reporting.leaderboard import make_leaderboard, read_runs, terminal
 from prn_pipeline.reporting.leaderboard.estimates import over_seeds
 from prn_pipeline.reporting.leaderboard.finding import mean_gain, over_base, over_best_free
@@ -269,17 +270,46 @@ def test_runs_are_read_with_their_scores_failures_and_reports(tmp_path: Path) ->
     assert {run.state for run in read_runs(names, tmp_path)} == {"failed"}, "their base model has failed"
 
 
-def test_scores_that_are_no_json_are_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "metrics/a/b/prn").mkdir(parents=True)
-    (tmp_path / "metrics/a/b/prn/seed-0.json").write_text("{")
-    with pytest.raises(UserError, match=r"seed-0\.json is not JSON"):
-        read_runs([{"dataset": "a", "base_model": "b", "refiner": "prn", "seed": 0}], tmp_path)
+def bad_scores() -> dict[str, Any]:
+    good = scores(0.1)
+    base = {"iou_micro": 0.6, "iou_micro_ci95": [0.5, 0.7]}
+    return {
+        "": r"seed-0\.json is empty",
+        "{": r"seed-0\.json is not JSON",
+        "[1]": "holds a list, expected an object",
+        json.dumps(with_checksum(good)).replace("0.02", "0.03"): "does not match its checksum",
+        json.dumps({key: value for key, value in good.items() if key != "schema"}): "has no schema, expected schema 2",
+        json.dumps({"schema": 2}): "has no n_test, methods, gain",
+        json.dumps(good | {"methods": {"base": {"iou_micro": 0.6}}}): "has no methods.base.iou_micro_ci95",
+        json.dumps(good | {"methods": {"base": base | {"iou_micro": 1.6}}}): r"methods.base.iou_micro = 1.6.* 0 to 1",
+        json.dumps(good | {"methods": {"base": base | {"iou_micro": "0.6"}}}): "should be a valid number",
+        json.dumps(good | {"n_test": 0}): "n_test = 0",
+        json.dumps(good | {"refiner": "other"}): r"scores of another run, \{'refiner': 'other'\}",
+    }
 
 
-def test_scores_of_another_schema_are_refused_with_the_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "message"), bad_scores().items())
+def test_a_bad_scores_file_is_named_and_does_not_stop_the_leaderboard(tmp_path: Path, text: str, message: str) -> None:
+    names = [{"dataset": "a", "base_model": "b", "refiner": "prn", "seed": seed} for seed in (0, 1)]
     (tmp_path / "metrics/a/b/prn").mkdir(parents=True)
-    names = {"dataset": "a", "base_model": "b", "refiner": "prn", "seed": 0}
-    old = {key: value for key, value in scores(0.1).items() if key != "schema"}
-    (tmp_path / "metrics/a/b/prn/seed-0.json").write_text(json.dumps(old))
-    with pytest.raises(UserError, match=r"seed-0\.json has no schema, expected schema 2: run evaluation again"):
-        read_runs([names], tmp_path)
+    (tmp_path / "metrics/a/b/prn/seed-0.json").write_text(text)
+    (tmp_path / "metrics/a/b/prn/seed-1.json").write_text(json.dumps(scores(0.1)))
+    bad, good = read_runs(names, tmp_path)
+    assert (bad.state, good.state) == ("failed", "done")
+    assert bad.failure is not None
+    assert re.search(message, bad.failure["message"])
+    assert str(tmp_path / "metrics/a/b/prn/seed-0.json") in bad.failure["message"]
+    assert "run" in bad.failure["message"], "it names the remedy"
+    made = make_leaderboard([bad, good], tmp_path, {})
+    assert [run.path for run in made.unscored] == ["a/b/prn/seed-0"]
+    assert made.standings
+
+
+def test_a_damaged_record_of_a_failure_does_not_stop_the_leaderboard(tmp_path: Path) -> None:
+    folder = tmp_path / "data/08_reporting/a/b/prn/seed-0"
+    folder.mkdir(parents=True)
+    for text in ("", "{", '{"stage": "evaluation"}'):
+        (folder / "failure.json").write_text(text)
+        (run,) = read_runs([{"dataset": "a", "base_model": "b", "refiner": "prn", "seed": 0}], tmp_path)
+        assert run.failure is not None
+        assert re.search("failure.json is damaged: delete it", run.failure["message"])

@@ -1,5 +1,6 @@
 """The predictor gives the same masks for every form of input, saved and loaded, and from several threads."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,10 +97,28 @@ def test_missing_and_damaged_files_of_a_predictor_are_errors(tmp_path: Path) -> 
     served = random_predictor()
     served.save(tmp_path / "model")
     (tmp_path / "model" / "predictor.json").write_text("{")
-    with pytest.raises(UserError, match=r"predictor\.json or .* cannot be read"):
+    with pytest.raises(UserError, match=r"predictor\.json is not JSON .*save it again"):
         Predictor.load(tmp_path / "model")
     with pytest.raises(UserError, match="no such file"):
         served.predict(tmp_path / "nowhere.png")
+
+
+def test_a_predictor_of_mixed_files_is_refused(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        random_predictor(seed=seed).save(tmp_path / str(seed))
+    for suffix in ("safetensors", "json"):
+        (tmp_path / "1" / f"refiner.{suffix}").replace(tmp_path / "0" / f"refiner.{suffix}")
+    with pytest.raises(UserError, match=r"refiner\.json is not the file that was saved with predictor\.json"):
+        Predictor.load(tmp_path / "0")
+
+
+def test_a_predictor_without_checksums_is_read(tmp_path: Path) -> None:
+    served = random_predictor()
+    served.save(tmp_path / "model")
+    for file in (tmp_path / "model").glob("*.json"):
+        content = json.loads(file.read_text())
+        file.write_text(json.dumps({key: content[key] for key in content if key not in ("checksum", "digests")}))
+    assert Predictor.load(tmp_path / "model").digest == served.digest
 
 
 def test_the_papers_network_can_be_served_and_a_refiner_with_features_cannot() -> None:

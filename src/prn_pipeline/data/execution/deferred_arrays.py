@@ -13,8 +13,8 @@ import zarr
 
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import EngineSettings, RowRange
-from prn_pipeline.data.store.array_store import ArrayStream, Batch, create_array, in_shards, new_store
-from prn_pipeline.data.store.locations import is_remote, zarr_store
+from prn_pipeline.data.store.array_store import ArrayStream, Batch, create_array, in_shards, new_store, open_for_writing
+from prn_pipeline.data.store.locations import is_remote
 
 #: Row numbers, ascending and without gaps -> those rows, in batches.
 ArrayFactory = Callable[[np.ndarray], Iterable[Batch]]
@@ -81,7 +81,7 @@ def _write_rows(make: ArrayFactory, folder: Path, row_range: RowRange) -> None:
     for batch in in_shards(make(np.arange(row, end))):
         for name, values in batch.items():
             if name not in arrays:
-                arrays[name] = zarr.open_array(zarr_store(folder / name), mode="r+")
+                arrays[name] = open_for_writing(folder, name)
             arrays[name][row : row + len(values)] = values
         row += len(next(iter(batch.values())))
     assert row == end, f"the array factory stopped at row {row} of rows {row_range[0]} to {end}"

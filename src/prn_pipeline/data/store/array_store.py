@@ -2,6 +2,9 @@
 
 A store is a Zarr group of named arrays whose first axis is the sample. Row i of every store of a data set belongs to
 row i of its manifest, so stores need no ids of their own; the attribute `samples` identifies the manifest.
+
+Every chunk and every index of a shard has a CRC-32C, and chunks of zeros are written too, so that absence means loss.
+The description of the store lists its files (`contents`). So a store is read as it was written, or not at all.
 """
 
 from __future__ import annotations
@@ -14,15 +17,22 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.core.array_spec import ArrayConfigLike
 
 from prn_pipeline.data.store.atomic import atomic_write
-from prn_pipeline.data.store.locations import described_last, is_remote, zarr_store
+from prn_pipeline.data.store.complete_store import CompleteStore
+from prn_pipeline.data.store.contents import DESCRIPTION, read_description, write_description
+from prn_pipeline.data.store.locations import is_remote, marked_last, zarr_store
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.origins import rerun
 
 Batch = dict[str, np.ndarray]
 
 #: Samples in one file of a store. A batch as long as a shard is written without reading the file back.
 SHARD_ROWS = 32
+#: Zeros are written as any other values.
+WRITING: ArrayConfigLike = {"write_empty_chunks": True}
 
 
 @dataclass(frozen=True)
@@ -50,18 +60,14 @@ class ArrayStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not (path / "zarr.json").is_file():
-            raise UserError(f"no array store at {path}: run the pipeline that makes it")
+        if not (path / DESCRIPTION).is_file():
+            raise UserError(f"no array store at {path}: {rerun(path)}")
         try:
-            group = zarr.open_group(zarr_store(path), mode="r")
-            self._arrays: dict[str, zarr.Array] = dict(group.arrays())
-            self.attributes: dict[str, Any] = dict(group.attrs)
-        except Exception as error:
-            raise UserError(
-                f"{path} is not a readable array store ({error}): delete it and run its pipeline again"
-            ) from error
-        if not self._arrays:
-            raise UserError(f"{path} holds no arrays: delete it and run its pipeline again")
+            self.attributes, names = read_description(path)
+            group = CompleteStore(zarr_store(path))
+            self._arrays = {name: zarr.open_array(group, path=name, mode="r") for name in names}
+        except Exception as error:  # besides checksums, anything may be wrong in a store that others have written
+            raise UserError(f"{path} is not a readable array store ({error}): delete it and {rerun(path)}") from error
 
     def __reduce__(self) -> tuple[type[ArrayStore], tuple[Path]]:
         return ArrayStore, (self.path,)  # another process opens the store itself
@@ -85,12 +91,15 @@ class ArrayStore:
     def read(self, name: str, rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
         """Rows of one array, in the order of `rows`."""
         array = self._arrays[name]
-        if isinstance(rows, slice):
-            return np.asarray(array[rows])
-        rows = np.asarray(rows, dtype=np.int64)
-        if rows.size and (np.diff(rows) == 1).all():  # consecutive rows are one read
-            return np.asarray(array[int(rows[0]) : int(rows[-1]) + 1])
-        return np.asarray(array.oindex[rows])
+        try:
+            if isinstance(rows, slice):
+                return np.asarray(array[rows])
+            rows = np.asarray(rows, dtype=np.int64)
+            if rows.size and (np.diff(rows) == 1).all():  # consecutive rows are one read
+                return np.asarray(array[int(rows[0]) : int(rows[-1]) + 1])
+            return np.asarray(array.oindex[rows])
+        except (ValueError, RuntimeError, FileNotFoundError) as error:
+            raise UserError(f"{self.path} is damaged ({name}: {error}): {rerun(self.path)}") from error
 
 
 def shards(rows: np.ndarray, maps_per_image: int = 1) -> Iterator[np.ndarray]:
@@ -137,12 +146,14 @@ def write_arrays(path: Path, stream: ArrayStream) -> int:
 def new_store(path: Path, attributes: dict[str, Any]) -> Iterator[Path]:
     """Folder to create the arrays of a store in; the finished store is at `path` when the context ends normally."""
     if is_remote(path):
-        with described_last(path, attributes):
+        with marked_last(path, DESCRIPTION):
             yield path
+            write_description(path, attributes)
         return
     with atomic_write(path) as temporary:
-        zarr.create_group(temporary, attributes=attributes)
+        temporary.mkdir()
         yield temporary
+        write_description(temporary, attributes)
 
 
 def create_array(folder: Path, name: str, values: np.ndarray, rows: int = 0) -> zarr.Array:
@@ -162,7 +173,14 @@ def create_array(folder: Path, name: str, values: np.ndarray, rows: int = 0) -> 
         chunks=(1, *sample),
         shards=(SHARD_ROWS, *sample),
         fill_value=0,
+        compressors=[ZstdCodec(level=0), Crc32cCodec()],
+        config=WRITING,
     )
+
+
+def open_for_writing(folder: Path, name: str) -> zarr.Array:
+    """An array that `create_array` has created in `folder`, perhaps in another process."""
+    return zarr.open_array(zarr_store(folder / name), mode="r+").with_config(WRITING)
 
 
 def in_shards(batches: Iterable[Batch]) -> Iterator[Batch]:

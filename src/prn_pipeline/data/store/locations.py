@@ -14,8 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-import zarr
-from zarr.storage import FsspecStore
+from zarr.storage import FsspecStore, LocalStore
 
 from prn_pipeline.errors import UserError
 
@@ -102,14 +101,13 @@ def uploading(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def described_last(path: Path, attributes: dict[str, Any]) -> Iterator[None]:
-    """Write an array store to a bucket: the arrays in the block, the description after it."""
-    remove(path, "zarr.json")
+def marked_last(path: Path, marker: str) -> Iterator[None]:
+    """Write a folder of a bucket whose marker the block writes last; an older marker is removed first."""
+    remove(path, marker)
     try:
         yield
-        zarr.create_group(zarr_store(path), attributes=attributes)
     except BaseException:
-        remove(path, "zarr.json")
+        remove(path, marker)
         raise
 
 
@@ -121,6 +119,15 @@ def remove(path: Path, first: str) -> None:
             fs.rm(str(target), recursive=recursive)
 
 
-def zarr_store(path: Path) -> Path | FsspecStore:
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Bytes of all files below a folder, by their path relative to it."""
+    if is_remote(folder):
+        root = str(folder).partition("://")[2].rstrip("/")
+        found = cast(Any, folder).fs.find(root, detail=True)
+        return {name.removeprefix(f"{root}/"): int(of["size"]) for name, of in found.items()}
+    return {file.relative_to(folder).as_posix(): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
+
+
+def zarr_store(path: Path) -> LocalStore | FsspecStore:
     """The store at `path`, as Zarr takes it."""
-    return FsspecStore.from_url(str(path), storage_options=OPTIONS) if is_remote(path) else path
+    return FsspecStore.from_url(str(path), storage_options=OPTIONS) if is_remote(path) else LocalStore(path)
