@@ -35,3 +35,5 @@ def export(model: str, out: Path) -> None:
     multiple = export_onnx(predictor, out).multiple
     size = predictor.settings.image_size
     click.echo(f"{out}: {INPUT} -> {OUTPUT}, foreground above 0; sides multiples of {multiple}, {size} in training")
+    if predictor.settings.white is not None:
+        click.echo(f"16-bit pictures: clip at {predictor.settings.white}, and scale that to 255, as in training")

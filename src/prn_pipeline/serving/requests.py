@@ -28,7 +28,7 @@ from prn_pipeline.serving.sources import decoded
 
 IMAGE, MAP = "image", "map"
 #: First bytes of file types that Pillow does not recognise, or not correctly.
-MAGIC = {b"\x93NUMPY": ".npy", b"II*\x00": ".tif", b"MM\x00*": ".tif", b"II+\x00": ".tif"}
+MAGIC = {b"\x93NUMPY": ".npy", b"II*\x00": ".tif", b"MM\x00*": ".tif", b"II+\x00": ".tif", b"MM\x00+": ".tif"}
 
 
 def columns_of(predictor: Predictor) -> dict[str, bool]:

@@ -252,3 +252,26 @@ def test_an_error_about_a_grey_palette_names_its_levels(write_dataset: Writer) -
     (record,) = records(root)
     with pytest.raises(UserError, match=r"\(0, 1, 2\).*grey levels 0, 127, 255.*palette: grey"):
         make_reader("roads", DatasetSettings(), root).mask(record)
+
+
+def test_masks_may_be_numpy_arrays_where_there_are_no_pictures(write_dataset: Writer) -> None:
+    root = write_dataset(["a", "b"])
+    reader = make_reader("roads", DatasetSettings(), root)
+    expected = [reader.mask(record) for record in reader.records()]
+    for name, mask in zip("ab", expected, strict=True):
+        np.save(root / f"roads/masks/{name}.npy", mask == 1)
+    assert len(records(root)) == 2, "arrays beside pictures are left out"
+    for name in "ab":
+        (root / f"roads/masks/{name}.png").unlink()
+    for record, mask in zip(records(root), expected, strict=True):
+        np.testing.assert_array_equal(reader.mask(record), mask)
+    np.save(root / "roads/masks/a.npy", np.zeros((2, 12, 10)))
+    with pytest.raises(UserError, match=r"a\.npy: a mask of shape \(2, 12, 10\)"):
+        reader.mask(records(root)[0])
+
+
+def test_images_that_are_arrays_are_refused_with_the_key_that_reads_them(write_dataset: Writer) -> None:
+    root = write_dataset(["a"])
+    (root / "roads/images/a.png").unlink()
+    np.save(root / "roads/images/a.npy", np.zeros((12, 10, 3)))
+    assert "`bands: {count: ...}`" in refusal(root)

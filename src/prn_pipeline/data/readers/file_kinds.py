@@ -47,4 +47,6 @@ def how_to_read(suffixes: Iterable[str]) -> str:
         return "JPEG XL is read after `pip install pillow-jxl-plugin`; or convert the files to PNG."
     if wanted & (_AVIF - PICTURES):
         return "AVIF is read by Pillow 11.3 and later; or convert the files to PNG."
+    if wanted & {".npy", ".npz"}:
+        return "Arrays are read as images if `bands: {count: ...}` is set; or convert the files to PNG."
     return "Convert them to PNG."

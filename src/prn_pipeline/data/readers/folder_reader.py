@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.readers.array_files import NUMPY
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS as IMAGES
 from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.readers.contents import require_contents
@@ -158,7 +159,7 @@ class FolderReader:
     def _paired(self, folder: Path) -> Files:
         extensions = PICTURES if self.settings.bands is None else IMAGES
         images = list_pictures(folder, self.settings.images, "images", extensions, self.account)
-        others = {"mask": list_pictures(folder, self.settings.masks, "masks", account=self.account)}
+        others = {"mask": list_pictures(folder, self.settings.masks, "masks", account=self.account, otherwise=NUMPY)}
         if self.settings.ignore_region:
             regions = list_pictures(folder, self.settings.ignore_region, "ignore_region", account=self.account)
             others["ignore region"] = regions

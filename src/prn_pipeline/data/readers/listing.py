@@ -46,6 +46,7 @@ def list_pictures(
     setting: str,
     extensions: frozenset[str] = PICTURES,
     account: FileAccount | None = None,
+    otherwise: frozenset[str] = frozenset(),
 ) -> list[Path]:
     """Picture files of a sub-folder, or those that a glob pattern finds, sorted.
 
@@ -59,11 +60,14 @@ def list_pictures(
         setting: the setting that holds the pattern, for messages.
         extensions: suffixes of pictures, in lower case.
         account: notes what was found and what was left out.
+        otherwise: suffixes that are taken if there is no picture at all.
 
     Raises:
         UserError: no such sub-folder, no picture in it, or a file name that is not UTF-8.
     """
     found = find_files(folder, pattern, setting)
+    if not any(path.suffix.lower() in extensions for path in found.files):
+        extensions |= otherwise
     pictures = [path for path in found.files if path.suffix.lower() in extensions]
     others = [path for path in found.files if path.suffix.lower() not in extensions]
     kinds = _kinds(others)
