@@ -37,3 +37,44 @@ def test_every_mean_equals_plain_arithmetic() -> None:
 def test_perfect_foreground_is_perfect_background_too() -> None:
     full = np.array([[4096, 0, 0, 0, 0, 0]] * 3)
     assert few_shot_scores(full, full, np.array(["a", "a", "b"]), 100, 0)["fb_iou"] == 1
+
+
+def test_intervals_are_over_the_units_that_a_score_averages() -> None:
+    """Categories of many episodes count as one unit each; a plain bootstrap draws them one by one."""
+    ours, theirs, categories = counts(PREDICTIONS), counts(PREDICTIONS[::-1]), CATEGORIES
+    found = few_shot_scores(ours, theirs, categories, 4000, 0)
+    rng = np.random.default_rng(3)
+
+    def of_units(score: str, some: np.ndarray) -> np.ndarray:
+        each = np.array([one[0] / max(one[:3].sum(), 1) for one in some])
+        by_category = [some[categories == name].sum(0) for name in "abc"]
+        return each if score == "miou_episodes" else np.array([one[0] / one[:3].sum() for one in by_category])
+
+    for score, units in (("miou_categories", 3), ("miou_episodes", 9)):
+        drawn = rng.integers(units, size=(4000, units))
+        values, gains = of_units(score, ours)[drawn].mean(1), (of_units(score, ours) - of_units(score, theirs))[drawn]
+        tolerance = 0.1 * np.ptp(np.quantile(values, [0.025, 0.975]))
+        assert found[f"{score}_ci95"] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=tolerance)
+        gain = found["few_shot_vs_base"][score]
+        assert gain["gain"] == pytest.approx(of_units(score, ours).mean() - of_units(score, theirs).mean())
+        width = np.ptp(np.quantile(gains.mean(1), [0.025, 0.975]))
+        assert gain["ci95"] == pytest.approx(np.quantile(gains.mean(1), [0.025, 0.975]), abs=0.1 * width)
+
+
+def test_two_units_have_an_interval_and_one_has_the_widest() -> None:
+    some = counts(PREDICTIONS)
+    one = few_shot_scores(some[:2], some[:2], np.array(["a", "a"]), 50, 0)
+    assert one["miou_categories_ci95"] == [0.0, 1.0]
+    assert one["few_shot_vs_base"]["miou_categories"]["ci95"] == [-1.0, 1.0]
+    assert one["miou_episodes_ci95"] != [0.0, 1.0]
+    two = few_shot_scores(some[:2], some[:2], np.array(["a", "b"]), 50, 0)
+    assert two["miou_categories_ci95"] != [0.0, 1.0]
+
+
+def test_episodes_without_a_valid_pixel_are_left_out() -> None:
+    some = counts(PREDICTIONS)
+    ignored = np.zeros((1, 6), np.int64)
+    found = few_shot_scores(
+        np.concatenate([some, ignored]), np.concatenate([some, ignored]), np.array([*"aaabbbcccc"]), 9, 0
+    )
+    assert found["miou_episodes"] == few_shot_scores(some, some, CATEGORIES, 9, 0)["miou_episodes"]

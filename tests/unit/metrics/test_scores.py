@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 from torchmetrics.functional.classification import (
     binary_f1_score,
     binary_jaccard_index,
@@ -16,7 +17,7 @@ from torchmetrics.functional.classification import (
 from prn_pipeline.metrics.bootstrap import interval, paired_gain
 from prn_pipeline.metrics.constant_predictions import constant_prediction
 from prn_pipeline.metrics.counts import boundaries, count_image
-from prn_pipeline.metrics.scores import iou, scores
+from prn_pipeline.metrics.scores import by_class, iou, mean_iou, present, present_in_truth, scores
 
 
 def random_pairs(images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -230,3 +231,97 @@ def test_images_without_valid_pixels_are_left_out() -> None:
     assert found == scores(counts[:2], np.array([0.1, 0.2]))
     assert found["mae"] == pytest.approx(0.15)
     assert scores(counts[2:], np.zeros(2))["iou_macro"] == 1
+
+
+def class_masks(images: int, number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids of predicted and true classes, (images, 21, 26); some are ignored, and images lack classes."""
+    rng = np.random.default_rng(seed)
+    truth = ndimage.zoom(rng.integers(0, number, (images, 3, 4)), (1, 7, 6.5), order=0).astype(np.uint8)
+    predicted = np.where(rng.random(truth.shape) < 0.8, truth, rng.integers(0, number, truth.shape))
+    truth[rng.random(truth.shape) < 0.1] = 255
+    return predicted, truth
+
+
+def counted_classes(predicted: np.ndarray, truth: np.ndarray, number: int) -> np.ndarray:
+    return np.array(
+        [
+            [count_image(p == k, np.where(t == 255, 255, t == k).astype(np.uint8)) for k in range(number)]
+            for p, t in zip(predicted, truth, strict=True)
+        ]
+    )
+
+
+def sklearn_scores(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Means over the classes that the truth has."""
+    p, t = predicted[truth != 255], truth[truth != 255]
+    how = {"labels": np.unique(t), "average": "macro", "zero_division": 1}
+    return {
+        "iou_micro": jaccard_score(t, p, **how),
+        "dice": f1_score(t, p, **how),
+        "precision": precision_score(t, p, **how),
+        "recall": recall_score(t, p, **how),
+        "pixel_accuracy": accuracy_score(t, p),
+    }
+
+
+def test_scores_of_several_classes_equal_those_of_scikit_learn() -> None:
+    predicted, truth = class_masks(8, 4, seed=0)
+    truth[0] = 255
+    truth[truth == 3] = 255  # a class that is predicted and never true
+    found = scores(counted_classes(predicted, truth, 4), np.zeros((8, 4)))
+    expected = sklearn_scores(predicted, truth)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert found["wrong_pixels"] == np.count_nonzero((predicted != truth)[truth != 255])
+    each = [sklearn_scores(p, t)["iou_micro"] for p, t in zip(predicted[1:], truth[1:], strict=True)]
+    assert found["iou_macro"] == pytest.approx(np.mean(each))
+
+
+def test_only_several_classes_have_a_pixel_accuracy() -> None:
+    predicted, truth = class_masks(3, 2, seed=1)
+    counts = counted_classes(predicted, truth, 2)
+    assert set(scores(counts, np.zeros((3, 2)))) - set(scores(counts[:, :1], np.zeros((3, 1)))) == {"pixel_accuracy"}
+
+
+def test_boundary_iou_of_a_set_is_that_of_all_its_outlines() -> None:
+    rng = np.random.default_rng(7)
+    masks = (ndimage.gaussian_filter(rng.normal(size=(4, 60, 80)), (0, 4, 4)) > 0).astype(np.uint8)
+    predictions = ndimage.gaussian_filter(masks + rng.normal(0, 1, masks.shape), (0, 2, 2)) > 0.5
+    width = max(1, round(0.02 * np.hypot(60, 80)))  # 2 % of the diagonal, as Cheng et al. (CVPR 2021)
+    square = np.ones((1, 3, 3), bool)
+    ours, theirs = (
+        m & ~ndimage.binary_erosion(m, square, iterations=width, border_value=0) for m in (predictions, masks == 1)
+    )
+    found = scores(counted(predictions, masks), np.zeros(4))
+    assert found["boundary_iou"] == pytest.approx((ours & theirs).sum() / (ours | theirs).sum())
+    assert found["boundary_iou"] < found["iou_micro"]
+
+
+def test_a_single_pixel_counts() -> None:
+    """One true pixel makes an image's object, and one valid pixel an image, however small."""
+    blank, dot = np.zeros((5, 5), np.uint8), np.zeros((5, 5), np.uint8)
+    dot[2, 2] = 1
+    missed = scores(counted(blank[None], dot[None]), np.zeros(1))
+    assert (missed["iou_micro"], missed["recall"], missed["dice"]) == (0, 0, 0)
+    assert present_in_truth(count_image(blank, dot))
+    assert not present_in_truth(count_image(dot, blank))
+    one_valid = np.full((5, 5), 255, np.uint8)
+    one_valid[0, 0] = 0
+    ignored = np.full((5, 5), 255, np.uint8)
+    counts = counted(np.ones((3, 5, 5)), np.stack([one_valid, ignored, np.ones((5, 5), np.uint8)]))
+    assert present(by_class(counts)).tolist() == [True, False, True]
+    assert scores(counts, np.array([1.0, 7.0, 0.0]))["iou_macro"] == 0.5
+    assert scores(counts, np.array([1.0, 7.0, 0.0]))["mae"] == 0.5
+
+
+def test_mean_iou_of_each_image_is_over_its_own_classes() -> None:
+    counts = np.zeros((3, 2, 6), np.int64)
+    counts[0, 0, :3], counts[0, 1, :3] = (6, 2, 2), (0, 3, 0)  # the second class is a false alarm
+    counts[1, :, 3] = 9  # no class in the truth, nothing predicted
+    counts[2, 0, :3], counts[2, 1, :3] = (1, 1, 0), (1, 0, 3)
+    assert mean_iou(counts).tolist() == [0.6, 1.0, 0.375]
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 5), (4, 2, 5), (1, 4, 2, 6)])
+def test_counts_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"counts must be \(images, 6\) or \(images, C, 6\), got \("):
+        by_class(np.zeros(shape, np.int64))
