@@ -199,7 +199,9 @@ def test_the_mask_of_a_white_picture_is_its_alpha(tmp_path: Path) -> None:
     wide = np.dstack([white, alpha]).astype(np.uint16) * 257
     (tmp_path / "wide.png").write_bytes(imagecodecs.png_encode(wide))
     (tmp_path / "wide_la.png").write_bytes(imagecodecs.png_encode(np.ascontiguousarray(wide[..., 2:])))
-    for file in sorted(tmp_path.iterdir()):
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 7
+    for file in files:
         np.testing.assert_array_equal(values_of(file) != 0, OBJECT, err_msg=file.name)
 
 
