@@ -68,6 +68,7 @@ def test_errors_are_split_by_their_distance_from_the_outline() -> None:
     counter = MapStatisticsCounter(50)
     counter.add(predicted, mask, predicted > 0.5)
     assert counter.result().errors.tolist() == [[1, 1], [0, 1]]
+    assert counter.result().errors.dtype == np.int64, "pixels are counted, not weighed"
 
 
 def test_calibrated_probabilities_have_no_calibration_error() -> None:

@@ -111,3 +111,22 @@ def test_one_image_or_one_group_says_nothing_about_others() -> None:
         found = saliency_scores(few, few, 50, 0, groups)
         assert [found[f"{name}_ci95"] for name in SALIENCY_SCORES] == 6 * [[0.0, 1.0]]
         assert [found["saliency_vs_base"][name]["ci95"] for name in SALIENCY_SCORES] == 6 * [[-1.0, 1.0]]
+
+
+def test_images_of_one_group_are_drawn_together() -> None:
+    """Copies of an image in one group do not narrow its interval, and two groups are enough for one."""
+    measures = [saliency_measures(salient, truth.astype(np.uint8)) for salient, truth in MAPS[:6]]
+    ours, theirs = saliency_table(measures), saliency_table(measures[1:] + measures[:1])
+    alone = saliency_scores(ours, theirs, 300, 0)
+    copied = saliency_scores(np.tile(ours, (4, 1)), np.tile(theirs, (4, 1)), 300, 0, np.tile(np.arange(6), 4))
+    unaware = saliency_scores(np.tile(ours, (4, 1)), np.tile(theirs, (4, 1)), 300, 0)
+    assert len(SALIENCY_SCORES) == 6
+    for name in SALIENCY_SCORES:
+        assert copied[f"{name}_ci95"] == pytest.approx(alone[f"{name}_ci95"])
+        gain, expected = (found["saliency_vs_base"][name]["ci95"] for found in (copied, alone))
+        assert gain == pytest.approx(expected)
+    widths = [np.ptp(found["s_measure_ci95"]) for found in (unaware, alone)]
+    assert widths[0] < 0.7 * widths[1]
+    two = saliency_scores(ours, theirs, 50, 0, np.array([0, 0, 0, 1, 1, 1]))
+    assert two["s_measure_ci95"] != [0.0, 1.0]
+    assert two["saliency_vs_base"]["s_measure"]["ci95"] != [-1.0, 1.0]
