@@ -86,3 +86,11 @@ def test_maps_without_a_valid_pixel_have_no_bias() -> None:
     found = counter.result()
     assert np.isnan(found.patch_bias).all()
     assert found.calibration_error == 0
+
+
+def test_one_pixel_of_one_image_gives_its_patch_a_bias() -> None:
+    mask = np.full((4, 4), 255, np.uint8)
+    mask[0, 0], mask[3, 3] = 0, 1
+    counter = MapStatisticsCounter(2)
+    counter.add(np.full((4, 4), 0.25, np.float32), mask, np.zeros((4, 4), bool))
+    np.testing.assert_array_equal(counter.result().patch_bias, [[0.25, np.nan], [np.nan, -0.75]])
