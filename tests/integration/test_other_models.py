@@ -60,6 +60,15 @@ def test_missing_maps_leave_no_incomplete_store(finished: Path, project: Path) -
     assert not list((project / "data").rglob("logits.zarr*"))
 
 
+def test_masks_that_are_given_as_maps_leave_no_store(finished: Path, project: Path) -> None:
+    folder = project / "data/01_raw/synthetic_roads/maps"
+    write_maps(finished, folder, ["train", "val", "test"])
+    for file in folder.iterdir():
+        Image.fromarray((np.asarray(Image.open(file)) > 32767).astype(np.uint8)).save(file)
+    assert "only the values 0 and 1, which makes them masks" in mistake_of(project, **EXTERNAL)
+    assert not list((project / "data").rglob("logits.zarr*"))
+
+
 def test_an_imported_module_is_used_without_training(project: Path) -> None:
     brightness = {
         "kind": "module",

@@ -1,5 +1,7 @@
 """Predictors with random weights, which need no training."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -36,9 +38,9 @@ def random_predictor(classes: int = 1, tile: int = 64, seed: int = 0) -> Predict
     return Predictor(base, refiner, PredictorSettings(image_size=64, classes=names, tiles=Tiles(size=tile, overlap=32)))
 
 
-def map_predictor(inputs: tuple[str, ...] = ()) -> Predictor:
-    """A predictor that refines maps of another program."""
-    base = build_base_model(MapFilesSettings(kind="maps"))
+def map_predictor(inputs: tuple[str, ...] = (), **reading: Any) -> Predictor:
+    """A predictor that refines maps of another program, which are read as `reading` says."""
+    base = build_base_model(MapFilesSettings.model_validate({"kind": "maps", **reading}))
     return Predictor(base, random_refiner(inputs), PredictorSettings(image_size=64))  # type: ignore[arg-type]
 
 

@@ -2,17 +2,21 @@
 
 import base64
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.special import expit
 
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
+from prn_pipeline.segmentation.map_import import read_maps
+from prn_pipeline.segmentation.protocol import DatasetPlace
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.serving.predictor import Predictor
@@ -80,6 +84,30 @@ def test_a_predictor_without_a_base_model_refines_maps_in_requests() -> None:
         answer(map_predictor(), pd.DataFrame({"image": [as_npy(maps)]}))
     with pytest.raises(UserError, match="expected image"):
         answer(map_predictor(inputs=("images",)), pd.DataFrame({"map": [as_npy(maps)]}))
+
+
+def test_maps_of_requests_and_of_test_images_are_read_as_the_run_read_them(tmp_path: Path) -> None:
+    maps = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    usual = answer(map_predictor(), pd.DataFrame({"map": [as_npy(maps)]})).iloc[0]["mask"]
+    image = encoded(np.zeros((40, 50, 3), np.uint8))
+    (tmp_path / "set" / "maps").mkdir(parents=True)
+    for stored, reading in (
+        (1 - maps, {"foreground": 0}),
+        (np.stack([1 - maps, maps]), {}),
+        (np.stack([maps, 1 - maps], 2), {"foreground": 0}),
+        (200 * maps, {"scale": 200}),
+        (maps[:, ::-1], {"orientation": "left_right"}),
+        (np.pad(maps, ((5, 5), (0, 0))), {"fit": "letterbox"}),
+    ):
+        served = map_predictor(**reading)
+        found = answer(served, pd.DataFrame({"image": [image], "map": [as_npy(stored)]})).iloc[0]["mask"]
+        assert (picture(found) == picture(usual)).mean() > 0.999, reading  # rounding of a probability at a threshold
+        np.save(tmp_path / "set" / "maps" / "a.npy", stored)
+        folder = served.base.map_folder(DatasetPlace("set", None, tmp_path))
+        assert folder is not None
+        assert np.abs(expit(read_maps(folder, "a", (40, 50), 1)[0].numpy()) - maps).max() < 1e-3, reading
+    with pytest.raises(UserError, match=r"`fit: letterbox`\) without its image: send the column image too"):
+        answer(map_predictor(fit="letterbox"), pd.DataFrame({"map": [as_npy(maps)]}))
 
 
 GOOD = encoded(np.zeros((8, 8, 3), np.uint8))

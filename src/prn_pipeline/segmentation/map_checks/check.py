@@ -36,8 +36,9 @@ from prn_pipeline.segmentation.protocol import DatasetPlace, MapCache, MapSource
 
 logger = logging.getLogger(__name__)
 
-#: Images that are compared: of maps on disk, and of networks, each of whose maps takes a forward pass.
-MOST_FILES, MOST_PASSES = 32, 16
+#: Images that are compared: of maps of foreground on disk; and of others, each of whose maps takes a forward pass, or
+#: comparisons with every class.
+MOST_IMAGES, FEWER_IMAGES = 32, 16
 
 
 def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: DatasetPlace) -> None:
@@ -62,11 +63,12 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
     if check == "skip":
         return
     folder = source.map_folder(place)
-    rows = compared_rows(samples.manifest, cache.manifest, MOST_PASSES if folder is None else MOST_FILES)
+    classes = len(cache.manifest) // len(samples.manifest)
+    most = MOST_IMAGES if folder is not None and classes == 1 else FEWER_IMAGES
+    rows = compared_rows(samples.manifest, cache.manifest, most)
     if not len(rows):
         logger.warning("the maps are not compared with the truth: no image with a map has foreground")
         return
-    classes = len(cache.manifest) // len(samples.manifest)
     truths = reduced_truth(samples, rows, classes)
     found = _of_network(source, cache, rows, truths) if folder is None else _of_folder(folder, samples, rows, truths)
     for finding in found:

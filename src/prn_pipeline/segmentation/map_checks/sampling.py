@@ -15,6 +15,8 @@ from prn_pipeline.segmentation.map_checks.fit import LARGEST_LOGIT, Truth
 
 #: Largest side in pixels at which maps and masks are compared: enough for vessels and cracks.
 LARGEST_SIDE = 256
+#: The same for maps of several classes, which are compared with each other class too.
+LARGEST_SIDE_OF_CLASSES = 96
 
 
 def compared_rows(manifest: pd.DataFrame, maps: pd.DataFrame, most: int) -> NDArray[np.int64]:
@@ -40,7 +42,7 @@ def compared_rows(manifest: pd.DataFrame, maps: pd.DataFrame, most: int) -> NDAr
 def reduced_truth(samples: Samples, rows: NDArray[np.int64], classes: int) -> list[Truth]:
     """The true masks of images, one `Truth` per class, or one for foreground; at most `LARGEST_SIDE` a side."""
     masks = np.concatenate([part for (part,) in samples.batches(["masks"], rows)])
-    side = min(LARGEST_SIDE, masks.shape[-1])
+    side = min(LARGEST_SIDE_OF_CLASSES if classes > 1 else LARGEST_SIDE, masks.shape[-1])
     valid = shares(masks != IGNORE, side)
     ids = range(classes) if classes > 1 else [1]
     return [Truth(shares(masks == one, side), valid) for one in ids]
