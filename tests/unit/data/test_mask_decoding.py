@@ -102,6 +102,15 @@ def test_pages_of_other_sizes_cannot_be_united(tmp_path: Path) -> None:
     np.testing.assert_array_equal(values_of(tmp_path / "m.tif", pages="first"), IDS)
 
 
+def test_slices_of_a_volume_are_pages(tmp_path: Path) -> None:
+    volume = np.stack([IDS, IDS[::-1]])
+    tifffile.imwrite(tmp_path / "m.tif", volume, volumetric=True, photometric="minisblack", tile=(16, 16, 16))
+    with pytest.raises(UserError, match="2 pages"):
+        mask_of(tmp_path / "m.tif")
+    np.testing.assert_array_equal(values_of(tmp_path / "m.tif", pages="unite"), volume)
+    np.testing.assert_array_equal(values_of(tmp_path / "m.tif", pages="first"), IDS)
+
+
 def test_a_thumbnail_is_no_page(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "m.tif") as tiff:
         tiff.write(IDS)
@@ -211,6 +220,13 @@ def test_colours_that_differ_only_where_nothing_is_visible_do_not_count(tmp_path
     np.testing.assert_array_equal(values_of(tmp_path / "m.png") == 255, OBJECT)
 
 
+def test_white_that_is_marked_transparent_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(OBJECT.astype(np.uint8) * 255).save(tmp_path / "m.png", transparency=255)
+    with pytest.raises(UserError, match="alpha: ignore"):
+        mask_of(tmp_path / "m.png")
+    np.testing.assert_array_equal(values_of(tmp_path / "m.png", alpha="ignore") == 255, OBJECT)
+
+
 def test_ids_on_a_transparent_background_are_the_colours(tmp_path: Path) -> None:
     grey = np.repeat(IDS[..., None], 3, axis=2)
     Image.fromarray(np.dstack([grey, np.where(IDS == 0, 0, 255).astype(np.uint8)])).save(tmp_path / "m.png")
@@ -277,6 +293,15 @@ def test_fractions_need_a_threshold(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "m.tif", np.where(OBJECT, 1.0, np.nan))
     with pytest.raises(UserError, match="NaN"):
         mask_of(tmp_path / "m.tif", threshold=0.5)
+
+
+def test_arrays_of_one_channel_are_masks_and_complex_numbers_are_not(tmp_path: Path) -> None:
+    for stored in (IDS, IDS[None], IDS[..., None]):
+        np.save(tmp_path / "m.npy", stored)
+        np.testing.assert_array_equal(values_of(tmp_path / "m.npy"), IDS)
+    np.save(tmp_path / "m.npy", IDS.astype(np.complex64))
+    with pytest.raises(UserError, match="type complex64"):
+        mask_of(tmp_path / "m.npy")
 
 
 def test_one_bit_pictures_are_black_and_white(tmp_path: Path) -> None:

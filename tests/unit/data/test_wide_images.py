@@ -70,7 +70,7 @@ def test_all_frames_of_a_data_set_have_one_scale(twelve_bits: tuple[Path, list[N
     root, frames = twelve_bits
     manifest = manifest_of(root)
     assert manifest.attrs[WHITE] == 4095
-    stream, stored = ingest("roads", {"folds": 3, "image_size": 16}, str(root))
+    stream, stored, _ = ingest("roads", {"folds": 3, "image_size": 16}, str(root))
     assert stored.attrs[WHITE] == 4095
     images = np.concatenate([batch["images"] for batch in stream.batches])
     assert images[0].max() <= 13, "the dark frame is dark"
@@ -205,6 +205,12 @@ def test_pages_are_refused_stacked_or_the_first_is_read(tmp_path: Path) -> None:
         tiff.write(WIDE[:5, :, 1])
     with pytest.raises(UserError, match="2 pictures of different sizes"):
         decode_bands(tmp_path / "b.tif", BandSettings(count=1))
+
+
+def test_nan_is_refused_without_a_range_of_nan(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), np.nan, np.float32))
+    with pytest.raises(UserError, match="NaN, infinite"):
+        decode_image(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])

@@ -120,6 +120,8 @@ def _from_tiff(page: TiffPage, path: Path) -> StoredImage:
 def _sixteen_bits(values: NDArray[np.generic], path: Path) -> NDArray[np.uint16]:
     """Grey or colours of 16 or 32 bits as uint16."""
     lowest, highest = values.min(), values.max()
+    if values.dtype.kind not in "iuf" or not np.isfinite([lowest, highest]).all():
+        raise UserError(f"{path}: NaN, infinite or complex pixel values ({values.dtype}). Replace them by numbers.")
     if not (lowest >= 0 and highest <= 65535) or not np.array_equal(values, np.trunc(values)):
         raise UserError(
             f"{path}: pixel values from {lowest:.6g} to {highest:.6g} in {values.dtype}, expected whole numbers from 0"

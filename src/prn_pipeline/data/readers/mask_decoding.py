@@ -62,7 +62,9 @@ def read_mask(path: Path, rule: MaskSettings = _AUTOMATIC, classes: int = 0) -> 
         UserError: the file is unreadable, is a colour picture and not a mask, or has several pages.
     """
     if path.suffix.lower() in NUMPY:
-        return _finished([_Layer(read_array(path))], 1, (), rule, classes, path)
+        stored = read_array(path)
+        flat = stored.squeeze(0) if stored.ndim == 3 and stored.shape[0] == 1 else stored
+        return _finished([_split(flat, False)], 1, (), rule, classes, path)
     with explaining(path):
         if is_tiff(path):
             page = read_tiff(path, every_page=rule.pages == "unite")
@@ -208,6 +210,8 @@ def _plain(values: NDArray[Any], rule: MaskSettings, path: Path) -> NDArray[np.i
         return values
     if values.dtype == bool:
         return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype.kind not in "iuf":
+        raise UserError(f"{path}: a mask of type {values.dtype}, expected class ids. Save integers as an 8-bit PNG.")
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise UserError(f"{path}: a mask with NaN or infinite values. Replace them by class ids.")

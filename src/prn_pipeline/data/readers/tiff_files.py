@@ -80,11 +80,15 @@ def read_tiff(path: Path, every_page: bool = False) -> TiffPage:
                 raise ValueError(f"{len(pages)} pages of different sizes or types")
             pixels = np.stack([upright(_samples_last(page), orientation) for page in pages])
         else:
-            pixels = upright(_samples_last(first), orientation)
+            pixels = _samples_last(first)
+            if first.imagedepth == 1:
+                pixels = upright(pixels, orientation)
+            elif not every_page:
+                pixels = pixels[0]  # of the slices of a volume
         written_by = f"{first.software}\n{first.description}"
         return TiffPage(
             pixels,
-            len(pages),
+            len(pages) * first.imagedepth,
             space,
             first.bitspersample,
             bool(first.extrasamples) and first.extrasamples[-1] in _ALPHA,

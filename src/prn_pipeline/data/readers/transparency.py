@@ -29,12 +29,17 @@ def alpha_is_mask(colours: NDArray[np.generic], alpha: NDArray[np.generic], rule
     if alpha.min() == high:
         return False
     invisible = alpha == 0
-    visible = colours[~invisible]
-    if (visible == visible[0]).all():
+    visible, hidden = colours[~invisible], colours[invisible]
+    if (visible == visible[0]).all() and not _black_on_hidden_white(visible, hidden):
         return True
-    if not colours[invisible].any() and (not invisible.any() or (alpha[~invisible] == high).all()):
+    if not hidden.any() and (not invisible.any() or (alpha[~invisible] == high).all()):
         return False
     raise UserError(
         "a mask whose colours and alpha channel (transparency) both vary, and differently. Say which holds the mask:"
         " `mask: {alpha: ignore}` for the colours, `mask: {alpha: mask}` for the alpha channel."
     )
+
+
+def _black_on_hidden_white(visible: NDArray[np.generic], hidden: NDArray[np.generic]) -> bool:
+    """Whether visible pixels are black and the others of one colour: as colours, these are the foreground."""
+    return bool(len(hidden)) and not visible.any() and bool((hidden == hidden[0]).all() and hidden[0].any())
