@@ -19,7 +19,7 @@ COLUMNS = 3
 #: Pixels: around the sheet and between samples, between the two pictures of one, of a caption, and of the title.
 MARGIN, GAP, CAPTION, TITLE = 28, 4, 30, 64
 #: Characters of a sample's id in its caption.
-MAX_NAME = 34
+MAX_NAME = 30
 
 
 def sheet_png(name: str, total: int, samples: Sequence[ShownSample]) -> bytes:
@@ -36,7 +36,7 @@ def sheet_png(name: str, total: int, samples: Sequence[ShownSample]) -> bytes:
     for row, height in zip(rows, heights, strict=True):
         for column, sample in enumerate(row):
             left = MARGIN + column * (pair + MARGIN)
-            draw.text((left, top + 8), caption(sample), LIGHT.muted, _font("DejaVuSans", 15), anchor="lm")
+            draw.text((left, top + 8), caption(sample), LIGHT.muted, _font("DejaVuSans", 13), anchor="lm")
             for place, pixels in enumerate((sample.image, sample.marked)):
                 sheet.paste(Image.fromarray(pixels), (left + place * (sample.image.shape[1] + GAP), top + CAPTION))
         top += height
