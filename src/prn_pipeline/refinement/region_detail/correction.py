@@ -58,5 +58,5 @@ STARTING = Correction(1.0, 0.0)
 RANKSEG = Correction(0.0, 0.0, rankseg=1.0)
 #: Shares of the refiner's correction.
 CORRECTIONS = tuple(Correction(1.0, strength) for strength in STRENGTHS)
-#: Candidates that are also tried with every shift: those that need no training first.
+#: Candidates, each of which is also tried with every shift and with RankSEG: those that need no training first.
 CANDIDATES = (UNCHANGED, STARTING, *CORRECTIONS)

@@ -1,8 +1,8 @@
 """The guard: which correction to apply, selected on maps held out from training.
 
 A refiner has to be worth more than what needs no training. So the candidates are not only shares of its correction, but
-also the base model as it is, one tuned threshold, RankSEG, and TTA with and without a tuned threshold. Every step away
-from what is simpler must gain the same least amount.
+also the base model as it is and the TTA mean, and all of them with one threshold for all maps: 0.5, a tuned one, or
+that of RankSEG for each map. Every step away from what is simpler must gain the same least amount.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from torch import Tensor
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.baselines.expected_iou import expected_iou_shift
 from prn_pipeline.refinement.region_detail.correction import (
     CANDIDATES,
     NO_SHIFT,
-    RANKSEG,
     SHIFTS,
+    UNCHANGED,
     Correction,
 )
 
@@ -59,9 +60,9 @@ def choose(base: Candidate, free: list[Candidate], corrections: list[Candidate])
         corrections: shares of the refiner's correction. The best of them counts if it gains `MIN_GAIN` over the best of
             the others.
     """
-    best_free = max(free, key=lambda one: one.iou, default=base)
+    best_free = max(free, key=_iou_of)
     best_free = best_free if best_free.iou >= base.iou + MIN_GAIN else base
-    best = max(corrections, key=lambda one: one.iou)
+    best = max(corrections, key=_iou_of)
     chosen = best if best.iou >= best_free.iou + MIN_GAIN else best_free
     return Selection(chosen.correction, base.iou, chosen.iou, best_free.iou)
 
@@ -69,8 +70,8 @@ def choose(base: Candidate, free: list[Candidate], corrections: list[Candidate])
 class CorrectionTuner:
     """Selects a correction by `iou_micro` over a set of maps: `update` for every batch, then `best`.
 
-    A shift (a tuned threshold) is evaluated on folds that were not used to select it, and applied only if it gains
-    `MIN_GAIN` there over the same candidate without a shift.
+    A shift (a tuned threshold) is evaluated on folds that were not used to select it; RankSEG has nothing to tune. Both
+    count only if they gain `MIN_GAIN` over the same candidate at 0.5.
 
     Args:
         folds: number of folds that the maps are assigned to; with one fold the tuner tries no shifts.
@@ -79,7 +80,8 @@ class CorrectionTuner:
     def __init__(self, folds: int = 1) -> None:
         # Pixel counts by fold, candidate, truth (background, foreground), and number of -SHIFTS below the logit.
         self._counts = np.zeros((folds, len(CANDIDATES), 2, len(SHIFTS) + 1), np.int64)
-        self._rankseg = np.zeros(2, np.int64)  # foreground pixels of RankSEG's masks by truth
+        # Foreground pixels of RankSEG's masks by candidate and truth.
+        self._rankseg = np.zeros((len(CANDIDATES), 2), np.int64)
 
     def update(self, base: Tensor, start: Tensor, refined: Tensor, masks: Tensor, fold: int = 0) -> None:
         """Count a batch.
@@ -96,11 +98,12 @@ class CorrectionTuner:
         maps = base.float(), start.float(), refined.float()
         bounds = torch.from_numpy(-SHIFTS[::-1].copy())
         for number, correction in enumerate(CANDIDATES):
-            above = torch.bucketize(correction.blend(*maps)[valid], bounds)  # number of bounds below the logit
+            blended = correction.blend(*maps)
+            above = torch.bucketize(blended[valid], bounds)  # number of bounds below the logit
             found = torch.bincount(above + truth * (len(SHIFTS) + 1), minlength=2 * (len(SHIFTS) + 1))
             self._counts[fold, number] += found.view(2, -1).numpy()
-        foreground = RANKSEG.blend(*maps)[valid] > 0
-        self._rankseg += torch.bincount(truth[foreground].int(), minlength=2).numpy()
+            foreground = (blended + expected_iou_shift(blended))[valid] > 0
+            self._rankseg[number] += torch.bincount(truth[foreground].int(), minlength=2).numpy()
 
     def best(self) -> Selection:
         """The selected correction; see `choose`.
@@ -114,14 +117,19 @@ class CorrectionTuner:
         foreground = self._counts[..., ::-1].cumsum(axis=-1)[..., ::-1][..., 1:][..., ::-1]
         intersection = foreground[:, :, 1]
         union = self._counts[:, :, 1].sum(-1, keepdims=True) + foreground[:, :, 0]
-        plain, shifted = [], []
+        ranked = self._rankseg[:, 1] / np.maximum(self._counts[:, :, 1].sum((0, 2)) + self._rankseg[:, 0], 1)
+        found = []
         for number, correction in enumerate(CANDIDATES):
-            at, iou = self._best_shift(intersection[:, number], union[:, number])
-            plain.append(Candidate(correction, float(_iou(intersection[:, number], union[:, number])[NO_SHIFT])))
-            shifted.append(Candidate(correction._replace(shift=float(SHIFTS[at])), iou))
-        true = int(self._counts[:, 0, 1].sum())
-        rankseg = Candidate(RANKSEG, float(self._rankseg[1] / max(true + self._rankseg[0], 1)))
-        return choose(plain[0], [shifted[0], rankseg, shifted[1]], shifted[2:])
+            at_half = float(_iou(intersection[:, number], union[:, number])[NO_SHIFT])
+            shift, tuned = self._best_shift(intersection[:, number], union[:, number])
+            rules = [
+                Candidate(correction, at_half),
+                Candidate(correction._replace(shift=float(SHIFTS[shift])), tuned),
+                Candidate(correction._replace(rankseg=1.0), float(ranked[number])),
+            ]
+            found.append(max((rules[0], *(one for one in rules if one.iou >= at_half + MIN_GAIN)), key=_iou_of))
+        base = float(_iou(intersection[:, 0], union[:, 0])[NO_SHIFT])
+        return choose(Candidate(UNCHANGED, base), found[:2], found[2:])
 
     @staticmethod
     def _best_shift(intersection: np.ndarray, union: np.ndarray) -> tuple[int, float]:
@@ -136,6 +144,10 @@ class CorrectionTuner:
         if cross_validated_iou < unshifted + MIN_GAIN:
             return NO_SHIFT, unshifted
         return _index_of_best(intersection, union), cross_validated_iou
+
+
+def _iou_of(candidate: Candidate) -> float:
+    return candidate.iou
 
 
 def _iou(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
