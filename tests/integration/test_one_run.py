@@ -76,6 +76,7 @@ def test_scores_have_every_method_and_every_metric(finished: Path) -> None:
         "n_test",
         "n_independent",
         "video",
+        "boundary_band_share",
         "methods",
         "gain",
         "base_training",

@@ -104,7 +104,8 @@ def _leaderboard(project: Path, console: Console) -> None:
             clear_resolved_failures(lists, project)  # `dvc repro` may have restored results from its cache
     made, page = write_leaderboard(lists, project)
     if made.standings:
-        console.print(terminal(made.standings, console.width))
+        console.print(terminal(made.standings, console.width, made.ranking.best))
+    print_warnings(console, made.warnings)
     if made.mixed:
         averaged = f"averaged over runs with different settings: {', '.join(made.mixed)}"
         print_warnings(console, [f"{averaged}; prn plan lists what is stale, prn benchmark runs it"])

@@ -35,6 +35,11 @@ class TruthCounter:
         self._outline = boundaries(self.truth, self._band)
         self._sizes = _pixels(self.valid), _pixels(self.truth), _pixels(self._outline)
 
+    @property
+    def outline_pixels(self) -> np.ndarray:
+        """True pixels within the boundary band of each mask, int64 (N,)."""
+        return self._sizes[2]
+
     def count(self, predictions: np.ndarray) -> np.ndarray:
         """Counts of one method.
 

@@ -79,6 +79,15 @@ def uncorrected_caveat(scores: Mapping[str, Any]) -> str:
     )
 
 
+def boundary_note(scores: Mapping[str, Any]) -> str:
+    """Why there is no boundary IoU; "" where there is one."""
+    values = [of_method.get("boundary_iou", 0) for of_method in scores.get("methods", {}).values()]
+    if not values or any(value is not None for value in values):
+        return ""
+    share = fixed(100 * number(scores.get("boundary_band_share")), 0)
+    return f"Boundary IoU is left out: its band covers {share} % of the objects, so it would only repeat IoU."
+
+
 def caveats(scores: Mapping[str, Any]) -> list[str]:
     """All of them, the gravest first."""
     found = [

@@ -12,6 +12,7 @@ from prn_pipeline.reporting.cards.card import Card
 from prn_pipeline.reporting.cards.images import image_cards
 from prn_pipeline.reporting.cards.maps import bias_card, error_cards, threshold_card
 from prn_pipeline.reporting.cards.scores import confusion_card, gain_card, training_cards
+from prn_pipeline.reporting.caveats import boundary_note
 from prn_pipeline.reporting.data_section import data_section
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.inputs import Report, ReportInputs
@@ -56,6 +57,7 @@ def render_report(report: ReportInputs) -> Report:
         score_rows=score_tables.score_rows(report.run, methods),
         class_columns=score_tables.class_columns(report.run, methods),
         class_rows=score_tables.class_rows(report.run, methods),
+        boundary_note=boundary_note(report.scores),
         oracle=PATCH_ORACLE.name in methods,
         confusion=confusion,
         saliency_columns=(salient := score_tables.saliency_columns(methods)),

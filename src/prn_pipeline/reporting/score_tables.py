@@ -77,6 +77,8 @@ def score_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         for name, value in scores.items()
         if not name.endswith("_ci95") and not isinstance(value, (Mapping, Sequence))
     )
+    if all(scores.get("boundary_iou") is None for scores in methods.values()):
+        named.pop("boundary_iou", None)  # left out, because it would repeat IoU
     known = {name: label for name, label in METRIC_LABELS.items() if name in named}
     return known | {
         name: name.replace("_", " ")

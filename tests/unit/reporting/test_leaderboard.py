@@ -175,7 +175,8 @@ def test_the_headline_names_no_winner_of_a_ranking_without_its_refiner() -> None
     lacking = [("drive", "prn"), ("roads", "bias_field")]
     runs = [run for run in benchmark() if (run.names["dataset"], run.names["refiner"]) not in lacking]
     html = make_leaderboard(runs, FOLDER, {}).html
-    assert "+5.5 points [4.1, 6.9] over the base model; means over 4 pairs of data set and base model.<" in html
+    assert "+5.5 points [4.1, 6.9] over the base model; means over 4 pairs of data set and base model." in html
+    assert "significantly best" not in html
 
 
 def test_the_mean_gain_is_no_surer_for_more_base_models_on_the_same_images() -> None:
@@ -202,6 +203,86 @@ def test_the_headlines_frame_has_the_outcome_of_the_headlines_refiner(gain: floa
         found = 0.03 if number == 0 and gain < 0 else gain
         run.scores["gain"]["vs_best_free"] |= {"iou_micro": found, "ci95": [found - 0.01, found + 0.01]}  # type: ignore[index]
     assert f'class="card finding {outcome}"' in make_leaderboard(runs, FOLDER, {}).html
+
+
+def test_a_method_is_called_best_only_where_the_test_of_ranks_supports_it() -> None:
+    few = make_leaderboard(benchmark(("drive", "roads")), FOLDER, {})
+    assert few.ranking.best is None
+    assert "No method is significantly best: ranks need at least 3 data sets." in few.html
+    some = make_leaderboard(benchmark(), FOLDER, {})
+    assert some.ranking.best is None, "first by a margin below the critical difference"
+    assert "No method is significantly best by average rank." in some.html
+    for made in (few, some):
+        assert "has the best" not in made.html
+    many = {f"set{number}": {"a": 0.9, "b": 0.5 + number % 2, "c": 0.6 - number % 2} for number in range(40)}
+    many = {name: of_set | {"a": 2.0} for name, of_set in many.items()}
+    ranking = rank_methods(many)
+    assert ranking.best == "a"
+    close = {name: of_set | {"d": 2.0 + (-0.1) ** number} for number, (name, of_set) in enumerate(many.items())}
+    assert rank_methods(close).best is None, "the second is as good"
+    assert rank_methods(close).p < 0.05
+
+
+def test_median_and_mean_over_data_sets_stand_beside_the_mean() -> None:
+    runs = benchmark(refiners=("prn",), seeds=(0,), base_models=("fpn",))
+    runs += benchmark(("drive",), ("unet",), ("prn",), (0,))
+    runs[0].scores["gain"]["vs_best_free"] |= {"iou_micro": 0.31}  # type: ignore[index]
+    html = make_leaderboard(runs, FOLDER, {}).html
+    assert "prn: +10.0 points" in html  # of 31, 3, 3 and 3
+    assert "the median is +3.0 points and the mean over 3 data sets +7.7." in html
+
+
+def test_a_base_model_that_predicts_nothing_is_a_warning_and_no_finding() -> None:
+    runs = benchmark(refiners=("prn",), seeds=(0,))
+    runs[0].scores["base_predicts"] = "nothing"  # type: ignore[index]
+    runs[0].scores["gain"]["vs_best_free"] |= {"iou_micro": 0.9}  # type: ignore[index]
+    made = make_leaderboard(runs, FOLDER, {})
+    assert made.warnings == [
+        "Base models that do not work: drive/fpn predicts nothing. Finding and ranking leave them out."
+    ]
+    assert "prn: +3.0 points" in made.html
+    assert "means over 5 pairs" in made.html
+    for run in runs:
+        run.scores["base_predicts"] = "nothing"  # type: ignore[index]
+    alone = make_leaderboard(runs, FOLDER, {})
+    assert "No run has scores of a base model that works." in alone.html
+    assert 'class="card finding unknown"' in alone.html
+
+
+def test_base_models_that_were_still_improving_are_named() -> None:
+    runs = benchmark(refiners=("prn",))
+    for run in runs[:3]:
+        run.scores["base_training"] = {"epochs": 6, "converged": False}  # type: ignore[index]
+    made = make_leaderboard(runs, FOLDER, {})
+    assert made.warnings == [
+        "Base models that were still improving when their training ended, which flatters every gain over them:"
+        " drive/fpn (seed 0, 1), drive/unet (seed 0)."
+    ]
+    assert all(warning in made.html for warning in made.warnings)
+
+
+def test_a_mean_gain_that_costs_wrong_pixels_is_not_better() -> None:
+    runs = benchmark(refiners=("prn",), seeds=(0,))
+    for run in runs:
+        run.scores["gain"]["vs_best_free"]["wrong_pixels"] = 500  # type: ignore[index]
+    html = make_leaderboard(runs, FOLDER, {}).html
+    assert 'class="card finding mixed"' in html
+    assert "It gets 3,000 more pixels wrong than the best free methods." in html
+    for run in runs:
+        run.scores["gain"]["vs_best_free"]["wrong_pixels"] = -500  # type: ignore[index]
+    assert 'class="card finding better"' in make_leaderboard(runs, FOLDER, {}).html
+
+
+def test_milliseconds_under_load_are_marked_everywhere() -> None:
+    runs = benchmark(("drive",), ("fpn",), ("prn",), (0,))
+    quiet = make_leaderboard(runs, FOLDER, {})
+    assert "210.0 |" in quiet.markdown
+    runs[0].scores["cost"]["base"]["under_load"] = True  # type: ignore[index]
+    made = make_leaderboard(runs, FOLDER, {})
+    assert "210.0* |" in made.markdown
+    assert "50.0* |" in made.markdown
+    assert made.warnings == ["Milliseconds with * were measured while other processes used the same processors."]
+    assert pd.read_csv(pd.io.common.StringIO(made.csv)).under_load.sum() == 2
 
 
 def test_the_page_links_reports_relatively_and_names_every_method_and_failure() -> None:

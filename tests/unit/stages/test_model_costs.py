@@ -1,8 +1,10 @@
 """The cost of a network, against hand calculation."""
 
+import pytest
 import torch
 from torch import nn
 
+from prn_pipeline.processes.contention import LoadMeter
 from prn_pipeline.stages.evaluation.model_costs import model_cost
 
 
@@ -11,6 +13,12 @@ def test_a_convolution_costs_two_operations_per_weight_and_pixel() -> None:
     assert cost.parameters == 8 * 3 * 9
     assert cost.gflop * 1e9 == 2 * 8 * 3 * 9 * 16 * 16
     assert 0 < cost.milliseconds < 1000
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_milliseconds_say_whether_they_were_measured_under_load(loaded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LoadMeter, "under_load", lambda _: loaded)
+    assert model_cost(nn.Conv2d(1, 1, kernel_size=1), [torch.rand(1, 1, 4, 4)]).under_load is loaded
 
 
 def test_a_network_gets_all_of_its_inputs() -> None:

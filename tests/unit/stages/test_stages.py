@@ -15,12 +15,14 @@ from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_a
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.metrics.counts import COLUMNS, count_image
+from prn_pipeline.metrics.counts import COLUMNS, boundaries, boundary_width, count_image
 from prn_pipeline.metrics.saliency import saliency_measures
 from prn_pipeline.refinement import patch_pseudo_labels
 from prn_pipeline.refinement.patch_refine_net.fitting import monitor_rows
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
+from prn_pipeline.reporting.caveats import boundary_note
+from prn_pipeline.reporting.score_tables import score_columns
 from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.stages.evaluation.map_pairs import MapPair
 from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
@@ -131,6 +133,30 @@ def test_gains_say_how_many_wrong_pixels_the_refiner_adds(bright_squares: Sample
     best = scored["gain"]["vs_best_free"]
     assert best["wrong_pixels"] == scored["gain"][f"vs_{best['method']}"]["wrong_pixels"]
     assert "base_predicts" not in scored
+
+
+def test_boundary_iou_is_left_out_where_its_band_covers_the_objects(
+    bright_squares: Samples, refined: ArrayStore
+) -> None:
+    rows = bright_squares.rows(["test"])
+    measured = measure(bright_squares, refined, rows, HALF, patch_size=16)
+    truth = bright_squares.array("masks", rows) == 1
+    band = boundaries(truth, boundary_width(truth.shape[1:])).sum() / truth.sum()
+    scored = score_methods(measured, HALF, resamples=100, seed=0)
+    assert scored["boundary_band_share"] == pytest.approx(band)
+    assert band < 0.9
+    assert all(method["boundary_iou"] is not None for method in scored["methods"].values())
+    assert boundary_note(scored) == ""
+    covered = measured.assign(truth_outline=measured["true_positives"] + measured["false_negatives"])
+    thin = score_methods(covered, HALF, resamples=100, seed=0)
+    assert thin["boundary_band_share"] == 1
+    assert [method["boundary_iou"] for method in thin["methods"].values()] == [None] * len(WITHOUT_TTA)
+    columns = score_columns(thin["methods"])
+    assert "boundary_iou" not in columns
+    assert "iou_micro" in columns
+    assert boundary_note(thin) == (
+        "Boundary IoU is left out: its band covers 100 % of the objects, so it would only repeat IoU."
+    )
 
 
 def test_scores_say_that_a_base_model_predicts_nothing(bright_squares: Samples, refined: ArrayStore) -> None:

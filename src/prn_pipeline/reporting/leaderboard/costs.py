@@ -8,14 +8,15 @@ from typing import Any
 from prn_pipeline.reporting.leaderboard.estimates import mean_or_nan
 
 
-def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What a refiner adds to its base model: its own cost, and further passes of the base model where its input is TTA.
 
     Args:
         scores: scores JSON of the refiner's runs on one data set and base model.
 
     Returns:
-        parameters, gflop and milliseconds per image; empty where no run has costs.
+        parameters, gflop and milliseconds per image, and under_load: whether other processes slowed the clock; empty
+        where no run has costs.
     """
     costs = [one["cost"] for one in scores if "cost" in one]
     if not costs:
@@ -25,13 +26,21 @@ def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         "parameters": costs[0]["refiner"]["parameters"],
         "gflop": _with_passes(costs[0], "gflop", passes),
         "milliseconds": mean_or_nan([_with_passes(one, "milliseconds", passes) for one in costs]),
+        "under_load": any(part.get("under_load") for one in costs for part in (one["refiner"], one["base"] or {})),
     }
 
 
-def base_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Parameters, gflop and milliseconds per image of the base model; empty where no run has them."""
+def base_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Parameters, gflop, milliseconds per image and under_load of the base model; empty where no run has them."""
     costs = [one["cost"]["base"] for one in scores if "cost" in one and one["cost"]["base"]]
-    return {**costs[0], "milliseconds": mean_or_nan([one["milliseconds"] for one in costs])} if costs else {}
+    if not costs:
+        return {}
+    return {
+        "parameters": costs[0]["parameters"],
+        "gflop": costs[0]["gflop"],
+        "milliseconds": mean_or_nan([one["milliseconds"] for one in costs]),
+        "under_load": any(one.get("under_load") for one in costs),
+    }
 
 
 def _with_passes(cost: Mapping[str, Any], amount: str, passes: int) -> float:

@@ -11,9 +11,9 @@ import numpy as np
 from prn_pipeline.reporting.gains import Outcome
 from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.estimates import UNKNOWN, Estimate
-from prn_pipeline.reporting.leaderboard.ranks import Ranking
+from prn_pipeline.reporting.leaderboard.ranks import MIN_DATASETS, Ranking
 from prn_pipeline.reporting.leaderboard.standings import Standing
-from prn_pipeline.reporting.wording import fixed
+from prn_pipeline.reporting.wording import fixed, whole
 
 Gain = Callable[[Standing], Estimate]
 
@@ -28,21 +28,65 @@ def over_base(one: Standing) -> Estimate:
     return one.gain
 
 
-def finding(found: Sequence[Standing], ranking: Ranking) -> str:
-    """The best refiner against the best method that needs no training, and beside it against the base model."""
+def finding(found: Sequence[Standing], ranking: Ranking, broken: bool = False) -> str:
+    """The best refiner against the best method that needs no training, and beside it against the base model.
+
+    Args:
+        found: standings over base models that work.
+        ranking: of the same.
+        broken: whether there are standings over others.
+    """
     best = best_refiner(found)
     if best is None:
-        return "No run has scores yet."
+        return "No run has scores of a base model that works." if broken else "No run has scores yet."
     pairs = sum(one.method == best for one in found)
     sentence = (
         f"{label_or_name(best)}: {_points(mean_gain(found, best, over_best_free))} over the best method that needs no"
         f" training, {_points(mean_gain(found, best, over_base))} over the base model; means over"
         f" {count(pairs, 'pair')} of data set and base model."
     )
-    first = next(iter(ranking.ranks), "")
-    if len(ranking.datasets) < 2 or best not in ranking.ranks:  # a ranking that lacks the refiner says nothing about it
-        return sentence
-    return f"{sentence} {label_or_name(first)} has the best average rank ({ranking.ranks[first]:.2f})."
+    sentences = [sentence, _beside_the_mean(found, best), _wrong_pixels(found, best)]
+    if best in ranking.ranks:  # a ranking that lacks the refiner says nothing about it
+        sentences.append(significance(ranking))
+    return " ".join(text for text in sentences if text)
+
+
+def significance(ranking: Ranking) -> str:
+    """The method that the test of ranks supports as the best; usually there is none."""
+    if ranking.best is not None:
+        return (
+            f"{label_or_name(ranking.best)} is significantly best by average rank ({ranking.ranks[ranking.best]:.2f})."
+        )
+    if len(ranking.datasets) < MIN_DATASETS:
+        return f"No method is significantly best: ranks need at least {MIN_DATASETS} data sets."
+    return "No method is significantly best by average rank."
+
+
+def _beside_the_mean(found: Sequence[Standing], best: str) -> str:
+    """The median of the pairs and the mean of the means of data sets, which a single large gain does not carry."""
+    gains: dict[str, list[float]] = {}
+    for one in found:
+        if one.method == best and not math.isnan(one.best_free_gain.mean):
+            gains.setdefault(one.dataset, []).append(one.best_free_gain.mean)
+    if sum(map(len, gains.values())) < 2:
+        return ""
+    median = float(np.median([gain for of_set in gains.values() for gain in of_set]))
+    of_sets = float(np.mean([np.mean(of_set) for of_set in gains.values()]))
+    return (
+        f"Over the best free method, the median is {fixed(100 * median, 1, signed=True)} points and the mean over"
+        f" {count(len(gains), 'data set')} {fixed(100 * of_sets, 1, signed=True)}."
+    )
+
+
+def _wrong_pixels(found: Sequence[Standing], best: str) -> str:
+    added = added_wrong_pixels(found, best)
+    return f"It gets {whole(added)} more pixels wrong than the best free methods." if added > 0 else ""
+
+
+def added_wrong_pixels(found: Sequence[Standing], method: str) -> float:
+    """Wrong pixels that a refiner adds to those of the best free methods, over all its pairs; 0 where unknown."""
+    known = [one.wrong_pixels for one in found if one.method == method and not math.isnan(one.wrong_pixels)]
+    return float(sum(known))
 
 
 def finding_outcome(found: Sequence[Standing]) -> Outcome:
@@ -53,7 +97,9 @@ def finding_outcome(found: Sequence[Standing]) -> Outcome:
     gain = mean_gain(found, best, over_best_free)
     if math.isnan(gain.mean):
         return "unknown"
-    return "better" if gain.low > 0 else "worse" if gain.high < 0 else "same"
+    if gain.low > 0:
+        return "mixed" if added_wrong_pixels(found, best) > 0 else "better"
+    return "worse" if gain.high < 0 else "same"
 
 
 def best_refiner(found: Sequence[Standing]) -> str | None:

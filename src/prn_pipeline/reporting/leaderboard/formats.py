@@ -13,7 +13,6 @@ from rich.text import Text
 
 from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.estimates import Estimate
-from prn_pipeline.reporting.leaderboard.ranks import comparable_scores
 from prn_pipeline.reporting.leaderboard.standings import Standing
 from prn_pipeline.reporting.wording import MISSING, fixed
 
@@ -26,9 +25,11 @@ COLUMNS = {
     "worse %": "share of test images whose IoU is below the base model's",
     "parameters": "of the base model; of a refiner, those that it adds",
     "GFLOP": "per image; of a refiner, what it adds, further passes of the base model included",
-    "ms": "per image, on the machine that measured it; of a refiner, what it adds",
+    "ms": "per image, on the machine that measured it; of a refiner, what it adds; * measured under load",
 }
 
+#: Mark of milliseconds that were measured while other processes wanted the same processors.
+LOADED = "*"
 #: Columns that only a wide terminal shows.
 FOR_WIDE = ("seeds", "parameters", "GFLOP", "ms")
 #: Characters of a wide terminal.
@@ -59,6 +60,9 @@ def frame(standings: Sequence[Standing]) -> pd.DataFrame:
             "parameters": one.parameters,
             "gflop": one.gflop,
             "milliseconds": one.milliseconds,
+            "under_load": one.under_load,
+            "base_predicts": one.constant_base,
+            "base_still_improving": bool(one.improving_seeds),
         }
         for one in standings
     )
@@ -74,7 +78,7 @@ def texts(one: Standing) -> list[str]:
         fixed(one.images_worse, 0),
         rounded(one.parameters),
         fixed(one.gflop, 2),
-        fixed(one.milliseconds, 1),
+        fixed(one.milliseconds, 1) + LOADED * (one.under_load and not math.isnan(one.milliseconds)),
     ]
 
 
@@ -107,11 +111,12 @@ def markdown(standings: Sequence[Standing]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
-    """One rich table per data set and base model; the best method that does not see the truth is green.
+def terminal(standings: Sequence[Standing], width: int = WIDE, best: str | None = None) -> Group:
+    """One rich table per data set and base model.
 
     Args:
         standings: to show.
+        best: the method that the test of ranks supports as the best, which is green; None for no such method.
         width: of the terminal in characters; below `WIDE`, seeds and costs are left out.
     """
     shown = [number for number, name in enumerate(COLUMNS) if width >= WIDE or name not in FOR_WIDE]
@@ -124,10 +129,6 @@ def terminal(standings: Sequence[Standing], width: int = WIDE) -> Group:
         table.add_column("", no_wrap=True, min_width=20)
         for number in shown:
             table.add_column(list(COLUMNS)[number], justify="right", no_wrap=True)
-        scores, _ = comparable_scores(
-            [(dataset, base_model, one.method, one.iou_of_seed) for one in of_group if one.kind != "bound"]
-        )
-        best = max(scores[dataset], key=scores[dataset].__getitem__, default=None)
         for one in of_group:
             style = "green" if one.method == best else "dim italic" if one.kind == "bound" else ""
             values = texts(one)

@@ -16,6 +16,7 @@ from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.ranks import Ranking, comparable_scores, rank_methods
 from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
 from prn_pipeline.reporting.leaderboard.standings import Standing, standings
+from prn_pipeline.reporting.leaderboard.warnings import warnings, working
 from prn_pipeline.reporting.report import TEMPLATES
 from prn_pipeline.reporting.theme import DARK, LIGHT
 
@@ -27,6 +28,7 @@ class Leaderboard:
     Attributes:
         unscored: runs that failed or were not run.
         mixed: what was averaged over runs of different settings; see `mixed_settings`.
+        warnings: what makes the numbers worth less than they say; see `leaderboard.warnings`.
     """
 
     html: str
@@ -36,6 +38,7 @@ class Leaderboard:
     ranking: Ranking
     unscored: Sequence[BenchmarkRun]
     mixed: Sequence[str]
+    warnings: Sequence[str] = ()
 
 
 def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Mapping[str, str]) -> Leaderboard:
@@ -47,17 +50,20 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
         provenance: commit, versions, date: label -> text.
     """
     found = standings(runs)
+    judged = working(found)
     ranking = rank_methods(
-        *comparable_scores([(s.dataset, s.base_model, s.method, s.iou_of_seed) for s in found if s.kind != "bound"])
+        *comparable_scores([(s.dataset, s.base_model, s.method, s.iou_of_seed) for s in judged if s.kind != "bound"])
     )
     refiners = {one.method for one in found if one.kind == "refined"}
+    warned = warnings(found)
     unscored = [run for run in runs if run.state != "done"]
     mixed = mixed_settings(runs)
     html = TEMPLATES.get_template("leaderboard.html.j2").render(
         light=LIGHT,
         dark=DARK,
-        headline=finding(found, ranking),
-        outcome=finding_outcome(found),
+        headline=finding(judged, ranking, broken=len(judged) < len(found)),
+        outcome=finding_outcome(judged),
+        warnings=warned,
         key_numbers=key_numbers(runs, found),
         failed_runs=[run for run in unscored if run.failure],
         missing_runs=[run for run in unscored if not run.failure],
@@ -72,7 +78,7 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
         methods={one.method: label_or_name(one.method) for one in found},
         provenance=provenance,
     )
-    return Leaderboard(html, frame(found).to_csv(index=False), markdown(found), found, ranking, unscored, mixed)
+    return Leaderboard(html, frame(found).to_csv(index=False), markdown(found), found, ranking, unscored, mixed, warned)
 
 
 def key_numbers(runs: Sequence[BenchmarkRun], found: Sequence[Standing]) -> dict[str, str]:

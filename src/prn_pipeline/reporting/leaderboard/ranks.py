@@ -36,6 +36,13 @@ class Ranking:
     left_out: tuple[str, ...] = ()
 
     @property
+    def best(self) -> str | None:
+        """The method that is significantly better than the second; None where the tests do not support one."""
+        first, second = [*self.ranks.values(), math.nan, math.nan][:2]
+        supported = self.p < SIGNIFICANCE and second - first > self.critical_difference
+        return next(iter(self.ranks)) if supported else None
+
+    @property
     def alike(self) -> list[tuple[str, str]]:
         """Longest sequences of neighbours whose ranks do not differ, each as (best, worst)."""
         names, values = list(self.ranks), list(self.ranks.values())

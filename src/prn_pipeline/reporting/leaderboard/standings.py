@@ -11,9 +11,11 @@ from typing import Any
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.comparison.method import ComparisonMethod, Kind
 from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.reporting.caveats import BASE_TRAINING, constant_base
 from prn_pipeline.reporting.leaderboard.costs import added_cost, base_cost
 from prn_pipeline.reporting.leaderboard.estimates import UNKNOWN, Estimate, mean_or_nan, over_seeds
 from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
+from prn_pipeline.training.convergence import still_improving
 
 Scores = Mapping[str, Any]
 
@@ -33,10 +35,14 @@ class Standing:
         gain: over the base model, in iou_micro; unknown for the base model itself.
         best_free_gain: of a refiner, over the best method that needs no training on each seed's scores.
         best_free: names of these methods, each once, in the order of the seeds; "" for others.
+        wrong_pixels: of a refiner, mean number that it adds to those of the best free method; NaN if unknown.
         images_worse: mean share of test images whose IoU is below the base model's, in percent; NaN if unknown.
         parameters: number of parameters added to the base model; NaN if unknown.
         gflop: added per image, further passes of the base model included; NaN if unknown.
         milliseconds: added per image, likewise.
+        under_load: whether other processes slowed the measurement of the milliseconds down.
+        constant_base: what the base model predicts everywhere, in one run at least; "" for a base model that works.
+        improving_seeds: seeds whose base model was still improving when its training ended.
         reports: of a refiner's runs, by seed.
     """
 
@@ -50,10 +56,14 @@ class Standing:
     gain: Estimate
     best_free_gain: Estimate = UNKNOWN
     best_free: str = ""
+    wrong_pixels: float = math.nan
     images_worse: float = math.nan
     parameters: float = math.nan
     gflop: float = math.nan
     milliseconds: float = math.nan
+    under_load: bool = False
+    constant_base: str = ""
+    improving_seeds: tuple[int, ...] = ()
     reports: Mapping[int, Path] | None = None
 
     @property
@@ -109,7 +119,12 @@ def _standing(name: str, method: ComparisonMethod, runs: Sequence[BenchmarkRun])
         gain=over_seeds([(gain["iou_micro"], gain["ci95"]) for gain in gains if gain]) if compared else UNKNOWN,
         best_free_gain=over_seeds([(gain["iou_micro"], gain["ci95"]) for gain in free]),
         best_free=", ".join(dict.fromkeys(gain["method"] for gain in free)),
+        wrong_pixels=mean_or_nan([gain.get("wrong_pixels") for gain in free]) if free else math.nan,
         images_worse=mean_or_nan([one.get("images_worse_pct") for one in found]) if compared else math.nan,
         **(added_cost(scores) if refined else {} if compared else base_cost(scores)),
+        constant_base=next((what for one in scores if (what := constant_base(one))), ""),
+        improving_seeds=tuple(
+            run.names["seed"] for run, one in zip(runs, scores, strict=True) if still_improving(one.get(BASE_TRAINING))
+        ),
         reports={run.names["seed"]: run.report for run in runs if run.report} if refined else None,
     )

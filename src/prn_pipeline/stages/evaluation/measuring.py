@@ -93,8 +93,8 @@ def measure(
 
     Returns:
         One row per map and method: row (index among the test maps), sample_id, group, class_id (if there are classes),
-        method, the columns of `metrics.COLUMNS`, mae. The mean absolute error is that of the probabilities, or of the
-        masks for methods that give masks only.
+        method, the columns of `metrics.COLUMNS`, mae, and truth_outline: true pixels in the band of boundary IoU. The
+        mean absolute error is that of the probabilities, or of the masks for methods that give masks only.
     """
     grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
     work = partial(_measured, samples, refined, rows, thresholds, grid, resize, task_metrics)
@@ -102,15 +102,15 @@ def measure(
     for measured in engine.run(work, engine.row_ranges(len(rows), samples.maps_per_image)):
         for metric, other in zip(task_metrics, measured.task_metrics, strict=True):
             metric.add(other)
-        counted.append((measured.counts, measured.errors))
+        counted.append((measured.counts, measured.errors, measured.outlines))
         methods = measured.methods
-    counts, errors = (np.concatenate(arrays) for arrays in zip(*counted, strict=True))
+    counts, errors, outlines = (np.concatenate(arrays) for arrays in zip(*counted, strict=True))
     columns = [name for name in ("sample_id", "group", "video", "class_id") if name in samples.manifest]
     maps = samples.manifest.iloc[rows][columns]
     measurements = maps.assign(row=np.arange(len(rows))).loc[maps.index.repeat(len(methods))].reset_index(drop=True)
     measurements["method"] = np.tile(methods, len(rows))
     measurements[list(COLUMNS)] = counts.reshape(-1, len(COLUMNS))
-    return measurements.assign(mae=errors.ravel())
+    return measurements.assign(mae=errors.ravel(), truth_outline=outlines.repeat(len(methods)))
 
 
 class _Measured(NamedTuple):
@@ -119,6 +119,7 @@ class _Measured(NamedTuple):
     methods: list[str]
     counts: np.ndarray
     errors: np.ndarray
+    outlines: np.ndarray
     task_metrics: Sequence[TaskMetrics]
 
 
@@ -142,19 +143,24 @@ def _measured(
         counted.append(count_methods(predictions, maps.masks))
         for metric in task_metrics:
             metric.update(predictions, maps.masks)
-    counts, errors = (np.concatenate(arrays) for arrays in zip(*counted, strict=True))
-    return _Measured(methods, counts, errors, task_metrics)
+    counts, errors, outlines = (np.concatenate(arrays) for arrays in zip(*counted, strict=True))
+    return _Measured(methods, counts, errors, outlines, task_metrics)
 
 
-def count_methods(predictions: Mapping[str, Prediction], masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts int64 (N, methods, 6) and mean absolute errors float64 (N, methods) of a batch."""
+def count_methods(
+    predictions: Mapping[str, Prediction], masks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts int64 (N, methods, 6), mean absolute errors float64 (N, methods) and outline pixels int64 (N,) of a batch.
+
+    Outline pixels are those of the truth; see `TruthCounter`.
+    """
     counter = TruthCounter(masks)
     counts = [counter.count(prediction.masks) for prediction in predictions.values()]
     errors = [
         _mean_absolute_errors(prediction, counter, counted)
         for prediction, counted in zip(predictions.values(), counts, strict=True)
     ]
-    return np.stack(counts, axis=1), np.stack(errors, axis=1)
+    return np.stack(counts, axis=1), np.stack(errors, axis=1), counter.outline_pixels
 
 
 def _mean_absolute_errors(prediction: Prediction, counter: TruthCounter, counts: np.ndarray) -> np.ndarray:

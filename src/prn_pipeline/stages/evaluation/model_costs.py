@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.processes.contention import LoadMeter
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.segmentation.protocol import MapSource
@@ -33,11 +34,13 @@ class ModelCost:
         parameters: trained parameters.
         gflop: GFLOP per image; a multiplication with addition counts as two operations.
         milliseconds: milliseconds per image.
+        under_load: whether other processes slowed the measurement of the milliseconds down.
     """
 
     parameters: int
     gflop: float
     milliseconds: float
+    under_load: bool = False
 
 
 def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
@@ -55,12 +58,15 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
     fast, context = prepare_for_inference(network, device)
     on_device = [to_device(tensor, device) for tensor in inputs]
     seconds: list[float] = []
+    meter = LoadMeter()
     while len(seconds) < REPEATS and sum(seconds) < BUDGET:
         start = time.perf_counter()
         with torch.inference_mode(), context:
             fast(*on_device).float().cpu()
         seconds.append(time.perf_counter() - start)
-    return ModelCost(parameters, counter.get_total_flops() / 1e9, 1000 * min(seconds) / len(inputs[0]))
+    return ModelCost(
+        parameters, counter.get_total_flops() / 1e9, 1000 * min(seconds) / len(inputs[0]), meter.under_load()
+    )
 
 
 def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> dict[str, Any]:

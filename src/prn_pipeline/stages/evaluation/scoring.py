@@ -17,6 +17,8 @@ from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.metrics.scores import iou, mean_iou, scores, wrong_pixels
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
 
+#: From this share of the true pixels on, the band of boundary IoU covers the objects, and it only repeats IoU.
+BAND_COVERS = 0.995
 #: Columns whose sum is the number of true pixels.
 TRUTH = [COLUMNS.index("true_positives"), COLUMNS.index("false_negatives")]
 
@@ -60,8 +62,9 @@ def score_methods(
         frames of videos, but the groups are unknown, so intervals are too narrow), `methods` and `gain` of the scores
         JSON. Each gain has the `wrong_pixels` that the refiner adds. `gain.vs_best_free` is the gain over the best
         method that needs no training, with that method's name: the best on these test images, which no one can know
-        beforehand, so the comparison is harder than any choice on val. `base_predicts` is there only where the base
-        model predicts the same everywhere; see `constant_prediction`.
+        beforehand, so the comparison is harder than any choice on val. `boundary_band_share` is the share of the true
+        pixels that lie in the band of boundary IoU; where that is all of them, boundary_iou is None. `base_predicts` is
+        there only where the base model predicts the same everywhere; see `constant_prediction`.
     """
     methods = present(measured)
     groups = groups_of(measured, methods[0])
@@ -81,6 +84,10 @@ def score_methods(
         | _threshold_of(method, thresholds)
         for method in methods
     }
+    band = band_share(measured)
+    if band >= BAND_COVERS:
+        for method in methods:
+            scored[method]["boundary_iou"] = None
     free = [name for name in comparison.names("base", "baseline") if name in methods]
     gain: dict[str, Any] = {
         comparison.method(name).gain_key: {
@@ -97,9 +104,17 @@ def score_methods(
         "n_independent": independent(len(counts["base"]), groups)[0],
         "video": bool(measured["video"].any()) if "video" in measured else False,
         **({"base_predicts": constant} if constant else {}),
+        "boundary_band_share": band,
         "methods": scored,
         "gain": {**gain, "images_worse_pct": worse["refined"]},
     }
+
+
+def band_share(measured: pd.DataFrame) -> float:
+    """Share of the true pixels that lie in the band of boundary IoU; 0 without a true pixel."""
+    one = measured[measured["method"] == measured["method"].iloc[0]]
+    truth = int(one[[COLUMNS[column] for column in TRUTH]].to_numpy().sum())
+    return float(one["truth_outline"].sum() / truth) if truth else 0.0
 
 
 def _threshold_of(name: str, thresholds: Mapping[TunedMap, Sequence[float]]) -> dict[str, Any]:
