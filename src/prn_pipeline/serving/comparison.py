@@ -31,6 +31,9 @@ class ComparisonSettings(BaseModel):
     smallest_test: int = Field(
         ge=2, description="smallest number of groups of test images, or of images without groups, that can promote"
     )
+    frames_are_units: bool = Field(
+        default=False, description="whether images that look like frames of unnamed videos count as one unit each"
+    )
     slices: tuple[By, ...] = Field(description="criteria of slices that must not get worse; classes are always checked")
     smallest_slice: int = Field(ge=2, description="smallest number of images of a slice; smaller ones are ignored")
     slice_tolerance: float = Field(ge=0, description="loss of iou_micro that a slice may have if it is not significant")
@@ -52,10 +55,10 @@ class Units:
 
     def why_not(self, images: int, settings: ComparisonSettings) -> str | None:
         """Why these units cannot decide anything; None if they can."""
-        if self.unknown:
+        if self.unknown and not settings.frames_are_units:
             return (
                 "the test images look like frames of videos, but their groups are unknown: set `split.group` of the"
-                " data set"
+                " data set, or `promotion.comparison.frames_are_units: true` if they are not frames"
             )
         if self.number < settings.smallest_test:
             of = f"{self.number} groups ({images} images)" if self.kind == "group" else f"{images} images"

@@ -46,7 +46,7 @@ def shortcoming(counts: np.ndarray, scores: Mapping[str, Any], settings: FirstCh
         return f"its base model predicts {scores['base_predicts']}: train it longer, or check its maps" + _key(
             "constant_base"
         )
-    if "constant" in settings.checks and iou <= constant:
+    if "constant" in settings.checks and iou <= constant < 1:
         return f"{found}, but predicting one class everywhere has {constant:.3f}" + _key("constant")
     free = scores["gain"].get(BEST_FREE) if "gain" in scores else None
     if "best_free" in settings.checks and free is not None and free["ci95"][1] < 0:

@@ -79,6 +79,8 @@ def test_frames_of_videos_without_groups_promote_no_challenger(base: np.ndarray)
     found = compare(better, counts(base), some_images().assign(video=True), (), SETTINGS)
     assert not found["promoted"]
     assert "set `split.group` of the data set" in found["why"]
+    known = SETTINGS.model_copy(update={"frames_are_units": True})
+    assert compare(better, counts(base), some_images().assign(video=True), (), known)["promoted"]
 
 
 def test_frames_of_one_video_widen_the_interval(base: np.ndarray) -> None:

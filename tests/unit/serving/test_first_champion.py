@@ -44,6 +44,10 @@ def test_masks_that_are_all_foreground_are_refused() -> None:
     assert shortcoming(counts(4000, 6000, 0, 6000), GOOD, allowed) is None
 
 
+def test_a_test_set_without_background_refuses_nobody() -> None:
+    assert shortcoming(counts(900, 0, 100, 0), GOOD, DEFAULT) is None
+
+
 def test_one_class_everywhere_is_refused() -> None:
     background = [6000, 3000, 0, 0, 0, 0]
     absent = [0, 0, 1500, 7500, 0, 0]

@@ -15,11 +15,12 @@ from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
-from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.registry import build_base_model
+from prn_pipeline.segmentation.settings import BaseModelSettings, FewShotSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.settings import PredictorSettings
-from tests.unit.serving.conftest import map_predictor, random_predictor
+from tests.unit.serving.conftest import map_predictor, random_predictor, random_refiner
 
 RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 64), (50, 90), (33, 20))]
@@ -162,3 +163,9 @@ def test_several_threads_get_the_same_masks_as_one() -> None:
         parallel = list(pool.map(lambda image: served.predict(image)[0].mask, IMAGES * 8))
     assert len(parallel) == 8 * len(IMAGES)
     assert all((found == alone[index % len(IMAGES)]).all() for index, found in enumerate(parallel))
+
+
+def test_a_base_model_that_needs_labelled_images_cannot_be_served() -> None:
+    base = build_base_model(FewShotSettings(kind="few_shot", encoder="tu-mobilenetv3_small_050", width=16))
+    with pytest.raises(UserError, match="cannot be served, because it needs labelled images of what to segment"):
+        Predictor(base, random_refiner(), PredictorSettings(image_size=64))
