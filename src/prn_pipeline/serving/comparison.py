@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from prn_pipeline.metrics.bootstrap import independent
-from prn_pipeline.metrics.paired_units import by_unit, lower_bound, unit_gain
+from prn_pipeline.metrics.bootstrap import LEVEL, independent
+from prn_pipeline.metrics.paired_units import by_unit, lower_bound, margin_of_error, unit_gain
 from prn_pipeline.metrics.scores import mean_iou
 from prn_pipeline.serving.looks import alpha_of
-from prn_pipeline.serving.slices import By, slices
+from prn_pipeline.serving.slices import By, is_worse, slices, unusual_losses
 
 
 class ComparisonSettings(BaseModel):
@@ -131,25 +131,27 @@ def _slices(
     settings: ComparisonSettings,
 ) -> list[dict[str, Any]]:
     groups = Units(manifest).of_image
-    compared = []
-    for (by, name), chosen in slices(manifest, settings.slices, settings.smallest_slice).items():
-        # The images of one group say how its own images compare, whatever other groups do.
-        units = None if by == "group" else groups[chosen]
-        pair = by_unit(challenger[chosen], units), by_unit(champion[chosen], units)
-        compared.append({"by": by, "slice": name, "images": int(chosen.sum())} | _slice_gain(*pair, settings))
+    everything = slice(None)
+    chosen = [
+        (by, name, images, everything)
+        for (by, name), images in slices(manifest, settings.slices, settings.smallest_slice).items()
+    ]
     for number, name in enumerate(classes):
         present = challenger[:, number, [0, 2]].sum(1) > 0
         if present.sum() >= settings.smallest_slice:
-            column = slice(number, number + 1)
-            units = groups[present]
-            pair = by_unit(challenger[present, column], units), by_unit(champion[present, column], units)
-            compared.append({"by": "class", "slice": name, "images": int(present.sum())} | _slice_gain(*pair, settings))
+            chosen.append(("class", name, present, slice(number, number + 1)))
+    compared = []
+    for by, name, images, columns in chosen:
+        units = None if by == "group" else groups[images]  # what is asked of one group is asked of its images
+        pair = by_unit(challenger[images, columns], units), by_unit(champion[images, columns], units)
+        entry: dict[str, Any] = {"by": by, "slice": name, "images": int(images.sum()), "gain": unit_gain(*pair)}
+        highest = entry["gain"]["iou_micro"] + margin_of_error(*pair, (1 - LEVEL) / 2 / len(chosen))
+        compared.append(entry | {"worse": is_worse(entry["gain"]["iou_micro"], highest, settings.slice_tolerance)})
+    of_groups = [entry for entry in compared if entry["by"] == "group"]
+    unusual = unusual_losses(np.array([entry["gain"]["iou_micro"] for entry in of_groups]))
+    for entry, beyond_luck in zip(of_groups, unusual, strict=True):
+        entry["worse"] = bool(entry["worse"] and beyond_luck)
     return compared
-
-
-def _slice_gain(challenger: np.ndarray, champion: np.ndarray, settings: ComparisonSettings) -> dict[str, Any]:
-    gain = unit_gain(challenger, champion)
-    return {"gain": gain, "worse": gain["ci95"][1] < 0 or gain["iou_micro"] < -settings.slice_tolerance}
 
 
 def _why(found: Mapping[str, Any], undecided: str | None, significant: bool, worse: Sequence[Mapping[str, Any]]) -> str:

@@ -7,10 +7,15 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
+
+from prn_pipeline.metrics.bootstrap import LEVEL
 
 #: Criteria that split a test set into slices, which are compared separately.
 By = Literal["image_size", "mask_size", "group"]
 SIZES = ("small", "medium", "large")
+#: Least number of other groups whose gains show how much groups differ by luck.
+MIN_OTHERS = 3
 
 
 def slices(manifest: pd.DataFrame, by: Sequence[By], smallest: int) -> dict[tuple[str, str], np.ndarray]:
@@ -34,6 +39,33 @@ def slices(manifest: pd.DataFrame, by: Sequence[By], smallest: int) -> dict[tupl
     if "group" in by:
         found |= {("group", str(name)): (manifest["group"] == name).to_numpy() for name in manifest["group"].unique()}
     return {key: chosen for key, chosen in found.items() if smallest <= chosen.sum() < len(manifest)}
+
+
+def is_worse(gain: float, highest: float, tolerance: float) -> bool:
+    """Whether a slice gets worse: its loss is significant, or larger than what it may lose by chance.
+
+    Args:
+        gain: in iou_micro on the slice.
+        highest: upper bound of the gain, at a level that the slices share.
+        tolerance: loss that a slice may have.
+    """
+    return highest < 0 or gain < -tolerance
+
+
+def unusual_losses(gains: np.ndarray) -> np.ndarray:
+    """Which groups lose more than groups differ by luck: gains (groups,) -> bool (groups,).
+
+    Two models that are equally good differ on every single video or site, and of many groups some lose a lot while the
+    model gets better. A loss is unusual if luck gives it to any of so many groups with a probability below 5 %, by the
+    spread of the other groups. Fewer than `MIN_OTHERS` others have no spread: every loss is unusual.
+    """
+    found = np.ones(len(gains), bool)
+    for number, gain in enumerate(gains):
+        others = np.delete(gains, number)
+        if len(others) >= MIN_OTHERS:
+            spread = others.std(ddof=1) * np.sqrt(1 + 1 / len(others))
+            found[number] = gain < -student.isf((1 - LEVEL) / len(gains), len(others) - 1) * spread
+    return found
 
 
 def _thirds(values: np.ndarray) -> dict[str, np.ndarray]:

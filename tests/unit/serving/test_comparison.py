@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.serving.comparison import ComparisonSettings, compare
-from prn_pipeline.serving.slices import slices
+from prn_pipeline.serving.slices import slices, unusual_losses
 
 SETTINGS = ComparisonSettings(
     margin=0.0,
@@ -133,6 +134,42 @@ def test_a_class_that_gets_worse_prevents_promotion(base: np.ndarray) -> None:
     assert not found["promoted"]
     worse: list[dict[str, Any]] = [entry for entry in found["slices"] if entry["worse"]]
     assert {(entry["by"], entry["slice"]) for entry in worse} >= {("class", "car")}
+
+
+def frames_of_videos(gains: np.ndarray) -> dict[str, Any]:
+    """The comparison of a challenger that gains so much on each video of 15 frames."""
+    videos = len(gains)
+    manifest = some_images(15 * videos).assign(group=np.arange(15 * videos) // 15, native_height=100, foreground=0.1)
+    base = np.random.default_rng(5).uniform(0.5, 0.7, 15 * videos)
+    return compare(counts(np.clip(base + gains.repeat(15), 0, 1)), counts(base), manifest, (), SETTINGS)
+
+
+def test_videos_that_lose_by_luck_do_not_prevent_promotion() -> None:
+    gains = np.random.default_rng(4).normal(0.05, 0.04, 40)
+    assert (gains < -0.011).sum() > 1
+    found = frames_of_videos(gains)
+    assert len(found["slices"]) == 40
+    assert found["promoted"], found["why"]
+
+
+def test_a_video_that_loses_far_more_than_others_prevents_promotion() -> None:
+    gains = np.random.default_rng(4).normal(0.1, 0.02, 40)
+    gains[7] = -0.2
+    found = frames_of_videos(gains)
+    assert [entry["slice"] for entry in found["slices"] if entry["worse"]] == ["7"]
+    assert not found["promoted"]
+    assert "but worse in group 7" in found["why"]
+
+
+def test_losses_are_judged_by_the_spread_of_the_other_groups() -> None:
+    gains = np.array([-0.1, 0.01, 0.0, -0.01])
+    spread = gains[1:].std(ddof=1) * np.sqrt(4 / 3)
+    usual = stats.t.isf(0.05 / 4, 2) * spread
+    for loss, unusual in ((0.99 * usual, False), (1.01 * usual, True)):
+        gains[0] = -loss
+        assert unusual_losses(gains).tolist() == [unusual, False, False, False]
+    assert unusual_losses(gains[:3]).all(), "two other groups show no spread"
+    assert unusual_losses(gains[:0]).tolist() == []
 
 
 def test_slices_are_thirds_groups_and_empty_masks() -> None:
