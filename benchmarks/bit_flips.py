@@ -23,6 +23,13 @@ from benchmarks.stored_artefacts import KINDS, Artefact
 from prn_pipeline.commands.user_errors import as_user_error
 
 Outcome = Literal["refused", "unchanged", "changed", "failed"]
+#: Outcomes as the table calls them.
+OUTCOMES: dict[Outcome, str] = {
+    "refused": "refused",
+    "unchanged": "read as written",
+    "changed": "read otherwise",
+    "failed": "traceback",
+}
 
 
 @dataclass(frozen=True)
@@ -103,21 +110,14 @@ def main() -> None:
     parser.add_argument("--flips", type=int, default=10_000, help="flipped bits per kind")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args()
-    kinds = ("refused", "read as written", "read otherwise", "traceback")
-    columns = [f"{what}: {kind}" for what in ("bits", "lost files") for kind in kinds]
+    columns = [f"{what}: {outcome}" for what in ("bits", "lost files") for outcome in OUTCOMES.values()]
     print(f"| artefact | {' | '.join(columns)} |")
     print("|---" * (len(columns) + 1) + "|")
     for name in options.kinds:
         of_bits = tally(KINDS[name], lambda folder: flips(folder, options.flips))
         of_files = tally(KINDS[name], losses)
         wrong = [of["changed"] + of["failed"] for of in (of_bits, of_files)]
-        cells = (
-            of_bits["refused"],
-            of_bits["unchanged"],
-            wrong[0],
-            of_files["refused"],
-            wrong[1] + of_files["unchanged"],
-        )
+        cells = [of[key] for of in (of_bits, of_files) for key in OUTCOMES]
         print(f"| {name} | {' | '.join(map(str, cells))} |", flush=True)
 
 
