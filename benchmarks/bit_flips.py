@@ -116,7 +116,6 @@ def main() -> None:
     for name in options.kinds:
         of_bits = tally(KINDS[name], lambda folder: flips(folder, options.flips))
         of_files = tally(KINDS[name], losses)
-        wrong = [of["changed"] + of["failed"] for of in (of_bits, of_files)]
         cells = [of[key] for of in (of_bits, of_files) for key in OUTCOMES]
         print(f"| {name} | {' | '.join(map(str, cells))} |", flush=True)
 
