@@ -1,5 +1,7 @@
 """Statistics of images and maps, and distances between two sets of them."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.special import logit
@@ -80,3 +82,34 @@ def test_without_images_only_maps_are_compared() -> None:
         "patch bias",
     }
     assert all(one.distance == 0 for one in distances(without, without, NAMES, 99))
+
+
+def test_names_say_what_each_value_is() -> None:
+    assert names_of(()) == ("brightness", "contrast", "sharpness", "confidence", "correction", "foreground")
+    assert names_of(("a", "b"))[5:] == ("share of a", "share of b")
+
+
+def test_histograms_without_a_common_bin_are_at_distance_one() -> None:
+    low, high = (describe(None, *2 * [np.full((4, 1, 16, 16), value, np.float16)]) for value in (-6, 6))
+    found = {one.name: one.distance for one in distances(low, high, NAMES, 99)}
+    assert found["confidence histogram"] == pytest.approx(1)
+    assert found["foreground"] == 1
+
+
+def test_p_of_few_images_is_the_share_of_all_splits_that_are_as_far_apart() -> None:
+    rng = np.random.default_rng(3)
+    maps = rng.normal(np.arange(7)[:, None, None, None] / 5, 1, (7, 1, 16, 16)).astype(np.float16)
+    some = describe(None, maps, maps)
+    parts = [Descriptions(*(values[rows] for values in some)) for rows in ([0, 1, 2], [3, 4, 5, 6])]
+    found = {one.name: one for one in distances(*parts, NAMES, resamples=999)}["confidence histogram"]
+
+    def apart(rows: tuple[int, ...]) -> float:
+        p, q = (some.histograms[list(of)].astype(float).mean(0) for of in (rows, set(range(7)) - set(rows)))
+        mean = (p + q) / 2
+        divergence = [np.sum(one * np.log2(np.maximum(one, 1e-12) / np.maximum(mean, 1e-12))) for one in (p, q)]
+        return float(np.sqrt(sum(divergence) / 2))
+
+    splits = [apart(rows) for rows in itertools.combinations(range(7), 3)]
+    assert found.distance == pytest.approx(apart((0, 1, 2)), abs=1e-6)
+    assert found.p == pytest.approx(np.mean(np.array(splits) >= apart((0, 1, 2)) - 1e-9))
+    assert 0 < found.p < 1
