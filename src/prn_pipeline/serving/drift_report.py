@@ -11,7 +11,7 @@ import numpy as np
 
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.metrics.descriptions import names_of
-from prn_pipeline.metrics.drift import Distance, distances
+from prn_pipeline.metrics.drift import Distance, distances, significant
 from prn_pipeline.serving.journal import Journal, from_json
 from prn_pipeline.serving.predictor import Predictor
 
@@ -53,9 +53,8 @@ def drift_report(predictor: Predictor, journal: Journal, names: Iterable[str]) -
         return DriftReport(images, [], [], f"{images} images are too few, {settings.images} are needed")
     chosen = np.linspace(0, images - 1, min(MAX_IMAGES, images)).astype(int)
     found = from_json([descriptions[index] for index in chosen])
-    compared = distances(predictor.reference, found, names_of(predictor.settings.classes))
-    level = settings.level / len(compared)  # Bonferroni correction
-    drifted = [distance.name for distance in compared if distance.p <= level and distance.distance >= settings.least]
+    compared = distances(predictor.reference, found, names_of(predictor.settings.classes), settings.level)
+    drifted = [distance.name for distance in significant(compared, settings.level, settings.least)]
     return DriftReport(len(chosen), compared, drifted, "")
 
 

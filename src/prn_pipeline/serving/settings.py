@@ -17,7 +17,7 @@ class DriftSettings(_Strict):
 
     level: float = Field(0.01, gt=0, lt=1, description="significance level of all distances together (Bonferroni)")
     least: float = Field(0.2, ge=0, description="smallest distance that is reported; smaller ones are ignored")
-    images: int = Field(10, ge=2, description="smallest number of new images for a drift check")
+    images: int = Field(20, ge=2, description="smallest number of new images for a drift check")
 
 
 class RequestLimits(_Strict):

@@ -206,7 +206,7 @@ def test_drift_is_reported_for_images_darker_than_those_of_training(photos: Path
     folders = {"same": 1.0, "dark": 0.3}
     for name, brightness in folders.items():
         (tmp_path / name).mkdir()
-        for number in range(12):
+        for number in range(20):
             noise = draw.integers(0, 256, (64, 64, 3)) * brightness
             Image.fromarray(noise.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
     base = random_predictor()
