@@ -12,7 +12,14 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from prn_pipeline.configuration.run_checks import check_inputs, check_kept, check_task, check_tiles, check_val
+from prn_pipeline.configuration.run_checks import (
+    check_inputs,
+    check_kept,
+    check_task,
+    check_tiles,
+    check_train,
+    check_val,
+)
 from prn_pipeline.tracking.stage_costs import stage_of
 
 #: Stages -> check that the parameters must pass before any of these stages runs.
@@ -30,7 +37,7 @@ class RunCheckHooks:
     def __init__(self) -> None:
         self._context: KedroContext | None = None
         self._parameters: dict[str, Any] = {}
-        self._trains_refiner = False
+        self._stages: set[str] = set()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -42,26 +49,29 @@ class RunCheckHooks:
         """Check what the stages of this process need.
 
         Raises:
-            UserError: two choices do not fit, or val is too small for the refiner.
+            UserError: two choices do not fit, train is empty for a base model that is trained here, or val is too small
+                for the refiner.
         """
         assert self._context is not None
         self._parameters = self._context.params
-        stages = {stage_of(node) for node in pipeline.nodes}
+        self._stages = {stage_of(node) for node in pipeline.nodes}
         for stages_of_check, check in CHECKS.items():
-            if stages.intersection(stages_of_check):
+            if self._stages.intersection(stages_of_check):
                 check(self._parameters)
-        self._trains_refiner = "prn_training" in stages
-        if self._trains_refiner and "manifest" in pipeline.inputs() and catalog.exists("manifest"):
-            self._check_val(catalog.load("manifest"))
+        if "manifest" in pipeline.inputs() and catalog.exists("manifest"):
+            self._check_splits(catalog.load("manifest"))
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
-        """Check val before the base model is trained, where ingestion has only now made the manifest."""
-        if node.name == "train_base" and self._trains_refiner:
-            self._check_val(inputs["manifest"])
+        """Check the splits before the base model is trained, where ingestion has only now made the manifest."""
+        if node.name == "train_base":
+            self._check_splits(inputs["manifest"])
 
-    def _check_val(self, manifest: pd.DataFrame) -> None:
-        check_val(self._parameters, manifest.loc[manifest["split"] == "val", "group"].nunique())
+    def _check_splits(self, manifest: pd.DataFrame) -> None:
+        if "base_training" in self._stages:
+            check_train(self._parameters, int((manifest["split"] == "train").sum()))
+        if "prn_training" in self._stages:
+            check_val(self._parameters, manifest.groupby("split")["group"].nunique().to_dict())
 
 
 class ReportPathHooks:

@@ -15,7 +15,9 @@ from prn_pipeline.data.store.array_store import ArrayStore
 from tests.integration.conftest import mistake_of, run_pipelines
 
 TINY = {"detail_width": 4, "detail_levels": 2, "region_width": 4}
-EXTERNAL = {"base_model": "external", "refiner": "prn_maps", "refiners": {"prn_maps": TINY}}
+#: Maps of a model that needs no training, and of one that was trained on train.
+NEW_IMAGES = {"base_model": "external", "refiner": "prn_maps", "refiners": {"prn_maps": TINY}}
+EXTERNAL = NEW_IMAGES | {"base_models": {"external": {"seen": ["train"]}}}
 
 
 def scores(project: Path, run: str) -> dict[str, Any]:
@@ -43,6 +45,22 @@ def test_maps_on_disk_are_refined_and_evaluated_like_those_of_a_model(finished: 
     assert ours["cost"]["refiner"]["parameters"] > 0
     report = project / "data/08_reporting/synthetic_roads/external/prn_maps/seed-0/report.html"
     assert "prn_maps" in report.read_text()
+
+
+def test_maps_of_a_model_from_elsewhere_need_no_train_split(finished: Path, project: Path) -> None:
+    folder = project / "data/01_raw/synthetic_roads/maps"
+    write_maps(finished, folder, ["train", "val", "test"])
+    split = {"datasets": {"synthetic_roads": {"split": {"method": "ratio", "val": 0.5, "test": 0.5}}}}
+    run_pipelines(project, **NEW_IMAGES, **split)
+    manifest = pd.read_parquet(project / "data/02_intermediate/synthetic_roads/manifest.parquet")
+    (maps,) = (project / "data/04_feature/synthetic_roads/external").rglob("map_manifest.parquet")
+    assert sorted(manifest["split"].unique()) == ["test", "val"]
+    assert not pd.read_parquet(maps)["seen_in_training"].any()
+    assert scores(project, "external/prn_maps")["n_test"] == len(manifest) // 2
+    assert (project / "data/08_reporting/synthetic_roads/external/prn_maps/seed-0/report.html").is_file()
+    assert "'unet_resnet18_small' is trained here, but the train split" in mistake_of(project, **split)
+    next(folder.glob("*.png")).unlink()
+    assert re.search("1 of [0-9]+ samples in (val|test) have no map", mistake_of(project, **NEW_IMAGES, **split))
 
 
 def test_options_that_need_a_network_are_rejected_for_maps_before_any_stage_runs(project: Path) -> None:

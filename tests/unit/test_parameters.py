@@ -11,7 +11,7 @@ from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.configuration.config_loader import RunConfigLoader
 from prn_pipeline.configuration.resolved_run import resolve_run
-from prn_pipeline.configuration.run_checks import check_val
+from prn_pipeline.configuration.run_checks import check_train, check_val
 from prn_pipeline.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -180,8 +180,8 @@ def test_the_error_for_a_missing_section_names_only_that_section() -> None:
 @pytest.mark.parametrize(
     ("choice", "groups", "message"),
     [
-        ({}, 2, r"'prn' .*'synthetic_roads' has 2 groups of images, 3 are needed.*or lower `members`"),
-        ({"refiner": "prn_paper"}, 1, r"has 1 group of images, 2 are needed.*crossfit$"),
+        ({}, 2, r"'prn' .*'synthetic_roads' has 2 groups of images there, 3 are needed.*or lower `members`"),
+        ({"refiner": "prn_paper"}, 1, r"maps of val .* has 1 group of images there, 2 are needed.*crossfit$"),
     ],
 )
 def test_a_refiner_needs_maps_to_learn_from_and_others_to_be_evaluated_on(
@@ -189,12 +189,51 @@ def test_a_refiner_needs_maps_to_learn_from_and_others_to_be_evaluated_on(
 ) -> None:
     checked = load(**choice)
     with pytest.raises(UserError, match=message):
-        check_val(checked, groups)
-    check_val(checked, groups + 1)
+        check_val(checked, {"train": 9, "val": groups})
+    check_val(checked, {"train": 9, "val": groups + 1})
 
 
 def test_maps_outside_val_are_out_of_sample_too_under_crossfit_and_from_models_trained_elsewhere() -> None:
+    groups, external = {"train": 9, "val": 1, "test": 9}, {"base_model": "external", "refiner": "prn_maps"}
     with pytest.raises(UserError, match="has 1 group"):
-        check_val(load(), 1)
-    check_val(load(logit_caching={"protocol": "crossfit"}), 1)
-    check_val(load(base_model="external", refiner="prn_maps"), 1)
+        check_val(load(), groups)
+    check_val(load(logit_caching={"protocol": "crossfit"}), groups)
+    check_val(load(**external), groups)
+    with pytest.raises(UserError, match=r"maps of train and val .* has 1 group"):
+        check_val(load(**external), {"val": 1, "test": 9})
+    with pytest.raises(UserError, match=r"maps of val .* has 1 group"):
+        check_val(load(**external, base_models={"external": {"seen": ["train"]}}), groups)
+
+
+WITHOUT_TRAIN = [
+    {"method": "ratio", "val": 0.5, "test": 0.5},
+    {"method": "lists", "train": None, "val": "val.txt", "test": "test.txt"},
+    {"method": "folders", "train": None, "val": "val"},
+]
+
+
+@pytest.mark.parametrize("split", WITHOUT_TRAIN, ids=lambda split: split["method"])
+def test_train_may_be_empty_where_the_base_model_is_not_trained_here(split: dict[str, Any]) -> None:
+    chosen = {"dataset": "mine", "datasets": {"mine": {"split": split}}}
+    assert load(**chosen, base_model="external", refiner="prn_maps")["run"]["names"]["dataset"] == "mine"
+    with pytest.raises(UserError, match="is trained here, but the train split of data set 'mine' is empty"):
+        load(**chosen)
+
+
+def test_an_empty_train_split_of_given_files_is_refused_for_a_base_model_that_is_trained_here() -> None:
+    with pytest.raises(UserError, match=r"'unet_resnet18_small' is trained here, .*'synthetic_roads' is empty"):
+        check_train(load(), 0)
+    check_train(load(), 1)
+    check_train(load(base_model="external", refiner="prn_maps"), 0)
+
+
+def test_a_model_from_elsewhere_has_seen_no_image_unless_the_settings_say_so() -> None:
+    module = {"kind": "module", "target": "torch.nn:Identity"}
+
+    def seen(**block: Any) -> list[str]:
+        return load(base_model="mine", base_models={"mine": module | block})["run"]["base_model"]["seen"]
+
+    assert load(base_model="external", refiner="prn_maps")["run"]["base_model"]["seen"] == []
+    assert seen() == []
+    assert seen(seen=["train", "val"]) == ["train", "val"]
+    assert seen(train=True) == ["train"]

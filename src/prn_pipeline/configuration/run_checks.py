@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.protocol import RefinerSettings
 from prn_pipeline.refinement.registry import read_settings
@@ -27,6 +29,8 @@ def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: Refiner
     """
     run = checked["run"]
     names, size = run["names"], run["dataset"]["image_size"]
+    if base.trained_here and DatasetSettings.model_validate(run["dataset"]).split.without_train:
+        raise _nothing_to_train_on(names)
     _check_processes(run["prn_training"])
     _check_protocol(names["base_model"], base.trained_here, checked["logit_caching"]["protocol"])
     _check_patches(names["dataset"], checked["pseudo_labelling"]["patch_size"], size)
@@ -137,22 +141,38 @@ def check_inputs(checked: dict[str, Any]) -> None:
             )
 
 
-def check_val(checked: dict[str, Any], groups: int) -> None:
-    """Raise UserError if val has too few groups for the refiner to learn from some and be evaluated on others.
+def check_train(checked: dict[str, Any], samples: int) -> None:
+    """Raise UserError if the base model is trained here, and train has no samples."""
+    if _base(checked).trained_here and not samples:
+        raise _nothing_to_train_on(checked["run"]["names"])
+
+
+def _nothing_to_train_on(names: dict[str, Any]) -> UserError:
+    return UserError(
+        f"base model {names['base_model']!r} is trained here, but the train split of data set {names['dataset']!r} is"
+        f" empty: give train some samples (`datasets.{names['dataset']}.split`), or use a base model that is already"
+        " trained, of kind module with `weights` or of kind maps"
+    )
+
+
+def check_val(checked: dict[str, Any], groups: Mapping[str, int]) -> None:
+    """Raise UserError if there are too few groups for the refiner to learn from some and be judged on others.
 
     Args:
         checked: parameters as `resolved_run.resolve_run` returns them.
-        groups: number of groups of images in val.
+        groups: number of groups of images in train and val.
     """
-    if checked["logit_caching"]["protocol"] != "holdout" or not _base(checked).trained_here:
-        return  # maps outside val are out of sample too
-    names, fewest = checked["run"]["names"], _refiner(checked).fewest_groups
-    if groups < fewest:
+    base, names, fewest = _base(checked), checked["run"]["names"], _refiner(checked).fewest_groups
+    crossfit = checked["logit_caching"]["protocol"] == "crossfit"
+    splits = [split for split in ("train", "val") if crossfit or split not in base.seen]
+    found = sum(groups.get(split, 0) for split in splits)
+    if found < fewest:
         raise UserError(
-            f"refiner {names['refiner']!r} learns from some maps of val and is evaluated on the others: the val split"
-            f" of {names['dataset']!r} has {groups} group{'s' * (groups != 1)} of images, {fewest} are needed. Use a"
-            " larger `split.val` or logit_caching.protocol=crossfit"
-            + (", or lower `members` of the refiner" if groups > 1 else "")
+            f"refiner {names['refiner']!r} learns from some maps of {' and '.join(splits) or 'no split'} and is"
+            f" evaluated on the others: {names['dataset']!r} has {found} group{'s' * (found != 1)} of images there,"
+            f" {fewest} are needed. Use a larger `split.val`"
+            + (" or logit_caching.protocol=crossfit" if base.trained_here and not crossfit else "")
+            + (", or lower `members` of the refiner" if found > 1 else "")
         )
 
 

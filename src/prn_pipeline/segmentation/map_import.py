@@ -49,11 +49,17 @@ def assign_maps(manifest: pd.DataFrame, folder: MapFolder, seen: Collection[str]
     if len(missing):
         splits = [split for split in SPLITS if split in set(missing["split"])]
         more = ", ..." if len(missing) > MAX_LISTED else ""
+        only_train = (
+            ""
+            if splits != ["train"]
+            else " If the model was trained on them, set `seen: [train]`: then these maps are not needed."
+        )
         expected = maps.loc[maps["split"].isin(splits), "sample_id"].nunique()
         raise UserError(
             f"{folder.place}: {len(missing)} of {expected} samples in {' + '.join(splits)} have"
             f" no map: {', '.join(missing['sample_id'][:MAX_LISTED])}{more}. The folder has {len(folder)} maps, such as"
             f" {folder.examples}. Write the missing maps, or set `name` to the pattern of sample ids in file names."
+            f"{only_train}"
         )
     return maps.assign(model=np.where(has_map, EXTERNAL, NO_MAP), seen_in_training=~unseen)
 

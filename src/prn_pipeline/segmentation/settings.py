@@ -160,7 +160,9 @@ class ModuleSettings(_Checked):
     )
     train: bool = Field(False, description="train it on the data set; false: use it unchanged")
     seen: tuple[LearntSplit, ...] = Field(
-        ("train",), description="splits whose images it was trained on; the refiner learns from maps of the others"
+        (),
+        description="splits whose images it was trained on; the refiner learns from maps of the others. A model that is"
+        " trained here learns from train",
     )
     loss: LossName = Field(
         "bce_dice",
@@ -185,6 +187,11 @@ class ModuleSettings(_Checked):
                 " values: give one value of mean and of std per channel"
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trained_here_it_sees_train(cls, values: Any) -> Any:
+        return {"seen": ("train",), **values} if isinstance(values, dict) and values.get("train") else values
 
     @model_validator(mode="after")
     def _learns_from_train(self) -> Self:
@@ -230,7 +237,7 @@ class MapFilesSettings(_Checked, MapReading):
         None, description="regular expression for file names whose group(1) is the sample id; null: the stem is the id"
     )
     seen: tuple[LearntSplit, ...] = Field(
-        ("train",),
+        (),
         description="splits whose images the model was trained on; the refiner learns from maps of the others",
     )
 

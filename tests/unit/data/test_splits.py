@@ -132,11 +132,30 @@ def test_val_is_drawn_in_whole_groups() -> None:
     assert all(len({splits[key] for key in groups if groups[key] == group}) == 1 for group in groups.values())
 
 
-@pytest.mark.parametrize("missing", ["train", "test"])
-def test_an_empty_given_split_is_refused(missing: str) -> None:
-    split = {"train": "test", "test": "train"}[missing]
+@pytest.mark.parametrize(("given", "missing"), [("test", "train"), ("train", "test"), ("val", "test")])
+def test_an_empty_given_split_is_refused(given: str, missing: str) -> None:
     with pytest.raises(UserError, match=f"the {missing} split is empty"):
-        assign_splits(alone(5), dict.fromkeys(alone(5), split), LISTS)
+        assign_splits(alone(5), dict.fromkeys(alone(5), given), LISTS)
+
+
+def test_given_splits_may_leave_train_empty_if_they_have_a_val() -> None:
+    given = {sample_id: "val" if sample_id < "s003" else "test" for sample_id in alone(8)}
+    assert assign_splits(alone(8), given, LISTS) == given
+
+
+@pytest.mark.parametrize("val", [0.3, 0.5, 0.9])
+def test_val_and_test_may_share_all_samples(val: float) -> None:
+    splits = drawn(alone(50), RatioSplit(val=val, test=1 - val))
+    assert Counter(splits.values()) == {"val": round(50 * val), "test": round(50 * (1 - val))}
+    groups = {"a1": "a", "a2": "a", "b1": "b"}
+    assert set(drawn(groups, RatioSplit(val=val, test=1 - val)).values()) == {"val", "test"}
+    with pytest.raises(UserError, match="val and test need at least 2 groups, found 1 in 2 samples"):
+        drawn({"a1": "a", "a2": "a"}, RatioSplit(val=val, test=1 - val))
+
+
+def test_val_and_test_cannot_be_more_than_all_samples() -> None:
+    with pytest.raises(ValueError, match=r"val 0\.6 and test 0\.5 are more than all samples"):
+        RatioSplit(val=0.6, test=0.5)
 
 
 def test_a_train_split_of_one_group_cannot_give_a_val() -> None:

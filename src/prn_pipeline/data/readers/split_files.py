@@ -38,7 +38,9 @@ def splits_from_lists(
             continue
         entries = [line.strip() for line in _text(folder / file, f"split.{name}").splitlines() if line.strip()]
         if not entries:
-            raise UserError(f"{folder / file}: the {name} list is empty. Put sample ids there, one per line.")
+            raise UserError(
+                f"{folder / file}: the {name} list is empty. Put sample ids there, one per line{_or_null(name)}."
+            )
         ids = [
             sample_id for entry in entries if entry in members and entry not in known for sample_id in members[entry]
         ]
@@ -92,6 +94,10 @@ def groups_of(folder: Path, group: GroupSettings, known: Mapping[str, str]) -> d
             "Every sample needs a group; that of a single sample can be its own id."
         )
     return found
+
+
+def _or_null(split: str) -> str:
+    return "" if split == "test" else f", or set `split.{split}: null`"
 
 
 def _known_ids(names: list[str], known: Mapping[str, str], file: Path) -> list[str]:

@@ -25,7 +25,8 @@ def assign_splits(
             given val, draw val from train.
 
     Returns:
-        {sample_id: "train" | "val" | "test"}; no group lies in two splits, no split is empty.
+        {sample_id: "train" | "val" | "test"}; no group lies in two splits. Train is empty if the settings or the
+        given splits leave nothing for it; the other splits never are.
 
     Raises:
         UserError: too few groups, an empty split, or a group in several given splits.
@@ -36,9 +37,10 @@ def assign_splits(
         return _split_by_folds(groups, settings)
     splits = {sample_id: split for sample_id, split in given.items() if split is not None}
     _refuse_split_groups(groups, splits)
-    for split in ("train", "test"):
-        if split not in splits.values():
-            raise UserError(f"the {split} split is empty. Correct the files that `split` names.")
+    if "test" not in splits.values():
+        raise UserError("the test split is empty. Correct the files that `split` names.")
+    if not {"train", "val"} & set(splits.values()):
+        raise UserError("the train split is empty, and so is val. Correct the files that `split` names.")
     if "val" not in splits.values():
         train = Counter(groups[sample_id] for sample_id, split in splits.items() if split == "train")
         if len(train) < 2:
@@ -104,14 +106,19 @@ def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -
 
 def _split_by_ratio(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
     sizes = Counter(groups.values())
-    if len(sizes) < 3:
+    names = ("val", "test") if settings.without_train else SPLITS
+    if len(sizes) < len(names):
         raise UserError(
-            f"train, val and test need at least 3 groups, found {len(sizes)} in {len(groups)} samples. Add data, or "
-            "make the groups smaller (`split.group`; identical images are one group)."
+            f"{', '.join(names[:-1])} and {names[-1]} need at least {len(names)} groups, found {len(sizes)} in"
+            f" {len(groups)} samples. Add data, or make the groups smaller (`split.group`; identical images are one"
+            " group)."
         )
-    test = nearest_share(sizes, settings.test * len(groups), most=len(sizes) - 2, key=f"{settings.seed}/test")
+    most = len(sizes) - len(names) + 1
+    test = nearest_share(sizes, settings.test * len(groups), most=most, key=f"{settings.seed}/test")
     rest = {group: size for group, size in sizes.items() if group not in test}
-    val = nearest_share(rest, settings.val * len(groups), most=len(rest) - 1, key=f"{settings.seed}/val")
+    val = set(rest)
+    if not settings.without_train:
+        val = nearest_share(rest, settings.val * len(groups), most=len(rest) - 1, key=f"{settings.seed}/val")
     return {
         sample_id: "test" if group in test else "val" if group in val else "train"
         for sample_id, group in groups.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,8 @@ def check_foreground(name: str, manifest: pd.DataFrame) -> None:
     for split in SPLITS:
         rows = manifest[manifest["split"] == split]
         if (rows["foreground"] > 0).any():
+            continue
+        if split == "train" and rows.empty:
             continue
         if split == "train":
             logger.warning("data set '%s': no foreground pixel in the %d images of train", name, len(rows))
@@ -67,7 +70,9 @@ def _warn_of_different_shares(name: str, manifest: pd.DataFrame) -> None:
                 " `split: {method: ratio}`",
                 name,
                 ", ".join(
-                    f"{100 * mean:.2g} %% in {split}".replace("%%", "%") for split, (mean, _) in measured.items()
+                    f"{100 * mean:.2g} %% in {split}".replace("%%", "%")
+                    for split, (mean, _) in measured.items()
+                    if math.isfinite(mean)
                 ),
             )
             return

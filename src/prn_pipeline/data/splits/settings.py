@@ -1,7 +1,8 @@
 """Settings of splits: how a data set is divided into train, val and test."""
 
+import math
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -48,19 +49,31 @@ class _AnySplit(StrictSettings):
         description="Samples of one group stay in one split and one fold; null: every sample is its own group.",
     )
 
+    @property
+    def without_train(self) -> bool:
+        """Whether the settings leave nothing for train. The files of a data set may do so too."""
+        return False
+
 
 class RatioSplit(_AnySplit):
-    """Groups are drawn at random for val and test; the rest is train."""
+    """Groups are drawn at random for val and test; the rest is train, which a downloaded model does not need."""
 
     method: Literal["ratio"] = Field(default="ratio", description="Draw the splits at random.")
     val: Fraction = Field(default=0.2, description="Share of the samples that goes to val.")
     test: Fraction = Field(default=0.2, description="Share of the samples that goes to test.")
 
     @model_validator(mode="after")
-    def _something_to_train_on(self) -> Self:
-        if self.val + self.test >= 1.0:
-            raise ValueError(f"val {self.val} and test {self.test} leave nothing for train; their sum must be below 1")
+    def _at_most_everything(self) -> Self:
+        if self.val + self.test > 1.0 and not self.without_train:
+            raise ValueError(
+                f"val {self.val} and test {self.test} are more than all samples; their sum must be at most 1"
+            )
         return self
+
+    @property
+    def without_train(self) -> bool:
+        """Whether val and test together are all samples."""
+        return math.isclose(self.val + self.test, 1.0)
 
 
 class FoldsSplit(_AnySplit):
@@ -84,26 +97,52 @@ class _GivenSplit(_AnySplit):
     )
 
 
+def _with_train_or_val(split: "ListsSplit | FoldersSplit") -> Any:
+    if split.train is None and split.val is None:
+        raise ValueError("`train` and `val` are both null: name the split that a refiner learns from, `val`")
+    return split
+
+
 class ListsSplit(_GivenSplit):
     """Text files below the data set's folder, one sample id (or image file name, or group) per line."""
 
     method: Literal["lists"] = Field(description="Read the splits from lists of ids.")
-    train: RelativePath = Field(description="File of the train ids.")
+    train: RelativePath | None = Field(description="File of the train ids; null: train is empty.")
     val: RelativePath | None = Field(default=None, description="File of the val ids; null: drawn from train.")
     test: RelativePath = Field(description="File of the test ids.")
+
+    @model_validator(mode="after")
+    def _a_split_to_learn_from(self) -> Self:
+        return _with_train_or_val(self)
+
+    @property
+    def without_train(self) -> bool:
+        """Whether the settings name no train split."""
+        return self.train is None
 
 
 class FoldersSplit(_GivenSplit):
     """One folder per split, each with its own images and masks: <folder>/<split folder>/<images>."""
 
     method: Literal["folders"] = Field(description="The split is the folder an image lies in.")
-    train: RelativePath = Field(default="train", description="Folder of the train samples.")
+    train: RelativePath | None = Field(
+        default="train", description="Folder of the train samples; null: train is empty."
+    )
     val: RelativePath | None = Field(default=None, description="Folder of the val samples; null: drawn from train.")
     test: RelativePath = Field(default="test", description="Folder of the test samples.")
 
+    @model_validator(mode="after")
+    def _a_split_to_learn_from(self) -> Self:
+        return _with_train_or_val(self)
+
+    @property
+    def without_train(self) -> bool:
+        """Whether the settings name no train split."""
+        return self.train is None
+
 
 class ColumnSplit(_GivenSplit):
-    """A table with one row per sample; val is drawn from train if no row is val."""
+    """A table with one row per sample; val is drawn from train if no row is val, and train may be empty otherwise."""
 
     method: Literal["column"] = Field(description="Read the splits from a column of a CSV file.")
     file: RelativePath = Field(description="CSV file below the data set's folder (a .tsv file is split at tabs).")
