@@ -15,6 +15,7 @@ from kedro.pipeline.node import Node
 from prn_pipeline.configuration.run_checks import (
     check_inputs,
     check_kept,
+    check_split,
     check_task,
     check_tiles,
     check_train,
@@ -24,6 +25,7 @@ from prn_pipeline.tracking.stage_costs import stage_of
 
 #: Stages -> check that the parameters must pass before any of these stages runs.
 CHECKS = {
+    ("base_training",): check_split,
     ("base_training", "logit_caching"): check_task,
     ("logit_caching", "prn_training", "evaluation"): check_tiles,
     ("logit_caching",): check_kept,

@@ -11,7 +11,7 @@ from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.configuration.config_loader import RunConfigLoader
 from prn_pipeline.configuration.resolved_run import resolve_run
-from prn_pipeline.configuration.run_checks import check_train, check_val
+from prn_pipeline.configuration.run_checks import check_split, check_train, check_val
 from prn_pipeline.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -215,9 +215,11 @@ WITHOUT_TRAIN = [
 @pytest.mark.parametrize("split", WITHOUT_TRAIN, ids=lambda split: split["method"])
 def test_train_may_be_empty_where_the_base_model_is_not_trained_here(split: dict[str, Any]) -> None:
     chosen = {"dataset": "mine", "datasets": {"mine": {"split": split}}}
-    assert load(**chosen, base_model="external", refiner="prn_maps")["run"]["names"]["dataset"] == "mine"
+    check_split(load(**chosen, base_model="external", refiner="prn_maps"))
+    trained_here = load(**chosen)  # no error yet: ingestion does not care which base model is the default
     with pytest.raises(UserError, match="is trained here, but the train split of data set 'mine' is empty"):
-        load(**chosen)
+        check_split(trained_here)
+    check_split(load())
 
 
 def test_an_empty_train_split_of_given_files_is_refused_for_a_base_model_that_is_trained_here() -> None:

@@ -29,8 +29,6 @@ def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: Refiner
     """
     run = checked["run"]
     names, size = run["names"], run["dataset"]["image_size"]
-    if base.trained_here and DatasetSettings.model_validate(run["dataset"]).split.without_train:
-        raise _nothing_to_train_on(names)
     _check_processes(run["prn_training"])
     _check_protocol(names["base_model"], base.trained_here, checked["logit_caching"]["protocol"])
     _check_patches(names["dataset"], checked["pseudo_labelling"]["patch_size"], size)
@@ -139,6 +137,12 @@ def check_inputs(checked: dict[str, Any]) -> None:
                 f"refiner {names['refiner']!r} reads {name}, but logit_caching.keep is {kept}: add {name} to it, or"
                 " use refiner=prn_maps, which needs maps only"
             )
+
+
+def check_split(checked: dict[str, Any]) -> None:
+    """Raise UserError if the base model is trained here, and the settings of the data set leave nothing for train."""
+    if DatasetSettings.model_validate(checked["run"]["dataset"]).split.without_train:
+        check_train(checked, samples=0)
 
 
 def check_train(checked: dict[str, Any], samples: int) -> None:
