@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -155,7 +156,7 @@ def _one_too_many(values: StoredValues, stated: Stated, channels: int) -> str | 
             f"probabilities from {low:.4g} to {high:.4g} went through a second sigmoid, which leads to 0.5 .. 0.7311:"
             f" everything would be foreground. Leave out one sigmoid{key}"
         )
-    least, most = 1 / (np.e + channels - 1), np.e / (np.e + channels - 1)  # softmax of 0 and of 1
+    least, most = 1 / (math.e + channels - 1), math.e / (math.e + channels - 1)  # softmax of 0 and of 1
     if channels > 1 and abs(low - least) <= NEAR and abs(high - most) <= NEAR:
         return (
             f"probabilities from {low:.4g} to {high:.4g} went through a second softmax, which leads to {least:.4g} .."
