@@ -102,8 +102,10 @@ def test_scores_have_every_method_and_every_metric(finished: Path) -> None:
     assert scores["cost"]["refiner"].pop("base_passes") == 3
     for cost in scores["cost"].values():
         assert cost["parameters"] > 0
-        assert cost["gflop"] > 0
         assert cost["milliseconds"] > 0
+    assert scores["cost"]["base"]["gflop"] > 0
+    corrects = scores["guard"]["strength"] > 0
+    assert (scores["cost"]["refiner"]["gflop"] > 0) is corrects, "a guard that applies no correction runs no network"
     assert set(scores["guard"]) == {
         *("start", "strength", "shift", "rankseg"),
         *("out_of_fold_base", "out_of_fold_free", "out_of_fold_refined"),
