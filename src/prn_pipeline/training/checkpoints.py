@@ -14,6 +14,9 @@ from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 #: Columns of the manifest that decide which trainings a sample is assigned to.
 ASSIGNMENT = ("sample_id", "split", "fold", "group", "video")
 
+#: Attribute of a record in a ZIP file that marks it as a folder; `torch.save` writes none.
+FOLDER = 0x10
+
 
 def checkpoint_folder(root: Path, samples: Samples, name: str, seed: int, *settings: BaseModel) -> Path:
     """A folder named after everything that defines a training: samples, their assignment, stores, seed and settings.
@@ -38,6 +41,9 @@ def damage(checkpoint: Path) -> str | None:
     try:
         with zipfile.ZipFile(checkpoint) as archive:
             record = archive.testzip()
+            folders = [one.filename for one in archive.infolist() if one.external_attr & FOLDER]
     except Exception as error:  # zipfile raises many types
         return str(error) or type(error).__name__
+    if folders:  # `torch.load` would leave the memory of such a tensor as it is
+        return f"{folders[0]} is marked as a folder"
     return None if record is None else f"{record} does not match its checksum"

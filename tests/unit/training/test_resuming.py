@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.processes.locks import checkpoint_lock
 from prn_pipeline.segmentation.objective import MaskObjective
+from prn_pipeline.training.checkpoints import damage
 from tests.unit.training.small_training import same, train
 
 
@@ -135,3 +137,20 @@ def test_a_truncated_checkpoint_restarts_the_training(
     trained = train(bright_squares, tmp_path / "c", epochs=2)
     assert len(trained.history) == 2
     assert "cannot be read" in caplog.text
+
+
+def test_every_change_of_a_checkpoint_that_torch_would_not_notice_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "last.ckpt"
+    torch.save({"weight": torch.tensor([3.0, 5.0])}, file)
+    assert damage(file) is None
+    intact = file.read_bytes()
+    flipped_number = intact.index(torch.tensor([3.0, 5.0]).numpy().tobytes())
+    attributes = intact.index(b"PK\x01\x02") + 38  # of the first record in the directory of the archive
+    for place, bit, message in (
+        (flipped_number, 1, "does not match its checksum"),
+        (attributes, 16, "marked as a folder"),
+    ):
+        changed = bytearray(intact)
+        changed[place] ^= bit
+        file.write_bytes(changed)
+        assert message in (damage(file) or "")
