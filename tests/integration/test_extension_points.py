@@ -145,7 +145,7 @@ def test_a_refiner_a_source_and_a_method_go_from_pipeline_to_leaderboard(project
     # the method
     assert list(scores["methods"]) == table.names()
     assert scores["methods"]["everything"]["recall"] == pytest.approx(1)
-    assert set(scores["gain"]["vs_everything"]) == {"iou_micro", "ci95", "p"}
+    assert set(scores["gain"]["vs_everything"]) == {"iou_micro", "ci95", "p", "wrong_pixels"}
     # the refiner
     assert set(scores["guard"]) == {"shift"}
     assert scores["cost"]["refiner"]["parameters"] == 1

@@ -229,7 +229,7 @@ def test_two_runs_from_scratch_have_identical_scores(finished: Path, project: Pa
 
 def test_a_val_split_too_small_for_the_refiner_is_refused_before_the_base_model_is_trained(project: Path) -> None:
     few = {"synthetic_roads": {"synthetic": {"count": 9}}}
-    assert "has 2 groups of images, 3 are needed" in mistake_of(project, datasets=few)
+    assert "has 2 groups of images there, 3 are needed" in mistake_of(project, datasets=few)
     assert not (project / "data/06_models").exists()
 
 
@@ -250,7 +250,7 @@ def test_a_refiner_refused_for_a_small_val_split_leaves_no_mlflow_run_where_samp
     few = {"synthetic_roads": {"synthetic": {"count": 9}}}
     run_pipelines(project, ["ingestion"], datasets=few)
     before = mlflow_runs(project)
-    assert "has 2 groups of images, 3 are needed" in mistake_of(project, ["prn_training"], datasets=few)
+    assert "has 2 groups of images there, 3 are needed" in mistake_of(project, ["prn_training"], datasets=few)
     assert mlflow_runs(project) == before
 
 

@@ -12,6 +12,7 @@ from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES
 STAGE_OF = {
     "samples": "ingestion",
     "manifest": "ingestion",
+    "dataset": "ingestion",
     "base": "base_training",
     "base_history": "base_training",
     "folds": "base_training",

@@ -20,7 +20,7 @@ def test_an_empty_block_is_a_complete_description() -> None:
         ({"image_sise": 256}, "image_sise"),
         ({"split": {"method": "ratio", "vall": 0.1}}, "vall"),
         ({"split": {"method": "random"}}, "random"),
-        ({"split": {"method": "ratio", "val": 0.5, "test": 0.5}}, "nothing for train"),
+        ({"split": {"method": "ratio", "val": 0.5, "test": 0.6}}, "more than all samples"),
         ({"split": {"method": "ratio", "group": {}}}, "pattern"),
         ({"split": {"method": "ratio", "group": {"pattern": "(a)", "file": "b.csv"}}}, "not both"),
         ({"mask": {"threshold": 1, "values": [2]}}, "not both"),

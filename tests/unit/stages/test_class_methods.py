@@ -96,7 +96,7 @@ def test_class_scores_agree_with_the_confusion_matrix() -> None:
 def test_scores_are_over_images_and_per_image_rows_are_per_class() -> None:
     predicted = {"base": SOFTMAX_LOGITS.argmax(1), "refined": np.where(TRUTH == 255, 0, TRUTH)}
     rows = [
-        {"row": i * C + k, "sample_id": f"s{i}", "class_id": k, "method": method, "mae": 0.0}
+        {"row": i * C + k, "sample_id": f"s{i}", "class_id": k, "method": method, "mae": 0.0, "truth_outline": 0}
         | dict(zip(COLUMNS, count_image(ids[i] == k, MASKS[i, k]), strict=True))
         for i in range(3)
         for k in range(C)
