@@ -77,7 +77,9 @@ case $stage in
   ingestion) mkdir -p data/02_intermediate && cat data/01_raw/$dataset/* > data/02_intermediate/$dataset ;;
   base_training) mkdir -p data/06_models/${base%/*} && cp data/02_intermediate/$dataset data/06_models/$base ;;
   evaluation) mkdir -p metrics/${run%/*} &&
-    sed "s/\\"refiner\\": \\"prn\\"/\\"refiner\\": \\"$refiner\\"/" scores.json > metrics/$run.json ;;
+    sed "1,6s/\\"refiner\\": .*/\\"refiner\\": \\"$refiner\\",/
+      1,6s/\\"dataset\\": .*/\\"dataset\\": \\"$dataset\\",/" \\
+      scores.json > metrics/$run.json ;;
   promotion)
     grep -q better data/06_models/$base && promoted=true || promoted=false
     mkdir -p data/08_reporting/$run && echo "{\\"promoted\\": $promoted}" > data/08_reporting/$run/promotion.json ;;
@@ -128,7 +130,7 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lists = folder / "conf/base/benchmark.yml"
     lists.write_text(yaml.safe_dump(yaml.safe_load(lists.read_text()) | {"refiners": ["prn", "prn_maps"]}))
     scores = json.loads((PROJECT / f"benchmarks/results/synthetic_roads/{RUN}.json").read_text())
-    scores.pop("checksum", None)  # `KEDRO` changes the refiner
+    scores.pop("checksum", None)  # `KEDRO` changes the names
     (folder / "scores.json").write_text(json.dumps(scores, indent=2))
     (folder / "data/01_raw/synthetic_roads/first").write_text("better\n")
     kedro = folder.parent / "bin" / "kedro"
