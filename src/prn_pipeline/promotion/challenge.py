@@ -72,13 +72,14 @@ def challenge(
             decision |= _without_champion(registry.name, version, predictor, images, first, scores)
         else:
             decision |= _compared(champion, version, registry, predictor, images, settings)
+        # Before the alias moves: a champion always says why it is one, also after a kill between the two.
+        registry.tag(version, DECISION, f"{decision['outcome']}: {decision['why']}"[:4000])
         try:
             if decision["promoted"]:
                 registry.promote(version, champion)
         except ChampionChangedError as error:
             logger.warning("%s: comparing again", error)
             continue
-        registry.tag(version, DECISION, f"{decision['outcome']}: {decision['why']}"[:4000])
         return decision
     raise UserError(
         f"model {registry.name}: the champion changed during each of {ATTEMPTS} comparisons: run promotion again"

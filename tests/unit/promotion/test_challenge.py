@@ -131,6 +131,24 @@ def test_the_challenger_is_tagged_with_what_was_decided_and_why(world: World) ->
     assert "over 30 images; comparison 1 with this champion, at an error probability of 0.019" in decision["why"]
 
 
+def test_a_promotion_that_is_killed_leaves_no_champion_without_its_reason_and_is_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.challenge(0.7)
+
+    def kill(version: object, expected: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.registry, "promote", kill)
+        with pytest.raises(KeyboardInterrupt):
+            world.challenge(0.8)
+    assert world.numbers() == ("1", "2")
+    assert world.tags("2")["decision"].startswith("promoted: ")
+    again = world.challenge(0.8)
+    assert (again["outcome"], again["look"], world.numbers()) == ("promoted", 1, ("2", "2"))
+
+
 def test_every_challenger_of_a_champion_is_counted_once(world: World) -> None:
     world.challenge(0.7)
     assert world.challenge(0.70001)["look"] == 1

@@ -152,6 +152,15 @@ def test_a_batch_that_no_member_may_learn_from_has_no_gradient() -> None:
     assert all(parameter.grad is None or not parameter.grad.any() for parameter in network.parameters())
 
 
+def test_a_member_learns_from_two_maps_or_more_of_other_folds_and_is_judged_on_any_number_of_its_own() -> None:
+    network = FoldEnsemble(RegionDetailSettings(network="region_detail", members=2))
+    maps, folds = torch.randn(3, 1, 64, 64), [0, 1, 1]
+    learned = network.train()(maps, folds=folds)
+    judged = network.eval()(maps, folds=folds)
+    assert [member.rows.tolist() for member in learned] == [[1, 2]], "one map would teach batch norm nothing"
+    assert [member.rows.tolist() for member in judged] == [[0], [1, 2]]
+
+
 def test_checkpoints_of_other_folds_are_not_resumed(bright_squares: Samples, tmp_path: Path) -> None:
     settings = TrainingSettings()
     manifest = bright_squares.manifest
