@@ -28,7 +28,7 @@ NOT_FOLLOWED = {
 NOT_REACHED = {
     stage: {"src/prn_pipeline/configuration/resolved_run.py": "merges the blocks of parameters that the node is given"}
     for stage in ("base_training", "prn_training")
-}
+} | {"reporting": {"src/prn_pipeline/reporting/templates": "pages that `report.py` fills"}}
 #: A folder is followed as a whole where this share of its files is reached.
 MOST = 2 / 3
 
@@ -133,6 +133,7 @@ PACKAGE = "src/prn_pipeline"
         (f"{PACKAGE}/segmentation/network_source.py", "reporting", False),
         (f"{PACKAGE}/segmentation/network_source.py", "logit_caching", True),
         (f"{PACKAGE}/reporting/theme.py", "evaluation", False),
+        (f"{PACKAGE}/reporting/templates/report.css.j2", "reporting", True),
         (f"{PACKAGE}/refinement/pseudo_labels/histogram_kernel.py", "pseudo_labelling", True),
     ],
 )
