@@ -21,7 +21,7 @@ def names_as_text(text: str) -> str:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError:
-        return text  # whoever reads it says where it is wrong
+        return text  # the loader that reads it next reports where it is wrong
     for node in sorted(_names(root), key=lambda node: -node.start_mark.index):
         quoted = "'" + node.value.replace("'", "''") + "'"
         text = text[: node.start_mark.index] + quoted + text[node.end_mark.index :]
