@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,17 @@ def expected_iou_shift(logits: Tensor) -> Tensor:
     Returns:
         float32 (N,1,1,1), to be added to the logits.
     """
-    ranked, _ = logits.float().flatten(1).sort(dim=1, descending=True)
+    return shift_of_ranked(logits.float().flatten(1).sort(dim=1, descending=True).values)
+
+
+def ranked_on_cpu(logits: Tensor) -> Tensor:
+    """The argument of `shift_of_ranked`, in a tenth of the time of `Tensor.sort`: logits float (N,1,H,W) on the CPU."""
+    ascending = np.sort(logits.float().flatten(1).numpy(), axis=1)
+    return torch.from_numpy(np.ascontiguousarray(ascending[:, ::-1]))
+
+
+def shift_of_ranked(ranked: Tensor) -> Tensor:
+    """`expected_iou_shift` of logits float32 (N, pixels) in descending order: (N,1,1,1)."""
     probabilities = ranked.sigmoid()
     hits = probabilities.cumsum(1)
     size = torch.arange(1, ranked.shape[1] + 1, device=ranked.device, dtype=torch.float32)

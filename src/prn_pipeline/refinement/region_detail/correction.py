@@ -13,7 +13,8 @@ from prn_pipeline.refinement.baselines.expected_iou import expected_iou_shift
 #: Shares of the refiner's correction to choose from; 1 is the full correction.
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 #: Shifts of all logits to choose from, in eighths: thresholds from 0.001 to 0.999 instead of 0.5, for the whole set.
-SHIFTS = np.arange(-56, 57, dtype=np.float32) / 8
+STEPS = 8
+SHIFTS = np.arange(-7 * STEPS, 7 * STEPS + 1, dtype=np.float32) / STEPS
 NO_SHIFT = len(SHIFTS) // 2
 
 

@@ -15,17 +15,20 @@ from torch import Tensor
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.baselines.expected_iou import expected_iou_shift
+from prn_pipeline.refinement.baselines.expected_iou import ranked_on_cpu, shift_of_ranked
 from prn_pipeline.refinement.region_detail.correction import (
     CANDIDATES,
     NO_SHIFT,
     SHIFTS,
+    STEPS,
     UNCHANGED,
     Correction,
 )
 
 #: What every candidate must gain in iou_micro on held-out maps over what is simpler; smaller gains are chance.
 MIN_GAIN = 0.002
+#: Pixels are counted by the number of -SHIFTS below their logit: from none to all of them.
+BINS = len(SHIFTS) + 1
 
 
 class Selection(NamedTuple):
@@ -79,8 +82,8 @@ class CorrectionTuner:
 
     def __init__(self, folds: int = 1) -> None:
         # Pixel counts by fold, candidate, truth (background, foreground), and number of -SHIFTS below the logit.
-        self._counts = np.zeros((folds, len(CANDIDATES), 2, len(SHIFTS) + 1), np.int64)
-        # Foreground pixels of RankSEG's masks by candidate and truth.
+        self._counts = np.zeros((folds, len(CANDIDATES), 2, BINS), np.int64)
+        # Foreground pixels of RankSEG's masks, by candidate and truth.
         self._rankseg = np.zeros((len(CANDIDATES), 2), np.int64)
 
     def update(self, base: Tensor, start: Tensor, refined: Tensor, masks: Tensor, fold: int = 0) -> None:
@@ -93,17 +96,16 @@ class CorrectionTuner:
             masks: (N,H,W) of 0, 1, 255 = ignore.
             fold: fold of these maps.
         """
-        valid = (masks != IGNORE).unsqueeze(1)
-        truth = (masks == 1).unsqueeze(1)[valid]
+        truths = [(masks == value).flatten(1) for value in (0, 1)]
+        rows = torch.where(masks == IGNORE, 2, (masks == 1).int()).flatten(1)  # the third row is not used
         maps = base.float(), start.float(), refined.float()
-        bounds = torch.from_numpy(-SHIFTS[::-1].copy())
         for number, correction in enumerate(CANDIDATES):
             blended = correction.blend(*maps)
-            above = torch.bucketize(blended[valid], bounds)  # number of bounds below the logit
-            found = torch.bincount(above + truth * (len(SHIFTS) + 1), minlength=2 * (len(SHIFTS) + 1))
-            self._counts[fold, number] += found.view(2, -1).numpy()
-            foreground = (blended + expected_iou_shift(blended))[valid] > 0
-            self._rankseg[number] += torch.bincount(truth[foreground].int(), minlength=2).numpy()
+            logits = blended.flatten(1)
+            found = torch.bincount((rows * BINS + bounds_below(logits)).flatten(), minlength=3 * BINS)
+            self._counts[fold, number] += found.view(3, BINS)[:2].numpy()
+            foreground = logits + shift_of_ranked(ranked_on_cpu(blended)).flatten(1) > 0
+            self._rankseg[number] += [int((foreground & truth).sum()) for truth in truths]
 
     def best(self) -> Selection:
         """The selected correction; see `choose`.
@@ -144,6 +146,14 @@ class CorrectionTuner:
         if cross_validated_iou < unshifted + MIN_GAIN:
             return NO_SHIFT, unshifted
         return _index_of_best(intersection, union), cross_validated_iou
+
+
+def bounds_below(logits: Tensor) -> Tensor:
+    """Number of -`SHIFTS` below each logit, int32: finite float32 of any shape.
+
+    Computed, which is faster than a search: multiplication by the power of two `STEPS` is exact.
+    """
+    return (logits * STEPS).ceil_().add_(NO_SHIFT).clamp_(0, len(SHIFTS)).int()
 
 
 def _iou_of(candidate: Candidate) -> float:
