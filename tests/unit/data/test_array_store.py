@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import zarr
 
-from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream, Batch, write_arrays
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, Batch, write_arrays
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
+from prn_pipeline.data.store.shard_digests import SHARD_ROWS, index_bytes
 from prn_pipeline.errors import UserError
 
 ROWS = 2 * SHARD_ROWS + 7
@@ -218,3 +219,54 @@ def test_rows_of_splits_are_ascending_and_an_absent_split_is_an_error() -> None:
 def test_a_manifest_keeps_its_identity_on_disk(tmp_path: Path) -> None:
     manifest_of(3, "abc").to_parquet(tmp_path / "m.parquet")
     assert pd.read_parquet(tmp_path / "m.parquet").attrs == {IDENTITY: "abc"}
+
+
+@pytest.fixture
+def two_stores(tmp_path: Path) -> tuple[Path, Path]:
+    """Stores of random bytes, which do not compress, so that all chunks and all shards have one size."""
+    paths = tmp_path / "one.zarr", tmp_path / "two.zarr"
+    for seed, path in enumerate(paths):
+        noise = np.random.default_rng(seed).integers(0, 256, (3 * SHARD_ROWS, 16, 16), np.uint8)
+        write_arrays(path, ArrayStream([{"images": noise}], {"samples": "same"}))
+    return paths
+
+
+def first_shard(store: Path) -> Path:
+    return store / "images/c/0/0/0"
+
+
+def exchange_rows(file: Path, size: int) -> None:
+    """Exchange the chunks of the first two rows of a shard, whose checksums go with them."""
+    content = file.read_bytes()
+    file.write_bytes(content[size : 2 * size] + content[:size] + content[2 * size :])
+
+
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(None), [5, 1]])
+@pytest.mark.parametrize("exchanged", ["shards", "rows", "store"])
+def test_exchanged_shards_and_rows_are_an_error_of_every_read_that_needs_them(
+    two_stores: tuple[Path, Path], exchanged: str, rows: slice | list[int]
+) -> None:
+    one, two = two_stores
+    first, second = first_shard(one), one / "images/c/1/0/0"
+    assert first.stat().st_size == second.stat().st_size == first_shard(two).stat().st_size
+    if exchanged == "shards":
+        content = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(content)
+    elif exchanged == "rows":
+        exchange_rows(first, (first.stat().st_size - index_bytes()) // SHARD_ROWS)
+    else:
+        first.write_bytes(first_shard(two).read_bytes())
+    store = ArrayStore(one)
+    with pytest.raises(UserError, match=r"one\.zarr is damaged.*images/c/[01]/0/0 is not the shard that was written"):
+        store.read("images", rows)
+    with pytest.raises(UserError, match="damaged"):
+        store.read("images", rows)
+    assert store.read("images", slice(2 * SHARD_ROWS, None)).shape == (SHARD_ROWS, 16, 16), "the third shard is intact"
+
+
+def test_a_shard_is_checked_once(two_stores: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ArrayStore(two_stores[0])
+    expected = store.read("images", [3, 1])
+    monkeypatch.setattr("prn_pipeline.data.store.complete_store.shard_digest", lambda *_: pytest.fail("again"))
+    np.testing.assert_array_equal(store.read("images", [3, 1]), expected)

@@ -4,7 +4,8 @@ A store is a Zarr group of named arrays whose first axis is the sample. Row i of
 row i of its manifest, so stores need no ids of their own; the attribute `samples` identifies the manifest.
 
 Every chunk and every index of a shard has a CRC-32C, and chunks of zeros are written too, so that absence means loss.
-The description of the store lists its files (`contents`). So a store is read as it was written, or not at all.
+The description of the store lists its files and what chunks each has (`contents`). So a store is read as it was
+written, or not at all.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.complete_store import CompleteStore
 from prn_pipeline.data.store.contents import DESCRIPTION, read_description, write_description
 from prn_pipeline.data.store.locations import is_remote, marked_last, zarr_store
+from prn_pipeline.data.store.shard_digests import SHARD_ROWS
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.origins import rerun
 
 Batch = dict[str, np.ndarray]
 
-#: Samples in one file of a store. A batch as long as a shard is written without reading the file back.
-SHARD_ROWS = 32
 #: Zeros are written as any other values.
 WRITING: ArrayConfigLike = {"write_empty_chunks": True}
 
@@ -63,9 +63,10 @@ class ArrayStore:
         if not (path / DESCRIPTION).is_file():
             raise UserError(f"no array store at {path}: {rerun(path)}")
         try:
-            self.attributes, names = read_description(path)
-            group = CompleteStore(zarr_store(path))
-            self._arrays = {name: zarr.open_array(group, path=name, mode="r") for name in names}
+            description = read_description(path)
+            self.attributes = description.attributes
+            group = CompleteStore(zarr_store(path), description.digests)
+            self._arrays = {name: zarr.open_array(group, path=name, mode="r") for name in description.arrays}
         except Exception as error:  # besides checksums, anything may be wrong in a store that others have written
             raise UserError(f"{path} is not a readable array store ({error}): delete it and {rerun(path)}") from error
 

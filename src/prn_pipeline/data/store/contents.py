@@ -1,21 +1,36 @@
-"""The description of an array store, written last: it lists all files, so that lost ones are noticed."""
+"""The description of an array store, written last: it lists all files, so that lost and exchanged ones are noticed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prn_pipeline.data.store.checksums import NAME, ChecksumError, digest, with_checksum, without_checksum
 from prn_pipeline.data.store.locations import file_sizes
+from prn_pipeline.data.store.shard_digests import digest_of_file
 
 #: File that describes a Zarr group or array.
 DESCRIPTION = "zarr.json"
-#: Attribute of the group: array -> checksum of its description, and bytes of its shards in order.
+#: Attribute of the group: array -> checksum of its description, and bytes and digests of its shards in order.
 CONTENTS = "contents"
 #: The rest of a group's description.
 GROUP = {"zarr_format": 3, "node_type": "group"}
+
+
+class Description(NamedTuple):
+    """What the description of a store says.
+
+    Attributes:
+        attributes: facts about the arrays.
+        arrays: their names.
+        digests: of every shard, by its path in the store; see `shard_digests`.
+    """
+
+    attributes: dict[str, Any]
+    arrays: list[str]
+    digests: dict[str, str]
 
 
 def write_description(store: Path, attributes: Mapping[str, Any]) -> None:
@@ -30,13 +45,17 @@ def write_description(store: Path, attributes: Mapping[str, Any]) -> None:
     for name in sorted({file.partition("/")[0] for file in sizes}):
         described = (store / name / DESCRIPTION).read_bytes()
         shards = _shards(name, json.loads(described))
-        contents[name] = {"description": digest(described), "bytes": [sizes[shard] for shard in shards]}
+        contents[name] = {
+            "description": digest(described),
+            "bytes": [sizes[shard] for shard in shards],
+            "digests": [digest_of_file(store / shard) for shard in shards],
+        }
     group = {"attributes": with_checksum({**attributes, CONTENTS: contents}), **GROUP}
     (store / DESCRIPTION).write_text(json.dumps(group, indent=2))
 
 
-def read_description(store: Path) -> tuple[dict[str, Any], list[str]]:
-    """The attributes of a store and the names of its arrays. Content of shards is checked when it is read.
+def read_description(store: Path) -> Description:
+    """The description of a store. Content of shards is checked when it is read.
 
     Raises:
         ChecksumError: a description has changed, a shard is missing or has another size, or there are no checksums.
@@ -50,16 +69,21 @@ def read_description(store: Path) -> tuple[dict[str, Any], list[str]]:
     if group != {"attributes": attributes, **GROUP}:
         raise ChecksumError(f"{DESCRIPTION} is not that of a group")
     contents, sizes = written.pop(CONTENTS), file_sizes(store)
+    digests: dict[str, str] = {}
     for name, recorded in contents.items():
         described = (store / name / DESCRIPTION).read_bytes() if f"{name}/{DESCRIPTION}" in sizes else b""
         if digest(described) != recorded["description"]:
             raise ChecksumError(f"{name}/{DESCRIPTION} {'has changed' if described else 'is missing'}")
-        for shard, size in zip(_shards(name, json.loads(described)), recorded["bytes"], strict=True):
+        if "digests" not in recorded:
+            raise ChecksumError("it has no digests of its shards: an earlier version wrote it")
+        shards = _shards(name, json.loads(described))
+        digests |= zip(shards, recorded["digests"], strict=True)
+        for shard, size in zip(shards, recorded["bytes"], strict=True):
             if sizes.get(shard) != size:
                 raise ChecksumError(
                     f"{shard} has {sizes[shard]} bytes, not {size}" if shard in sizes else f"{shard} is missing"
                 )
-    return written, list(contents)
+    return Description(written, list(contents), digests)
 
 
 def _shards(name: str, array: Mapping[str, Any]) -> list[str]:
