@@ -22,6 +22,7 @@ from prn_pipeline.segmentation.map_checks.readings import (
     otherwise_turned,
 )
 from prn_pipeline.segmentation.map_checks.sampling import compared_rows, reduced_map, reduced_truth
+from prn_pipeline.segmentation.map_checks.seen_images import warn_of_seen_images
 from prn_pipeline.segmentation.map_checks.stored_values import (
     NEAR,
     Stated,
@@ -46,7 +47,8 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
 
     Up to 32 images with foreground, of which none is of split test if there are others, at up to 256 pixels a side. The
     maps are also read inverted, turned, without padding, and with other channels. A model that was trained here cannot
-    be misread, so that it is only judged by whether its maps say anything.
+    be misread, so that it is only judged by whether its maps say anything. Of any other model, maps of train that are
+    far better than those of val are named, because it may have learned from train.
 
     Args:
         source: base model; its setting `check` says whether a contradiction is an error, a warning, or not looked for.
@@ -78,6 +80,7 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
             logger.info(finding.text)
         else:
             logger.warning(finding.text)
+    warn_of_seen_images(source, cache, samples, most)
 
 
 def _of_network(
