@@ -54,7 +54,7 @@ def challenge(
     """
     version = registry.find(predictor.digest)
     if version is None:
-        example, _ = next(iter(images.pairs(predictor.classes)))
+        example, _ = next(iter(images.pairs(predictor)))
         version = register(registry, predictor, example)
     registry.challenge(version)
     for _ in range(ATTEMPTS):
@@ -69,7 +69,7 @@ def challenge(
         if TAKEN_BACK in version.tags:
             return decision | {"outcome": "taken_back", "promoted": False, "why": "it was champion until a rollback"}
         if champion is None:
-            decision |= _without_champion(registry.name, version, predictor, images, first, scores)
+            decision |= _without_champion(registry.name, version, predictor, images, settings, first, scores)
         else:
             decision |= _compared(champion, version, registry, predictor, images, settings)
         # Before the alias moves: a champion always says why it is one, also after a kill between the two.
@@ -91,18 +91,23 @@ def _without_champion(
     version: ModelVersion,
     predictor: Predictor,
     images: TestImages,
+    settings: ComparisonSettings,
     first: FirstChampionSettings | None,
     scores: Mapping[str, Any] | None,
 ) -> Decision:
     left = _unseen(images, predictor)
     counts = count_pixels(predictor, left)
-    fault = shortcoming(counts, scores or {}, first or FirstChampionSettings())
+    units = Units(left.manifest)
+    too_few = units.too_few(len(left), settings.smallest_test, "it has not learned from")
+    fault = shortcoming(counts, scores or {}, first or FirstChampionSettings(), too_few)
     by_hand = f"To make it the champion by hand: prn rollback {model} --to {version.version}"
     return {
         "outcome": "refused" if fault else "first",
         "promoted": not fault,
         "why": f"there is no champion, but {fault}. {by_hand}" if fault else "there was no champion",
         "images": len(left),
+        "units": units.number,
+        "unit": units.kind,
         "left_out": len(images) - len(left),
         "iou_micro": {"challenger": float(mean_iou(counts.sum(0)))},
     }
@@ -130,7 +135,14 @@ def _compared(
             " new task a model name of its own with `promotion.model`"
         )
     left = _unseen(images, predictor, champion)
-    counts = count_pixels(predictor, left), count_pixels(champion, left)
+    try:
+        counts = count_pixels(predictor, left), count_pixels(champion, left)
+    except UserError as error:
+        raise UserError(
+            f"the challenger and the champion {address} cannot be compared ({error}). Nothing was promoted; the"
+            f" challenger is registered. To make it the champion by hand: prn rollback {registry.name} --to"
+            f" {version.version}"
+        ) from error
     undecided = Units(left.manifest).why_not(len(left), settings)
     look = None if undecided else registry.look(version, champion_version, left.digest)  # only a chance to win counts
     found = compare(*counts, left.manifest, predictor.settings.classes, settings, look)

@@ -60,10 +60,14 @@ class Units:
                 "the test images look like frames of videos, but their groups are unknown: set `split.group` of the"
                 " data set, or `promotion.comparison.frames_are_units: true` if they are not frames"
             )
-        if self.number < settings.smallest_test:
-            of = f"{self.number} groups ({images} images)" if self.kind == "group" else f"{images} images"
-            return f"{of} that neither has learned from are left of the test set: {settings.smallest_test} are needed"
-        return None
+        return self.too_few(images, settings.smallest_test, "neither has learned from")
+
+    def too_few(self, images: int, smallest: int, which: str) -> str | None:
+        """That there are fewer units than `smallest`, with `which` they are; None if there are enough."""
+        if self.number >= smallest:
+            return None
+        of = f"{self.number} groups ({images} images)" if self.kind == "group" else f"{images} images"
+        return f"{of} that {which} are left of the test set: {smallest} are needed"
 
 
 def compare(

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.readers.records import Reader
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.counts import TruthCounter
 from prn_pipeline.segmentation.map_import import read_maps
+from prn_pipeline.segmentation.protocol import DatasetPlace
 from prn_pipeline.serving.predictor import Item, Predictor
 
 
@@ -26,14 +26,14 @@ class TestImages:
     Attributes:
         manifest: one row per image of split test: sample_id, sha256, native_height, native_width, foreground, group.
         reader: reader of their data set.
-        maps: maps of another program, for predictors that refine these.
+        place: location of their data set, for predictors that refine maps of another program.
     """
 
     __test__ = False  # keeps pytest from collecting the class
 
     manifest: pd.DataFrame
     reader: Reader
-    maps: MapFolder | None = None
+    place: DatasetPlace | None = None
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -47,26 +47,25 @@ class TestImages:
 
     def without(self, seen: set[str]) -> TestImages:
         """The test images whose sha256 is not in `seen`."""
-        return TestImages(self.manifest[~self.manifest["sha256"].isin(seen)], self.reader, self.maps)
+        return TestImages(self.manifest[~self.manifest["sha256"].isin(seen)], self.reader, self.place)
 
-    def pairs(self, classes: int, white: int | None = None) -> Iterator[tuple[Item, NDArray[np.uint8]]]:
-        """Each image and its mask, uint8 (H,W).
+    def pairs(self, predictor: Predictor) -> Iterator[tuple[Item, NDArray[np.uint8]]]:
+        """Each image as the predictor takes it, and its mask, uint8 (H,W).
 
-        Args:
-            classes: maps per image.
-            white: value of 16-bit pictures that becomes 255; None: that of the data set.
+        A predictor of maps gets those that its own settings name, which need not be the maps of another predictor.
 
         Raises:
-            UserError: the data set has changed since ingestion.
+            UserError: the data set has changed since ingestion, or the predictor's maps are missing.
         """
-        reader = self.reader.scaled(white)  # predictors of other data have another scale than this data set
+        maps = None if self.place is None else predictor.base.map_folder(self.place)
+        reader = self.reader.scaled(predictor.settings.white)  # a predictor of other data may have another scale
         records = {record.sample_id: record for record in reader.records()}
         for row in self.manifest.itertuples():
             name, native = str(row.sample_id), (int(row.native_height), int(row.native_width))
             image = reader.image(records[name]) if name in records else None
             if image is None or image.shape[:2] != native:
                 raise UserError(f"sample {name} has changed since ingestion: run the pipeline ingestion again")
-            logits = None if self.maps is None else read_maps(self.maps, name, native, classes).numpy()
+            logits = None if maps is None else read_maps(maps, name, native, predictor.classes).numpy()
             yield Item(image, logits), reader.mask(records[name])
 
 
@@ -75,7 +74,7 @@ def count_pixels(predictor: Predictor, images: TestImages) -> NDArray[np.int64]:
     masks: list[NDArray[np.uint8]] = []
 
     def items() -> Iterator[Item]:
-        for item, mask in images.pairs(predictor.classes, predictor.settings.white):
+        for item, mask in images.pairs(predictor):
             masks.append(mask)
             yield item
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,7 @@ from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.metrics.scores import mean_iou, present_in_truth
 
-Check = Literal["constant_base", "constant", "best_free"]
+Check = Literal["smallest_test", "constant_base", "constant", "best_free"]
 
 
 class FirstChampionSettings(BaseModel):
@@ -21,22 +21,35 @@ class FirstChampionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     least_iou: float = Field(default=0.05, ge=0, le=1, description="least iou_micro on the test images")
+    best_free_tolerance: float = Field(
+        default=0.005,
+        ge=0,
+        le=1,
+        description="loss of iou_micro to the best method without training that is allowed, even if it is significant:"
+        " on many test images a loss that nobody would notice is",
+    )
     checks: tuple[Check, ...] = Field(
-        default=("constant_base", "constant", "best_free"),
-        description="constant_base: the base model must not predict the same everywhere; constant: the predictor must"
-        " be better than one class everywhere; best_free: it must not be significantly worse than the best method that"
-        " needs no training",
+        default=get_args(Check),
+        description="smallest_test: as many groups of test images as `comparison.smallest_test`; constant_base: the"
+        " base model must not predict the same everywhere; constant: the predictor must be better than one class"
+        " everywhere; best_free: it must not be significantly worse than the best method that needs no training, by"
+        " more than `best_free_tolerance`",
     )
 
 
-def shortcoming(counts: np.ndarray, scores: Mapping[str, Any], settings: FirstChampionSettings) -> str | None:
+def shortcoming(
+    counts: np.ndarray, scores: Mapping[str, Any], settings: FirstChampionSettings, too_few: str | None = None
+) -> str | None:
     """Why a predictor must not become the first champion; None if it may.
 
     Args:
         counts: int64 (images, C, 6) of the predictor, at native size.
         scores: scores JSON of its run; `base_predicts` and `gain` are read.
         settings: the least quality.
+        too_few: that the test set is too small to judge anything; None if it is not.
     """
+    if too_few and "smallest_test" in settings.checks:
+        return too_few + _key("smallest_test")
     total = counts.sum(0)
     iou, constant = float(mean_iou(total)), _best_constant(total)
     found = f"its iou_micro is {iou:.3f} on {len(counts)} test images"
@@ -49,7 +62,8 @@ def shortcoming(counts: np.ndarray, scores: Mapping[str, Any], settings: FirstCh
     if "constant" in settings.checks and iou <= constant < 1:
         return f"{found}, but predicting one class everywhere has {constant:.3f}" + _key("constant")
     free = scores["gain"].get(BEST_FREE) if "gain" in scores else None
-    if "best_free" in settings.checks and free is not None and free["ci95"][1] < 0:
+    allowed = -settings.best_free_tolerance
+    if "best_free" in settings.checks and free is not None and free["ci95"][1] < 0 and free["iou_micro"] < allowed:
         low, high = (100 * bound for bound in free["ci95"])
         return (
             f"it is worse than {free['method']}, which needs no training, by {-100 * free['iou_micro']:.2f} points of"

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import imagecodecs
@@ -306,5 +307,6 @@ def test_test_images_are_read_on_the_scale_of_each_predictor(
     reader = make_reader("roads", DatasetSettings(), root).scaled(manifest.attrs[WHITE])
     images = TestImages(manifest, reader)
     for white, used in ((None, 4095), (16383, 16383)):
-        (item, _), *_ = images.pairs(1, white)
+        predictor = SimpleNamespace(classes=1, settings=SimpleNamespace(white=white))
+        (item, _), *_ = images.pairs(predictor)  # type: ignore[arg-type]
         np.testing.assert_array_equal(item.image, expected(frames[0], used))

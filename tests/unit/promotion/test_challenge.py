@@ -1,6 +1,6 @@
 """What a challenge writes to the registry, with predictors whose results are given."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,42 @@ def test_a_good_first_model_becomes_champion_and_a_better_one_replaces_it(world:
     worse = world.challenge(0.6)
     assert (worse["outcome"], worse["promoted"], world.numbers()) == ("kept", False, ("2", "3"))
     assert worse["gain"]["iou_micro"] == pytest.approx(-0.2, abs=0.01)
+
+
+def in_groups(images: TestImages, number: int) -> TestImages:
+    return replace(images, manifest=images.manifest.assign(group=np.arange(len(images)) % number))
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (some_images(3), "3 images that it has not learned from are left of the test set: 20 are needed"),
+        (in_groups(some_images(40), 6), "6 groups (40 images) that it has not learned from are left of the test set"),
+    ],
+)
+def test_too_few_independent_images_make_no_first_champion(world: World, images: TestImages, said: str) -> None:
+    decision = world.challenge(0.7, images)
+    assert (decision["outcome"], decision["promoted"], world.numbers()) == ("refused", False, (None, "1"))
+    assert said in decision["why"]
+    assert "prn rollback roads --to 1" in decision["why"]
+    small = SETTINGS.model_copy(update={"smallest_test": 3})
+    assert world.challenge(0.7, images, small)["outcome"] == "first"
+
+
+def test_a_champion_that_cannot_be_evaluated_stays_and_the_error_says_what_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.challenge(0.7)
+
+    def evaluated(predictor: FakePredictor, images: TestImages) -> np.ndarray:
+        if predictor.found == 0.7:
+            raise UserError("roads/maps-1 has no maps")
+        return predictor.counts(images)
+
+    monkeypatch.setattr(module, "count_pixels", evaluated)
+    with pytest.raises(UserError, match=r"champion models:/roads/1 cannot be compared \(roads/maps-1 has no maps\)"):
+        world.challenge(0.8)
+    assert world.numbers() == ("1", "2")
 
 
 def test_the_challenger_is_tagged_with_what_was_decided_and_why(world: World) -> None:

@@ -74,3 +74,20 @@ def test_a_predictor_worse_than_a_method_without_training_is_refused() -> None:
     assert shortcoming(counts(800, 100, 200), {"gain": {"vs_best_free": chance}}, DEFAULT) is None
     allowed = FirstChampionSettings(checks=("constant_base", "constant"))
     assert shortcoming(counts(800, 100, 200), {"gain": {"vs_best_free": free}}, allowed) is None
+
+
+def test_a_loss_within_the_tolerance_is_no_reason_however_significant() -> None:
+    loss = {"method": "tta", "iou_micro": -0.0007, "ci95": [-0.0009, -0.0005]}
+    good = counts(800, 100, 200)
+    assert shortcoming(good, {"gain": {"vs_best_free": loss}}, DEFAULT) is None
+    found = shortcoming(good, {"gain": {"vs_best_free": loss}}, FirstChampionSettings(best_free_tolerance=0.0005))
+    assert found is not None
+    assert "worse than tta" in found
+    more = {"method": "tta", "iou_micro": -0.0051, "ci95": [-0.006, -0.004]}
+    assert shortcoming(good, {"gain": {"vs_best_free": more}}, DEFAULT) is not None
+
+
+def test_too_small_a_test_set_is_a_reason_before_all_others() -> None:
+    found = shortcoming(counts(0, 0, 1000), GOOD, DEFAULT, "4 images are left")
+    assert found == ("4 images are left (to allow it, leave smallest_test out of `promotion.first_champion.checks`)")
+    assert shortcoming(counts(800, 100, 200), GOOD, FirstChampionSettings(checks=()), "4 images are left") is None

@@ -68,10 +68,9 @@ def challenge_champion(
     The decision also has the run's gain over the best method that needs no training, from its scores.
     """
     name, dataset = run["names"]["dataset"], DatasetSettings.model_validate(run["dataset"])
-    maps = predictor.base.map_folder(DatasetPlace(name, dataset.folder, Path(data_root)))
     test = manifest[manifest["split"] == "test"]
     reader = make_reader(name, dataset, Path(data_root)).scaled(manifest.attrs.get(WHITE))
-    images = TestImages(test, reader, maps)
+    images = TestImages(test, reader, DatasetPlace(name, dataset.folder, Path(data_root)))
     registry = Registry(settings["model"] or name)
     decision = challenge(
         registry,

@@ -44,8 +44,8 @@ def warn_of_seen_images(source: MapSource, cache: MapCache, samples: Samples, mo
     if p < LEVEL and 1 - after >= MIN_RATIO * (1 - before):
         logger.warning(
             "the base model's maps of train fit the true masks far better than those of val: mean IoU %.3f against %.3f"
-            " (p = %.1g), as if it had been trained on train. If it was, set `seen: [train]` in its block: otherwise the"
-            " refiner learns from maps that are better than those of new images",
+            " (p = %.1g), as if it had been trained on train. If it was, set `seen: [train]` in its block: otherwise"
+            " the refiner learns from maps that are better than those of new images",
             before,
             after,
             p,
