@@ -10,11 +10,13 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
+from prn_pipeline.comparison.scores_file import read_scores
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.json_files import read_json, write_json
 from prn_pipeline.data.store.locations import is_complete, location
 from prn_pipeline.data.store.table_files import read_table, write_table
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.addresses import ADDRESS, address, check_address, scores_address
 from prn_pipeline.layout.origins import rerun
 
 logger = logging.getLogger(__name__)
@@ -43,15 +45,19 @@ class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
 
 
 class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
-    """A table as .parquet (keeps `attrs`) or .csv, by suffix; see `table_files`."""
+    """A table as .parquet (keeps `attrs`, and its address) or .csv, by suffix; see `table_files`."""
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table."""
-        write_table(self._filepath, data)
+        stored = data.copy(deep=False)
+        stored.attrs = {**data.attrs, **address(self._filepath)}
+        write_table(self._filepath, stored)
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
-        return read_table(self._existing())
+        table = read_table(self._existing())
+        check_address(self._filepath, table.attrs.pop(ADDRESS, None))
+        return table
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """The first rows, for Kedro-Viz."""
@@ -89,6 +95,16 @@ class JsonDataset(FileDataset[dict[str, Any], dict[str, Any]]):
 
     def _exists(self) -> bool:
         return self._default is not None or super()._exists()
+
+
+class ScoresDataset(JsonDataset):
+    """The scores JSON of a run; read with its schema, and only at the place of its run."""
+
+    def load(self) -> dict[str, Any]:
+        """Read the scores."""
+        scores = read_scores(self._existing())
+        check_address(self._filepath, scores_address(scores))
+        return scores
 
 
 class TextDataset(FileDataset[str, str]):

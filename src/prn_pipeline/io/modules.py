@@ -9,6 +9,7 @@ from torch import nn
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.locations import is_complete, location
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.addresses import address
 from prn_pipeline.layout.origins import rerun
 from prn_pipeline.training.module_files import load_module, save_module
 
@@ -26,7 +27,8 @@ class ModuleDataset(AbstractDataset[nn.Module, nn.Module]):
 
     def save(self, data: nn.Module) -> None:
         """Write weights and settings."""
-        save_module(self._filepath, data, data.settings.model_dump(mode="json"))  # type: ignore[union-attr, operator]
+        settings = data.settings.model_dump(mode="json")  # type: ignore[union-attr, operator]
+        save_module(self._filepath, data, settings, address(self._filepath))
 
     def load(self) -> nn.Module:
         """Rebuild the module, in eval mode."""
@@ -58,7 +60,8 @@ class ModuleFolderDataset(AbstractDataset[dict[str, nn.Module], dict[str, nn.Mod
             )
             for name, module in data.items():
                 settings = module.settings.model_dump(mode="json")  # type: ignore[union-attr, operator]
-                save_module(temporary / f"{name}.safetensors", module, settings)
+                file = f"{name}.safetensors"
+                save_module(temporary / file, module, settings, address(self._filepath / file))
 
     def load(self) -> dict[str, nn.Module]:
         """Rebuild all modules, in eval mode."""

@@ -36,14 +36,20 @@ _ROOT = re.compile(rf"0\d_\w+|{METRICS.name}")
 _SCORES = re.compile(r"seed-\d+\.json")
 
 
+def place_of(path: Path) -> str | None:
+    """The path from the last folder such as `04_feature` or `metrics` on; None if there is none."""
+    roots = [place for place, part in enumerate(path.parts) if _ROOT.fullmatch(part)]
+    return "/".join(path.parts[roots[-1] :]) if roots else None
+
+
 def rerun(path: Path) -> str:
     """What a user does about an artefact that is missing or damaged: which pipeline to run again, and how.
 
     Args:
         path: of the artefact, or of a file in its folder.
     """
-    roots = [place for place, part in enumerate(path.parts) if _ROOT.fullmatch(part)]
-    below = path.parts[roots[-1] + 1 :] if roots else ()
+    place = place_of(path)
+    below = tuple(place.split("/")[1:]) if place else ()
     stage = _stage(path.name, below)
     if stage is None:
         return "run the pipeline that makes it again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.json_files import read_json, write_json
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.addresses import ADDRESS, check_address
 from prn_pipeline.layout.origins import rerun
 
 #: Schema of the JSON file; increased whenever names of settings or weights change.
@@ -42,8 +43,17 @@ class StoredModule(Protocol):
 Stored = TypeVar("Stored", bound=StoredModule)
 
 
-def save_module(path: Path, module: StoredModule, settings: dict[str, Any]) -> None:
-    """Write `path` (safetensors) and, next to it, a `.json` file with the settings and the digest of the weights."""
+def save_module(
+    path: Path, module: StoredModule, settings: dict[str, Any], recorded: Mapping[str, str] | None = None
+) -> None:
+    """Write `path` (safetensors) and, next to it, a `.json` file with the settings and the digest of the weights.
+
+    Args:
+        path: the safetensors file.
+        module: trained module.
+        settings: to rebuild it.
+        recorded: its address, if it must not be read at another one; see `layout.addresses`.
+    """
     # cloned, because safetensors rejects layers that share their weights
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
     with atomic_write(path) as temporary:
@@ -55,6 +65,7 @@ def save_module(path: Path, module: StoredModule, settings: dict[str, Any]) -> N
         "settings": settings,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "weights_sha256": digest,
+        **(recorded or {}),
     }
     write_json(path.with_suffix(".json"), dict(sorted(described.items())))
 
@@ -88,6 +99,7 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stor
     described = read_json(description, f"delete both and train again: {rerun(path)}")
     if (schema := described.get("schema", 1)) != SCHEMA:
         raise UserError(f"{description} has schema {schema}, expected {SCHEMA}: another version wrote it; train again")
+    check_address(path, described.get(ADDRESS))
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != described.get("weights_sha256"):
         raise UserError(

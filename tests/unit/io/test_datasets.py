@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from kedro.io import DatasetError
 
 from prn_pipeline.data.store.array_store import ArrayStream
 from prn_pipeline.io.array_store import ArrayStoreDataset
-from prn_pipeline.io.files import FiguresDataset, JsonDataset, TableDataset, TextDataset
+from prn_pipeline.io.files import FiguresDataset, JsonDataset, ScoresDataset, TableDataset, TextDataset
 from prn_pipeline.io.modules import ModuleDataset, ModuleFolderDataset
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
@@ -222,3 +224,69 @@ def test_a_missing_artefact_names_its_file_and_what_to_run(
     dataset = kind(**{**arguments, "filepath": str(tmp_path / arguments["filepath"])})
     with pytest.raises(DatasetError, match=rf"{arguments['filepath']}.*run the pipeline"):
         dataset.load()
+
+
+REBUILD = "prn_pipeline.refinement.registry:rebuild_refiner"
+OF_SEED = "data/{folder}/drive/unet/seed-{seed}/{name}"
+
+
+def at_seed(root: Path, kind: str, seed: int) -> tuple[Any, Path]:
+    """A dataset of the catalog's kind at the place of a seed, and the file or folder there."""
+    folder, name, made = {
+        "store": ("04_feature", "logits.zarr", ArrayStoreDataset),
+        "table": ("04_feature", "map_manifest.parquet", TableDataset),
+        "scores": ("../metrics", "", ScoresDataset),
+        "module": ("06_models", "base.safetensors", partial(ModuleDataset, rebuild=REBUILD)),
+        "modules": ("06_models", "folds", partial(ModuleFolderDataset, rebuild=REBUILD)),
+    }[kind]
+    path = root / OF_SEED.format(folder=folder, seed=seed, name=name)
+    if kind == "scores":
+        path = root / f"metrics/drive/unet/prn/seed-{seed}.json"
+    return made(filepath=str(path)), path
+
+
+def content(kind: str, seed: int) -> Any:
+    if kind == "store":
+        return ArrayStream([{"logits": np.full((3, 4, 4), seed, np.float16)}], {"samples": "same"})
+    if kind == "table":
+        return pd.DataFrame({"sample_id": ["a"], "seed": [seed]})
+    if kind == "scores":
+        return {"schema": 2, "dataset": "drive", "base_model": "unet", "refiner": "prn", "seed": seed}
+    return refiner() if kind == "module" else {"fold-0": refiner()}
+
+
+def copied(path: Path, target: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(target)
+        shutil.copytree(path, target)
+        return
+    for file in path.parent.glob(f"{path.stem}.*"):
+        shutil.copy(file, target.with_suffix(file.suffix))
+
+
+@pytest.mark.parametrize("kind", ["store", "table", "scores", "module", "modules"])
+def test_an_artefact_of_another_run_is_refused_with_the_stage_to_run(tmp_path: Path, kind: str) -> None:
+    (one, here), (two, there) = (at_seed(tmp_path, kind, seed) for seed in (0, 1))
+    one.save(content(kind, 0))
+    two.save(content(kind, 1))
+    one.load()
+    copied(there, here)
+    with pytest.raises(DatasetError, match=r"was written as .*seed-1.*, and copied or renamed since: .*seed=0"):
+        one.load()
+    two.load()
+
+
+@pytest.mark.parametrize("kind", ["store", "table", "scores", "module", "modules"])
+def test_a_project_may_be_moved(tmp_path: Path, kind: str) -> None:
+    saved, _ = at_seed(tmp_path / "old", kind, 0)
+    saved.save(content(kind, 0))
+    (tmp_path / "old").rename(tmp_path / "02_new")
+    at_seed(tmp_path / "02_new", kind, 0)[0].load()
+
+
+def test_the_address_of_a_table_is_no_attribute_of_what_is_read(tmp_path: Path) -> None:
+    dataset, _ = at_seed(tmp_path, "table", 0)
+    table = content("table", 0)
+    table.attrs["samples"] = "x"
+    dataset.save(table)
+    assert dataset.load().attrs == table.attrs == {"samples": "x"}
