@@ -46,19 +46,58 @@ def _share(value: float) -> float:
     return value
 
 
+def _in_order(ends: list[float]) -> list[float]:
+    if ends[0] > ends[1]:  # of NaN, an interval that is unknown, neither is larger
+        raise ValueError("expected the lower end first")
+    return ends
+
+
+def _with_its_method(gains: dict[str, Any]) -> dict[str, Any]:
+    if BEST_FREE in gains and not getattr(gains[BEST_FREE], "method", None):
+        raise ValueError(f"{BEST_FREE} does not say which method it is about")
+    return gains
+
+
+_Interval = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_in_order)]
+
+
 class _Block(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
 
 class _Method(_Block):
     iou_micro: Annotated[float, AfterValidator(_share)] | None = None
-    iou_micro_ci95: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    iou_micro_ci95: _Interval | None = None
 
 
 class _Gain(_Block):
     iou_micro: float | None = None
-    ci95: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    ci95: _Interval | None = None
+    wrong_pixels: float | None = None
     method: str | None = None
+
+
+class _BaseTraining(_Block):
+    epochs: int
+    late_epochs: int
+    late_gain: float | None
+    converged: bool
+
+
+class _Network(_Block):
+    parameters: float
+    gflop: float
+    milliseconds: float
+    under_load: bool = False
+
+
+class _Refiner(_Network):
+    base_passes: int
+
+
+class _Cost(_Block):
+    base: _Network | None
+    refiner: _Refiner
 
 
 class _Scores(_Block):
@@ -69,5 +108,14 @@ class _Scores(_Block):
     refiner: str | None = None
     seed: int | None = None
     n_test: int | None = Field(None, ge=1)
+    video: bool = False
+    base_predicts: str = ""
+    boundary_band_share: float | None = None
     methods: dict[str, _Method] | None = None
-    gain: dict[str, _Gain | float | None] | None = None
+    gain: Annotated[dict[str, _Gain | float | None], AfterValidator(_with_its_method)] | None = None
+    base_training: _BaseTraining | None = None
+    guard: dict[str, float] | None = None
+    cost: _Cost = Field(default=None)  # type: ignore[assignment]  # absent in old files, but never null
+    settings: dict[str, str] = {}
+    seconds: dict[str, float | None] = {}
+    memory_mib: dict[str, float | None] = {}

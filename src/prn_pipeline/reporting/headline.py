@@ -26,7 +26,7 @@ VERDICTS: dict[Outcome, str] = {
     ),
     "same": "No measurable difference from the best method that needs no training: the 95 % interval contains zero.",
     "worse": "{refiner} is worse than the best method that needs no training: the 95 % interval lies below zero.",
-    "unknown": "No claim: the gain or its 95 % interval is missing.",
+    "unknown": "No claim: a score, the gain or its 95 % interval is missing.",
     "warning": "No claim: the base model does not work.",
 }
 #: Why the comparison is the hardest one that there is.
@@ -66,10 +66,10 @@ def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
     methods, gains = scores.get("methods", {}), scores.get("gain", {})
     best = gains.get(BEST_FREE) or {}
     name = best.get("method", BASE)
-    found: Outcome = "warning" if constant_base(scores) else outcome(best)
     after, before = (_iou(methods, method) for method in (REFINER, name))
     shown = in_sentence(method_label(name, run))
     measured = math.isfinite(before) and math.isfinite(after)
+    found: Outcome = "warning" if constant_base(scores) else outcome(best) if measured else "unknown"
     sentence = f"{refiner} {fixed(after)} vs {shown} {fixed(before)}" if measured else f"{refiner} vs {shown}"
     sentence += f": {gain_text(best)}"
     sentence += f", n={scores['n_test']}" if scores.get("n_test") is not None else ""

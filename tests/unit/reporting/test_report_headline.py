@@ -193,3 +193,15 @@ def test_another_refiner_goes_by_its_own_name(make_scores: Scores) -> None:
 )
 def test_zero_on_the_edge_of_an_interval_counts_as_inside(ends: list[float], expected: str) -> None:
     assert outcome({"iou_micro": 0.01, "ci95": ends}) == expected
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_gain_without_the_two_scores_that_it_compares_is_no_claim(value: float | None) -> None:
+    gain = {"method": "tta", "iou_micro": 0.1, "ci95": [0.05, 0.15], "wrong_pixels": -5}
+    methods = {"base": {"iou_micro": 0.5}, "tta": {"iou_micro": 0.6}, "refined": {"iou_micro": 0.7}}
+    run = {"dataset": "roads", "base_model": "unet", "refiner": "prn", "seed": 0}
+    assert headline(run, {"methods": methods, "gain": {"vs_best_free": gain}}).outcome == "better"
+    for name in ("tta", "refined"):
+        found = headline(run, {"methods": methods | {name: {"iou_micro": value}}, "gain": {"vs_best_free": gain}})
+        assert found.outcome == "unknown"
+        assert "better" not in found.verdict

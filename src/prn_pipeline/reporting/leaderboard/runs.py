@@ -13,6 +13,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.layout.origins import rerun
 from prn_pipeline.layout.places import FAILURE, METRICS, REPORT, REPORTS
 from prn_pipeline.layout.scopes import SCOPES, scope_path
+from prn_pipeline.reporting.labels import BASE, REFINER
 
 #: Scores that the leaderboard needs of every method.
 PER_METHOD = ("iou_micro", "iou_micro_ci95")
@@ -83,7 +84,8 @@ def _ranked(file: Path, names: Mapping[str, Any]) -> dict[str, Any]:
     scores = read_scores(file)
     methods = scores.get("methods") or {}
     lacking = [key for key in ("n_test", "methods", "gain") if not scores.get(key)]
-    lacking += [f"methods.{name}.{key}" for name, of in methods.items() for key in PER_METHOD if key not in of]
+    lacking += [f"methods.{name}.{key}" for name, of in methods.items() for key in PER_METHOD if of.get(key) is None]
+    lacking += [f"methods.{name}" for name in (BASE, REFINER) if name not in methods]
     if lacking:
         raise UserError(f"{file} has no {', '.join(lacking[:MAX_LISTED])}: {rerun(file)}")
     others = {name: scores[name] for name, value in names.items() if name in scores and scores[name] != value}
