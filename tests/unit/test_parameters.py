@@ -122,8 +122,8 @@ def test_the_error_for_a_misspelt_name_suggests_the_closest_one() -> None:
         ({"datset": "drive"}, r"datset = 'drive': no such parameter; did you mean 'dataset'"),
         ({"prn_training": {"epoch": 3}}, r"prn_training.epoch = 3: no such parameter; did you mean 'epochs'"),
         (
-            {"datasets": {"mine": {"split": {"val": 0.3}}}, "dataset": "mine"},
-            r"datasets.mine.split = \{'val': 0.3\}: its key 'method' is missing",
+            {"datasets": {"mine": {"split": {"train": "a.txt"}}}, "dataset": "mine"},
+            r"datasets.mine.split = \{'train': 'a.txt'\}: its key 'method' is missing",
         ),
         ({"prn_training": {"epochs": "many"}}, r"prn_training.epochs = 'many': .*integer"),
         ({"base_training": {"augmentation": {"flip": True}}}, r"augmentation.flip = True.*did you mean 'flips'"),

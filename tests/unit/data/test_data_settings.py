@@ -20,6 +20,7 @@ def test_an_empty_block_is_a_complete_description() -> None:
         ({"image_sise": 256}, "image_sise"),
         ({"split": {"method": "ratio", "vall": 0.1}}, "vall"),
         ({"split": {"method": "random"}}, "random"),
+        ({"split": {"train": "train.txt", "test": "test.txt"}}, "method"),
         ({"split": {"method": "ratio", "val": 0.5, "test": 0.6}}, "more than all samples"),
         ({"split": {"method": "ratio", "group": {}}}, "pattern"),
         ({"split": {"method": "ratio", "group": {"pattern": "(a)", "file": "b.csv"}}}, "not both"),
@@ -38,6 +39,20 @@ def test_a_wrong_key_or_value_is_refused_by_name(block: dict[str, object], named
     with pytest.raises(ValidationError) as refused:
         DatasetSettings.model_validate(block)
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize("block", [{}, {"group": {"pattern": "^(.)"}}, {"seed": 3, "val": 0.1, "test": 0.3}])
+def test_splits_are_drawn_unless_a_method_is_named(block: dict[str, object]) -> None:
+    split = DatasetSettings.model_validate({"split": block}).split
+    assert split == DatasetSettings.model_validate({"split": {"method": "ratio", **block}}).split
+
+
+@pytest.mark.parametrize("method", ["lists", "folders"])
+def test_splits_that_leave_nothing_to_learn_from_are_refused(method: str) -> None:
+    block = {"method": method, "train": None, "test": "test"}
+    with pytest.raises(ValidationError, match="both null"):
+        DatasetSettings.model_validate({"split": block})
+    assert DatasetSettings.model_validate({"split": {**block, "val": "val"}}).split.without_train
 
 
 def test_every_reader_can_be_named_in_the_settings() -> None:

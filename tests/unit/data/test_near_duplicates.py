@@ -2,12 +2,14 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image, ImageEnhance
 
 from prn_pipeline.data.ingestion import inspect
@@ -132,8 +134,12 @@ def test_versions_of_roboflow_torn_across_splits_are_refused_with_the_group_to_s
         ingest(root)
     message = str(refused.value)
     assert "30 images are versions of 10 pictures" in message
-    assert r"split: {group: {pattern: '^(.+?)\.rf\.'}}" in message
-    manifest = ingest(root, split={"method": "ratio", "group": {"pattern": r"^(.+?)\.rf\."}})
+    examples = re.findall(r"img(\d)\S+ \((\w+)\) and img(\d)\S+ \((\w+)\)", message)
+    assert len(examples) == 3
+    assert all(one == other and split != other_split for one, split, other, other_split in examples)
+    proposed = re.search("`(split: {.*?}})`", message)
+    assert proposed is not None
+    manifest = ingest(root, **yaml.safe_load(proposed[1]))
     assert (manifest.assign(photo=manifest["group"]).groupby("photo")["split"].nunique() == 1).all()
     assert manifest["group"].nunique() == 10
     assert ingest(root, split={"method": "ratio", "group": {"pattern": "(.+)"}})["group"].nunique() == 30

@@ -1,10 +1,11 @@
 """Settings of splits: how a data set is divided into train, val and test."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _below_the_data_root(path: str) -> str:
@@ -97,23 +98,17 @@ class _GivenSplit(_AnySplit):
     )
 
 
-def _with_train_or_val(split: "ListsSplit | FoldersSplit") -> Any:
-    if split.train is None and split.val is None:
-        raise ValueError("`train` and `val` are both null: name the split that a refiner learns from, `val`")
-    return split
+class _NamedSplit(_GivenSplit):
+    """Train, val and test are named one by one."""
 
-
-class ListsSplit(_GivenSplit):
-    """Text files below the data set's folder, one sample id (or image file name, or group) per line."""
-
-    method: Literal["lists"] = Field(description="Read the splits from lists of ids.")
-    train: RelativePath | None = Field(description="File of the train ids; null: train is empty.")
-    val: RelativePath | None = Field(default=None, description="File of the val ids; null: drawn from train.")
-    test: RelativePath = Field(description="File of the test ids.")
+    train: RelativePath | None
+    val: RelativePath | None
 
     @model_validator(mode="after")
     def _a_split_to_learn_from(self) -> Self:
-        return _with_train_or_val(self)
+        if self.train is None and self.val is None:
+            raise ValueError("`train` and `val` are both null: name the split that a refiner learns from, `val`")
+        return self
 
     @property
     def without_train(self) -> bool:
@@ -121,7 +116,16 @@ class ListsSplit(_GivenSplit):
         return self.train is None
 
 
-class FoldersSplit(_GivenSplit):
+class ListsSplit(_NamedSplit):
+    """Text files below the data set's folder, one sample id (or image file name, or group) per line."""
+
+    method: Literal["lists"] = Field(description="Read the splits from lists of ids.")
+    train: RelativePath | None = Field(description="File of the train ids; null: train is empty.")
+    val: RelativePath | None = Field(default=None, description="File of the val ids; null: drawn from train.")
+    test: RelativePath = Field(description="File of the test ids.")
+
+
+class FoldersSplit(_NamedSplit):
     """One folder per split, each with its own images and masks: <folder>/<split folder>/<images>."""
 
     method: Literal["folders"] = Field(description="The split is the folder an image lies in.")
@@ -130,15 +134,6 @@ class FoldersSplit(_GivenSplit):
     )
     val: RelativePath | None = Field(default=None, description="Folder of the val samples; null: drawn from train.")
     test: RelativePath = Field(default="test", description="Folder of the test samples.")
-
-    @model_validator(mode="after")
-    def _a_split_to_learn_from(self) -> Self:
-        return _with_train_or_val(self)
-
-    @property
-    def without_train(self) -> bool:
-        """Whether the settings name no train split."""
-        return self.train is None
 
 
 class ColumnSplit(_GivenSplit):
@@ -155,6 +150,15 @@ class ColumnSplit(_GivenSplit):
     test: str = Field(default="test", description="Value of the column for test.")
 
 
+def _drawn_unless_named(given: object) -> object:
+    """`split: {group: ...}` alone is the default method, as no `split` at all is."""
+    if isinstance(given, Mapping) and "method" not in given and set(given) <= set(RatioSplit.model_fields):
+        return {"method": "ratio", **given}
+    return given
+
+
 SplitSettings = Annotated[
-    RatioSplit | FoldsSplit | ListsSplit | FoldersSplit | ColumnSplit, Field(discriminator="method")
+    RatioSplit | FoldsSplit | ListsSplit | FoldersSplit | ColumnSplit,
+    Field(discriminator="method"),
+    BeforeValidator(_drawn_unless_named),
 ]

@@ -43,7 +43,8 @@ def refuse_torn_versions(splits: Mapping[str, str], given: bool) -> None:
     if not torn:
         return
     examples = "; ".join(
-        " and ".join(f"{sample_id} ({splits[sample_id]})" for sample_id in ids[:2]) for ids in torn[:MAX_LISTED]
+        " and ".join(f"{sample_id} ({split})" for split, sample_id in _one_of_each_split(ids, splits)[:2])
+        for ids in torn[:MAX_LISTED]
     )
     method = "method: ratio, " if given else ""
     pattern = PATTERNS[0] if all(map(re.compile(PATTERNS[0]).search, splits)) else PATTERNS[1]
@@ -53,6 +54,14 @@ def refuse_torn_versions(splits: Mapping[str, str], given: bool) -> None:
         f" picture together: `split: {{{method}group: {{pattern: '{pattern}'}}}}`. If they are different pictures,"
         " make each a group of its own: `group: {pattern: '(.+)'}`."
     )
+
+
+def _one_of_each_split(ids: Iterable[str], splits: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(split, the first of these samples in it)."""
+    first: dict[str, str] = {}
+    for sample_id in ids:
+        first.setdefault(splits[sample_id], sample_id)
+    return list(first.items())
 
 
 def grouping_of(pairs: Iterable[tuple[str, str]], ids: Iterable[str]) -> str | None:
