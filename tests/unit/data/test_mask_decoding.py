@@ -52,7 +52,7 @@ def test_white_ink_of_other_programs_is_foreground_with_a_doubt_that_a_key_settl
     file = tmp_path / "m.tif"
     tifffile.imwrite(file, ~OBJECT, photometric="miniswhite", software="Scanner")
     np.testing.assert_array_equal(values_of(file) == 255, OBJECT)
-    assert mask_of(file).facts.doubts == ("zero_is_white",)
+    assert mask_of(file).facts.doubts == ("zero_is_white: shown",)
     np.testing.assert_array_equal(values_of(file, zero_is_white="stored") == 255, ~OBJECT)
     assert mask_of(file, zero_is_white="shown").facts.doubts == ()
 
@@ -63,6 +63,14 @@ def test_an_inverting_table_of_imagej_does_not_invert_the_mask(tmp_path: Path) -
         tmp_path / "m.tif", stored, photometric="miniswhite", software=False, description="ImageJ=1.54f\nimages=1\n"
     )
     np.testing.assert_array_equal(values_of(tmp_path / "m.tif"), stored)
+
+
+def test_soft_edges_in_white_ink_are_inverted_with_their_picture(tmp_path: Path) -> None:
+    looks = np.array([[0, 0, 60, 128, 200, 255, 255]], np.uint8)
+    tifffile.imwrite(tmp_path / "m.tif", 255 - looks, photometric="miniswhite", software="", metadata=None)
+    found = mask_of(tmp_path / "m.tif", threshold=127)
+    assert found.values.tolist() == looks.tolist()
+    assert found.facts.doubts == ("zero_is_white: shown",)
 
 
 def test_class_ids_are_not_inverted_either(tmp_path: Path) -> None:
@@ -180,7 +188,7 @@ def test_a_greyscale_picture_made_smaller_gives_its_levels(tmp_path: Path) -> No
     index = (~OBJECT).astype(np.uint8)
     white_first = with_palette(tmp_path / "a.png", index, [255] * 3 + [0] * 3)
     np.testing.assert_array_equal(values_of(white_first) == 255, OBJECT)
-    assert mask_of(white_first).facts.doubts == ("palette",)
+    assert mask_of(white_first).facts.doubts == ("palette: grey",)
     only_white = with_palette(tmp_path / "b.png", np.zeros((4, 4), np.uint8), [255] * 3)
     assert (values_of(only_white) == 255).all()
     ids = with_palette(tmp_path / "c.png", np.array([[0, 1, 2]], np.uint8), [5, 5, 5, 0, 0, 0, 3, 3, 3])
@@ -218,6 +226,17 @@ def test_colours_that_differ_only_where_nothing_is_visible_do_not_count(tmp_path
     colours = np.where(OBJECT[..., None], 255, RNG.integers(0, 256, (20, 30, 3))).astype(np.uint8)
     Image.fromarray(np.dstack([colours, OBJECT.astype(np.uint8) * 255])).save(tmp_path / "m.png")
     np.testing.assert_array_equal(values_of(tmp_path / "m.png") == 255, OBJECT)
+
+
+@pytest.mark.parametrize(("colour", "alpha"), [(255, 0), (0, 255)])
+def test_a_picture_that_varies_nowhere_leaves_open_whether_alpha_is_the_mask(
+    tmp_path: Path, colour: int, alpha: int
+) -> None:
+    file = tmp_path / "m.png"
+    Image.fromarray(np.full((6, 8, 4), [colour] * 3 + [alpha], np.uint8)).save(file)
+    assert mask_of(file).facts.doubts == ("alpha: ignore",)
+    assert mask_of(file, alpha="mask").facts.doubts == ()
+    assert set(np.unique(mask_of(file, alpha="mask").values)) == {alpha}
 
 
 def test_white_that_is_marked_transparent_is_refused(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """The values of all masks together show what those of one file cannot."""
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from prn_pipeline.data.ingestion import inspect
@@ -63,6 +65,39 @@ def test_255_beside_small_ids_may_be_void() -> None:
     assert "`mask: {values: [1], ignore_values: [255]}`" in message
 
 
+@pytest.mark.parametrize("values", [[(0, 1), (0, 255)], [(0, 1), (0, 2)], [(0, 1), (0, 254)], [(0, 1), (-1, 0)]])
+def test_every_key_of_the_refusal_settles_it_without_a_warning(
+    values: list[tuple[int, ...]], caplog: pytest.LogCaptureFixture
+) -> None:
+    proposed = re.findall(r"`(mask: \{.*?\})`", refusal(*values))
+    assert len(proposed) >= 2
+    for rule in proposed:
+        if "ignore_values" in rule or "values: [1]" not in rule:
+            check(*values, **yaml.safe_load(rule))
+    assert not caplog.text
+
+
+MIXED = [
+    (MaskFacts((0, 255), chosen=("alpha: mask",)), MaskFacts((255,), doubts=("alpha: ignore",)), "alpha"),
+    (
+        MaskFacts((0, 3), chosen=("zero_is_white: stored",)),
+        MaskFacts((255,), doubts=("zero_is_white: shown",)),
+        "zero_is_white",
+    ),
+]
+
+
+@pytest.mark.parametrize(("some", "other", "key"), MIXED)
+def test_files_read_in_opposite_ways_are_refused_with_the_key_for_all(
+    some: MaskFacts, other: MaskFacts, key: str
+) -> None:
+    settings = DatasetSettings.model_validate({"mask": {"threshold": 0}})
+    with pytest.raises(UserError, match=f"1 masks .*a.png.* but 1 .*b.png.*mask: {{{key}: "):
+        check_mask_values("roads", settings, {"a.png": some, "b.png": other})
+    check_mask_values("roads", settings, {"a.png": some})
+    check_mask_values("roads", settings, {"b.png": other})
+
+
 def test_ignored_values_and_a_rule_settle_it() -> None:
     check((0, 1), (0, 255), mask={"ignore_values": [255]})
     check((0, 1), (0, 2), mask={"threshold": 0})
@@ -80,6 +115,8 @@ def test_categories_of_few_shot_data_may_have_ids(caplog: pytest.LogCaptureFixtu
         ([(0, 1), (0, 1, 255)], {"values": [1]}, "1 masks hold 255 beside class ids up to 1, and it counts as backg"),
         ([(0, 1), (0, 1, 255)], {"threshold": 0}, "counts as foreground: m1.png"),
         ([(0, 1), (0, 2)], {"values": [1, 9]}, "9 of `mask.values` in no mask; they hold 0, 1, 2"),
+        ([(0, 1), (0, 1, 254)], {"values": [1]}, "hold 254 beside class ids up to 1"),
+        ([(-1, 0, 1), (0, 1)], {"threshold": 0}, "hold -1 beside class ids up to 1, and it counts as background: m0"),
         ([(0, 255), (0, 1)], {"threshold": 127}, "none above `mask.threshold: 127`: m1.png"),
     ],
 )
@@ -95,7 +132,9 @@ def test_values_that_a_rule_probably_gets_wrong_are_a_warning(
     ("values", "rule"),
     [
         ([(0, 1, 127, 254, 255)], {"threshold": 127}),
+        ([(0, 1, 254, 255)], {"threshold": 127}),
         ([(0, 1, 255)], {"values": [1], "ignore_values": [255]}),
+        ([(0, 1), (0, 255)], {"values": [1, 255]}),
         ([(0, 255)], {"values": [255]}),
         ([(0, 1, 2), (0,)], {"threshold": 0}),
     ],

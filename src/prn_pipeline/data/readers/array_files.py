@@ -90,7 +90,7 @@ def _only(names: list[str], path: Path) -> str:
         return known[0]
     if len(names) != 1:
         raise UserError(
-            f"{path}: {len(names)} arrays ({', '.join(names[:MAX_LISTED])}), expected one. Write one file"
-            " per sample; or set `folder` to the container itself if each of its arrays is the map of a sample."
+            f"{path}: {len(names)} arrays ({', '.join(names[:MAX_LISTED])}), expected one. Write one array"
+            " per file. (Maps: if each is the map of a sample, set `folder` of the base model to this file.)"
         )
     return names[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,12 +45,14 @@ class MaskFacts:
     Attributes:
         values: distinct values as stored, ascending; of more than MAX_VALUES, the lowest and the highest.
         orientation: EXIF orientation, 1 to 8; 1 is upright. Decoded masks are upright.
-        doubts: what could be read in two ways: names of settings of `mask` that decide it.
+        doubts: what could be read in two ways, and how it was: "palette: grey" for the setting `mask.palette`.
+        chosen: the same of what this file's own content decides, although others may ask for the other reading.
     """
 
     values: tuple[float, ...]
     orientation: int = 1
     doubts: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
 
 class ReadSample(NamedTuple):
@@ -81,17 +83,20 @@ def distinct_values(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.flatnonzero(present)
 
 
-def mask_facts(values: NDArray[np.generic], orientation: int = 1, doubts: tuple[str, ...] = ()) -> MaskFacts:
+def mask_facts(
+    values: NDArray[np.generic], orientation: int = 1, doubts: Iterable[str] = (), chosen: Iterable[str] = ()
+) -> MaskFacts:
     """Facts of a mask with these stored values, of any shape."""
-    return MaskFacts(_kept(distinct_values(values).tolist()), orientation, doubts)
+    kept = _kept(distinct_values(values).tolist())
+    return MaskFacts(kept, orientation, tuple(sorted(set(doubts))), tuple(sorted(set(chosen))))
 
 
 def united_facts(masks: Sequence[MaskFacts]) -> MaskFacts:
     """Facts of the mask files of one image together; the orientation is that of the first that is turned."""
     values = sorted({value for mask in masks for value in mask.values})
     turned = [mask.orientation for mask in masks if mask.orientation != 1]
-    doubts = sorted({doubt for mask in masks for doubt in mask.doubts})
-    return MaskFacts(_kept(values), turned[0] if turned else 1, tuple(doubts))
+    doubts, chosen = ({one for mask in masks for one in getattr(mask, kind)} for kind in ("doubts", "chosen"))
+    return MaskFacts(_kept(values), turned[0] if turned else 1, tuple(sorted(doubts)), tuple(sorted(chosen)))
 
 
 def _kept(found: list[float]) -> tuple[float, ...]:

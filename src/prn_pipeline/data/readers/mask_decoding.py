@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prn_pipeline.data.readers.array_files import NUMPY, read_array
-from prn_pipeline.data.readers.file_facts import MaskFacts, distinct_values, mask_facts
+from prn_pipeline.data.readers.file_facts import MaskFacts, mask_facts
+from prn_pipeline.data.readers.mask_layers import Layer, layer_values, split_layer
 from prn_pipeline.data.readers.opening import Opened, explaining, open_picture, wide_pixels
-from prn_pipeline.data.readers.palettes import palette_values
 from prn_pipeline.data.readers.tiff_files import TiffPage, is_tiff, read_tiff
-from prn_pipeline.data.readers.transparency import alpha_is_mask
+from prn_pipeline.data.readers.white_zero import WhiteZero, as_meant
 from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
 
 _AUTOMATIC = MaskSettings()
-#: Colours in one error message.
-MAX_LISTED = 4
 
 
 class StoredMask(NamedTuple):
@@ -35,14 +33,6 @@ class StoredMask(NamedTuple):
     values: NDArray[np.integer | np.floating]
     facts: MaskFacts
     hint: str = ""
-
-
-class _Layer(NamedTuple):
-    """One page: values (H, W) or colours (H, W, 3), and alpha (H, W) or None."""
-
-    values: NDArray[np.generic]
-    alpha: NDArray[np.generic] | None = None
-    palette: NDArray[np.uint8] | None = None
 
 
 def read_mask(path: Path, rule: MaskSettings = _AUTOMATIC, classes: int = 0) -> StoredMask:
@@ -64,7 +54,7 @@ def read_mask(path: Path, rule: MaskSettings = _AUTOMATIC, classes: int = 0) -> 
     if path.suffix.lower() in NUMPY:
         stored = read_array(path)
         flat = stored.squeeze(0) if stored.ndim == 3 and stored.shape[0] == 1 else stored
-        return _finished([_split(flat, False)], 1, (), rule, classes, path)
+        return _finished([split_layer(flat, False)], 1, rule, classes, path)
     with explaining(path):
         if is_tiff(path):
             page = read_tiff(path, every_page=rule.pages == "unite")
@@ -74,7 +64,7 @@ def read_mask(path: Path, rule: MaskSettings = _AUTOMATIC, classes: int = 0) -> 
         opened = open_picture(path, every_page=rule.pages == "unite")
     _refuse_pages(opened.pages, rule, path)
     layers = [_layer(picture, opened, path) for picture in opened.pictures]
-    return _finished(layers, opened.orientation, (), rule, classes, path)
+    return _finished(layers, opened.orientation, rule, classes, path)
 
 
 def _refuse_pages(pages: int, rule: MaskSettings, path: Path) -> None:
@@ -86,39 +76,25 @@ def _refuse_pages(pages: int, rule: MaskSettings, path: Path) -> None:
 
 
 def _from_tiff(page: TiffPage, rule: MaskSettings, classes: int, path: Path) -> StoredMask:
-    pixels = page.stacked()
-    doubts: tuple[str, ...] = ()
+    found = WhiteZero(page.stacked())
     if page.space == "miniswhite":
-        pixels, doubts = _zero_is_white(pixels, page, rule)
-    samples = pixels.shape[3]  # a fourth one beside RGB is alpha, whether the file says so or not
+        found = as_meant(found.pixels, page, rule)
+    samples = found.pixels.shape[3]  # a fourth one beside RGB is alpha, whether the file says so or not
     has_alpha = (page.has_alpha and samples == 2) or (page.space == "rgb" and samples == 4)
-    layers = [_split(values, has_alpha)._replace(palette=page.palette) for values in pixels]
-    return _finished(layers, page.orientation, doubts, rule, classes, path)
+    layers = [split_layer(values, has_alpha)._replace(palette=page.palette) for values in found.pixels]
+    return _finished(layers, page.orientation, rule, classes, path, found.doubts, found.chosen)
 
 
-def _zero_is_white(
-    pixels: NDArray[np.generic], page: TiffPage, rule: MaskSettings
-) -> tuple[NDArray[np.generic], tuple[str, ...]]:
-    """Stored values, or what the file looks like; which is meant is doubtful unless settings or the writer tell."""
-    high = 1 if page.bits == 1 else 2**page.bits - 1
-    if rule.zero_is_white == "stored" or (rule.zero_is_white is None and page.values_count):
-        return pixels, ()
-    if rule.zero_is_white is None and not np.isin(distinct_values(pixels), (0, high)).all():
-        return pixels, ()  # class ids, not black and white
-    inverted = np.logical_not(pixels) if pixels.dtype == bool else np.subtract(high, pixels, dtype=pixels.dtype)
-    return inverted, () if rule.zero_is_white else ("zero_is_white",)
-
-
-def _layer(picture: Image.Image, opened: Opened, path: Path) -> _Layer:
+def _layer(picture: Image.Image, opened: Opened, path: Path) -> Layer:
     if opened.wide:
         values = wide_pixels(path, opened.orientation)
-        return _split(values, values.shape[2] in (2, 4))
+        return split_layer(values, values.shape[2] in (2, 4))
     mode = picture.mode
     if mode in ("P", "PA"):
         index = np.asarray(picture if mode == "P" else picture.getchannel(0), dtype=np.uint8)
         palette = np.array(picture.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
         visible = mode == "PA" or "transparency" in picture.info
-        return _Layer(index, np.asarray(picture.convert("RGBA"))[..., 3] if visible else None, palette)
+        return Layer(index, np.asarray(picture.convert("RGBA"))[..., 3] if visible else None, palette)
     if mode in ("L", "RGB") and "transparency" in picture.info:
         picture = picture.convert("LA" if mode == "L" else "RGBA")
     values = np.asarray(picture)
@@ -127,81 +103,29 @@ def _layer(picture: Image.Image, opened: Opened, path: Path) -> _Layer:
             f"{path}: a mask in colour mode {picture.mode}, expected one value per pixel. Save it as a greyscale"
             " or palette PNG."
         )
-    return _split(values[..., :3] if picture.mode == "RGBX" else values, picture.mode in ("LA", "RGBA"))
-
-
-def _split(values: NDArray[np.generic], has_alpha: bool) -> _Layer:
-    """A page of values (H, W) or (H, W, samples), of which alpha is the last."""
-    alpha = values[..., -1] if has_alpha else None
-    colours = values[..., :-1] if has_alpha else values
-    return _Layer(colours[..., 0] if colours.ndim == 3 and colours.shape[2] == 1 else colours, alpha)
+    return split_layer(values[..., :3] if picture.mode == "RGBX" else values, picture.mode in ("LA", "RGBA"))
 
 
 def _finished(
-    layers: list[_Layer], orientation: int, doubts: tuple[str, ...], rule: MaskSettings, classes: int, path: Path
+    layers: list[Layer],
+    orientation: int,
+    rule: MaskSettings,
+    classes: int,
+    path: Path,
+    doubts: tuple[str, ...] = (),
+    chosen: tuple[str, ...] = (),
 ) -> StoredMask:
     hint = ""
     pages = []
     for layer in layers:
-        values, layer_doubts, layer_hint = _values(layer, rule, classes, path)
-        pages.append(_plain(values, rule, path))
-        doubts, hint = (*doubts, *layer_doubts), hint or layer_hint
-    stacked: NDArray[Any] = pages[0] if len(pages) == 1 else np.stack(pages)
-    return StoredMask(stacked, mask_facts(stacked, orientation, tuple(sorted(set(doubts)))), hint)
-
-
-def _values(layer: _Layer, rule: MaskSettings, classes: int, path: Path) -> tuple[NDArray[np.generic], list[str], str]:
-    values = layer.values
-    if layer.alpha is not None:
-        colours = values
-        if layer.palette is not None:
-            named = bool(classes or rule.values)  # the settings name indices, so these count
-            colours = values if named and rule.alpha is None else _shown(values, layer.palette)
         try:
-            if alpha_is_mask(colours, layer.alpha, rule):
-                return layer.alpha, [], ""
+            found = layer_values(layer, rule, classes)
         except UserError as error:
-            if not (layer.palette is not None and (classes or rule.values)):
-                raise UserError(f"{path}: {error}") from None
-    if layer.palette is not None:
-        if len(layer.palette) == 1 and values.any() and (classes > 2 or max(rule.values or (1,)) > 1):
-            raise UserError(
-                f"{path}: a palette file without colours, which Pillow stores with one bit: class ids above 1 were lost"
-                " when it was written. Write it again as greyscale: `Image.fromarray(ids).save(...)`."
-            )
-        found = palette_values(values.astype(np.uint8, copy=False), layer.palette, rule, classes)
-        hint = ""
-        if found.levels:
-            hint = (
-                f" These are indices of a grey palette, with the grey levels {', '.join(map(str, found.levels[:8]))}:"
-                " set `mask: {palette: grey}` if those are meant, because a program made a greyscale picture smaller."
-            )
-        return found.values, ["palette"] if found.doubtful else [], hint
-    return _one_channel(values, path), [], ""
-
-
-def _shown(index: NDArray[np.generic], palette: NDArray[np.uint8]) -> NDArray[np.generic]:
-    """Colours of indices; an index without entry keeps its own number, so that it differs from others."""
-    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    table[: len(palette)] = palette
-    return table[index]
-
-
-def _one_channel(values: NDArray[np.generic], path: Path) -> NDArray[np.generic]:
-    if values.ndim == 2:
-        return values
-    if values.ndim != 3 or values.shape[2] != 3:
-        raise UserError(
-            f"{path}: a mask of shape {values.shape}, expected one value per pixel: (height, width). Save each channel"
-            " as a mask of its own, or the class ids as a greyscale PNG."
-        )
-    red, green, blue = values[:, :, 0], values[:, :, 1], values[:, :, 2]
-    if not (np.array_equal(red, green) and np.array_equal(red, blue)):
-        raise UserError(
-            f"{path}: a mask whose colour channels differ, {_colours(values)}. A mask holds one value per pixel: "
-            "convert the colours to class ids and save them as a greyscale or palette PNG."
-        )
-    return red
+            raise UserError(f"{path}: {error}") from None
+        pages.append(_plain(found.values, rule, path))
+        doubts, chosen, hint = (*doubts, *found.doubts), (*chosen, *found.chosen), hint or found.hint
+    stacked: NDArray[Any] = pages[0] if len(pages) == 1 else np.stack(pages)
+    return StoredMask(stacked, mask_facts(stacked, orientation, doubts, chosen), hint)
 
 
 def _plain(values: NDArray[Any], rule: MaskSettings, path: Path) -> NDArray[np.integer | np.floating]:
@@ -223,9 +147,3 @@ def _plain(values: NDArray[Any], rule: MaskSettings, path: Path) -> NDArray[np.i
                 " ids. Set `mask: {threshold: ...}`, or save integers as an 8-bit PNG."
             )
     return values.astype(np.int64)
-
-
-def _colours(values: NDArray[np.generic]) -> str:
-    different = np.unique(values.reshape(-1, values.shape[2])[:, :3], axis=0)
-    named = ", ".join(str(tuple(int(channel) for channel in colour)) for colour in different[:MAX_LISTED])
-    return f"colours {named}{' ...' if len(different) > MAX_LISTED else ''}"

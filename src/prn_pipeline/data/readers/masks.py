@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ MAX_LISTED = 8
 WHITES, NEAR_WHITE, SOFT = ((250, 255), (65000, 65535)), 0.9, 0.7
 #: A mask with at most so many values has classes rather than soft edges.
 MOST_CLASSES = 3
+#: Values that data sets give to pixels without a label, beside negative ones.
+VOIDS = (254, 255, 65535)
+#: Class ids are small. Soft and JPEG masks, where 254 and 255 are foreground, have values above this one too.
+HIGHEST_ID = 63
 
 
 def binarize_mask(values: NDArray[np.integer | np.floating], rule: MaskSettings) -> NDArray[np.uint8]:
@@ -64,11 +68,26 @@ def class_ids(values: NDArray[np.integer | np.floating], classes: int, rule: Mas
     strange = np.unique(values[~ignored & ((values < 0) | (values >= classes))])
     if strange.size:
         named = ", ".join(map(str, strange[:MAX_LISTED])) + (", ..." if strange.size > MAX_LISTED else "")
+        together = "..." if strange.size > MAX_LISTED else sorted({*rule.ignore_values, *strange.tolist()})
         raise UserError(
-            f"a mask with the values {named} beside class ids 0 to {classes - 1}. Add their names to `classes`, or"
-            " ignore them: `mask: {ignore_values: [...]}`."
+            f"a mask with the {'value' if strange.size == 1 else 'values'} {named} beside class ids 0 to {classes - 1}."
+            f" Add names for them to `classes`, or ignore them: `mask: {{ignore_values: {together}}}`."
         )
     return np.where(ignored, IGNORE, values).astype(np.uint8)
+
+
+def likely_void(values: Iterable[float]) -> list[int]:
+    """Those of the values that probably mark pixels without a label: negative ones, and 255 and its like beside ids.
+
+    Args:
+        values: all distinct values of a mask, or of a data set, that the settings do not ignore.
+    """
+    found = list(values)
+    high = [value for value in found if value in VOIDS]
+    high = high if len(high) == 1 else []  # 254 and 255 together are the bright end of a soft mask
+    voids = [int(value) for value in found if value < 0 or value in high]
+    ids = [value for value in found if value != 0 and value not in voids]
+    return voids if ids and max(ids) <= HIGHEST_ID else []
 
 
 def ignore_outside(mask: NDArray[np.uint8], region: NDArray[np.integer | np.floating]) -> NDArray[np.uint8]:
@@ -129,6 +148,10 @@ def _other_than_zero(values: NDArray[np.integer | np.floating], rule: MaskSettin
     return values != 0  # the caller marks ignored values
 
 
+def _listed(values: Sequence[int]) -> str:
+    return " or ".join(map(str, values))
+
+
 def _advice(counted: NDArray[np.integer | np.floating], found: list[int], ignored: str) -> str:
     """The rule that these values ask for; `counted` are the pixels that are neither 0 nor ignored."""
     high = found[-1]
@@ -139,7 +162,8 @@ def _advice(counted: NDArray[np.integer | np.floating], found: list[int], ignore
                 f"`mask: {{threshold: {high // 2}{ignored}}}` for a soft or JPEG mask, `mask: {{values:"
                 f" [...]{ignored}}}` for class ids."
             )
-    void = f" If {IGNORE} marks pixels without a label, add `ignore_values: [{IGNORE}]`." if high == IGNORE else ""
+    voids = likely_void(found) or ([IGNORE] if high == IGNORE else [])
+    void = f" If {_listed(voids)} marks pixels without a label, add `ignore_values: {voids}`." if voids else ""
     return (
         f"`mask: {{threshold: 0{ignored}}}` if every value but 0 is, as with ids of instances, or `mask: {{values:"
         f" [...]{ignored}}}` for class ids.{void}"
