@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from prn_pipeline.data.classes_present import refuse_one_class, warn_of_absent_classes
 from prn_pipeline.data.episodes import CATEGORY
 from prn_pipeline.data.image_values import WHITE, common_white
 from prn_pipeline.data.mask_values import check_mask_values
@@ -99,11 +100,7 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
     }
     check_mask_values(name, settings, masks)
     white = _judge_images(name, settings, records, facts)
-    if not any(fact.foreground > 0 for fact in facts):
-        raise UserError(
-            f"data set '{name}': no foreground pixel in {len(facts)} masks. Check "
-            f"`datasets.{name}.mask.values` or `.threshold`, or `.classes`, against the values in the mask files."
-        )
+    refuse_one_class(name, settings, [fact.foreground for fact in facts], masks)
     try:
         assignment = _assign(name, records, facts, settings)
     except UserError as error:
@@ -133,7 +130,8 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
         manifest.attrs[WHITE] = white
     if settings.task == "few_shot":
         manifest[CATEGORY] = [record.group for record in records]
-    check_foreground(name, manifest)
+    check_foreground(name, manifest, bool(settings.classes))
+    warn_of_absent_classes(name, settings, masks.values(), manifest["split"])
     splits, content = (manifest[column].to_numpy(dtype=str) for column in ("split", "sha256"))
     pairs = near_pairs(thumbnails, splits, content)
     if settings.task != "few_shot":
@@ -217,7 +215,8 @@ def _assign(name: str, records: list[Record], facts: list[_Facts], settings: Dat
     if settings.task != "few_shot":
         if settings.split.method not in ("ratio", "folds"):
             refuse_identical_across(given, content)
-        warn_of_identical(name, content)
+        masks = {record.sample_id: fact.mask_sha256 for record, fact in zip(records, facts, strict=True)}
+        warn_of_identical(name, content, masks)
         groups = join_identical(groups, content)
     splits = assign_splits(groups, given, settings.split)
     if settings.task != "few_shot" and settings.split.group is None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from prn_pipeline.data.ingestion import inspect
@@ -34,7 +35,9 @@ def test_a_split_without_foreground_is_refused_when_it_is_measured(write_dataset
         Image.new("L", (10, 12)).save(root / f"roads/masks/{sample_id}.png")
     block: dict[str, Any] = {"folds": 3, "split": {"method": "column", "file": "splits.csv"}}
     settings = DatasetSettings.model_validate(block)
-    with pytest.raises(UserError, match=rf"no foreground pixel in the 3 images of {split}.*split\.seed"):
+    with pytest.raises(
+        UserError, match=rf"no foreground pixel in the 3 images of {split}.*split: {{method: ratio, seed"
+    ):
         inspect("roads", settings, make_reader("roads", settings, root))
 
 
@@ -59,3 +62,22 @@ def test_differences_that_chance_explains_are_no_warning(caplog: pytest.LogCaptu
         check_foreground("lesions", manifest(train=draw[0], val=draw[1], test=draw[2]))
     assert caplog.text.count("covers") <= 1
     check_foreground("two", manifest(train=[0.5], val=[0.1], test=[0.1]))
+
+
+def test_masks_that_probably_mark_the_background_are_a_warning_whose_key_inverts_them(
+    write_dataset: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_dataset([f"s{index:02d}" for index in range(12)])
+    for file in (root / "roads/masks").iterdir():
+        mask = np.full((12, 10), 255, np.uint8)
+        mask[4:6, 3:7] = 0
+        Image.fromarray(mask).save(file)
+    with caplog.at_level(logging.WARNING):
+        ingest = inspect("roads", settings := DatasetSettings(folds=3), make_reader("roads", settings, root))
+    assert "covers 93 % of an image" in caplog.text
+    proposed = yaml.safe_load(caplog.text.split("`")[1])
+    caplog.clear()
+    settings = DatasetSettings.model_validate({"folds": 3, **proposed})
+    inverted = inspect("roads", settings, make_reader("roads", settings, root))
+    np.testing.assert_allclose(inverted["foreground"], 1 - ingest["foreground"])
+    assert not caplog.text

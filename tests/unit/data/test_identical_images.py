@@ -22,9 +22,18 @@ def test_different_images_leave_groups_unchanged() -> None:
 
 def test_repeated_images_are_named_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        warn_of_identical("roads", {"a": "x", "b": "y", "c": "x"})
+        warn_of_identical("roads", {"a": "x", "b": "y", "c": "x"}, {"a": "m", "b": "n", "c": "m"})
     assert "a = c" in caplog.text
     assert "'roads'" in caplog.text
+    assert "different masks" not in caplog.text
+
+
+def test_repeated_images_whose_masks_differ_contradict_each_other(caplog: pytest.LogCaptureFixture) -> None:
+    masks = {"a": "m", "b": "n", "c": "m", "d": "o"}
+    with caplog.at_level(logging.WARNING):
+        warn_of_identical("roads", {"a": "x", "b": "y", "c": "x", "d": "y"}, masks)
+    assert "2 images occur more than once" in caplog.text
+    assert "1 of them have different masks, such as b = d" in caplog.text
 
 
 def test_an_image_in_two_given_splits_is_refused_and_one_in_a_single_split_is_not() -> None:

@@ -38,16 +38,31 @@ def join_identical(groups: Mapping[str, str], content: Mapping[str, str]) -> dic
     return {sample_id: root(group) for sample_id, group in groups.items()}
 
 
-def warn_of_identical(name: str, content: Mapping[str, str]) -> None:
-    """Log which samples of data set `name` hold the same image."""
+def warn_of_identical(name: str, content: Mapping[str, str], masks: Mapping[str, str]) -> None:
+    """Log which samples of data set `name` hold the same image, and which of them have different masks.
+
+    Args:
+        name: of the data set.
+        content: {sample_id: hash of the decoded image}.
+        masks: {sample_id: hash of the mask}.
+    """
     copies = _identical(content)
-    if copies:
-        logger.warning(
-            "data set '%s': %d images occur more than once and stay together in one split and fold: %s",
-            name,
-            len(copies),
-            _listed(copies),
-        )
+    if not copies:
+        return
+    differ = [ids for ids in copies if len({masks[sample_id] for sample_id in ids}) > 1]
+    contradiction = (
+        f". {len(differ)} of them have different masks, such as {_listed(differ[:1])}: correct them; or, if each mask"
+        " shows a part, keep one image with all of its masks (`mask: {masks_per_image: union}`)"
+        if differ
+        else ""
+    )
+    logger.warning(
+        "data set '%s': %d images occur more than once and stay together in one split and fold: %s%s",
+        name,
+        len(copies),
+        _listed(copies),
+        contradiction,
+    )
 
 
 def refuse_identical_across(splits: Mapping[str, str | None], content: Mapping[str, str]) -> None:
