@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping
 
 from prn_pipeline.data.pixel_values import white_of
+from prn_pipeline.data.readers.band_decoding import LARGEST
 from prn_pipeline.data.readers.file_facts import ImageFacts
-from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.settings import BandSettings, DatasetSettings
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +36,13 @@ def common_white(name: str, settings: DatasetSettings, images: Mapping[str, Imag
     Returns:
         1 .. 65535, or None if no picture has more than 8 bits.
     """
+    _warn_of_bands(name, [file for file, facts in images.items() if facts.band_left_out])
     wide = {file: facts for file, facts in images.items() if facts.wide}
+    if settings.bands is not None:
+        _warn_of_little_use_of_bands(name, settings.bands, images)
+        return None
     if not wide:
-        if settings.bands is None:
-            _warn_of_dark(name, images)
+        _warn_of_dark(name, images)
         return None
     white = settings.white or white_of(int(max(facts.high for facts in wide.values())))
     logger.info("data set '%s': %d images with 16 bits; %d becomes white, 255", name, len(wide), white)
@@ -55,6 +59,17 @@ def common_white(name: str, settings: DatasetSettings, images: Mapping[str, Imag
         )
     _warn_of_little_range(name, wide, white)
     return white
+
+
+def _warn_of_bands(name: str, files: list[str]) -> None:
+    if files:
+        logger.warning(
+            "data set '%s': %d images hold a fourth band beside RGB that is not marked as transparency; it is left out:"
+            " %s. If it is infrared or the like, read it with `bands: {count: 4}`",
+            name,
+            len(files),
+            _listed(files),
+        )
 
 
 def _warn_of_little_range(name: str, wide: Mapping[str, ImageFacts], white: int) -> None:
@@ -75,12 +90,32 @@ def _warn_of_little_range(name: str, wide: Mapping[str, ImageFacts], white: int)
         )
 
 
+def _warn_of_little_use_of_bands(name: str, bands: BandSettings, images: Mapping[str, ImageFacts]) -> None:
+    ranges = [facts.usual for facts in images.values() if facts.usual is not None]
+    if not ranges:
+        return
+    low, high = min(low for low, _ in ranges) / LARGEST, max(high for _, high in ranges) / LARGEST
+    if high - low >= LEAST_USED:
+        return
+    given = bands.low is not None and bands.high is not None
+    of = f"from `bands.low: {bands.low:g}` to `bands.high: {bands.high:g}`" if given else "of the type of the files"
+    remedy = "Correct `bands.low` and `bands.high`" if given else "Name it: `bands: {count: ..., low: ..., high: ...}`"
+    logger.warning(
+        "data set '%s': 99.9 %% of the values of each image lie between %.1f and %.1f %% of the range %s. %s",
+        name,
+        100 * low,
+        100 * high,
+        of,
+        remedy,
+    )
+
+
 def _warn_of_dark(name: str, images: Mapping[str, ImageFacts]) -> None:
     high = max(facts.high for facts in images.values())
     if high < LEAST_USED_OF_8_BITS * 255:
         logger.warning(
             "data set '%s': no pixel of any image is above %d of 255, so all of them are nearly black. If their values"
-            " end there, set `bands: {count: 3, low: 0, high: %d}`",
+            " end there, set `bands: {count: 3, low: 0, high: %d}` (1 for grey)",
             name,
             high,
             max(high, 1),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from prn_pipeline.data.readers.decoding import decode_image, decode_mask
+from prn_pipeline.data.readers.opening import explaining
 from prn_pipeline.errors import UserError
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
@@ -127,7 +128,8 @@ def test_truncated_files_are_refused_even_if_pillow_is_set_to_load_them(
     ("content", "remedy"),
     [
         (b"", "empty"),
-        (b"not a picture", "not a readable picture"),
+        (b"\x00\x01\x02\xff", "not a readable picture"),
+        (b"<!DOCTYPE html>\n<html>404", "text, which begins with '<!DOCTYPE html> <html>40'"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     ],
 )
@@ -135,6 +137,12 @@ def test_files_that_are_not_pictures_are_refused(tmp_path: Path, content: bytes,
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UserError, match=rf"a\.png.*{remedy}"):
         decode_image(tmp_path / "a.png")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_truncated(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"a\.png: no permission.*chmod"), explaining(tmp_path / "a.png"):
+        raise PermissionError("denied")  # root, who runs tests in containers, may read everything
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -132,6 +132,39 @@ def test_images_of_zeros_and_ones_are_a_warning(write_dataset: Writer, caplog: p
     assert "no pixel of any image is above 1 of 255" in caplog.text
 
 
+@pytest.mark.parametrize("bands", [{"count": 1}, {"count": 1, "low": 0, "high": 100000}])
+def test_little_use_of_the_range_of_bands_is_a_warning(
+    write_dataset: Writer, caplog: pytest.LogCaptureFixture, bands: dict[str, int]
+) -> None:
+    root = write_dataset(TWELVE)
+    for name in TWELVE:
+        (root / f"roads/images/{name}.png").unlink()
+        tifffile.imwrite(root / f"roads/images/{name}.tif", RNG.integers(0, 4096, (12, 10), dtype=np.uint16))
+    manifest_of(root, bands=bands)
+    assert "99.9 % of the values" in caplog.text
+    assert ("bands.high: 100000" in caplog.text) == ("high" in bands)
+    caplog.clear()
+    manifest_of(root, bands={"count": 1, "low": 0, "high": 4095})
+    assert not caplog.text
+
+
+def test_a_fourth_band_that_is_no_transparency_is_left_out_with_a_warning(
+    write_dataset: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_dataset(TWELVE)
+    for index, name in enumerate(TWELVE):
+        (root / f"roads/images/{name}.png").unlink()
+        pixels = RNG.integers(0, 256, (12, 10, 4), dtype=np.uint8)
+        extra = "unassalpha" if index == 1 else "unspecified"
+        if index == 2:
+            pixels[..., 3] = 255  # unspecified, but it hides nothing
+        file = root / f"roads/images/{name}.tif"
+        tifffile.imwrite(file, pixels, photometric="rgb", extrasamples=[extra])
+    manifest_of(root)
+    assert "10 images hold a fourth band beside RGB" in caplog.text
+    assert manifest_of(root, bands={"count": 4}) is not None, "the key that the message names"
+
+
 # Files
 
 
@@ -175,7 +208,7 @@ def test_zero_that_is_white_is_inverted_on_the_scale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stored", "key"),
     [
-        (RNG.random((20, 30)).astype(np.float32), r"`bands: \{count: 1, low: 0\.000\d+, high: 0\.99"),
+        (RNG.random((20, 30)).astype(np.float32), r"`bands: \{count: 1, low: 0, high: 1\}"),
         (RNG.random((20, 30, 3)).astype(np.float32), r"`bands: \{count: 3, low: "),
         (np.array([[-5, 100]], np.int16), r"`bands: \{count: 1, low: -5, high: 100\}`"),
         (np.array([[0, 70000]], np.uint32), r"`bands: \{count: 1, low: 0, high: 7e\+04\}`"),
@@ -204,6 +237,9 @@ def test_pages_are_refused_stacked_or_the_first_is_read(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "b.tif") as tiff:
         tiff.write(WIDE[..., 0])
         tiff.write(WIDE[:5, :, 1])
+    with pytest.raises(UserError, match=r"2 pages.* Set `first_page: true`") as refused:
+        decode_image(tmp_path / "b.tif")
+    assert "bands" not in str(refused.value), "pages of two sizes cannot be the bands of one image"
     with pytest.raises(UserError, match="2 pictures of different sizes"):
         decode_bands(tmp_path / "b.tif", BandSettings(count=1))
 
@@ -218,8 +254,9 @@ def test_nan_is_refused_without_a_range_of_nan(tmp_path: Path) -> None:
 def test_animations_are_refused(tmp_path: Path, name: str) -> None:
     frames = [Image.fromarray(RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(3)]
     frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
-    with pytest.raises(UserError, match="3 pages"):
+    with pytest.raises(UserError, match="3 pages") as refused:
         decode_image(tmp_path / name)
+    assert "bands" not in str(refused.value), "frames in colour cannot be bands"
     with pytest.raises(UserError, match="3 frames"):
         decode_bands(tmp_path / name, BandSettings(count=3))
     assert decode_image(tmp_path / name, first_page=True).shape == (8, 8, 3)

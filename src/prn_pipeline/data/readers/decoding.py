@@ -26,11 +26,13 @@ class StoredImage(NamedTuple):
         pixels: uint8 (H, W, 3), RGB; or uint16 (H, W, 1 or 3) of wide values that have no scale yet.
         orientation: EXIF orientation, 1 to 8; already applied.
         zero_is_white: wide values of a TIFF file whose 0 is white.
+        band_left_out: a fourth sample beside RGB varies and is not marked as transparency: infrared, for example.
     """
 
     pixels: Pixels
     orientation: int
     zero_is_white: bool = False
+    band_left_out: bool = False
 
     @property
     def wide(self) -> bool:
@@ -77,7 +79,7 @@ def read_image(path: Path, first_page: bool = False) -> StoredImage:
         if is_tiff(path):
             page = read_tiff(path)
             if page.pixels is not None:
-                _refuse_pages(page.pages, first_page, path)
+                _refuse_pages(page.pages, first_page, path, page.pages if page.stackable else 0)
                 return _from_tiff(page, path)
         opened = open_picture(path)
         _refuse_pages(opened.pages, first_page, path)
@@ -92,11 +94,13 @@ def read_image(path: Path, first_page: bool = False) -> StoredImage:
     return StoredImage(np.asarray(picture.convert("RGB"), dtype=np.uint8), opened.orientation)
 
 
-def _refuse_pages(pages: int, first_page: bool, path: Path) -> None:
+def _refuse_pages(pages: int, first_page: bool, path: Path, bands: int = 0) -> None:
+    """Refuse several pages; `bands` is the number of bands that they give together, 0 if they cannot."""
     if pages > 1 and not first_page:
+        stacked = f"Set `bands: {{count: {bands}}}` if they are the bands of one image, or" if bands else "Set"
         raise UserError(
-            f"{path}: an image of {pages} pages (or frames), expected one. Set `bands: {{count: {pages}}}` if the pages"
-            " of a .tif are the bands of one image, or `first_page: true` if only the first one counts."
+            f"{path}: an image of {pages} pages (or frames), expected one. {stacked} `first_page: true` if only the"
+            " first one counts."
         )
 
 
@@ -108,13 +112,19 @@ def _from_tiff(page: TiffPage, path: Path) -> StoredImage:
         return StoredImage(page.palette[pixels[..., 0]], page.orientation)
     if not colours or (samples == 2 and not page.has_alpha) or (samples == 4 and page.space != "rgb"):
         raise UserError(f"{path}: {samples} bands, expected RGB or grey. Set `bands: {{count: {samples}}}`.")
+    left_out = page.unmarked and not _is_transparency(pixels[..., -1])
     pixels = pixels[..., :colours]
     if pixels.dtype in (np.bool_, np.uint8):
         high = 1 if pixels.dtype == bool else min(255, 2**page.bits - 1)
         grey = pixels.astype(np.uint8) * np.uint8(255 // high)  # 1, 2, 4 or 8 bits
         grey = 255 - grey if page.space == "miniswhite" else grey
-        return StoredImage(np.repeat(grey, 3 // colours, axis=2), page.orientation)
-    return StoredImage(_sixteen_bits(pixels, path), page.orientation, page.space == "miniswhite")
+        return StoredImage(np.repeat(grey, 3 // colours, axis=2), page.orientation, band_left_out=left_out)
+    return StoredImage(_sixteen_bits(pixels, path), page.orientation, page.space == "miniswhite", left_out)
+
+
+def _is_transparency(sample: NDArray[np.generic]) -> bool:
+    """Whether a sample has at most two values, as where each pixel is visible or not."""
+    return bool(np.isin(sample, (sample.min(), sample.max())).all())
 
 
 def _sixteen_bits(values: NDArray[np.generic], path: Path) -> NDArray[np.uint16]:
@@ -123,9 +133,10 @@ def _sixteen_bits(values: NDArray[np.generic], path: Path) -> NDArray[np.uint16]
     if values.dtype.kind not in "iuf" or not np.isfinite([lowest, highest]).all():
         raise UserError(f"{path}: NaN, infinite or complex pixel values ({values.dtype}). Replace them by numbers.")
     if not (lowest >= 0 and highest <= 65535) or not np.array_equal(values, np.trunc(values)):
+        low, high = (0, 1) if lowest >= 0 and highest <= 1 else (lowest, highest)
         raise UserError(
             f"{path}: pixel values from {lowest:.6g} to {highest:.6g} in {values.dtype}, expected whole numbers from 0"
-            f" to 65535. Name the range of the data set: `bands: {{count: {values.shape[2]}, low: {lowest:.4g}, high:"
-            f" {highest:.4g}}}`; or save the images with 8 or 16 bits."
+            f" to 65535. Name the range of the data set: `bands: {{count: {values.shape[2]}, low: {low:.4g}, high:"
+            f" {high:.4g}}}`; or save the images with 8 or 16 bits."
         )
     return values.astype(np.uint16)

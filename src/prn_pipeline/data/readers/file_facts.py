@@ -27,7 +27,8 @@ class ImageFacts:
         high: highest stored value.
         orientation: EXIF orientation, 1 to 8; 1 is upright. Decoded images are upright.
         wide: values of more than 8 bits, which need the data set's scale.
-        usual: range of the values without the extreme 0.1 % at either end; only of wide values.
+        usual: range of the values without the extreme 0.1 % at either end; None for values of 8 bits.
+        band_left_out: the file holds a fourth band, which is not read.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class ImageFacts:
     orientation: int = 1
     wide: bool = False
     usual: tuple[int, int] | None = None
+    band_left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,12 @@ def _kept(found: list[float]) -> tuple[float, ...]:
     return tuple(found if len(found) <= MAX_VALUES else [*found[: MAX_VALUES - 1], found[-1]])
 
 
-def image_facts(image: Pixels, kind: str, orientation: int = 1, wide: bool = False) -> ImageFacts:
+def image_facts(
+    image: Pixels, kind: str, orientation: int = 1, wide: bool = False, band_left_out: bool = False
+) -> ImageFacts:
     """Facts of an image with these stored values."""
-    usual = _usual(image) if wide else None
-    return ImageFacts(kind, float(image.min()), float(image.max()), orientation, wide, usual)
+    usual = _usual(image) if image.dtype != np.uint8 else None
+    return ImageFacts(kind, float(image.min()), float(image.max()), orientation, wide, usual, band_left_out)
 
 
 def _usual(wide: Pixels) -> tuple[int, int]:

@@ -114,7 +114,9 @@ class FolderReader:
         assert record.image_path is not None
         stored = read_image(self.data_root / record.image_path, self.settings.first_page)
         kind = "8-bit RGB" if not stored.wide else f"16-bit {'grey' if stored.pixels.shape[2] == 1 else 'RGB'}"
-        return ReadSample(stored.pixels, mask, image_facts(stored.pixels, kind, stored.orientation, stored.wide), facts)
+        kind += " and a band that is left out" if stored.band_left_out else ""
+        about = image_facts(stored.pixels, kind, stored.orientation, stored.wide, stored.band_left_out)
+        return ReadSample(stored.pixels, mask, about, facts)
 
     def _mask(self, record: Record) -> tuple[NDArray[np.uint8], MaskFacts]:
         assert record.mask_path is not None

@@ -22,6 +22,8 @@ _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF", "TIFF"})
 #: Marker of the image's size in a JPEG 2000 file, and the place of the bits of a sample behind it.
 _J2K_SIZE, _J2K_BITS = b"\xff\x4f\xff\x51", 42
 _J2K_HEADER = 4096
+#: Bytes that tell text from pictures, and characters of it in a message.
+_TEXT, _SHOWN_TEXT = 64, 24
 
 
 class Opened(NamedTuple):
@@ -109,6 +111,21 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return "no such file. Restore it, or remove its partner and its entry in the split lists."
     if path.suffix.lower() in UNREAD:
         return f"pictures of kind {path.suffix.lower()} are not read. {how_to_read([path.suffix.lower()])}"
+    if isinstance(error, PermissionError):
+        return "no permission to read it. Change the rights of the file (chmod), or remove the sample."
     if isinstance(error, Image.DecompressionBombError):
         return f"too large to decode at once ({error}). Cut it into tiles."
-    return f"not a readable picture ({error}). It may be truncated: download or export it again, or remove the sample."
+    text = _start_of_text(path)
+    why = f"but text, which begins with '{text}':" if text else f"({error}). It may be truncated:"
+    return f"not a readable picture {why} download or export it again, or remove the sample."
+
+
+def _start_of_text(path: Path) -> str:
+    """The first characters of a text file, such as the error page of a server; "" for anything else."""
+    with path.open("rb") as file:
+        start = file.read(_TEXT)
+    try:
+        text = start.decode()
+    except UnicodeDecodeError:
+        return ""
+    return " ".join(text.split())[:_SHOWN_TEXT] if all(char.isprintable() or char.isspace() for char in text) else ""

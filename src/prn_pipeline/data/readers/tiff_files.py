@@ -36,6 +36,8 @@ class TiffPage(NamedTuple):
         has_samples: the last axis of `pixels` is that of the samples.
         orientation: of the file, 1 to 8; already applied.
         values_count: written by a program for arrays (tifffile, ImageJ), where 0 is 0 whatever it looks like.
+        stackable: several pages of one size and type, with one sample a pixel.
+        unmarked: the last of four samples beside RGB may be a band: the file does not say that it is transparency.
     """
 
     pixels: NDArray[np.generic] | None
@@ -47,6 +49,8 @@ class TiffPage(NamedTuple):
     has_samples: bool
     orientation: int
     values_count: bool
+    stackable: bool
+    unmarked: bool
 
     def stacked(self) -> NDArray[np.generic]:
         """The pixels as (pages, H, W, samples)."""
@@ -96,6 +100,8 @@ def read_tiff(path: Path, every_page: bool = False) -> TiffPage:
             first.samplesperpixel > 1,
             orientation,
             written_by.startswith(_TIFFFILE) or _IMAGEJ in written_by,
+            first.samplesperpixel == 1 and len({(page.shape, page.dtype) for page in pages}) == 1,
+            first.samplesperpixel == 4 and not (first.extrasamples and first.extrasamples[-1] in _ALPHA),
         )
 
 
