@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from prn_pipeline.data.readers.file_account import FileAccount
-from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read
+from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD, how_to_read
 from prn_pipeline.data.readers.finding import fetch_hint, find_files, names_of_folders
 from prn_pipeline.errors import UserError
 
@@ -85,12 +85,13 @@ def list_pictures(
         )
     require_text(pictures, folder)
     if others:
+        suffixes = {path.suffix.lower() for path in others}
         logger.warning(
-            "%s: left out %d files that are not read as pictures: %s. %s",
+            "%s: left out %d files that are not read as pictures: %s.%s",
             folder / pattern,
             len(others),
             kinds,
-            how_to_read(path.suffix.lower() for path in others),
+            f" {how_to_read(suffixes)}" if suffixes & (UNREAD | {".npy", ".npz"}) else "",
         )
     if account is not None:
         account.add(setting, len(pictures))

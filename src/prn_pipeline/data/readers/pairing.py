@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read
+from prn_pipeline.data.readers.pairing_proposal import propose
 from prn_pipeline.data.settings import RegexPairing, StemPairing
 from prn_pipeline.errors import UserError
 
@@ -62,13 +63,26 @@ def pair_files(
         problems += _missing("image", keyed["image"], kind, keyed[kind])
         problems += _missing(kind, keyed[kind], "image", keyed["image"])
     if problems:
-        raise UserError(
-            f"{folder}: "
-            + " ".join(problems)
-            + " Add the missing files, remove the others, or describe with `pairing` how "
-            "their names correspond: {by: regex, image: ..., mask: ...}."
-        )
+        raise UserError(f"{folder}: {' '.join(problems)} {_remedy(images, others.get('mask', []), pairing)}")
     return {key: {kind: files[key] for kind, files in keyed.items()} for key in sorted(keyed["image"])}
+
+
+def _remedy(images: list[Path], masks: list[Path], pairing: StemPairing | RegexPairing) -> str:
+    names = [path.name for path in images], [path.name for path in masks]
+    proposal = propose(*names) if isinstance(pairing, StemPairing) else None
+    if proposal:
+        return f"Set {proposal.text()} if this is how their names correspond; or add the missing files."
+    stems = [{path.stem for path in paths} for paths in (images, masks)]
+    folded = [{stem.casefold() for stem in found} for found in stems]
+    case = "Some names differ only in upper and lower case: rename them. " if _more_in_common(folded, stems) else ""
+    return (
+        f"{case}Add the missing files, remove the others, or describe with `pairing` how their names correspond: {{by:"
+        " regex, image: ..., mask: ...}."
+    )
+
+
+def _more_in_common(folded: list[set[str]], stems: list[set[str]]) -> bool:
+    return len(folded[0] & folded[1]) > len(stems[0] & stems[1])
 
 
 def plain_id(text: str) -> str:
@@ -113,10 +127,12 @@ def _by_key(
             " and ".join(path.relative_to(folder).as_posix() for path in paths) for paths in twice[:MAX_LISTED]
         )
         unite = "" if kind == "image" else "If they belong to one image, unite them: `mask: {masks_per_image: union}`. "
+        folders = any(len({path.parent for path in paths}) > 1 for paths in twice)
+        rename = "Otherwise keep one of each" if unite else "Keep one of each"
+        part_of_id = ", or make the folder part of the id: `pairing: {by: regex, image: '(.+/.+)\\.jpg', ...}`"
         raise UserError(
-            f"{folder}: {len(twice)} sample ids stand for more than one {kind} file: {examples}. {unite}Or remove or"
-            " rename all but one, or make the folder part of the id with `pairing: {by: regex, image:"
-            " '(.+/.+)\\.jpg', ...}`."
+            f"{folder}: {len(twice)} sample {'ids stand' if len(twice) > 1 else 'id stands'} for more than one {kind}"
+            f" file: {examples}. {unite}{rename}, or rename the others{part_of_id if folders else ''}."
         )
     return dict(found)
 
