@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import yaml
 from PIL import Image
 
 from prn_pipeline.data.readers.factory import make_reader
@@ -90,6 +92,39 @@ def test_a_missing_images_folder_lists_the_folders_beside_it(write_dataset: Writ
     message = refusal(write_dataset(["a"]), images="pictures")
     assert "pictures: no such folder" in message
     assert "images, masks" in message
+
+
+def test_pictures_in_sub_folders_are_counted_with_the_key_that_reads_them(
+    write_dataset: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_dataset(["a", "b", "c"])
+    for kind in ("images", "masks"):
+        (root / "roads" / kind / "more").mkdir()
+        (root / "roads" / kind / "more" / ".cache").mkdir()
+        file = root / "roads" / kind / "b.png"
+        shutil.copy(file, root / "roads" / kind / "more" / ".cache")
+        file.rename(root / "roads" / kind / "more" / "b.png")
+    with caplog.at_level(logging.WARNING):
+        assert ids(root) == ["a", "c"]
+    assert "left out 1 pictures in its sub-folders: images/more/b.png" in caplog.text
+    block: dict[str, str] = {}
+    for key in re.findall("`((?:images|masks): '.*?')`", caplog.text):
+        block |= yaml.safe_load(key)
+    caplog.clear()
+    assert ids(root, **block) == ["a", "b", "c"]
+    assert not caplog.text
+
+
+def test_sub_folders_that_another_key_reads_are_not_left_out(
+    write_dataset: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_dataset(["a", "b"])
+    for file in (root / "roads/images").iterdir():
+        file.rename(root / "roads" / file.name)
+    (root / "roads/images").rmdir()
+    with caplog.at_level(logging.WARNING):
+        assert ids(root, images=".") == ["a", "b"]
+    assert not caplog.text
 
 
 def test_an_empty_folder_is_refused(write_dataset: Writer) -> None:

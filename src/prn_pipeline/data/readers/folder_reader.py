@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.listing import list_pictures, require_dataset_folder
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside, united
+from prn_pipeline.data.readers.nested import warn_of_nested
 from prn_pipeline.data.readers.pairing import pair_files, plain_id
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
@@ -165,6 +167,10 @@ class FolderReader:
         if self.settings.ignore_region:
             regions = list_pictures(folder, self.settings.ignore_region, "ignore_region", account=self.account)
             others["ignore region"] = regions
+        patterns = {"images": self.settings.images, "masks": self.settings.masks}
+        if self.settings.ignore_region:
+            patterns["ignore_region"] = self.settings.ignore_region
+        warn_of_nested(folder, patterns, itertools.chain(images, *others.values()), self.account)
         return pair_files(
             images, others, self.settings.pairing, folder, self.account, self.settings.mask.masks_per_image == "union"
         )

@@ -98,7 +98,6 @@ def list_pictures(
         account.leave_out(setting, "not a kind of picture that is read", (path.name for path in others))
         reason = "left behind by an operating system or a tool"
         account.leave_out(setting, reason, (path.relative_to(folder).as_posix() for path in found.bookkeeping))
-        account.leave_out(setting, "sub-folder of a folder", (path.name for path in found.folders))
     return pictures
 
 
