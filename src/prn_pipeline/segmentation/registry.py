@@ -70,3 +70,21 @@ def build_base_model(settings: Any, pretrained: bool = True) -> MapSource:
 def rebuild_base_model(values: dict[str, Any]) -> MapSource:
     """The base model that a stored JSON describes, ready for its weights."""
     return build_base_model(read_base_settings(values), pretrained=False)
+
+
+def require_current(source: MapSource, values: dict[str, Any], name: str) -> None:
+    """Raise UserError if a stored base model has other settings than those of the run, `values`.
+
+    Args:
+        source: the base model that base_training stored.
+        values: settings of the run.
+        name: of the base model.
+    """
+    stored, current = source.settings.model_dump(mode="json"), read_base_settings(values).model_dump(mode="json")
+    changed = sorted(key for key in stored.keys() | current.keys() if stored.get(key) != current.get(key))
+    if changed:
+        keys = ", ".join(f"{key} ({stored.get(key)}, now {current.get(key)})" for key in changed)
+        raise UserError(
+            f"the settings of base model {name!r} have changed since it was stored: {keys}. Run stage base_training"
+            " again, or all stages with `kedro run`"
+        )

@@ -13,6 +13,7 @@ from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.segmentation.map_checks.check import check_maps
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapSource
+from prn_pipeline.segmentation.registry import require_current
 from prn_pipeline.training.tiling import Tiles
 
 
@@ -34,6 +35,7 @@ def cache_logits(
     )
     maps = map_samples(manifest, {"samples": samples}).manifest
     images = Samples(manifest, {"samples": samples})
+    require_current(base_model, run["base_model"], run["names"]["base_model"])
     cache = base_model.map_cache(images, maps, request)
     check_maps(base_model, cache, images, place)
     attributes = {
