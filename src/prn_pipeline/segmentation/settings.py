@@ -145,7 +145,11 @@ class ModuleSettings(_Checked):
     )
     normalisation: Normalisation = Normalisation()
     output: Literal["logits", "probabilities"] = "logits"
-    output_key: str | int | None = Field(None, description="key, index or attribute of the map in the module's output")
+    output_key: str | int | tuple[str | int, ...] | None = Field(
+        None,
+        description="key, index or attribute of the map in the module's output; several, such as [0, 0], if it is"
+        " nested",
+    )
     foreground: int | None = Field(
         None,
         ge=0,

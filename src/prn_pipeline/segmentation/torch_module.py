@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -12,9 +14,9 @@ from torch import Tensor, nn
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.map_checks.network_output import output_objection
+from prn_pipeline.segmentation.map_checks.network_output import instability, output_objection
 from prn_pipeline.segmentation.network_source import NetworkSource
-from prn_pipeline.segmentation.settings import ModuleSettings
+from prn_pipeline.segmentation.settings import ModuleSettings, Normalisation
 from prn_pipeline.segmentation.weights import load_weights
 from prn_pipeline.training.inference import DEFAULT_TILES
 
@@ -44,10 +46,7 @@ class ImportedModel(NetworkSource):
         self.network = _built(settings)
         if settings.weights and pretrained:
             load_weights(self.network, settings.weights, settings.sha256, settings.ignore_weights)
-        expected = settings.normalisation
-        scale = torch.tensor(expected.divide_by)
-        self.register_buffer("mean", torch.tensor(expected.mean).view(1, -1, 1, 1) * scale, persistent=False)
-        self.register_buffer("std", torch.tensor(expected.std).view(1, -1, 1, 1) * scale, persistent=False)
+        self._normalise(settings.normalisation)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
@@ -84,9 +83,10 @@ class ImportedModel(NetworkSource):
         seen, training = images[..., :side, :side].to(self.mean.device), self.training
         self.eval()
         try:
-            reason = output_objection(
-                self.network, self.raw_output, seen, self.settings.output, not self.settings.train
-            )
+            trained = not self.settings.train
+            reason = output_objection(self.network, self.raw_output, seen, self.settings.output, trained)
+            if reason is None and trained:
+                reason = instability(self, seen)
         finally:
             self.train(training)
         if reason is not None:
@@ -95,6 +95,33 @@ class ImportedModel(NetworkSource):
                 raise UserError(f"{found}. (`check: warn` of the base model goes on in spite of this.)")
             logger.warning(found)
 
+    @contextmanager
+    def with_settings(self, **changes: Any) -> Iterator[None]:
+        """Other values of `normalisation` or `foreground` for a while."""
+        usual = self.settings
+        try:
+            self.settings = usual.model_copy(update=changes)
+            self._normalise(self.settings.normalisation)
+            yield
+        finally:
+            self.settings = usual
+            self._normalise(usual.normalisation)
+
+    @property
+    def channels_of_output(self) -> int:
+        """Channels that the module returns."""
+        side = min(DEFAULT_TILES.size, 128)
+        training = self.training
+        try:
+            with torch.no_grad():
+                return (
+                    self.eval()
+                    .raw_output(torch.zeros(1, self.mean.shape[1], side, side, device=self.mean.device))
+                    .shape[1]
+                )
+        finally:
+            self.train(training)
+
     def raw_output(self, images: Tensor) -> Tensor:
         """What the module itself returns for images (N,3,H,W) of values 0 .. 255: its map, any channels, (N,C,h,w)."""
         values = pixel_values(images)
@@ -102,6 +129,11 @@ class ImportedModel(NetworkSource):
             values = values.flip(1)
         found = self._picked(self.network((values - self.mean) / self.std))
         return found.unsqueeze(1) if found.ndim == 3 else found
+
+    def _normalise(self, expected: Normalisation) -> None:
+        scale = torch.tensor(expected.divide_by)
+        for name, values in (("mean", expected.mean), ("std", expected.std)):
+            self.register_buffer(name, torch.tensor(values).view(1, -1, 1, 1) * scale, persistent=False)
 
     def _logits(self, images: Tensor) -> Tensor:
         found = self._checked(self.raw_output(images), images)
@@ -127,6 +159,17 @@ class ImportedModel(NetworkSource):
             most = 2 if foreground is None else max(2, foreground + 1)
             fits = found.ndim == 4 and (found.shape[1] <= most if foreground is None else foreground < found.shape[1])
             fits = fits or (found.ndim == 4 and found.shape[1] == 1 and foreground in (0, 1))
+        if found.ndim == 4 and found.shape[1:3] == images.shape[-2:] and found.shape[3] < min(found.shape[1:3]):
+            raise UserError(
+                f"{self.settings.target} returns a tensor of shape {tuple(found.shape)}, with its channels last, for"
+                f" images of shape {tuple(images.shape)}; expected {expected}: return output.permute(0, 3, 1, 2)"
+            )
+        if found.ndim == 4 and found.shape[0] != images.shape[0]:
+            raise UserError(
+                f"{self.settings.target} returns {found.shape[0]} maps for {images.shape[0]} images (a tensor of shape"
+                f" {tuple(found.shape)}): return one for each image of the batch. A traced module must be traced with a"
+                " batch of any size"
+            )
         if not fits or found.shape[0] != images.shape[0]:
             raise UserError(
                 f"{self.settings.target} returns a tensor of shape {tuple(found.shape)} for images of shape"
@@ -151,14 +194,17 @@ class ImportedModel(NetworkSource):
     def _picked(self, output: Any) -> Tensor:
         key = self.settings.output_key
         try:
-            found = output if key is None else _item(output, key)
+            found = output
+            for one in () if key is None else key if isinstance(key, tuple) else (key,):
+                found = _item(found, one)
         except (KeyError, IndexError, TypeError) as error:
             raise UserError(
-                f"{self.settings.target} returns {_names(output)}, without output_key {key!r}: correct output_key"
+                f"{self.settings.target} returns {_names(output)}, without output_key {_shown(key)}: correct output_key"
             ) from error
         if not isinstance(found, Tensor):
+            where = "" if key is None else f" at output_key {_shown(key)}"
             raise UserError(
-                f"{self.settings.target} returns {_names(found)}, expected a tensor: set output_key to the map's key"
+                f"{self.settings.target} returns {_names(found)}{where}, expected a tensor: {_choice(found, key)}"
             )
         return found
 
@@ -187,6 +233,27 @@ def _item(output: Any, key: str | int) -> Any:
     if isinstance(key, str) and not isinstance(output, dict) and hasattr(output, key):
         return getattr(output, key)
     return output[key]
+
+
+def _shown(key: Any) -> str:
+    return str(list(key)) if isinstance(key, tuple) else repr(key)
+
+
+def _choice(output: Any, key: Any) -> str:
+    """How to get at the map in an output that is no tensor, below the keys that are set."""
+    above = [] if key is None else list(key) if isinstance(key, tuple) else [key]
+    if isinstance(output, dict):
+        names: list[Any] = list(output)
+    elif isinstance(output, (list, tuple)):
+        names = list(getattr(output, "_fields", range(len(output))))
+    elif hasattr(output, "__dataclass_fields__"):
+        names = list(output.__dataclass_fields__)
+    else:
+        return "correct `target`, or write a module that returns the map as a torch.Tensor"
+    listed = ", ".join(map(repr, names[:10]))
+    if above:
+        return f"set output_key to {above} and the key of the map, one of {listed}"
+    return f"set output_key to the map's key, one of {listed}"
 
 
 def _names(output: Any) -> str:

@@ -21,7 +21,9 @@ TOLERANCE = 1e-3
 #: The sigmoid of 0 and of 1: probabilities that went through another sigmoid lie between them.
 DOUBLE_SIGMOID = (0.5, 1 / (1 + np.exp(-1)))
 #: Values of a probability of 1 in other scales.
-SCALES = (100, 255, 65535)
+SCALES = (100, 127, 255, 1000, 1023, 4095, 10000, 32767, 65535)
+#: The highest value of many maps is at least this share of the value of a probability of 1.
+NEARLY_ONE = 0.9
 
 
 def decode_map(path: Path, member: str | None, reading: MapReading, classes: int = 1) -> NDArray[np.float32]:
@@ -88,13 +90,25 @@ def logits_of(stored: NDArray[np.generic], reading: MapReading, name: str) -> ND
 def remedy(low: float, high: float) -> str:
     """What to do with values from `low` to `high`, which are not probabilities."""
     if low < -TOLERANCE:
+        if abs(low + 1) <= 0.01 and abs(high - 1) <= 0.01:
+            return "Store (x + 1) / 2 for a value x if they go from -1 to 1 by intention, or set `values: logits`"
         return "Set `values: logits` if they are logits, or store probabilities from 0 to 1"
-    fitting = [scale for scale in SCALES if high <= scale]
-    if high <= 2 or not fitting:
+    if high <= 2 or high > SCALES[-1]:
         return "Store probabilities from 0 to 1, or set `scale` to the value that means a probability of 1"
-    if len(fitting) == len(SCALES):
-        return "Set `scale: 100` if they are percent, or `scale: 255` if they are probabilities of 8 bits"
-    return f"Set `scale: {fitting[0]}` if {fitting[0]} means a probability of 1: they are then divided by it"
+    scale = likely_scale(high)
+    if scale is None:
+        return (
+            "Set `scale` to the value that means a probability of 1, such as `scale: 100` if they are percent, or"
+            " `scale: 255` if they are probabilities of 8 bits"
+        )
+    percent = "they are percent" if scale == 100 else f"{scale} means a probability of 1: they are then divided by it"
+    return f"Set `scale: {scale}` if {percent}"
+
+
+def likely_scale(high: float, share: float = NEARLY_ONE) -> int | None:
+    """The known scale that is nearest above the highest value of many maps; None if none is near."""
+    near = [scale for scale in SCALES if share * scale <= high <= scale * (1 + TOLERANCE)]
+    return min(near, default=None)
 
 
 def named(path: Path, member: str | None) -> str:

@@ -12,6 +12,8 @@ from prn_pipeline.errors import UserError
 
 #: Relative difference of the aspect ratios of a map and its image that rounding of a smaller map may cause.
 RATIO_TOLERANCE = 0.03
+#: Prefix of ways to pad images that keep their size.
+UNSCALED = "unscaled_"
 
 
 def placed(maps: NDArray[Any], reading: MapReading, native: tuple[int, int], name: str) -> NDArray[Any]:
@@ -35,7 +37,8 @@ def placed(maps: NDArray[Any], reading: MapReading, native: tuple[int, int], nam
             f"{name}: the map is {height} x {width} (height x width), its image {native[0]} x {native[1]}."
             " Write it with the aspect ratio of the image, or as a square if the model saw stretched images. If height"
             " and width are exchanged, set `orientation: transposed`; if the map is padded, set `fit: letterbox`, or"
-            " `fit: top_left` if all padding is at the right or at the bottom."
+            " `fit: top_left` if all padding is at the right or at the bottom, or the same with the prefix unscaled_ if"
+            " the image kept its size."
         )
     return upright
 
@@ -52,13 +55,18 @@ def unpadded(maps: NDArray[Any], native: tuple[int, int], fit: Fit) -> NDArray[A
     Args:
         maps: of an input that the image was scaled into, with its aspect ratio, and padded.
         native: height and width of the image.
-        fit: "letterbox" if the image is in the middle, "top_left" if it is at the top and left.
+        fit: "letterbox" if the image is in the middle, "top_left" or "bottom_right" if it is in that corner; with the
+            prefix "unscaled_" if it was not scaled, unless it is larger than the map.
     """
     height, width = maps.shape[-2:]
     factor = min(height / native[0], width / native[1])
+    if fit.startswith(UNSCALED):
+        factor = min(factor, 1.0)
     rows = min(height, max(1, round(native[0] * factor)))
     columns = min(width, max(1, round(native[1] * factor)))
-    top, left = ((height - rows) // 2, (width - columns) // 2) if fit == "letterbox" else (0, 0)
+    free = height - rows, width - columns
+    starts = {"letterbox": (free[0] // 2, free[1] // 2), "top_left": (0, 0), "bottom_right": free}
+    top, left = starts[fit.removeprefix(UNSCALED)]
     return maps[..., top : top + rows, left : left + columns]
 
 

@@ -9,7 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 #: Meaning of stored values. A double sigmoid is what a program writes that applies a sigmoid to probabilities.
 Values = Literal["probabilities", "logits", "double_sigmoid"]
 #: How the pixels of a map lie on its image.
-Fit = Literal["stretch", "letterbox", "top_left"]
+Fit = Literal[
+    "stretch",
+    "letterbox",
+    "top_left",
+    "bottom_right",
+    "unscaled_letterbox",
+    "unscaled_top_left",
+    "unscaled_bottom_right",
+]
 #: What undoes the way in which the maps are turned.
 Orientation = Literal[
     "upright",
@@ -56,7 +64,8 @@ class MapReading(BaseModel):
         "stretch",
         exclude_if=_is_default,
         description="how the model's input showed images: stretch; or padded to its shape with letterbox (padding on"
-        " both sides alike) or top_left (padding at the right or at the bottom)",
+        " both sides alike), top_left (padding at the right or at the bottom) or bottom_right; with the prefix"
+        " unscaled_ if images kept their size and were padded only, such as to a multiple of 32",
     )
     orientation: Orientation = Field(
         "upright", exclude_if=_is_default, description="how maps are turned against their images"

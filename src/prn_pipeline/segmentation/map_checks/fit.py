@@ -30,7 +30,7 @@ class Fit(NamedTuple):
 
     Attributes:
         iou: one intersection over one union over all images, at the best threshold for the images together.
-        threshold: this threshold, a logit; foreground lies above it.
+        threshold: this threshold, a logit; the middle of those that are equally good. Foreground is from it on.
         by_image: IoU of each image at this threshold, float64 (n,); NaN where foreground is neither true nor predicted.
     """
 
@@ -49,7 +49,7 @@ def fits(logits: NDArray[np.float32], truth: Truth) -> tuple[Fit, Fit]:
     Returns:
         Fits of foreground above a threshold, and of foreground below it.
     """
-    clipped = np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
+    clipped = np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT).astype(np.float64)
     low, high = float(clipped.min()), float(clipped.max())
     step = (high - low) / LEVELS or 1.0
     bins = np.minimum(((clipped - low) / step).astype(np.int64), LEVELS - 1)
@@ -82,6 +82,8 @@ def _best(hits: NDArray[Any], predicted: NDArray[Any], total: NDArray[Any], thre
     """The best column of counts (n, levels)."""
     union = predicted + total - hits
     pooled = hits.sum(0) / np.maximum(union.sum(0), 1e-9)
-    best = int(pooled.argmax())
+    first = int(pooled.argmax())
+    equal = pooled[first:] >= pooled[first] - 1e-9
+    best = first + (len(equal) if equal.all() else int(equal.argmin())) // 2  # the middle, far from all values
     by_image = np.divide(hits[:, best], union[:, best], where=union[:, best] > 0, out=np.full(len(hits), np.nan))
     return Fit(float(pooled[best]), float(thresholds[best]), by_image)

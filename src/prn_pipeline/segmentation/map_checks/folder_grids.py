@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 from prn_pipeline.data.readers.map_channels import planes_of
 from prn_pipeline.data.readers.map_decoding import decode_array
 from prn_pipeline.data.readers.map_folder import MapFolder
-from prn_pipeline.data.readers.map_geometry import has_ratio_of, turned, unpadded
+from prn_pipeline.data.readers.map_geometry import UNSCALED, has_ratio_of, turned, unpadded
 from prn_pipeline.data.readers.map_reading import Fit, MapReading
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.map_checks.fit import LARGEST_LOGIT
 from prn_pipeline.segmentation.map_checks.sampling import reduced_map
 from prn_pipeline.segmentation.map_checks.stored_values import StoredValues, values_of
 from prn_pipeline.segmentation.map_import import READERS, as_maps
 
 #: Channels that are tried as foreground.
 MOST_CHANNELS = 16
+#: Name of the reading of square maps as those of the square in the middle of the image.
+MIDDLE = "middle"
+#: Logit where a map says nothing.
+OUTSIDE = -LARGEST_LOGIT
 
 
 class FolderMap(NamedTuple):
@@ -101,8 +106,14 @@ def _folder_map(
 
     upright = decoded(reading)
     others: dict[str, NDArray[np.float32]] = {}
-    if not has_ratio_of(upright, native):
-        others |= {f"fit: {fit}": fitted(upright, fit) for fit in get_args(Fit) if fit != reading.fit}
+    height, width = upright.shape[-2:]
+    same_ratio, larger = has_ratio_of(upright, native), height >= native[0] and width >= native[1]
+    for fit in get_args(Fit):
+        useless = (height, width) == native or not larger if fit.startswith(UNSCALED) else same_ratio
+        if fit != reading.fit and not useless:
+            others[f"fit: {fit}"] = fitted(upright, fit)
+    if height == width and not same_ratio:
+        others[MIDDLE] = _in_the_middle(upright, native, side)
     channels = classes
     if classes == 1:
         channels = len(planes_of(stored, name))
@@ -112,3 +123,15 @@ def _folder_map(
                 settings = reading.model_copy(update={"foreground": channel})
                 others[f"foreground: {channel}"] = fitted(decoded(settings), reading.fit)
     return FolderMap(values, channels, float(upright.min()), float(upright.max()), fitted(upright, reading.fit), others)
+
+
+def _in_the_middle(upright: NDArray[np.float32], native: tuple[int, int], side: int) -> NDArray[np.float32]:
+    """Logits (C, side, side) of an image whose middle square has these maps (C, h, h)."""
+    small = reduced_map(upright, side)
+    placed = np.full_like(small, OUTSIDE)
+    rows, columns = (max(1, round(side * min(native) / length)) for length in native)
+    top, left = (side - rows) // 2, (side - columns) // 2
+    # the nearest pixels do: a square is compared, not used
+    chosen = np.ix_(np.arange(rows) * side // rows, np.arange(columns) * side // columns)
+    placed[..., top : top + rows, left : left + columns] = small[..., chosen[0], chosen[1]]
+    return placed

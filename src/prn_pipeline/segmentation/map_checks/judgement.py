@@ -26,7 +26,7 @@ def judged(
     maps: NDArray[np.float32],
     bounds: tuple[float, float],
     truths: Sequence[Truth],
-    hint: str = "",
+    hint: tuple[str, bool] = ("", False),
 ) -> Finding:
     """Whether the maps predict anything, and whether that is better than calling everything foreground.
 
@@ -36,7 +36,8 @@ def judged(
         maps: logits (n, C, s, s).
         bounds: lowest and highest logit of these maps before they were reduced.
         truths: one per class.
-        hint: what is wrong with the settings if the maps predict nothing anywhere; "" if that is not known.
+        hint: what is wrong with the settings if the maps predict nothing anywhere, "" if that is not known; and
+            whether it is certain.
     """
     kept = [one for one, truth in enumerate(truths) if truth.foreground.any()]
     free = float(np.mean([everything(truths[one]) for one in kept])) if kept else float("nan")
@@ -57,9 +58,10 @@ def judged(
         extent = "predict almost nothing"
     if not extent:
         return Finding(None, f"{what}: {found}")
-    if hint and bounds[1] <= 0:
-        return Finding("far", f"{what} {extent}: {found}. {hint}")
-    return Finding("notable", f"{what} {extent}: {found}. A threshold alone explains much of any gain over p > 0.5")
+    text, certain = hint if bounds[1] <= 0 else ("", False)
+    if not certain:
+        text = f"A threshold alone explains much of any gain over p > 0.5. {text}".removesuffix(". ")
+    return Finding("far" if certain else "notable", f"{what} {extent}: {found}. {text}")
 
 
 def _extent(maps: NDArray[np.float32], bounds: tuple[float, float]) -> str:

@@ -9,10 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_checks.stored_values import Stated, StoredValues, objection, together, values_of
 
 #: Random weights that are tried: an output that stays between 0 and 1 for all of them ends in a sigmoid or softmax.
 TRIALS = 5
+#: Images of a batch in which the map of the first is compared with its map alone.
+FEW = 4
+#: Mean difference of probabilities that counts as another map: batches of other sizes are rounded otherwise.
+DIFFERENT = 2e-3
 
 
 def output_objection(
@@ -47,6 +52,44 @@ def output_objection(
         "every value lies between 0 and 1 whatever the weights are, so the module ends in a sigmoid or softmax. Set"
         " `output: probabilities`, or remove it from the module"
     )
+
+
+def instability(network: Callable[[Tensor], Tensor], images: Tensor) -> str | None:
+    """Why the map of an image is not always the same, and what to do about it; None if it is.
+
+    Args:
+        network: images (N,3,H,W), values 0 .. 255, to logits (N,C,H,W); in eval mode.
+        images: at least one.
+    """
+    with torch.no_grad():
+        alone = network(images[:1]).float()
+        again = network(images[:1]).float()
+        few = images[:FEW]
+        try:
+            together = network(few).float()
+        except UserError:
+            raise
+        except Exception as error:  # the imported module may raise anything
+            return (
+                f"it takes one image, but fails on {len(few)} ({type(error).__name__}: {str(error)[:200]}). Make the"
+                " module take batches of any size"
+            )
+    if _differ(alone, again):
+        return (
+            "the map of an image is another one each time, as with dropout that is not switched off, for example"
+            " F.dropout without training=self.training. Make the module deterministic in eval mode"
+        )
+    if _differ(alone, together[:1]):
+        return (
+            "the map of an image depends on the other images of its batch, as with batch norm that uses the statistics"
+            " of the batch. Make the module use stored statistics in eval mode"
+        )
+    return None
+
+
+def _differ(one: Tensor, other: Tensor) -> bool:
+    """Whether probabilities differ by more than arithmetic explains."""
+    return bool(((one.sigmoid() - other.sigmoid()).abs().mean() > DIFFERENT).item())
 
 
 def _within(values: StoredValues) -> bool:

@@ -13,6 +13,9 @@ from prn_pipeline.data.readers.map_geometry import turned
 from prn_pipeline.data.readers.map_reading import Orientation
 from prn_pipeline.segmentation.map_checks.fit import Fit, Truth, fits
 
+#: Movements that are tried, in percent of the side: less is rounding, more is chance.
+LEAST_MOVED, MOST_MOVED = 2, 30
+
 
 class Reading(NamedTuple):
     """One reading of maps.
@@ -22,12 +25,16 @@ class Reading(NamedTuple):
         setting: what to set for it; None if no setting does it.
         iou: the mean over classes of the IoU at the best threshold of each.
         by_image: the same of each image, float64 (n,); NaN for images without foreground, true or predicted.
+        remedy: what to do where no setting does it.
+        maps: the maps in this reading, logits (n, C, s, s); None for channels in another order.
     """
 
     words: str
     setting: str | None
     iou: float
     by_image: NDArray[np.float64]
+    remedy: str = "Correct the model or its settings"
+    maps: NDArray[np.float32] | None = None
 
 
 #: Orientations in words.
@@ -49,12 +56,14 @@ def as_stated(maps: NDArray[np.float32], truths: Sequence[Truth]) -> Reading:
         maps: logits (n, C, s, s).
         truths: of the same images, one per class.
     """
-    return _reading("as they are", None, [fits(maps[:, one], truth)[0] for one, truth in enumerate(truths)], truths)
+    found = [fits(maps[:, one], truth)[0] for one, truth in enumerate(truths)]
+    return _reading("as they are", None, found, truths)._replace(maps=maps)
 
 
 def inverted(maps: NDArray[np.float32], truth: Truth, setting: str | None) -> Reading:
     """Maps (n, 1, s, s) of the background."""
-    return _reading("as 1 - p, the probability of background", setting, [fits(maps[:, 0], truth)[1]], [truth])
+    words = "as 1 - p, the probability of background"
+    return _reading(words, setting, [fits(maps[:, 0], truth)[1]], [truth])._replace(maps=-maps)
 
 
 def otherwise_turned(maps: NDArray[np.float32], truths: Sequence[Truth], key: str | None) -> Iterator[Reading]:
@@ -63,6 +72,39 @@ def otherwise_turned(maps: NDArray[np.float32], truths: Sequence[Truth], key: st
         if orientation != "upright":
             reading = as_stated(turned(maps, orientation), truths)
             yield reading._replace(words=TURNED[orientation], setting=key and f"`{key}: {orientation}`")
+
+
+def moved(maps: NDArray[np.float32], truths: Sequence[Truth], threshold: float) -> Iterator[Reading]:
+    """Maps (n, 1, s, s) moved by what fits best, the same for all; none if that is (nearly) nothing.
+
+    Args:
+        maps: logits of foreground.
+        truths: one, of the same images.
+        threshold: logit from which on pixels are foreground.
+    """
+    side = maps.shape[-1]
+    predicted = np.fft.rfft2((maps[:, 0] >= threshold).astype(np.float32))
+    true = np.fft.rfft2(truths[0].foreground - truths[0].foreground.mean((1, 2), keepdims=True))
+    overlap = np.fft.irfft2((true * predicted.conj()).sum(0), (side, side))
+    offset = np.array(np.unravel_index(int(overlap.argmax()), overlap.shape))
+    offset = np.where(offset > side // 2, offset - side, offset)
+    share = np.rint(100 * offset / side)
+    if not LEAST_MOVED <= np.abs(share).max() <= MOST_MOVED:
+        return
+    shifted = np.full_like(maps, maps.min())
+    to, of = zip(*((_part(side, step), _part(side, -step)) for step in offset), strict=True)
+    shifted[..., to[0], to[1]] = maps[..., of[0], of[1]]
+    directions = zip(share, (("down", "up"), ("to the right", "to the left")), strict=True)
+    words = " and ".join(f"{abs(step):.0f} % {names[int(step < 0)]}" for step, names in directions if step)
+    yield as_stated(shifted, truths)._replace(
+        words=f"moved by {words}",
+        remedy="Correct how the program crops, pads or enlarges images and maps",
+    )
+
+
+def _part(side: int, step: int) -> slice:
+    """Where a side is after (or, with -step, before) it was moved."""
+    return slice(max(step, 0), side + min(step, 0))
 
 
 def other_classes(maps: NDArray[np.float32], truths: Sequence[Truth]) -> Reading:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_pipeline.data.readers.map_decoding import DOUBLE_SIGMOID, SCALES, TOLERANCE, remedy
+from prn_pipeline.data.readers.map_decoding import DOUBLE_SIGMOID, NEARLY_ONE, SCALES, TOLERANCE, remedy
 
 #: Different values up to which they are listed; more are many.
 MOST_LISTED = 8
@@ -17,6 +17,9 @@ MOST_LISTED = 8
 GLANCE = 4096
 #: Distance from the bounds of a second sigmoid or softmax within which maps keep to them.
 NEAR = 0.004
+#: Maps whose highest value is at least this share of a scale that is SMALLER or more times smaller than the one that is
+#: used are in that scale; others may be honest maps that never come near a probability of 1.
+CERTAIN, SMALLER = 0.98, 2.5
 #: Kinds of numbers, from narrow to wide: bool, integers that are scaled by their range, other integers, floats.
 KINDS = ("b", "u8", "u16", "i", "f")
 
@@ -91,9 +94,16 @@ def objection(values: StoredValues, stated: Stated, channels: int = 1) -> str | 
 def likely_scale(values: StoredValues, stated: Stated) -> float | None:
     """The scale of maps that never come near a probability of 1, if their highest value is near that of a known one."""
     used = scale_of(values, stated)
-    known = (*SCALES, 1023, 4095, 10000, 32767, 1.0, *(1 / one for one in SCALES))
-    near = [one for one in known if 0.9 * one <= values.high <= one * (1 + TOLERANCE) and 2 * one < used]
-    return near[0] if stated.has_scale and stated.values == "probabilities" and near else None
+    if not stated.has_scale or stated.values != "probabilities":
+        return None
+    known = sorted((*SCALES, 1.0, *(1 / one for one in SCALES)))
+    near = [one for one in known if NEARLY_ONE * one <= values.high <= one * (1 + TOLERANCE) and 2 * one < used]
+    return near[0] if near else None
+
+
+def is_certain(scale: float, values: StoredValues, stated: Stated) -> bool:
+    """Whether maps that never come near a probability of 1 can hardly be anything but maps in that scale."""
+    return values.high >= CERTAIN * scale and SMALLER * scale <= scale_of(values, stated)
 
 
 def scale_of(values: StoredValues, stated: Stated) -> float:
@@ -120,13 +130,24 @@ def _too_few(values: StoredValues, stated: Stated) -> str | None:
 
 
 def _no_logits(values: StoredValues, stated: Stated) -> str | None:
+    if abs(values.low + 1) <= 0.01 and abs(values.high - 1) <= 0.01:
+        return (
+            f"{_range(values)} are hardly logits, because they end at -1 and 1 as those of tanh do."
+            f" {'Store' if stated.has_scale else 'Return'} (x + 1) / 2 for a value x, and set `{stated.key}:"
+            " probabilities`"
+        )
     if values.low < 0:
         return None
     if values.high <= 1:
         return f"{_range(values)} are no logits, because all lie between 0 and 1. Set `{stated.key}: probabilities`"
-    scale = next((one for one in SCALES if 0.9 * one <= values.high <= one), None)
-    if scale is None or not stated.has_scale:
+    scale = next((one for one in (100, 255, 65535) if NEARLY_ONE * one <= values.high <= one), None)
+    if scale is None:
         return None
+    if not stated.has_scale:
+        return (
+            f"{_range(values)} are hardly logits, because none is below 0. If {scale} means a probability of 1, return"
+            f" values divided by {scale}, and set `{stated.key}: probabilities`"
+        )
     return (
         f"{_range(values)} are hardly logits, because none is below 0. Set `{stated.key}: probabilities` and `scale:"
         f" {scale}` if {scale} means a probability of 1"
@@ -141,6 +162,7 @@ def _no_probabilities(values: StoredValues, stated: Stated) -> str | None:
         advice = f"Correct `scale: {stated.scale:g}`"
     elif stated.has_scale or values.low < -TOLERANCE:
         advice = remedy(values.low, values.high).replace("`values: ", f"`{stated.key}: ")
+        advice = advice if stated.has_scale else advice.replace("Store ", "Return ").replace("store ", "return ")
     else:
         advice = "Return probabilities from 0 to 1"
     return f"{_range(values)} are no probabilities. {advice}"

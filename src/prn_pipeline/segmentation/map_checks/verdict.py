@@ -59,7 +59,7 @@ def contradiction(what: str, stated: Reading, others: Iterable[Reading]) -> Find
     verdict = None if other is None else compared(stated, other)
     if other is None or verdict is None:
         return None
-    remedy = f"Set {other.setting}" if other.setting else "Correct the model or its settings"
+    remedy = f"Set {other.setting}" if other.setting else other.remedy
     return Finding(
         verdict,
         f"{what} fit the true masks {'far ' if verdict == 'far' else ''}better if read"

@@ -1,6 +1,7 @@
 """Maps that mean another thing than the settings say are refused with the setting; honest maps pass in silence."""
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from scipy.special import expit, logit
 
 from prn_pipeline.errors import UserError
+from tests.unit.segmentation.map_checks.conftest import Scenes
 
 Check = Callable[..., None]
 
@@ -40,6 +42,15 @@ def top_left(p: np.ndarray) -> np.ndarray:
     return np.pad(p, ((0, 32), (0, 0)))
 
 
+def bottom_right(p: np.ndarray) -> np.ndarray:
+    return np.pad(p, ((32, 0), (0, 0)))
+
+
+def padded_only(p: np.ndarray) -> np.ndarray:
+    """Sides of 64 and 96 pixels, padded on both sides to 96 and 128."""
+    return np.pad(p, ((16, 16), (16, 16)))
+
+
 def squared(p: np.ndarray) -> np.ndarray:
     return resized(p, (96, 96))
 
@@ -67,7 +78,12 @@ HONEST: dict[str, tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any]]] = {
     "padded at the bottom": (top_left, {"fit": "top_left"}),
     "transposed": (np.transpose, {"orientation": "transposed"}),
     "turned": (lambda p: np.rot90(squared(p)), {"orientation": "rotated_90"}),
+    "padded at the top": (bottom_right, {"fit": "bottom_right"}),
+    "padded to a multiple of 64": (padded_only, {"fit": "unscaled_letterbox"}),
     "percent": (lambda p: 100 * p, {"scale": 100}),
+    "signed bytes": (lambda p: np.rint(127 * p).astype(np.int8), {"scale": 127}),
+    "big-endian": (lambda p: p.astype(">f4"), {}),
+    "logarithms of a softmax": (lambda p: np.log(np.clip(two(p), 1e-6, 1)), {"values": "logits"}),
     "whole numbers to 255": (lambda p: eight_bits(p).astype(np.int64), {"scale": 255}),
     "a sigmoid of probabilities": (expit, {"values": "double_sigmoid"}),
     "badly calibrated": (lambda p: p**3, {}),
@@ -105,6 +121,15 @@ MISREAD: dict[str, tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any], str
     "padded on both sides": (letterboxed, {}, "far better if read with `fit: letterbox`.*Set `fit: letterbox`"),
     "padded at the bottom": (top_left, {}, "Set `fit: top_left`"),
     "padded otherwise": (letterboxed, {"fit": "top_left"}, "Set `fit: letterbox`"),
+    "padded at the top": (bottom_right, {}, "Set `fit: bottom_right`"),
+    "padded to a multiple of 64": (padded_only, {}, "Set `fit: unscaled_letterbox`"),
+    "padded to a larger square": (lambda p: np.pad(p, ((0, 96), (0, 64))), {}, "Set `fit: unscaled_top_left`"),
+    "the middle": (lambda p: p[:, 16:80], {}, "as maps of the square in the middle.*Write maps of the whole images"),
+    "moved": (
+        lambda p: np.roll(p, (6, 8), (0, 1)),
+        {},
+        "moved by (9|10) % up and [89] % to the left.*Correct how the program",
+    ),
     "not padded": (squared, {"fit": "letterbox"}, "Set `fit: stretch`"),
     "another sigmoid": (expit, {}, "second sigmoid.*everything would be foreground.*`values: double_sigmoid`"),
     "another sigmoid, in 8 bits": (lambda p: eight_bits(expit(p)), {}, "`values: double_sigmoid`"),
@@ -119,6 +144,16 @@ MISREAD: dict[str, tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any], str
     "8 bits in 16": (lambda p: eight_bits(p).astype(np.uint16), {}, "nothing anywhere.*set `scale: 255`"),
     "divided by 255 twice": (lambda p: p / 255, {}, "nothing anywhere.*set `scale: 0.00392157`"),
     "bytes as logits": (lambda p: 255 * p, {"values": "logits"}, "`values: probabilities` and `scale: 255`"),
+    "16 bits of 0 to 1000": (lambda p: np.rint(1000 * p).astype(np.uint16), {}, "set `scale: 1000`"),
+    "signed bytes": (lambda p: np.rint(127 * p).astype(np.int8), {}, "Set `scale: 127`"),
+    "floats to 1000": (lambda p: 1000 * p, {}, "Set `scale: 1000`"),
+    "-1 to 1": (lambda p: 2 * np.round(p, 2) - 1, {}, r"Store \(x \+ 1\) / 2"),
+    "-1 to 1 as logits": (
+        lambda p: 2 * np.round(p, 2) - 1,
+        {"values": "logits"},
+        r"hardly logits.*Store \(x \+ 1\) / 2",
+    ),
+    "logarithms": (lambda p: np.log(np.clip(np.round(p, 2), 1e-6, 1)), {"values": "logits"}, "write the probabilities"),
     "nothing": (lambda p: 0 * p, {}, "every pixel has the value 0. Correct the model"),
     "one value": (lambda p: 0 * p + 0.25, {}, "every pixel has the value 0.25"),
     "low noise": (lambda p: 0.4 * noise(p), {}, "nothing anywhere .* and say nothing about the true masks"),
@@ -171,9 +206,62 @@ def test_maps_that_never_exceed_a_half_are_named_but_kept(check: Check, caplog: 
 def test_maps_that_say_nothing_about_the_truth_are_named(check: Check, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         check(noise)
+    assert len(caplog.messages) == 2
+    assert "fit the masks of other images as well as those of their own" in caplog.messages[0]
+    assert "say nothing about the true masks" in caplog.messages[1]
+    assert all("each map belongs to the image of its name" in text for text in caplog.messages)
+
+
+@pytest.mark.parametrize("step", [1, -1, 2])
+def test_maps_under_the_name_of_another_image_are_refused_with_an_example(
+    check: Check, scenes: Scenes, step: int
+) -> None:
+    names = iter(scenes.probabilities)
+    found = dict(
+        zip(scenes.probabilities, np.roll(np.array(list(scenes.probabilities.values())), step, 0), strict=True)
+    )
+    with pytest.raises(
+        UserError, match=r"the map of scene-\d+ lies under the name of scene-\d+.*name of its own image"
+    ) as caught:
+        check(lambda _: found[next(names)])
+    one, other = (int(number) for number in re.findall(r"scene-(\d+)", str(caught.value)))
+    assert other - one == step
+
+
+def test_maps_in_any_other_order_are_named(check: Check, scenes: Scenes, caplog: pytest.LogCaptureFixture) -> None:
+    order = np.random.default_rng(1).permutation(len(scenes.probabilities))
+    maps = iter(np.array(list(scenes.probabilities.values()))[order])
+    with caplog.at_level(logging.WARNING):
+        check(lambda _: next(maps))
+    assert "fit the masks of other images as well as those of their own" in caplog.messages[0]
+
+
+def test_some_maps_of_the_background_are_counted(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    count = iter(range(100))
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: p if next(count) % 2 else 1 - p)
+    assert re.search("maps of images with foreground: [48] of them fit the true masks far better as 1 - p", caplog.text)
+
+
+def test_some_empty_maps_are_counted(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    count = iter(range(100))
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: p * (next(count) % 2))
     assert len(caplog.messages) == 1
-    assert "say nothing about the true masks" in caplog.messages[0]
-    assert "each map belongs to the image of its name" in caplog.messages[0]
+    assert "8 of them have the same value at every pixel" in caplog.messages[0]
+
+
+def test_maps_of_two_scales_are_counted(check: Check) -> None:
+    count = iter(range(100))
+    with pytest.raises(UserError, match=r"Set `scale: 255`.* But 4 of these maps stay within 0 .. 1"):
+        check(lambda p: p if next(count) % 2 else 255 * p)
+
+
+@pytest.mark.parametrize("share", [0.37, 0.38, 0.45, 0.5])
+def test_bytes_that_never_exceed_a_half_are_kept(check: Check, share: float, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: np.rint(share * 255 * p / p.max()).astype(np.uint8))
+    assert re.search("predict (almost )?nothing", caplog.messages[0])
 
 
 def test_one_black_map_of_bytes_among_many_is_no_mask(check: Check, caplog: pytest.LogCaptureFixture) -> None:

@@ -140,3 +140,73 @@ def test_older_dumps_compare_equal() -> None:
     changed = read_base_settings({"kind": "maps", "foreground": 0, "scale": 1, "check": "warn"}).model_dump()
     assert (changed["foreground"], changed["scale"], changed["check"]) == (0, 1, "warn")
     assert read_base_settings(changed).model_dump() == changed
+
+
+class Outputs(nn.Module):
+    """The saturation of images that this network expects with values 0 .. 255, returned in the form `form`."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.form, self.weight = form, nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, images: Tensor) -> Any:
+        logits = self.weight * (images.mean(1, keepdim=True) - 100)
+        forms = {
+            "dict": lambda: {"out": logits, "aux": -logits},
+            "tuple": lambda: (logits, -logits),
+            "nested": lambda: ([logits, -logits], [logits]),
+            "channels last": lambda: torch.cat([-logits, logits], 1).permute(0, 2, 3, 1),
+            "first of batch": lambda: logits[:1],
+            "one image only": lambda: logits.view(1, 1, *logits.shape[2:]),
+            "dropout": lambda: nn.functional.dropout(logits, 0.5),
+            "batch statistics": lambda: nn.functional.batch_norm(logits, None, None, training=True),
+            "numpy": lambda: logits.detach().numpy(),
+            "bytes": lambda: 255 * logits.sigmoid(),
+            "nothing": lambda: None,
+        }
+        return forms[self.form]()
+
+
+def outputs(form: str, **settings: Any) -> ImportedModel:
+    raw = {"divide_by": 1, "mean": [0] * 3, "std": [1] * 3}
+    described = {"kind": "module", "target": f"{HERE}:Outputs", "options": {"form": form}, "normalisation": raw}
+    return ImportedModel(ModuleSettings.model_validate(described | settings))
+
+
+@pytest.mark.parametrize(
+    ("form", "settings", "message"),
+    [
+        (
+            "dict",
+            {},
+            "a dict with 'out', 'aux', expected a tensor: set output_key to .*, one of 'out', 'aux'",
+        ),
+        ("tuple", {}, "a tuple of 2, expected a tensor: set output_key to the map's key, one of 0, 1"),
+        (
+            "nested",
+            {"output_key": 0},
+            r"a list of 2 at output_key 0, .*: set output_key to \[0\] and the .* 0, 1",
+        ),
+        ("nested", {"output_key": [0, 9]}, r"without output_key \[0, 9\]: correct output_key"),
+        ("channels last", {}, r"with its channels last, .* return output.permute\(0, 3, 1, 2\)"),
+        ("channels last", {"foreground": 0}, "with its channels last"),
+        ("first of batch", {}, "returns 1 maps for 4 images"),
+        ("one image only", {}, "it takes one image, but fails on 4 .*Make the module take batches of any size"),
+        ("dropout", {}, "the map of an image is another one each time.*F.dropout without training=self.training"),
+        ("batch statistics", {}, "depends on the other images of its batch"),
+        ("numpy", {}, "a ndarray, expected a tensor: correct `target`, or write a module that returns"),
+        ("nothing", {}, "a NoneType, expected a tensor: correct `target`"),
+        ("bytes", {}, "hardly logits.*return values divided by 255, and set `output: probabilities`"),
+    ],
+)
+def test_outputs_of_another_form_are_refused_with_a_remedy(form: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        outputs(form, **settings).check_output(IMAGES)
+
+
+@pytest.mark.parametrize(("form", "key"), [("dict", "out"), ("tuple", 0), ("nested", [0, 0]), ("nested", (1, 0))])
+def test_the_key_of_the_output_can_be_nested(form: str, key: Any) -> None:
+    found = outputs(form, output_key=key)
+    found.check_output(IMAGES)
+    expected = 0.1 * (IMAGES.float().mean(1, keepdim=True) - 100)
+    assert torch.allclose(found(IMAGES), expected, atol=1e-3)

@@ -1,6 +1,7 @@
 """The maps of networks, and those of several classes, are compared with the truth like those of files."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from scipy import ndimage
 from torch import Tensor, nn
 
@@ -29,14 +31,24 @@ PLACE = DatasetPlace("squares", None, Path())
 class Brightness(nn.Module):
     """Logits of what is brighter than 120, which `bright_squares` shows; weights by `sign` and `shift`."""
 
-    def __init__(self, sign: float = 1.0, shift: float = 0.0, mirrored: bool = False, channels: int = 1) -> None:
+    def __init__(
+        self, sign: float = 1.0, shift: float = 0.0, mirrored: bool = False, channels: int = 1, shape: str = "line"
+    ) -> None:
         super().__init__()
+        self.shape = shape
         self.weight = nn.Parameter(torch.tensor(sign / 20))
         self.shift, self.mirrored, self.channels = shift, mirrored, channels
 
     def forward(self, images: Tensor) -> Tensor:
         logits = self.weight * (images.mean(1, keepdim=True) - 120) + self.shift
         logits = logits.flip(-1) if self.mirrored else logits
+        if self.shape == "window":  # nothing but values near those of the squares is foreground
+            logits = 4 - ((images.mean(1, keepdim=True) - 160) / 30) ** 2 + 0 * self.weight
+        if self.shape == "logarithm":
+            logits = nn.functional.logsigmoid(4 * logits)
+        if self.channels == 3:  # a constant channel, noise, and the map
+            noise = torch.sin(1e3 * images.sum(1, keepdim=True) + 7 * torch.arange(images.shape[-1]))
+            return torch.cat([0 * logits, noise, logits], 1)
         return torch.cat([-logits, logits], 1)[:, : self.channels] if self.channels == 2 else logits
 
 
@@ -81,6 +93,33 @@ def test_maps_of_a_module_that_mean_another_thing_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         run(bright_squares, options, **settings)
+
+
+def test_pixels_of_another_range_are_found(bright_squares: Samples, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(
+        UserError, match=r"compared on 8, .*far better if read with `normalisation: .*Set `normalisation: (.*)`\."
+    ) as caught:
+        run(bright_squares, {"shape": "window"}, normalisation={"divide_by": 255, "mean": [0] * 3, "std": [1] * 3})
+    named = re.search(r"Set `(normalisation: .*?)`\.", str(caught.value))
+    assert named is not None
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        run(bright_squares, {"shape": "window"}, **yaml.safe_load(named[1]))
+    assert not caplog.messages
+
+
+def test_the_channel_of_three_that_fits_is_found(bright_squares: Samples, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UserError, match=r"compared on 8, .*Set `foreground: 2`"):
+        run(bright_squares, {"channels": 3}, foreground=1)
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        run(bright_squares, {"channels": 3}, foreground=2)
+    assert not caplog.messages
+
+
+def test_logits_that_are_logarithms_of_probabilities_are_named(bright_squares: Samples) -> None:
+    with pytest.raises(UserError, match=r"predict nothing anywhere.*return the probabilities.*`output: probabilities`"):
+        run(bright_squares, {"shape": "logarithm"})
 
 
 def test_a_model_that_is_trained_here_is_only_judged(bright_squares: Samples, caplog: pytest.LogCaptureFixture) -> None:
