@@ -205,3 +205,21 @@ def test_a_gain_without_the_two_scores_that_it_compares_is_no_claim(value: float
         found = headline(run, {"methods": methods | {name: {"iou_micro": value}}, "gain": {"vs_best_free": gain}})
         assert found.outcome == "unknown"
         assert "better" not in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"n_test": 2, "n_independent": 2}, "2 independent test images can show no difference: 6 are needed"),
+        ({"n_test": 60, "n_independent": 5}, "5 independent test groups can"),
+        ({"n_test": 1}, "1 independent test image can"),
+    ],
+)
+def test_fewer_images_than_can_show_a_difference_are_no_claim(counts: dict[str, int], said: str) -> None:
+    gain = {"method": "tta", "iou_micro": 0.1, "ci95": [0.05, 0.15], "wrong_pixels": -5}
+    methods = {"base": {"iou_micro": 0.5}, "tta": {"iou_micro": 0.6}, "refined": {"iou_micro": 0.7}}
+    run = {"dataset": "roads", "base_model": "unet", "refiner": "prn", "seed": 0}
+    scores = {"methods": methods, "gain": {"vs_best_free": gain}}
+    found = headline(run, scores | counts)
+    assert (found.outcome, said in found.verdict) == ("unknown", True)
+    assert headline(run, scores | {"n_test": 60, "n_independent": 6}).outcome == "better"
