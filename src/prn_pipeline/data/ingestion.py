@@ -26,9 +26,18 @@ from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.assignment import assign_folds, assign_splits
 from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical_across, warn_of_identical
 from prn_pipeline.data.splits.foreground import check_foreground
-from prn_pipeline.data.splits.near_duplicates import near_pairs, warn_of_near_pairs
+from prn_pipeline.data.splits.near_crops import SIDE as REDUCED
+from prn_pipeline.data.splits.near_crops import crop_pairs
+from prn_pipeline.data.splits.near_duplicates import (
+    joined,
+    near_pairs,
+    near_within,
+    warn_of_near_pairs,
+    warn_of_near_within,
+)
 from prn_pipeline.data.splits.versions import refuse_torn_versions
-from prn_pipeline.data.splits.video_frames import looks_like_video, thumbnail
+from prn_pipeline.data.splits.video_frames import SIDE as THUMBNAIL
+from prn_pipeline.data.splits.video_frames import looks_like_video, thumbnails
 from prn_pipeline.data.summary import Read, Summary, summarise
 from prn_pipeline.data.turned_images import Pair, warn_of_turned
 from prn_pipeline.errors import UserError
@@ -47,6 +56,7 @@ class _Facts:
     native_width: int
     foreground: float
     thumbnail: NDArray[np.float32]
+    reduced: NDArray[np.float16]
     image: ImageFacts
     mask: MaskFacts
 
@@ -106,8 +116,8 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
     except UserError as error:
         raise UserError(f"data set '{name}': {error}") from error
     grouped = settings.task == "few_shot" or settings.split.group is not None
-    thumbnails = np.stack([fact.thumbnail for fact in facts])
-    video = not grouped and looks_like_video(name, thumbnails)
+    small = np.stack([fact.thumbnail for fact in facts])
+    video = not grouped and looks_like_video(name, small)
     manifest = pd.DataFrame(
         {
             "sample_id": record.sample_id,
@@ -133,11 +143,15 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
     check_foreground(name, manifest, bool(settings.classes))
     warn_of_absent_classes(name, settings, masks.values(), manifest["split"])
     splits, content = (manifest[column].to_numpy(dtype=str) for column in ("split", "sha256"))
-    pairs = near_pairs(thumbnails, splits, content)
+    pairs, within = near_pairs(small, splits, content), near_within(small, splits, content)
+    if not grouped and not video:
+        warn_of_near_within(name, within, len(manifest))
     if settings.task != "few_shot":
+        crops = crop_pairs(np.stack([fact.reduced for fact in facts]), splits)
+        pairs = joined(pairs, crops, content)
         warn_of_near_pairs(name, pairs, manifest["sample_id"].tolist(), splits)
     read = Read(records, [fact.image for fact in facts], masks, getattr(reader, "account", None))
-    return Inspection(manifest, summarise(name, manifest, read, pairs, settings.split.group is not None))
+    return Inspection(manifest, summarise(name, manifest, read, pairs, within, settings.split.group is not None))
 
 
 def _judge_images(name: str, settings: DatasetSettings, records: list[Record], facts: list[_Facts]) -> int | None:
@@ -188,13 +202,15 @@ def _examine(record: Record, reader: Reader) -> _Facts:
             f"{record.image_path} is {height} x {width}. Export both at the same size; if they differ by a quarter "
             "turn, the mask was drawn without the image's EXIF orientation."
         )
+    small, reduced = thumbnails(image, THUMBNAIL, REDUCED)
     return _Facts(
         _content(image),
         _content(mask),
         height,
         width,
         foreground_share(mask),
-        thumbnail(image),
+        small,
+        reduced.reshape(REDUCED, REDUCED).astype(np.float16),
         image_facts,
         mask_facts,
     )

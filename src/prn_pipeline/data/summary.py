@@ -40,7 +40,9 @@ class Read(NamedTuple):
     account: FileAccount | None
 
 
-def summarise(name: str, manifest: pd.DataFrame, read: Read, near: NearPairs, grouped: bool) -> Summary:
+def summarise(
+    name: str, manifest: pd.DataFrame, read: Read, near: NearPairs, near_within: int, grouped: bool
+) -> Summary:
     """The summary of a data set; all of its values are JSON's.
 
     Args:
@@ -48,6 +50,7 @@ def summarise(name: str, manifest: pd.DataFrame, read: Read, near: NearPairs, gr
         manifest: as `ingestion.inspect` returns it.
         read: what the files hold.
         near: near-duplicates across splits, as rows of the manifest.
+        near_within: number of images with a near-duplicate in their own split.
         grouped: whether the settings define groups.
     """
     return {
@@ -59,7 +62,7 @@ def summarise(name: str, manifest: pd.DataFrame, read: Read, near: NearPairs, gr
         "masks": _masks(read.masks),
         "splits": {split: _split(manifest[manifest["split"] == split]) for split in SPLITS},
         "groups": _groups(manifest, grouped),
-        "duplicates": _duplicates(manifest, near),
+        "duplicates": _duplicates(manifest, near, near_within),
         "video": bool(manifest["video"].any()),
     }
 
@@ -128,7 +131,7 @@ def _groups(manifest: pd.DataFrame, grouped: bool) -> Summary:
     }
 
 
-def _duplicates(manifest: pd.DataFrame, near: NearPairs) -> Summary:
+def _duplicates(manifest: pd.DataFrame, near: NearPairs, near_within: int) -> Summary:
     repeated = manifest["sha256"].duplicated(keep=False)
     ids, splits = manifest["sample_id"].tolist(), manifest["split"].tolist()
     pairs = [
@@ -139,5 +142,6 @@ def _duplicates(manifest: pd.DataFrame, near: NearPairs) -> Summary:
         "identical_images": int(repeated.sum()),
         "near_across_splits": len(np.unique(np.concatenate([near.first, near.second]))),
         "near_pairs": len(near.first),
+        "near_within_splits": near_within,
         "examples": pairs,
     }

@@ -15,9 +15,10 @@ from PIL import Image, ImageEnhance
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.data.splits.near_duplicates import near_pairs
+from prn_pipeline.data.splits.near_crops import SIDE, CropPairs, crop_pairs
+from prn_pipeline.data.splits.near_duplicates import NearPairs, joined, near_pairs, near_within, warn_of_near_within
 from prn_pipeline.data.splits.versions import grouping_of, refuse_torn_versions
-from prn_pipeline.data.splits.video_frames import thumbnail
+from prn_pipeline.data.splits.video_frames import thumbnail, thumbnails
 from prn_pipeline.errors import UserError
 
 Writer = Callable[..., Path]
@@ -79,6 +80,79 @@ def test_what_all_pictures_have_in_common_does_not_make_them_copies() -> None:
     plain = np.stack([thumbnail(np.asarray(picture)) for picture in pictures])
     assert (plain @ plain.T).min() > 0.97, "without what is common they would all be alike"
     assert pairs_of(pictures, ["train"] * 10 + ["test"] * 10) == []
+
+
+def part_of(picture: Image.Image, share: float, left: float, top: float) -> Image.Image:
+    width, height = picture.size
+    box = (left * width, top * height, (left + share) * width, (top + share) * height)
+    return picture.crop(tuple(round(edge) for edge in box)).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def detailed(seed: int) -> Image.Image:
+    """A scene with shapes of several sizes, as photographs have."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        np.asarray(
+            Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).resize(
+                (160, 128), Image.Resampling.BICUBIC
+            ),
+            np.float32,
+        )
+        for side in (4, 9, 20)
+    ]
+    return Image.fromarray((0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]).astype(np.uint8))
+
+
+def crops_of(pictures: list[Image.Image], splits: list[str]) -> list[tuple[int, int]]:
+    reduced = np.stack([thumbnails(np.asarray(picture), SIDE)[0].reshape(SIDE, SIDE) for picture in pictures])
+    found = crop_pairs(reduced.astype(np.float16), np.array(splits))
+    return list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("share", [0.93, 0.8, 0.65])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_crop_of_a_picture_in_another_split_is_found(share: float, mirrored: bool) -> None:
+    pictures = [detailed(seed) for seed in range(14)]
+    part = compressed(part_of(pictures[3], share, 0.7 * (1 - share), 0.3 * (1 - share)))
+    pictures.append(COPIES["flipped"](part) if mirrored else part)
+    assert crops_of(pictures, ["train"] * 9 + ["val"] * 3 + ["test"] * 3) == [(3, 14)]
+    assert crops_of(pictures, ["train"] * 9 + ["val"] * 5 + ["train"]) == [], "inside one split it is no leak"
+
+
+def test_different_pictures_in_one_frame_are_no_crops_of_each_other() -> None:
+    """As in retinas: what random pairs have in common is asked of no crop."""
+    rows, columns = np.mgrid[:128, :128] - 64
+    disc = (np.hypot(rows, columns) < 58)[..., None]
+    pictures = [
+        Image.fromarray((disc * (120 + np.asarray(detailed(s).resize((128, 128))) / 8)).astype(np.uint8))
+        for s in range(24)
+    ]
+    assert crops_of(pictures, ["train"] * 12 + ["test"] * 12) == []
+    plain = [Image.new("RGB", (80, 80), (grey,) * 3) for grey in range(0, 240, 10)]
+    assert crops_of(plain, ["train"] * 12 + ["test"] * 12) == []
+    assert crops_of(plain[:1], ["train"]) == []
+
+
+def test_crops_and_copies_of_a_pair_are_counted_once() -> None:
+    near = NearPairs(np.array([1]), np.array([4]), np.array([0.98], np.float32))
+    crops = CropPairs(np.array([0, 1, 2]), np.array([5, 4, 3]), np.array([0.99, 0.95, 0.95], np.float32))
+    content = np.array(["a", "b", "c", "c", "d", "e"])
+    both = joined(near, crops, content)
+    assert list(zip(both.first.tolist(), both.second.tolist(), strict=True)) == [(0, 5), (1, 4)]
+
+
+def test_copies_inside_a_split_are_counted_and_many_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    pictures = [scene(0), scene(1), COPIES["flipped"](scene(1)), scene(2), scene(3), COPIES["darker"](scene(2))]
+    small = np.stack([thumbnail(np.asarray(picture)) for picture in pictures])
+    content = np.array(list("abcdef"))
+    assert near_within(small, np.array(["train"] * 4 + ["val"] + ["test"]), content) == 2
+    assert near_within(small, np.array(["train"] * 6), content) == 4
+    assert near_within(small, np.array(["train"] * 6), np.array(list("abbdef"))) == 2, "identical ones count elsewhere"
+    with caplog.at_level(logging.WARNING):
+        warn_of_near_within("roads", 50, 100)
+        assert not caplog.text
+        warn_of_near_within("roads", 51, 100)
+    assert "51 of 100 images" in caplog.text
 
 
 def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

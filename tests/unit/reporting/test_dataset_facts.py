@@ -40,7 +40,7 @@ def test_every_row_says_what_the_summary_holds(summary: dict[str, Any]) -> None:
     assert facts["Groups"] == "9 of 1 to 800 images, the largest seq1"
     assert facts["Duplicates"].startswith("2 images occur more than once; 6 images are nearly the same")
     assert "a (train) and b (test)" in facts["Duplicates"]
-    assert split_rows(summary)[1] == ("val", "1,200", "3", "-", "- to -", "7")
+    assert split_rows(summary)[1] == ("val", "1,200", "3", "-", "-", "7")
 
 
 def test_rows_without_content_are_left_out(summary: dict[str, Any]) -> None:
@@ -52,6 +52,15 @@ def test_rows_without_content_are_left_out(summary: dict[str, Any]) -> None:
     assert not {"Images", "Left out", "Turned by EXIF", "Video"} & set(facts)
     assert facts["Duplicates"] == "none"
     assert facts["Sizes"] == "480 x 640 pixels (height x width)"
+
+
+def test_single_files_and_copies_inside_a_split_are_counted(summary: dict[str, Any]) -> None:
+    left = {"kind": "images", "reason": "in no split", "count": 1, "examples": ["a.png"]}
+    summary["files"] = {"found": {}, "used": {}, "left_out": [left]}
+    summary["duplicates"] = summary["duplicates"] | {"near_within_splits": 12}
+    facts = dict(fact_rows(summary))
+    assert facts["Left out"] == "1 image in no split (a.png)"
+    assert facts["Duplicates"].endswith("; 12 images are nearly the same as another one of their split")
 
 
 def test_the_report_shows_the_table_and_the_samples(full_report: Report) -> None:

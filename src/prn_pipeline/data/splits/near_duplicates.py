@@ -1,4 +1,4 @@
-"""Near-duplicates: flipped, turned, brightened or compressed copies of a picture, in different splits."""
+"""Near-duplicates: flipped, turned, brightened, compressed or cropped copies of a picture, in different splits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.splits.assignment import SPLITS
+from prn_pipeline.data.splits.near_crops import CropPairs
 from prn_pipeline.data.splits.versions import grouping_of
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ MAX_LISTED = 3
 #: least this. Copies that are flipped, turned, compressed, halved, or brightened by 30 % reach 0.97 in 97 % of cases on
 #: eight data sets; the most similar different pictures reach 0.965 (polyps), 0.956 (retinas), 0.91 (photographs).
 NEAR = 0.97
+#: Share of images with a near-duplicate in their own split above which there is a warning.
+MOST_WITHIN = 0.5
 #: Rows of one matrix product; bounds the memory to a few ten MB.
 BLOCK = 1024
 #: Length of a thumbnail below which an image is one plain colour and resembles nothing.
@@ -32,8 +35,8 @@ class NearPairs(NamedTuple):
 
     Attributes:
         first: row of one image, int64 (k,).
-        second: row of the other, in a later split, int64 (k,).
-        correlation: float32 (k,), 0.97 .. 1.
+        second: row of the other, int64 (k,).
+        correlation: float32 (k,), 0.97 .. 1; of crops 0.9 .. 1.
     """
 
     first: NDArray[np.int64]
@@ -60,6 +63,45 @@ def near_pairs(thumbnails: NDArray[np.float32], splits: NDArray[np.str_], conten
     return NearPairs(first[kept][order], second[kept][order], correlation[kept][order])
 
 
+def near_within(thumbnails: NDArray[np.float32], splits: NDArray[np.str_], content: NDArray[np.str_]) -> int:
+    """The number of images that are nearly the same as another image of their own split; arguments of `near_pairs`."""
+    alike = _standardised(thumbnails)
+    images: set[int] = set()
+    for split in SPLITS:
+        rows = np.flatnonzero(splits == split)
+        found = _between(alike, rows, rows)
+        differ = content[found.first] != content[found.second]
+        images |= set(found.first[differ].tolist())
+    return len(images)
+
+
+def warn_of_near_within(name: str, images: int, total: int) -> None:
+    """Log that most images of data set `name`, whose settings name no groups, have a near-duplicate in their split."""
+    if images > MOST_WITHIN * total:
+        logger.warning(
+            "data set '%s': %d of %d images are nearly the same as another one of their split. Scores and gains treat"
+            " them as independent. Name the copies of a picture: `split: {group: {pattern: ...}}`",
+            name,
+            images,
+            total,
+        )
+
+
+def joined(near: NearPairs, crops: CropPairs, content: NDArray[np.str_]) -> NearPairs:
+    """Near-duplicates and crops, without crops that are near-duplicates or identical; the most alike first."""
+    known = set(zip(near.first.tolist(), near.second.tolist(), strict=True))
+    known |= {(second, first) for first, second in known}
+    new = [
+        content[one] != content[other] and (int(one), int(other)) not in known
+        for one, other in zip(crops.first, crops.second, strict=True)
+    ]
+    first = np.concatenate([near.first, crops.first[new]])
+    second = np.concatenate([near.second, crops.second[new]])
+    correlation = np.concatenate([near.correlation, crops.correlation[new]])
+    order = np.argsort(-correlation, kind="stable")
+    return NearPairs(first[order], second[order], correlation[order])
+
+
 def warn_of_near_pairs(name: str, pairs: NearPairs, ids: Sequence[str], splits: NDArray[np.str_]) -> None:
     """Log how many images of data set `name` are nearly the same as one in another split, and how to group them."""
     if not len(pairs.first):
@@ -74,7 +116,8 @@ def warn_of_near_pairs(name: str, pairs: NearPairs, ids: Sequence[str], splits: 
     remedy = f"{{pattern: '{pattern}'}}" if pattern else "{pattern: ...}` or `{file: groups.csv}"
     logger.warning(
         "data set '%s': %d images (%s) are nearly the same as an image in another split, also flipped, turned or"
-        " brightened: %s%s. Scores on them are too high. Keep copies together with `split.group: %s`",
+        " brightened, or are a part of it: %s%s. Scores on them are too high. Keep copies together with `split.group:"
+        " %s`",
         name,
         images.total(),
         among,

@@ -26,10 +26,19 @@ PAIRS = 20_000
 
 def thumbnail(image: Pixels) -> NDArray[np.float32]:
     """Grey means of SIDE x SIDE patches, float32 (SIDE * SIDE,), of mean 0 and length 1: products are correlations."""
+    return thumbnails(image, SIDE)[0]
+
+
+def thumbnails(image: Pixels, *sides: int) -> list[NDArray[np.float32]]:
+    """The same of several sides: float32 (side * side,) each."""
     grey = image.mean(axis=2, dtype=np.float32)
-    rows, columns = (np.linspace(0, side, SIDE, endpoint=False, dtype=np.int64) for side in grey.shape)
+    return [_thumbnail(grey, side) for side in sides]
+
+
+def _thumbnail(grey: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    rows, columns = (np.linspace(0, length, side, endpoint=False, dtype=np.int64) for length in grey.shape)
     sums = np.add.reduceat(np.add.reduceat(grey, rows, axis=0), columns, axis=1)
-    heights, widths = (np.diff(edges, append=side) for edges, side in zip((rows, columns), grey.shape, strict=True))
+    heights, widths = (np.diff(edges, append=end) for edges, end in zip((rows, columns), grey.shape, strict=True))
     means = (sums / np.maximum(heights, 1)[:, None] / np.maximum(widths, 1)).ravel()
     means -= means.mean()
     return (means / max(float(np.linalg.norm(means)), 1e-6)).astype(np.float32)

@@ -21,7 +21,7 @@ def split_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
             f"{one['images']:,}",
             f"{one['groups']:,}",
             _percent(one["foreground"]["mean"]),
-            f"{_percent(one['foreground']['low'])} to {_percent(one['foreground']['high'])}",
+            _span(one["foreground"]["low"], one["foreground"]["high"]),
             f"{one['without_foreground']:,}",
         )
         for split, one in summary["splits"].items()
@@ -56,7 +56,7 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for kind, count in files["found"].items():
         yield f"{kind.capitalize()}", f"{files['used'][kind]:,} of {count:,} files used"
     left = [
-        f"{one['count']:,} {one['kind']} {one['reason']} ({', '.join(one['examples'][:2])}"
+        f"{_counted(one['count'], one['kind'])} {one['reason']} ({', '.join(one['examples'][:2])}"
         f"{', ...' if one['count'] > 2 else ''})"
         for one in files["left_out"]
     ]
@@ -70,6 +70,11 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Groups", _groups(summary["groups"], summary["samples"])
     yield "Duplicates", _duplicates(summary["duplicates"])
     yield "Video", "the images look like frames of videos" if summary["video"] else ""
+
+
+def _counted(count: int, kind: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{count:,} {kind.removesuffix('s') if count == 1 else kind}"
 
 
 def _sizes(images: Mapping[str, Any]) -> str:
@@ -111,7 +116,13 @@ def _duplicates(duplicates: Mapping[str, Any]) -> str:
             f"{near:,} images are nearly the same as one in another split, such as {one} ({split}) and {other}"
             f" ({other_split})"
         )
+    if within := duplicates.get("near_within_splits", 0):  # absent from summaries of earlier versions
+        found.append(f"{within:,} images are nearly the same as another one of their split")
     return "; ".join(found) or "none"
+
+
+def _span(low: float | None, high: float | None) -> str:
+    return "-" if low is None else f"{_percent(low)} to {_percent(high)}"
 
 
 def _percent(share: float | None) -> str:
