@@ -1,13 +1,12 @@
 """Crops of pictures in other splits: pairs where one image is a part of the other, enlarged, perhaps mirrored.
 
-A coarse comparison of each whole image with 86 parts of each other one names its likeliest picture; the part is then
+A coarse comparison of each whole image with 50 parts of each other one names its likeliest picture; the part is then
 fitted to it, and what is left without the coarse shapes has to agree. Any two images of some data sets agree in that
 too, such as retinas in one round frame: pairs drawn at random show how much, and crops have to agree more.
 """
 
 from __future__ import annotations
 
-import itertools
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -17,10 +16,12 @@ from numpy.typing import NDArray
 #: Side of the reduced images, of the coarse comparison, of the fitting, and of the last look.
 SIDE, COARSE, MIDDLE, FINE = 64, 8, 12, 24
 #: Side of a part, as a share of its picture -> number of its places along a side.
-PARTS = {0.9: 3, 0.78: 4, 0.66: 5, 0.55: 6}
+PARTS = {0.9: 3, 0.78: 4, 0.66: 5}
 #: Least coarse correlation, correlation, and correlation of detail. Crops of 80 to 97 % of a side reach .85 in detail
 #: in nine of ten cases; different pictures of six data sets at most .81.
 LIKELY, ALIKE, DETAIL = 0.7, 0.9, 0.85
+#: Least correlation after the first step of fitting; most different pictures end there.
+PROMISING = 0.85
 #: Detail in which a crop must exceed nine of ten random pairs, and the number of these.
 ABOVE_RANDOM, RANDOM_PAIRS = 0.15, 30
 #: Smallest and largest side of a part, and the steps by which it is fitted, in 1/256 of the picture.
@@ -65,43 +66,50 @@ def crop_pairs(reduced: NDArray[np.floating], splits: NDArray[np.str_]) -> CropP
     count = len(reduced)
     if 2 <= count <= MOST_IMAGES and len(np.unique(splits)) > 1:
         pictures = reduced.astype(np.float32)
-        least = max(DETAIL, _detail_of_random_pairs(pictures) + ABOVE_RANDOM)
-        if least < 1:
-            wholes = {False: pictures, True: np.ascontiguousarray(pictures[:, :, ::-1])}
-            best = {mirrored: _likeliest(pictures, whole, splits) for mirrored, whole in wholes.items()}
-            for row, mirrored in itertools.product(range(count), wholes):
-                picture, part, coarse = (column[row] for column in best[mirrored])
-                if coarse < LIKELY or coarse < best[not mirrored][2][row]:
-                    continue
-                alike, detail = _fitted(pictures[picture], wholes[mirrored][row], _parts()[part])
-                if alike >= ALIKE and detail >= least:
-                    pair = (min(row, int(picture)), max(row, int(picture)))
-                    found[pair] = max(alike, found.get(pair, 0))
+        likely = [pair for pair in _likeliest(pictures, splits) if pair.coarse >= LIKELY]
+        least = max(DETAIL, _detail_of_random_pairs(pictures) + ABOVE_RANDOM) if likely else 1
+        for pair in likely if least < 1 else ():
+            whole = pictures[pair.whole][:, ::-1] if pair.mirrored else pictures[pair.whole]
+            alike, detail = _fitted(pictures[pair.picture], whole, _parts()[pair.part])
+            if alike >= ALIKE and detail >= least:
+                rows = (min(pair.whole, pair.picture), max(pair.whole, pair.picture))
+                found[rows] = max(alike, found.get(rows, 0))
     pairs = np.array(sorted(found), np.int64).reshape(-1, 2)
     return CropPairs(pairs[:, 0], pairs[:, 1], np.array([found[pair] for pair in sorted(found)], np.float32))
 
 
-def _likeliest(
-    pictures: NDArray[np.float32], wholes: NDArray[np.float32], splits: NDArray[np.str_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Of each whole image: the picture of another split with the likeliest part, that part, and the correlation."""
+class _Likely(NamedTuple):
+    """Rows of a whole image and of the picture that it is probably a part of, the part, and how they correlate."""
+
+    whole: int
+    mirrored: bool
+    picture: int
+    part: int
+    coarse: float
+
+
+def _likeliest(pictures: NDArray[np.float32], splits: NDArray[np.str_]) -> list[_Likely]:
+    """Of each image the likeliest part of a picture in another split."""
     all_of_it = _weights(0, UNIT, COARSE)
-    targets = _standardised(all_of_it @ wholes @ all_of_it.T).reshape(len(wholes), -1)
-    picture, part = np.zeros((2, len(wholes)), np.int64)
-    correlation = np.full(len(wholes), -1, np.float32)
+    wholes = _standardised(all_of_it @ pictures @ all_of_it.T)
+    targets = np.stack([wholes, wholes[:, :, ::-1]], axis=1).reshape(len(pictures), 2, -1)
+    best: dict[int, _Likely] = {}
     parts = len(_parts())
-    size = max(1, BLOCK // (parts * len(wholes)))
-    for start in range(0, len(pictures), size):
-        block = pictures[start : start + size]
-        similar = (_coarse_parts(block).reshape(-1, COARSE**2) @ targets.T).reshape(len(block), parts, -1)
-        similar[np.broadcast_to((splits[start : start + size, None] == splits)[:, None], similar.shape)] = -1
-        flat = similar.reshape(len(block) * parts, -1)
-        best = flat.argmax(0)
-        value = flat[best, np.arange(len(wholes))]
-        better = value > correlation
-        correlation[better] = value[better]
-        picture[better], part[better] = start + best[better] // parts, best[better] % parts
-    return picture, part, correlation
+    for split in np.unique(splits):
+        ours, theirs = np.flatnonzero(splits == split), np.flatnonzero(splits != split)
+        wanted = targets[theirs].reshape(2 * len(theirs), -1).T
+        size = max(1, BLOCK // (parts * 2 * len(theirs)))
+        for start in range(0, len(ours), size):
+            rows = ours[start : start + size]
+            similar = _coarse_parts(pictures[rows]).reshape(-1, COARSE**2) @ wanted
+            place = similar.argmax(0)
+            for target, value in enumerate(similar[place, np.arange(similar.shape[1])].tolist()):
+                whole, mirrored = divmod(target, 2)
+                row = int(theirs[whole])
+                if row not in best or value > best[row].coarse:
+                    picture, part = divmod(int(place[target]), parts)
+                    best[row] = _Likely(row, bool(mirrored), int(rows[picture]), part, value)
+    return list(best.values())
 
 
 def _coarse_parts(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,6 +154,8 @@ def _fitted(picture: NDArray[np.float32], whole: NDArray[np.float32], part: Part
             best = float(alike.max())
             top, left = divmod(int(alike.argmax()), len(lefts))
             part = Part(*tops[top], *lefts[left])
+        if best < PROMISING:
+            return best, 0.0
     all_of_it = _weights(0, UNIT, FINE)
     rows, columns = _weights(part.top, part.height, FINE), _weights(part.left, part.width, FINE)
     one, other = rows @ picture @ columns.T, all_of_it @ whole @ all_of_it.T
