@@ -133,6 +133,18 @@ def test_different_pictures_in_one_frame_are_no_crops_of_each_other() -> None:
     assert crops_of(plain[:1], ["train"]) == []
 
 
+def test_a_bright_spot_on_black_is_no_crop_of_another() -> None:
+    rng = np.random.default_rng(0)
+    pictures = [detailed(seed) for seed in range(12)]
+    for _ in range(12):
+        row, column = rng.integers(20, 76, 2)
+        rows, columns = np.mgrid[:96, :96]
+        spot = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 10)
+        faint = np.asarray(detailed(int(rng.integers(1000))).convert("L").resize((96, 96))) / 64
+        pictures.append(Image.fromarray((200 * spot + faint).astype(np.uint8)).convert("RGB"))
+    assert crops_of(pictures, ["train", "test"] * 12) == []
+
+
 def test_crops_and_copies_of_a_pair_are_counted_once() -> None:
     near = NearPairs(np.array([1]), np.array([4]), np.array([0.98], np.float32))
     crops = CropPairs(np.array([0, 1, 2]), np.array([5, 4, 3]), np.array([0.99, 0.95, 0.95], np.float32))

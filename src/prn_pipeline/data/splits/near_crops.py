@@ -1,6 +1,6 @@
 """Crops of pictures in other splits: pairs where one image is a part of the other, enlarged, perhaps mirrored.
 
-A coarse comparison of each whole image with 50 parts of each other one names its likeliest picture; the part is then
+A coarse comparison of each whole image with 86 parts of each other one names its likeliest picture; the part is then
 fitted to it, and what is left without the coarse shapes has to agree. Any two images of some data sets agree in that
 too, such as retinas in one round frame: pairs drawn at random show how much, and crops have to agree more.
 """
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 #: Side of the reduced images, of the coarse comparison, of the fitting, and of the last look.
 SIDE, COARSE, MIDDLE, FINE = 64, 8, 12, 24
 #: Side of a part, as a share of its picture -> number of its places along a side.
-PARTS = {0.9: 3, 0.78: 4, 0.66: 5}
+PARTS = {0.9: 3, 0.78: 4, 0.66: 5, 0.55: 6}
 #: Least coarse correlation, correlation, and correlation of detail. Crops of 80 to 97 % of a side reach .85 in detail
 #: in nine of ten cases; different pictures of six data sets at most .81.
 LIKELY, ALIKE, DETAIL = 0.7, 0.9, 0.85
 #: Least correlation after the first step of fitting; most different pictures end there.
 PROMISING = 0.85
+#: Least number of cells, of FINE * FINE, that the agreement in detail is spread over: one bright spot on black can be
+#: laid over any other. Crops of photographs have 21 and more, crops of a few nuclei on black 5 to 16.
+LEAST_SPREAD = 10
 #: Detail in which a crop must exceed nine of ten random pairs, and the number of these.
 ABOVE_RANDOM, RANDOM_PAIRS = 0.15, 30
 #: Smallest and largest side of a part, and the steps by which it is fitted, in 1/256 of the picture.
@@ -140,7 +143,10 @@ def _places(share: float, places: int) -> tuple[int, list[int]]:
 
 
 def _fitted(picture: NDArray[np.float32], whole: NDArray[np.float32], part: Part) -> tuple[float, float]:
-    """Correlation, and correlation of detail, of a whole image with the part of a picture that fits it best."""
+    """Correlation, and correlation of detail, of a whole image with the part of a picture that fits it best.
+
+    The latter is 0 where few cells make it up, or where the fit begins badly.
+    """
     all_of_it = _weights(0, UNIT, MIDDLE)
     target = _standardised(all_of_it @ whole @ all_of_it.T).ravel()
     best = -1.0
@@ -159,7 +165,9 @@ def _fitted(picture: NDArray[np.float32], whole: NDArray[np.float32], part: Part
     all_of_it = _weights(0, UNIT, FINE)
     rows, columns = _weights(part.top, part.height, FINE), _weights(part.left, part.width, FINE)
     one, other = rows @ picture @ columns.T, all_of_it @ whole @ all_of_it.T
-    return _correlation(one, other), _correlation(_detail(one), _detail(other))
+    shared = _standardised(_detail(one)) * _standardised(_detail(other))
+    spread = float(shared.sum() ** 2 / max(float((shared**2).sum()), 1e-12))
+    return _correlation(one, other), float(shared.sum()) if spread >= LEAST_SPREAD else 0.0
 
 
 def _around(start: int, length: int, step: int) -> list[tuple[int, int]]:
