@@ -73,3 +73,11 @@ def test_units_are_sums_over_groups() -> None:
     found = by_unit(counts, np.array(["b", "a", "b", "c", "a", "c"]))
     assert (found[:, 0] == [counts[0] + counts[2], counts[1] + counts[4], counts[3] + counts[5]]).all()
     assert (by_unit(counts)[:, 0] == counts).all()
+
+
+def test_sums_over_units_are_exact_for_any_number_of_pixels() -> None:
+    counts = np.full((2, 6), 2**53, np.int64)
+    counts[1] = 1
+    found = by_unit(counts, np.array(["a", "a"]))
+    assert found.dtype == np.int64
+    assert found.tolist() == [[[2**53 + 1] * 6]]
