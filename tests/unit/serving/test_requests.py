@@ -20,7 +20,7 @@ from prn_pipeline.segmentation.protocol import DatasetPlace
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.serving.predictor import Predictor
-from prn_pipeline.serving.requests import answer
+from prn_pipeline.serving.requests import answer, columns_of
 from prn_pipeline.serving.settings import PredictorSettings, RequestLimits
 from tests.unit.serving.conftest import SMALL, map_predictor, random_predictor
 
@@ -108,6 +108,81 @@ def test_maps_of_requests_and_of_test_images_are_read_as_the_run_read_them(tmp_p
         assert np.abs(expit(read_maps(folder, "a", (40, 50), 1)[0].numpy()) - maps).max() < 1e-3, reading
     with pytest.raises(UserError, match=r"`fit: letterbox`\) without its image: send the column image too"):
         answer(map_predictor(fit="letterbox"), pd.DataFrame({"map": [as_npy(maps)]}))
+
+
+def test_maps_without_an_image_are_turned_as_the_run_turned_them() -> None:
+    maps = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    usual = answer(map_predictor(), pd.DataFrame({"map": [as_npy(maps)]})).iloc[0]["mask"]
+    for stored, orientation in (
+        (maps.T, "transposed"),
+        (maps[:, ::-1], "left_right"),
+        (maps[::-1], "top_bottom"),
+        (np.rot90(maps), "rotated_90"),
+    ):
+        served = map_predictor(orientation=orientation)
+        found = answer(served, pd.DataFrame({"map": [as_npy(stored)]})).iloc[0]
+        assert (found["height"], found["width"]) == (40, 50)
+        assert (picture(found["mask"]) == picture(usual)).mean() > 0.999, orientation
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_an_image_that_a_map_predictor_does_not_need_may_be_missing_in_some_rows(nothing: Any) -> None:
+    maps = np.random.default_rng(0).random((2, 40, 50)).astype(np.float32)
+    table = pd.DataFrame({"map": [as_npy(one) for one in maps], "image": [nothing, nothing]}, dtype=object)
+    table.loc[1, "image"] = encoded(np.zeros((80, 100, 3), np.uint8))
+    found = answer(map_predictor(), table)
+    assert found[["height", "width"]].to_numpy().tolist() == [[40, 50], [80, 100]]
+
+
+def test_an_error_names_the_row_in_the_order_of_the_request() -> None:
+    maps = as_npy(np.full((4, 4), 0.5, np.float32))
+    table = pd.DataFrame({"map": [maps, b"garbage"]}, index=[7, 3])
+    with pytest.raises(UserError, match=r"^row 1: the file"):
+        answer(map_predictor(), table)
+
+
+def test_an_answer_has_numbers_of_each_mask(scenes: list[np.ndarray]) -> None:
+    served = random_predictor(classes=3)
+    found = answer(served, pd.DataFrame({"image": [encoded(scene) for scene in scenes]}))
+    assert list(found) == ["mask", "height", "width", "foreground"]
+    for scene, row in zip(scenes, found.itertuples(), strict=True):
+        assert (row.height, row.width) == scene.shape[:2]
+        assert row.foreground == pytest.approx((picture(row.mask) != 0).mean())
+    assert list(answer(served, pd.DataFrame({"image": [encoded(scenes[2])]}), True)) == [*found, "probabilities"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_request_is_refined_at_its_own_scale_if_it_says_so(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(predictor, "examine", lambda items, at_own_scale=False: asked.append(at_own_scale) or [])
+    answer(predictor, pd.DataFrame({"image": [GOOD]}), at_own_scale=own)
+    answer(predictor, pd.DataFrame({"image": [GOOD]}))
+    assert asked == [own, False]
+
+
+def test_requests_at_the_limits_are_answered(predictor: Predictor) -> None:
+    image = np.zeros((1000, 1000), np.uint8)
+    image[0, 0] = 1
+    content = encoded(image)
+    assert len(content) < 2**20
+    content += b" " * (2**20 - len(content))  # readers of PNG files stop at its end
+    limits = RequestLimits(images=2, megapixels=1, megabytes=1)
+    small = Predictor(predictor.base, predictor.refiner, predictor.settings.model_copy(update={"limits": limits}))
+    assert answer(small, pd.DataFrame({"image": [content] * 2}))["height"].tolist() == [1000, 1000]
+    wider = encoded(np.zeros((1000, 1001), np.uint8))
+    with pytest.raises(UserError) as caught:
+        answer(small, pd.DataFrame({"image": [wider]}))
+    assert str(caught.value) == ("row 0: the file: 1001 x 1000 pixels, expected at most 1 million; cut it into tiles")
+    with pytest.raises(UserError, match=r"^3 images, expected 1 to 2 in a request: send several requests$"):
+        answer(small, pd.DataFrame({"image": [content] * 3}))
+
+
+def test_columns_of_a_request_depend_on_what_the_networks_read(predictor: Predictor) -> None:
+    assert columns_of(predictor) == {"image": True}
+    assert columns_of(map_predictor()) == {"map": True, "image": False}
+    assert columns_of(map_predictor(inputs=("images",))) == {"map": True, "image": True}
 
 
 GOOD = encoded(np.zeros((8, 8, 3), np.uint8))
