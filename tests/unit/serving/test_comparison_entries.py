@@ -189,7 +189,9 @@ def test_the_reason_lists_every_slice_that_is_worse(given: Given, monkeypatch: p
 def test_a_comparison_that_decides_nothing_has_no_number_and_says_why(given: Given) -> None:
     with pytest.raises(ValueError, match=r"^a comparison that can promote needs its number$"):
         compare(*pair(np.full(30, 0.7)), some_images(30), (), SETTINGS, None)
-    found = compare(*pair(np.full(19, 0.7)), some_images(30)[:19], (), SETTINGS, None)
+    both = pair(np.full(19, 0.7))
+    found = compare(*both, some_images(30)[:19], (), SETTINGS, None)
+    assert found["lower_bound"] == lower_bound(*both, alpha_of(1, 0.05)), "as in a first comparison"
     assert (found["look"], found["alpha"], found["promoted"]) == (None, None, False)
     found = given(0.02, 0.001, smallest_test=31)
     assert found["why"] == (

@@ -31,11 +31,14 @@ def test_the_gallery_has_the_best_the_median_and_the_worst_gains_from_the_outsid
 
 @pytest.mark.parametrize("rows_each", [1, 4])
 def test_images_of_equal_gain_are_shown_in_their_order(rows_each: int) -> None:
-    found = chosen([0.0] * 200, rows_each)
+    gains = [0.1 * (number % 3) for number in range(200)]
+    ordered = [number for rest in (2, 1, 0) for number in range(200) if number % 3 == rest]
     middle = (200 - rows_each) // 2
-    assert found["best"] == list(range(rows_each))
-    assert found["median"] == list(range(middle, middle + rows_each))
-    assert found["worst"] == list(range(199, 199 - rows_each, -1))
+    assert chosen(gains, rows_each) == {
+        "best": ordered[:rows_each],
+        "median": ordered[middle : middle + rows_each],
+        "worst": ordered[::-1][:rows_each],
+    }
 
 
 @pytest.mark.parametrize(
