@@ -4,8 +4,9 @@
 for each the tests that reach its function, prints the score and shows the survivors. mutmut mutates a copy of the
 project, the folder `mutants/`; the code itself is never touched. Its settings are in pyproject.toml.
 
-A sample leaves out what only changes the text of a message: arguments of exceptions and of log lines. Decorated
-functions (numba kernels, properties), and what runs at import, are never mutated.
+A sample leaves out what only changes the text of a message: arguments of exceptions and of log lines. It leaves out
+what no run can show either: `strict` of `zip`, a check of the code's own equal lengths, and the type that `cast` tells
+the type checker. Decorated functions (numba kernels, properties), and what runs at import, are never mutated.
 """
 
 from __future__ import annotations
@@ -36,13 +37,22 @@ EQUIVALENT = Path(__file__).with_name("equivalent_mutants.yml")
 NOTICED = ("killed", "timeout", "segfault", "suspicious")
 #: Code whose arguments are text for people.
 MESSAGES = m.Raise() | m.Call(func=m.Attribute(value=m.Name("logger")))
+#: Calls some of whose arguments do nothing in a correct program; see `_effective`.
+ZIP, CAST = m.Call(func=m.Name("zip")), m.Call(func=m.Name("cast"))
 
 
 class Mutant(NamedTuple):
-    """One change of one function: `name` as mutmut knows it, and whether it changes a message only."""
+    """One change of one function.
+
+    Attributes:
+        name: as mutmut knows it.
+        message: whether it changes a message only.
+        idle: whether no run can show it.
+    """
 
     name: str
     message: bool
+    idle: bool
 
 
 def mutants_of(file: Path) -> list[Mutant]:
@@ -54,12 +64,44 @@ def mutants_of(file: Path) -> list[Mutant]:
     code = file.read_text(encoding="utf-8")
     module, mutations, _, _ = create_mutations(str(file), code)
     inside = {id(node) for found in m.findall(module, MESSAGES) for node in _walk(found)}
+    idle = {id(node) for call in m.findall(module, ZIP | CAST) for node in _walk_idle(call)}
     in_functions = [one for one in mutations if isinstance(one.contained_by_top_level_function, cst.FunctionDef)]
     names = mutate_file_contents(str(file), code).mutant_names
     return [
-        Mutant(get_mutant_name(file, name), id(mutation.original_node) in inside)
+        Mutant(
+            get_mutant_name(file, name),
+            id(mutation.original_node) in inside,
+            id(mutation.original_node) in idle or _does_the_same(mutation.original_node, mutation.mutated_node),
+        )
         for name, mutation in zip(names, in_functions, strict=True)
     ]
+
+
+def _effective(call: cst.CSTNode) -> list[cst.Arg]:
+    """Arguments that matter: all but `strict` of `zip`, and all but the type of `cast`."""
+    assert isinstance(call, cst.Call)
+    if m.matches(call, CAST):
+        return list(call.args[1:])
+    return [arg for arg in call.args if arg.keyword is None or arg.keyword.value != "strict"]
+
+
+def _does_the_same(original: cst.CSTNode, mutated: cst.CSTNode) -> bool:
+    """Whether both are calls of `zip`, or of `cast`, that differ in arguments without effect only."""
+    if not any(m.matches(original, call) and m.matches(mutated, call) for call in (ZIP, CAST)):
+        return False
+    before, after = (
+        [cst.Module([]).code_for_node(arg.value) for arg in _effective(one)] for one in (original, mutated)
+    )
+    return before == after
+
+
+def _walk_idle(call: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Everything within the arguments of a call that have no effect."""
+    assert isinstance(call, cst.Call)
+    effective = {id(arg) for arg in _effective(call)}
+    for arg in call.args:
+        if id(arg) not in effective:
+            yield from _walk(arg)
 
 
 def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -71,7 +113,7 @@ def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 def draw(rooms: Sequence[str], sample: int, seed: int) -> list[str]:
     """Names of `sample` mutants of the rooms, or of all if there are fewer."""
     files = sorted(file for room in rooms for file in (SOURCE / room).rglob("*.py"))
-    names = [mutant.name for file in files for mutant in mutants_of(file) if not mutant.message]
+    names = [mutant.name for file in files for mutant in mutants_of(file) if not mutant.message | mutant.idle]
     return sorted(random.Random(seed).sample(names, min(sample, len(names))))
 
 

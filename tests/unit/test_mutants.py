@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import libcst as cst
 import pytest
+from mutmut.mutation.file_mutation import create_mutations
 
 from benchmarks import mutants
 from tests.unit.test_parameters import PROJECT
@@ -61,6 +63,34 @@ def test_mutants_are_those_of_functions_and_those_of_messages_are_known(project:
     by_message = [sum(mutant.message is of for mutant in found if "x_above" in mutant.name) for of in (True, False)]
     assert by_message[0] > 5, "the words and arguments of the exception and of the log line"
     assert by_message[1] == 3, "the comparison, the sum and its number"
+
+
+IDLE = """
+from typing import cast
+
+def pairs(a, b):
+    return [x for x, y in zip(a, cast("float", b), strict=True)]
+"""
+
+
+def test_what_no_run_can_show_is_known(project: Path) -> None:
+    file = mutants.SOURCE / "metrics" / "idle.py"
+    file.write_text(IDLE)
+    changes = {mutant.name: mutant for mutant in mutants.mutants_of(file)}
+    _, found, _, _ = create_mutations(str(file), IDLE)
+    module = cst.Module([])
+    changed = {name: module.code_for_node(one.mutated_node) for name, one in zip(changes, found, strict=True)}
+    idle = {changed[name] for name, mutant in changes.items() if mutant.idle}
+    assert idle == {
+        *('zip(a, cast("float", b), strict=None)', 'zip(a, cast("float", b), )', "False"),
+        *("cast(None, b)", '"XXfloatXX"', '"FLOAT"'),
+    }
+    assert set(changed.values()) - idle == {
+        *('zip(None, cast("float", b), strict=True)', "zip(a, None, strict=True)"),
+        *('zip(cast("float", b), strict=True)', "zip(a, strict=True)"),
+        *('cast("float", None)', "cast(b)", 'cast("float", )'),
+    }
+    assert not set(mutants.draw(["metrics"], 100, seed=0)) & {name for name, mutant in changes.items() if mutant.idle}
 
 
 def test_a_draw_depends_on_its_seed_only_and_leaves_messages_out(project: Path) -> None:
