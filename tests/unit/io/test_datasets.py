@@ -281,7 +281,7 @@ def test_a_project_may_be_moved(tmp_path: Path, kind: str) -> None:
     saved, _ = at_seed(tmp_path / "old", kind, 0)
     saved.save(content(kind, 0))
     (tmp_path / "old").rename(tmp_path / "02_new")
-    at_seed(tmp_path / "02_new", kind, 0)[0].load()
+    assert at_seed(tmp_path / "02_new", kind, 0)[0].load() is not None
 
 
 def test_the_address_of_a_table_is_no_attribute_of_what_is_read(tmp_path: Path) -> None:
