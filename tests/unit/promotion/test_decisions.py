@@ -38,6 +38,8 @@ def test_a_first_decision_says_what_was_compared_and_what_was_left_out(world: Wo
         "promoted": True,
         "why": "there was no champion",
         "images": 28,
+        "units": 28,
+        "unit": "image",
         "left_out": 2,
         "iou_micro": {"challenger": pytest.approx(0.7, abs=1e-3)},
     }
@@ -54,6 +56,8 @@ def test_a_refused_first_model_is_told_why_and_how_to_promote_it_by_hand(world: 
         "why": "there is no champion, but its iou_micro is 0.700 on 30 test images, below the least of 0.9"
         " (`promotion.first_champion.least_iou`). To make it the champion by hand: prn rollback roads --to 1",
         "images": 30,
+        "units": 30,
+        "unit": "image",
         "left_out": 0,
         "iou_micro": {"challenger": pytest.approx(0.7, abs=1e-3)},
     }
@@ -114,8 +118,8 @@ def test_an_unknown_predictor_is_registered_with_its_first_test_image(
     asked: list[Any] = []
 
     class Pairs(TestImages):
-        def pairs(self, classes: int, white: int | None = None) -> Any:
-            asked.append(classes)
+        def pairs(self, predictor: Any) -> Any:
+            asked.append(predictor)
             return iter([("first image", "its mask"), ("second image", "its mask")])
 
         def without(self, seen: set[str]) -> TestImages:
@@ -130,7 +134,7 @@ def test_an_unknown_predictor_is_registered_with_its_first_test_image(
     predictor = FakePredictor(0.7)
     images = Pairs(some_images().manifest, None)  # type: ignore[arg-type]
     found = challenge(world.registry, predictor, images, SETTINGS)  # type: ignore[arg-type]
-    assert asked == [1, (world.registry, predictor, "first image")]
+    assert asked == [predictor, (world.registry, predictor, "first image")]
     assert (found["challenger"]["version"], world.numbers()) == ("1", ("1", "1"))
     asked.clear()
     challenge(world.registry, predictor, images, SETTINGS)  # type: ignore[arg-type]
