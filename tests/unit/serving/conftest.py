@@ -1,10 +1,12 @@
 """Predictors with random weights, which need no training."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
@@ -55,3 +57,13 @@ def scenes() -> list[np.ndarray]:
     """Images of several sizes."""
     draw = np.random.default_rng(0)
     return [draw.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 64), (50, 90), (33, 20))]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, scenes: list[np.ndarray]) -> Path:
+    """Three images, one of them in a sub-folder."""
+    folder = tmp_path / "photos"
+    for name, image in zip(("a.png", "b.png", "more/c.png"), scenes, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / name)
+    return folder

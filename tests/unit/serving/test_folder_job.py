@@ -19,16 +19,6 @@ from prn_pipeline.serving.predictor import Predictor
 from tests.unit.serving.conftest import map_predictor, random_predictor
 
 
-@pytest.fixture
-def photos(tmp_path: Path, scenes: list[np.ndarray]) -> Path:
-    """Three images, one of them in a sub-folder."""
-    folder = tmp_path / "photos"
-    for name, image in zip(("a.png", "b.png", "more/c.png"), scenes, strict=True):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(folder / name)
-    return folder
-
-
 def refine(predictor: Predictor, job: FolderJob) -> list[tuple[str, str | None]]:
     return list(FolderRun(predictor, job).refine())
 
