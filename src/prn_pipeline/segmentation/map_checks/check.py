@@ -49,7 +49,10 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
         logger.warning("the maps are not compared with the truth: no image with a map has foreground")
         return
     truths = reduced_truth(samples, rows, classes)
-    found = of_network(source, cache, rows, truths) if folder is None else of_folder(folder, samples, rows, truths)
+    if folder is None:
+        found = of_network(source, cache, samples, rows, truths)
+    else:
+        found = of_folder(folder, samples, rows, truths)
     for finding in found:
         if finding.verdict == "far" and check == "refuse":
             raise UserError(f"{finding.text}. (`check: warn` of the base model goes on in spite of this.)")

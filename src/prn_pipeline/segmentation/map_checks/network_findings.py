@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.map_checks.findings import compared_with_others, hint_of_logarithms, of_channels
 from prn_pipeline.segmentation.map_checks.fit import Truth
 from prn_pipeline.segmentation.map_checks.judgement import judged
-from prn_pipeline.segmentation.map_checks.other_inputs import other_inputs
+from prn_pipeline.segmentation.map_checks.other_inputs import AdjustableNetwork, other_inputs
 from prn_pipeline.segmentation.map_checks.readings import as_stated, otherwise_turned
 from prn_pipeline.segmentation.map_checks.sampling import reduced_map
 from prn_pipeline.segmentation.map_checks.verdict import Finding
@@ -19,13 +20,14 @@ from prn_pipeline.segmentation.protocol import MapCache, MapSource
 
 
 def of_network(
-    source: MapSource, cache: MapCache, rows: NDArray[np.int64], truths: Sequence[Truth]
+    source: MapSource, cache: MapCache, samples: Samples, rows: NDArray[np.int64], truths: Sequence[Truth]
 ) -> Iterator[Finding]:
     """Findings about the maps of some images, the gravest of a kind first.
 
     Args:
         source: the network.
         cache: planned maps of all samples.
+        samples: one row per image, with images.
         rows: images that are compared.
         truths: their true masks, one per class.
     """
@@ -36,15 +38,18 @@ def of_network(
     if not settings.trained_here:
         has_channels = hasattr(settings, "foreground")
         others = list(otherwise_turned(maps, truths, None))
-        if len(truths) > 1 or getattr(source, "channels_of_output", 1) <= 2:  # 1 - p is no channel of three
+        channels = 1
+        if isinstance(source, AdjustableNetwork):
+            channels = source.channels_of_output(samples.store_of("images").shape("images")[1])
+        if len(truths) > 1 or channels <= 2:  # 1 - p is no channel of three
             others += of_channels(maps, truths, settings, has_channels)
         found = list(compared_with_others(what, stated, maps, truths, others))
-        if not any(finding.verdict == "far" for finding in found):
+        if isinstance(source, AdjustableNetwork) and not any(finding.verdict == "far" for finding in found):
 
             def maps_of(some: NDArray[np.int64]) -> NDArray[np.float32]:
                 return network_maps(cache, some, len(truths), side)[0]
 
-            found = [*other_inputs(source, what, stated, rows, truths, maps_of), *found]
+            found = [*other_inputs(source, channels, what, stated, rows, truths, maps_of), *found]
         yield from found
     hint = hint_of_logarithms(high, "return") if hasattr(settings, "output") else ("", False)
     yield judged(what, stated, maps, (low, high), truths, hint)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from prn_pipeline.segmentation.map_checks.fit import Truth, iou_at
 from prn_pipeline.segmentation.map_checks.readings import Reading, as_stated
 from prn_pipeline.segmentation.map_checks.verdict import Finding, compared, contradiction
 from prn_pipeline.segmentation.settings import MEAN, STD, Normalisation
+
+logger = logging.getLogger(__name__)
 
 #: IoU from which nothing is tried: each trial takes forward passes.
 GOOD = 0.8
@@ -33,38 +37,67 @@ RANGES: tuple[dict[str, Any], ...] = (
 MapsOf = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
+@runtime_checkable
+class AdjustableNetwork(Protocol):
+    """A network whose settings can be tried: an imported module."""
+
+    settings: Any
+
+    def with_settings(self, **changes: Any) -> AbstractContextManager[None]:
+        """Other values of some settings for a while."""
+        ...
+
+    def channels_of_output(self, size: int) -> int:
+        """Channels that it returns for samples of side `size`, before foreground or classes are chosen."""
+        ...
+
+
 def other_inputs(
-    source: Any, what: str, stated: Reading, rows: NDArray[np.int64], truths: Sequence[Truth], maps_of: MapsOf
+    source: AdjustableNetwork,
+    channels: int,
+    what: str,
+    stated: Reading,
+    rows: NDArray[np.int64],
+    truths: Sequence[Truth],
+    maps_of: MapsOf,
 ) -> Iterator[Finding]:
     """Findings about settings of a module with which its maps fit better.
 
     Args:
-        source: the module; others than `ImportedModel` are not tried.
+        source: the module.
+        channels: channels that it returns.
         what: the maps, for the message.
         stated: fit of the maps as the settings are.
         rows: images that are compared.
         truths: their true masks, one per class.
         maps_of: logits (n, C, s, s) of images.
     """
-    if not hasattr(source, "with_settings") or not stated.iou < GOOD:
+    if not stated.iou < GOOD:
         return
     some = np.unique(np.linspace(0, len(rows) - 1, min(IMAGES, len(rows))).round().astype(int))
     chosen = [Truth(truth.foreground[some], truth.weight[some]) for truth in truths]
     usual = as_stated(maps_of(rows[some]), chosen)
 
-    def tried(changes: dict[str, Any], setting: str) -> Reading:
-        with source.with_settings(**changes):
-            return as_stated(maps_of(rows[some]), chosen)._replace(words=f"with {setting}", setting=setting)
+    def tried(changes: dict[str, Any], setting: str) -> Iterator[Reading]:
+        try:
+            with source.with_settings(**changes):
+                maps = maps_of(rows[some])
+        except Exception as error:  # pixels of a range that the module was not made for: it may raise anything
+            logger.debug("%s was not tried: %s", setting, error)
+            return
+        yield as_stated(maps, chosen)._replace(words=f"with {setting}", setting=setting)
 
     what = f"{what}, compared on {len(some)},"
     if len(truths) == 1:
         used = 1 if source.settings.foreground is None else source.settings.foreground
-        number = min(source.channels_of_output, MOST_CHANNELS)
-        channels = [tried({"foreground": one}, f"`foreground: {one}`") for one in range(number) if one != used]
-        if number > 2 and (found := contradiction(what, usual, channels)):
-            yield found
+        others = [one for one in range(min(channels, MOST_CHANNELS)) if one != used]
+        readings = [found for one in others for found in tried({"foreground": one}, f"`foreground: {one}`")]
+        if channels > 2 and (contradicted := contradiction(what, usual, readings)):
+            yield contradicted
             return
-    ranges = [tried({"normalisation": one}, _words(one)) for one in _others(source.settings.normalisation)]
+    ranges = [
+        found for one in _others(source.settings.normalisation) for found in tried({"normalisation": one}, _words(one))
+    ]
     best = max(ranges, key=lambda one: (round(one.iou, 2), _usual_iou(one, chosen)), default=None)
     if best is not None and compared(usual, best) is not None:
         found = contradiction(what, usual, [best])

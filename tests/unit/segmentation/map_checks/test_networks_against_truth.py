@@ -40,7 +40,14 @@ class Brightness(nn.Module):
         self.shift, self.mirrored, self.channels = shift, mirrored, channels
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.shape == "one size" and images.shape[-1] != 64:
+            raise ValueError("only images of 64 pixels")
         logits = self.weight * (images.mean(1, keepdim=True) - 120) + self.shift
+        if self.shape == "weak":  # noise hides much, and only pixels of its own range are taken
+            assert not 0 < images.max() <= 1, "pixels from 0 to 255 are expected"
+            noise = torch.sin(1e3 * images.sum(1, keepdim=True) + 7 * torch.arange(images.shape[-1]))
+            logits = noise + 0.4 * torch.sign(logits)
+            logits = logits.masked_fill(images.min() < 0, torch.nan) + 0 * self.weight
         logits = logits.flip(-1) if self.mirrored else logits
         if self.shape == "window":  # nothing but values near those of the squares is foreground
             logits = 4 - ((images.mean(1, keepdim=True) - 160) / 30) ** 2 + 0 * self.weight
@@ -106,6 +113,22 @@ def test_pixels_of_another_range_are_found(bright_squares: Samples, caplog: pyte
     with caplog.at_level(logging.WARNING):
         run(bright_squares, {"shape": "window"}, **yaml.safe_load(named[1]))
     assert not caplog.messages
+
+
+def test_a_module_that_takes_images_of_one_size_only_is_compared(bright_squares: Samples) -> None:
+    assert bright_squares.store_of("images").shape("images")[1] == 64
+    with pytest.raises(UserError, match="Set `foreground: 0`"):
+        run(bright_squares, {"shape": "one size", "sign": -1})
+
+
+def test_ranges_that_a_module_was_not_made_for_do_not_stop_a_run(
+    bright_squares: Samples, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        run(bright_squares, {"shape": "weak"})
+    tried = [message for message in caplog.messages if "was not tried" in message]
+    assert any("pixels from 0 to 255 are expected" in message for message in tried)
+    assert any("NaN" in message for message in tried)
 
 
 def test_the_channel_of_three_that_fits_is_found(bright_squares: Samples, caplog: pytest.LogCaptureFixture) -> None:
