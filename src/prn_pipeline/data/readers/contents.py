@@ -49,7 +49,7 @@ def absent_kind(path: Path) -> str | None:
         with path.open("rb") as file:
             start = file.read()
     except OSError:
-        return None  # whoever decodes it says why
+        return None  # the error of decoding says why
     return "lfs" if start.startswith(_LFS) else "annex" if _ANNEX in start else None
 
 

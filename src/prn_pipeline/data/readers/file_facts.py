@@ -48,7 +48,7 @@ class MaskFacts:
         values: distinct values as stored, ascending; of more than MAX_VALUES, the lowest and the highest.
         orientation: EXIF orientation, 1 to 8; 1 is upright. Decoded masks are upright.
         doubts: what could be read in two ways, and how it was: "palette: grey" for the setting `mask.palette`.
-        chosen: the same of what this file's own content decides, although others may ask for the other reading.
+        chosen: the same where the content of this file decides, although other files may need the other value.
     """
 
     values: tuple[float, ...]
