@@ -12,6 +12,10 @@ from prn_pipeline.reporting.wording import interval, number
 #: mixed: a higher IoU, but more wrong pixels. warning: nothing can be claimed, because the base model is broken.
 Outcome = Literal["better", "mixed", "same", "worse", "unknown", "warning"]
 
+#: Independent test images, or groups of them, from which on a gain can be significant at 5 %: of fewer, all may favour
+#: one of two equal methods by chance more often (2 x 0.5^5 = 6 %), and the interval of a bootstrap is far too narrow.
+MIN_UNITS = 6
+
 
 def points(value: Any) -> float:
     """IoU difference in points: 0.011 -> 1.1."""
@@ -37,6 +41,12 @@ def outcome(gain: Mapping[str, Any]) -> Outcome:
     if ends[0] > 0:
         return "mixed" if number(gain.get("wrong_pixels")) > 0 else "better"
     return "worse" if ends[1] < 0 else "same"
+
+
+def too_few_units(scores: Mapping[str, Any]) -> int | None:
+    """The number of independent test images or groups, if it is below `MIN_UNITS`; None if there are enough."""
+    units = scores.get("n_independent", scores.get("n_test"))
+    return units if units is not None and units < MIN_UNITS else None
 
 
 def measured_gains(gains: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -10,7 +10,15 @@ from typing import Any
 
 from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.reporting.caveats import caveats, constant_base
-from prn_pipeline.reporting.gains import Outcome, measured_gains, outcome, points, points_interval
+from prn_pipeline.reporting.gains import (
+    MIN_UNITS,
+    Outcome,
+    measured_gains,
+    outcome,
+    points,
+    points_interval,
+    too_few_units,
+)
 from prn_pipeline.reporting.labels import BASE, REFINER, in_sentence, method_label, refiner_label
 from prn_pipeline.reporting.wording import bracket, fixed, number, whole
 
@@ -29,9 +37,6 @@ VERDICTS: dict[Outcome, str] = {
     "unknown": "No claim: a score, the gain or its 95 % interval is missing.",
     "warning": "No claim: the base model does not work.",
 }
-#: Independent test images, or groups of them, from which on a gain can be significant at 5 %: of fewer, all may favour
-#: one of two equal methods by chance more often (2 x 0.5^5 = 6 %), and the interval of a bootstrap is far too narrow.
-MIN_UNITS = 6
 TOO_FEW = "No claim: {units} independent test {what} can show no difference: {least} are needed at least."
 #: Why the comparison is the hardest one that there is.
 CHOSEN_ON_TEST = "That method is chosen on the test images themselves, which favours it."
@@ -74,14 +79,13 @@ def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
     shown = in_sentence(method_label(name, run))
     measured = math.isfinite(before) and math.isfinite(after)
     found: Outcome = "warning" if constant_base(scores) else outcome(best) if measured else "unknown"
-    units = scores.get("n_independent", scores.get("n_test"))
-    too_few = units is not None and units < MIN_UNITS and found in ("better", "mixed", "same", "worse")
-    found = "unknown" if too_few else found
+    units = too_few_units(scores) if found in ("better", "mixed", "same", "worse") else None
+    found = "unknown" if units is not None else found
     sentence = f"{refiner} {fixed(after)} vs {shown} {fixed(before)}" if measured else f"{refiner} vs {shown}"
     sentence += f": {gain_text(best)}"
     sentence += f", n={scores['n_test']}" if scores.get("n_test") is not None else ""
     verdict = [VERDICTS[found].format(refiner=refiner, wrong=_wrong(found, best))]
-    if too_few:
+    if units is not None:
         what = ("image" if units == scores.get("n_test") else "group") + ("" if units == 1 else "s")
         verdict = [TOO_FEW.format(units=units, what=what, least=MIN_UNITS)]
     verdict += [CHOSEN_ON_TEST] if len(measured_gains(gains)) > 1 and found != "warning" else []

@@ -62,7 +62,7 @@ def render_report(report: ReportInputs) -> Report:
         confusion=confusion,
         saliency_columns=(salient := score_tables.saliency_columns(methods)),
         saliency_rows=score_tables.score_rows(report.run, methods, salient),
-        gain_rows=tables.gain_rows(report.run, gains),
+        gain_rows=tables.gain_rows(report.run, report.scores),
         gain_card=gain,
         training_cards=training,
         patch_cards=patches,

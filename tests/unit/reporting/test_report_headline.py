@@ -35,7 +35,7 @@ def test_a_gain_that_costs_more_wrong_pixels_is_not_called_better(make_scores: S
         " pixels wrong."
     )
     assert "better" not in found.sentence + found.over_base + found.verdict
-    verdicts = {row.method: row.verdict for row in gain_rows(RUN, scores["gain"])}
+    verdicts = {row.method: row.verdict for row in gain_rows(RUN, scores)}
     assert verdicts["One tuned threshold"] == "more wrong pixels"
     assert verdicts["RankSEG"] == "better", "each comparison is judged by its own wrong pixels"
 
@@ -222,4 +222,9 @@ def test_fewer_images_than_can_show_a_difference_are_no_claim(counts: dict[str, 
     scores = {"methods": methods, "gain": {"vs_best_free": gain}}
     found = headline(run, scores | counts)
     assert (found.outcome, said in found.verdict) == ("unknown", True)
+    of_base = {"gain": {"vs_base": gain}}
+    assert [(row.verdict, row.outcome) for row in gain_rows(run, scores | counts | of_base)] == [
+        ("no claim", "unknown")
+    ]
+    assert [row.verdict for row in gain_rows(run, scores | {"n_test": 60} | of_base)] == ["better"]
     assert headline(run, scores | {"n_test": 60, "n_independent": 6}).outcome == "better"
