@@ -124,7 +124,7 @@ def test_a_module_that_takes_images_of_one_size_only_is_compared(bright_squares:
 def test_ranges_that_a_module_was_not_made_for_do_not_stop_a_run(
     bright_squares: Samples, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="prn_pipeline.segmentation.map_checks.other_inputs"):
         run(bright_squares, {"shape": "weak"})
     tried = [message for message in caplog.messages if "was not tried" in message]
     assert any("pixels from 0 to 255 are expected" in message for message in tried)
