@@ -85,8 +85,9 @@ def test_heads_of_two_models_in_one_file_are_refused(model: PatchRefineNet, tmp_
         load_published(tmp_path / "mixed.th")
 
 
-def test_weights_of_p64_are_not_read_as_p0(model: PatchRefineNet, tmp_path: Path) -> None:
-    save_file(to_published(model), tmp_path / "p64.safetensors")
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_of_p64_are_not_read_as_p0(model: PatchRefineNet, tmp_path: Path, prefix: str) -> None:
+    save_file({prefix + name: value for name, value in to_published(model).items()}, tmp_path / "p64.safetensors")
     with pytest.raises(UserError, match=r"unexpected: decode1_local\..* and \d+ more"):
         load_published(tmp_path / "p64.safetensors", grid=0)
 

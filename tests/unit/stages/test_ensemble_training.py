@@ -171,3 +171,20 @@ def test_checkpoints_of_other_folds_are_not_resumed(bright_squares: Samples, tmp
         for table in (manifest, other, manifest)
     ]
     assert folders[0] == folders[2] != folders[1]
+
+
+def test_a_training_does_not_resume_an_interrupted_one_of_another_seed(bright_squares: Samples, tmp_path: Path) -> None:
+    def interrupted(epoch: int, _: object) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    samples = stored(bright_squares, tmp_path / "stores")
+    maps = LearningMaps(samples, assign_models(samples.manifest, "holdout", {}))
+    with pytest.raises(KeyboardInterrupt):
+        train_refiner(maps, SMALL, FittingPlan(BRIEF, 0, tmp_path / "shared", interrupted))
+    assert any((tmp_path / "shared").rglob("*.ckpt")), "something to resume"
+    found, expected = (
+        train_refiner(maps, SMALL, FittingPlan(BRIEF, 1, tmp_path / folder)).network.state_dict()
+        for folder in ("shared", "empty")
+    )
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
