@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from prn_pipeline.comparison import table as comparison
+from prn_pipeline.reporting.caveats import constant_base
 from prn_pipeline.reporting.wording import interval, number
 
 #: mixed: a higher IoU, but more wrong pixels. warning: nothing can be claimed, because the base model is broken.
@@ -47,6 +48,18 @@ def too_few_units(scores: Mapping[str, Any]) -> int | None:
     """The number of independent test images or groups, if it is below `MIN_UNITS`; None if there are enough."""
     units = scores.get("n_independent", scores.get("n_test"))
     return units if units is not None and units < MIN_UNITS else None
+
+
+def claimed_outcomes(scores: Mapping[str, Any]) -> dict[str, Outcome]:
+    """Method -> what may be claimed of the refiner's gain over it: "warning", thus nothing, wherever the headline
+    claims nothing, because the base model does not work or there are too few independent test images.
+
+    Args:
+        scores: the scores JSON.
+    """
+    no_claim = bool(constant_base(scores)) or too_few_units(scores) is not None
+    found = {name: outcome(gain) for name, gain in measured_gains(scores.get("gain", {})).items()}
+    return {name: "warning" if no_claim and of != "unknown" else of for name, of in found.items()}
 
 
 def measured_gains(gains: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

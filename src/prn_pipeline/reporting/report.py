@@ -40,8 +40,8 @@ def render_report(report: ReportInputs) -> Report:
         Report: a page of a few MB at most, the same for the same inputs, and its figures as PNG.
     """
     refiner = refiner_label(report.run)
-    methods, gains = report.scores.get("methods", {}), report.scores.get("gain", {})
-    gain, training = gain_card(gains), training_cards(report.history)
+    methods = report.scores.get("methods", {})
+    gain, training = gain_card(report.scores), training_cards(report.history)
     patches = [card for card in (threshold_card(report.thresholds), bias_card(report.maps, refiner)) if card]
     images, errors = image_cards(report.per_image, refiner), error_cards(report.maps, refiner)
     pictures, confusion = picture_rows(report.gallery, refiner), confusion_card(methods, refiner)

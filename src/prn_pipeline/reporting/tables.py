@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prn_pipeline.reporting.gains import Outcome, measured_gains, outcome, points, points_interval, too_few_units
+from prn_pipeline.reporting.gains import Outcome, claimed_outcomes, measured_gains, points, points_interval
 from prn_pipeline.reporting.labels import BASE, REFINER, method_label, stage_label
 from prn_pipeline.reporting.wording import MISSING, bracket, duration, fixed, mebibytes, number, p_value
 
@@ -44,16 +44,16 @@ class TimingRow:
 
 
 def gain_rows(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[GainRow]:
-    """One row per measured gain, with what its interval allows to say: nothing if there are too few test images."""
-    few = too_few_units(scores) is not None
+    """One row per measured gain, with what may be claimed of it."""
+    found = claimed_outcomes(scores)
     return [
         GainRow(
             method=method_label(name, run),
             gain=fixed(points(gain.get("iou_micro")), 1, signed=True),
             interval=bracket(points_interval(gain), 1),
             p=p_value(gain.get("p")),
-            verdict=VERDICTS["warning" if few else outcome(gain)],
-            outcome="unknown" if few else outcome(gain),
+            verdict=VERDICTS[found[name]],
+            outcome="unknown" if found[name] == "warning" else found[name],  # the headline warns, this is beside it
         )
         for name, gain in measured_gains(scores.get("gain", {})).items()
     ]

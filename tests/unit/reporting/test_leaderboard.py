@@ -249,6 +249,30 @@ def test_a_base_model_that_predicts_nothing_is_a_warning_and_no_finding() -> Non
     assert 'class="card finding unknown"' in alone.html
 
 
+def test_too_few_independent_test_images_are_no_claim_and_no_part_of_the_finding() -> None:
+    runs = benchmark(refiners=("prn",), seeds=(0,))
+    for run in runs[:2]:
+        run.scores["gain"]["vs_best_free"] |= {"iou_micro": 0.9, "ci95": [0.8, 1.0]}  # type: ignore[index]
+        run.scores.update({"n_test": 60, "n_independent": 5})  # type: ignore[union-attr]
+    made = make_leaderboard(runs, FOLDER, {})
+    assert made.warnings == [
+        "Data sets with fewer than 6 independent test images or groups, which can show no difference: drive (5). The"
+        " finding leaves them out."
+    ]
+    assert "prn: +3.0 points" in made.html
+    assert "means over 4 pairs" in made.html
+    assert "drive" in made.ranking.datasets, "the test of ranks counts data sets, not images"
+    assert "+90.0" in made.markdown, "the table still has what was measured"
+    for run in runs:
+        run.scores.update({"n_test": 2, "n_independent": 2})  # type: ignore[union-attr]
+    alone = make_leaderboard(runs, FOLDER, {})
+    assert "No claim: no data set has the 6 independent test images or groups" in alone.html
+    assert 'class="card finding unknown"' in alone.html
+    for run in runs:
+        run.scores.update({"n_test": 6, "n_independent": 6})  # type: ignore[union-attr]
+    assert 'class="card finding better"' in make_leaderboard(runs, FOLDER, {}).html
+
+
 def test_base_models_that_were_still_improving_are_named() -> None:
     runs = benchmark(refiners=("prn",))
     for run in runs[:3]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex, to_rgb
 
 from prn_pipeline.metrics.map_statistics import MapStatistics
+from prn_pipeline.reporting.cards.scores import gain_card
 from prn_pipeline.reporting.figures.errors import error_places, reliability_diagram
 from prn_pipeline.reporting.figures.images import gain_histogram, image_pairs, image_scatter
 from prn_pipeline.reporting.figures.patches import (
@@ -140,8 +141,33 @@ def test_gain_intervals_span_what_was_measured() -> None:
         "vs_base": {"iou_micro": 0.011, "ci95": [0.004, 0.019]},
         "vs_tuned_threshold": {"iou_micro": 0.01, "ci95": None},
     }
-    lines = [line.get_xdata() for line in gain_intervals(gains, LIGHT).axes[0].lines]
+    lines = [line.get_xdata() for line in gain_intervals({"gain": gains}, LIGHT).axes[0].lines]
     assert [list(np.round(line, 6)) for line in lines[1:]] == [[0.4, 1.9], [1.1]]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "reason",
+    [{"n_test": 5}, {"n_test": 60, "n_independent": 5}, {"n_test": 60, "base_predicts": "nothing"}],
+    ids=["few images", "few groups", "broken base model"],
+)
+def test_gains_have_a_colour_only_where_something_may_be_claimed(theme: Theme, reason: dict[str, object]) -> None:
+    gains = {
+        "vs_base": {"iou_micro": 0.011, "ci95": [0.004, 0.019]},
+        "vs_tuned_threshold": {"iou_micro": -0.01, "ci95": [-0.02, -0.005]},
+    }
+
+    def colours(scores: dict[str, object]) -> set[str]:
+        return {line.get_color() for line in gain_intervals(scores, theme).axes[0].lines[1:]}
+
+    enough = {"gain": gains, "n_test": 6}
+    assert colours(enough) == {theme.refiner, theme.over}
+    assert colours(enough | reason) == {theme.base}
+    plain, claimed_nothing = gain_card(enough), gain_card(enough | reason)
+    assert plain is not None
+    assert claimed_nothing is not None
+    assert "crosses zero" in plain.note
+    assert "no difference can be claimed" in claimed_nothing.note
 
 
 def test_best_epoch_is_the_first_of_the_highest() -> None:

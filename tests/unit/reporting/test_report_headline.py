@@ -60,6 +60,7 @@ def test_a_base_model_that_predicts_the_same_everywhere_is_a_warning_and_no_vict
     assert found.outcome == "warning"
     assert "better" not in found.sentence + found.over_base + found.verdict
     assert found.caveats[0].startswith(f"The base model predicts {what} ")
+    assert {(row.verdict, row.outcome) for row in gain_rows(RUN, scores)} == {("no claim", "unknown")}
     log_headline(RUN, scores)
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == found.caveats

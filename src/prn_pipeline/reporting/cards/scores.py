@@ -14,19 +14,23 @@ from prn_pipeline.reporting.cards.card import Card, draw_card
 from prn_pipeline.reporting.figures.classes import confusion_matrices, shares
 from prn_pipeline.reporting.figures.scores import drawable_gains, gain_intervals
 from prn_pipeline.reporting.figures.training import training_curves, training_note
+from prn_pipeline.reporting.gains import claimed_outcomes
 from prn_pipeline.reporting.labels import BASE, REFINER, stage_label
 
 
-def gain_card(gains: Mapping[str, Any]) -> Card | None:
+def gain_card(scores: Mapping[str, Any]) -> Card | None:
     """Gains over methods that need no training, with their intervals; None where no gain has both."""
-    if not drawable_gains(gains):
+    if not drawable_gains(scores.get("gain", {})):
         return None
+    no_claim = "warning" in claimed_outcomes(scores).values()
     return draw_card(
         "gains",
         "Gain over each method that needs no training",
         "Gain over each method in points of IoU micro, with 95 % intervals; the table beside it has the numbers.",
-        "Where an interval crosses zero, no difference was measured.",
-        partial(gain_intervals, gains),
+        "Grey, because no difference can be claimed: see the finding above."
+        if no_claim
+        else "Where an interval crosses zero, no difference was measured.",
+        partial(gain_intervals, scores),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from prn_pipeline.reporting.gains import measured_gains, outcome, points, points_interval
+from prn_pipeline.reporting.gains import claimed_outcomes, measured_gains, outcome, points, points_interval
 from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.theme import Theme, new_figure, quiet
 
@@ -22,15 +22,15 @@ def drawable_gains(gains: Mapping[str, Any]) -> dict[str, tuple[float, tuple[flo
     }
 
 
-def gain_intervals(gains: Mapping[str, Any], theme: Theme) -> Figure:
+def gain_intervals(scores: Mapping[str, Any], theme: Theme) -> Figure:
     """The gain over each method as a point with its 95 % interval, and a line at zero.
 
     Args:
-        gains: "gain" of the scores JSON, with at least one of `drawable_gains`.
-        theme: colours; teal where the refiner is better, orange where worse, grey where the interval contains zero.
+        scores: the scores JSON, with at least one of `drawable_gains`.
+        theme: colours; teal where the refiner is better, orange where worse, grey where the interval contains zero or
+            nothing may be claimed.
     """
-    rows = drawable_gains(gains)
-    found = {name: outcome(gain) for name, gain in measured_gains(gains).items()}
+    rows, found = drawable_gains(scores["gain"]), claimed_outcomes(scores)
     figure = new_figure(5.2, 0.9 + 0.38 * len(rows))
     axes = figure.subplots()
     axes.axvline(0, color=theme.ink, linewidth=1)

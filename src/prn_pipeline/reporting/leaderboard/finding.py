@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from prn_pipeline.reporting.gains import Outcome
+from prn_pipeline.reporting.gains import MIN_UNITS, Outcome
 from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.estimates import UNKNOWN, Estimate
 from prn_pipeline.reporting.leaderboard.ranks import MIN_DATASETS, Ranking
@@ -28,15 +28,21 @@ def over_base(one: Standing) -> Estimate:
     return one.gain
 
 
-def finding(found: Sequence[Standing], ranking: Ranking, broken: bool = False) -> str:
+def finding(found: Sequence[Standing], ranking: Ranking, broken: bool = False, small: bool = False) -> str:
     """The best refiner against the best method that needs no training, and beside it against the base model.
 
     Args:
-        found: standings over base models that work.
-        ranking: of the same.
+        found: standings over base models that work, on test sets that are large enough.
+        ranking: of the standings over base models that work.
         broken: whether there are standings over others.
+        small: whether there are standings on other test sets.
     """
     best = best_refiner(found)
+    if best is None and small:
+        return (
+            f"No claim: no data set has the {MIN_UNITS} independent test images or groups that are needed at least to"
+            " show a difference."
+        )
     if best is None:
         return "No run has scores of a base model that works." if broken else "No run has scores yet."
     pairs = sum(one.method == best for one in found)

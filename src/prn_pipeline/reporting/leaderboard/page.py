@@ -16,7 +16,7 @@ from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.ranks import Ranking, comparable_scores, rank_methods
 from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
 from prn_pipeline.reporting.leaderboard.standings import Standing, standings
-from prn_pipeline.reporting.leaderboard.warnings import warnings, working
+from prn_pipeline.reporting.leaderboard.warnings import warnings, with_enough_units, working
 from prn_pipeline.reporting.report import TEMPLATES
 from prn_pipeline.reporting.theme import DARK, LIGHT
 
@@ -55,14 +55,14 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
         *comparable_scores([(s.dataset, s.base_model, s.method, s.iou_of_seed) for s in judged if s.kind != "bound"])
     )
     refiners = {one.method for one in found if one.kind == "refined"}
-    warned = warnings(found)
+    claimed, warned = with_enough_units(judged), warnings(found)
     unscored = [run for run in runs if run.state != "done"]
     mixed = mixed_settings(runs)
     html = TEMPLATES.get_template("leaderboard.html.j2").render(
         light=LIGHT,
         dark=DARK,
-        headline=finding(judged, ranking, broken=len(judged) < len(found)),
-        outcome=finding_outcome(judged),
+        headline=finding(claimed, ranking, broken=len(judged) < len(found), small=len(claimed) < len(judged)),
+        outcome=finding_outcome(claimed),
         warnings=warned,
         key_numbers=key_numbers(runs, found),
         failed_runs=[run for run in unscored if run.failure],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prn_pipeline.reporting.gains import MIN_UNITS
 from prn_pipeline.reporting.leaderboard.standings import Standing
 
 #: Base models that one warning names; the rest is counted.
@@ -15,9 +16,15 @@ def working(found: Sequence[Standing]) -> list[Standing]:
     return [one for one in found if not one.constant_base]
 
 
+def with_enough_units(found: Sequence[Standing]) -> list[Standing]:
+    """Standings on test sets that are large enough to show a difference."""
+    return [one for one in found if one.too_few_units is None]
+
+
 def warnings(found: Sequence[Standing]) -> list[str]:
     """One sentence for each kind of warning."""
     broken = {f"{one.dataset}/{one.base_model}": one.constant_base for one in found if one.constant_base}
+    small = {one.dataset: one.too_few_units for one in found if one.too_few_units is not None}
     improving: dict[str, set[int]] = {}
     for one in found:
         if one.improving_seeds and not one.constant_base:
@@ -26,6 +33,12 @@ def warnings(found: Sequence[Standing]) -> list[str]:
     if broken:
         named = [f"{place} predicts {what}" for place, what in broken.items()]
         sentences.append(f"Base models that do not work: {_listed(named)}. Finding and ranking leave them out.")
+    if small:
+        named = [f"{dataset} ({units})" for dataset, units in small.items()]
+        sentences.append(
+            f"Data sets with fewer than {MIN_UNITS} independent test images or groups, which can show no difference:"
+            f" {_listed(named)}. The finding leaves them out."
+        )
     if improving:
         named = [f"{place} (seed {', '.join(map(str, sorted(seeds)))})" for place, seeds in improving.items()]
         sentences.append(
