@@ -13,7 +13,7 @@ from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 from prn_pipeline.comparison.scores_file import read_scores
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.json_files import read_json, write_json
-from prn_pipeline.data.store.locations import is_complete, location
+from prn_pipeline.data.store.locations import is_complete, is_remote, location
 from prn_pipeline.data.store.table_files import read_table, write_table
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.addresses import ADDRESS, address, check_address, scores_address
@@ -28,6 +28,9 @@ Out = TypeVar("Out")
 class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
     """A file or a folder, written atomically."""
 
+    #: Whether it is a folder.
+    FOLDER = False
+
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = location(filepath)
         self.metadata = metadata
@@ -35,6 +38,9 @@ class FileDataset(AbstractDataset[In, Out], Generic[In, Out]):
     def _existing(self) -> Path:
         if not is_complete(self._filepath):
             raise UserError(f"no file {self._filepath}: {rerun(self._filepath)}")
+        if not is_remote(self._filepath) and self._filepath.is_dir() != self.FOLDER:
+            found, expected = ("file", "folder") if self.FOLDER else ("folder", "file")
+            raise UserError(f"{self._filepath} is a {found}, expected a {expected}: {rerun(self._filepath)}")
         return self._filepath
 
     def _exists(self) -> bool:
@@ -142,6 +148,8 @@ class PictureDataset(FileDataset[bytes, bytes]):
 
 class FiguresDataset(FileDataset[dict[str, bytes], dict[str, bytes]]):
     """A folder of PNG files: name without extension -> encoded picture."""
+
+    FOLDER = True
 
     def save(self, data: dict[str, bytes]) -> None:
         """Replace the folder by one with these pictures."""

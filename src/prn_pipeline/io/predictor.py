@@ -8,6 +8,8 @@ from prn_pipeline.serving.predictor import Predictor
 class PredictorDataset(FileDataset[Predictor, Predictor]):
     """A predictor's folder."""
 
+    FOLDER = True
+
     def save(self, data: Predictor) -> None:
         """Write the folder atomically."""
         data.save(self._filepath)

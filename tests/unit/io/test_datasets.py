@@ -15,7 +15,7 @@ from kedro.io import DatasetError
 
 from prn_pipeline.data.store.array_store import ArrayStream
 from prn_pipeline.io.array_store import ArrayStoreDataset
-from prn_pipeline.io.files import FiguresDataset, JsonDataset, ScoresDataset, TableDataset, TextDataset
+from prn_pipeline.io.files import FiguresDataset, JsonDataset, PictureDataset, ScoresDataset, TableDataset, TextDataset
 from prn_pipeline.io.modules import ModuleDataset, ModuleFolderDataset
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
@@ -224,6 +224,53 @@ def test_a_missing_artefact_names_its_file_and_what_to_run(
     dataset = kind(**{**arguments, "filepath": str(tmp_path / arguments["filepath"])})
     with pytest.raises(DatasetError, match=rf"{arguments['filepath']}.*run the pipeline"):
         dataset.load()
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "stage"),
+    [
+        (TableDataset, "data/02_intermediate/drive/manifest.parquet", "ingestion --params dataset=drive"),
+        (TableDataset, "data/06_models/drive/unet/seed-0/base_history.csv", "base_training"),
+        (JsonDataset, "data/08_reporting/drive/dataset.json", "ingestion"),
+        (ScoresDataset, "metrics/drive/unet/prn/seed-0.json", "evaluation"),
+        (TextDataset, "data/08_reporting/drive/unet/prn/seed-0/report.html", "reporting"),
+        (PictureDataset, "data/08_reporting/drive/samples.png", "ingestion --params dataset=drive"),
+        (FiguresDataset, "data/08_reporting/drive/unet/prn/seed-0/figures", "reporting"),
+    ],
+)
+def test_a_folder_in_place_of_a_file_is_refused_and_replaced_by_the_next_run(
+    tmp_path: Path, kind: Any, place: str, stage: str
+) -> None:
+    dataset = kind(filepath=str(tmp_path / place))
+    content: dict[Any, Any] = {
+        TableDataset: pd.DataFrame({"a": [1]}),
+        TextDataset: "page",
+        PictureDataset: b"picture",
+        FiguresDataset: {"a": b"picture"},
+    }
+    (tmp_path / place).parent.mkdir(parents=True)
+    if kind is FiguresDataset:
+        (tmp_path / place).write_text("a file in place of a folder")
+    else:
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "other").touch()
+    with pytest.raises(DatasetError, match=rf"expected a (file|folder): run .* again: kedro run --pipelines {stage}"):
+        dataset.load()
+    dataset.save(content.get(kind, {}))
+    assert (tmp_path / place).is_dir() == (kind is FiguresDataset)
+    assert [path for path in (tmp_path / place).parent.iterdir() if path.name != Path(place).name] == []
+
+
+def test_a_file_in_place_of_a_store_is_refused_and_replaced_by_the_next_run(tmp_path: Path) -> None:
+    place = tmp_path / "data/04_feature/drive/unet/seed-0/logits.zarr"
+    place.parent.mkdir(parents=True)
+    place.write_text("not a store")
+    dataset = ArrayStoreDataset(filepath=str(place))
+    with pytest.raises(DatasetError, match=r"no array store at .*--pipelines logit_caching"):
+        dataset.load()
+    dataset.save(ArrayStream([{"logits": np.zeros((3, 4, 4), np.float16)}], {}))
+    assert len(dataset.load()) == 3
+    assert [path.name for path in place.parent.iterdir()] == ["logits.zarr"]
 
 
 REBUILD = "prn_pipeline.refinement.registry:rebuild_refiner"

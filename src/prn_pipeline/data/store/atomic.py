@@ -51,10 +51,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def _swap(temporary: Path, path: Path) -> None:
-    if not path.is_dir():
+    if not path.is_dir() and not (temporary.is_dir() and os.path.lexists(path)):
         os.replace(temporary, path)
         return
-    # A folder that is not empty cannot be renamed over: move the old one aside for the instant between two renames.
+    # Neither a folder that is not empty nor a file in the place of a folder can be renamed over: move the old one aside
+    # for the instant between two renames.
     retired = _temporary_path(path, os.getpid(), "retired")
     _remove(retired)
     os.replace(path, retired)
