@@ -27,7 +27,7 @@ def read_scores(file: Path) -> dict[str, Any]:
     if (found := scores.get("schema")) != SCHEMA:
         raise UserError(
             f"{file} has {'no schema' if found is None else f'schema {found}'}, expected schema {SCHEMA}:"
-            " run evaluation again, or check out the git version that wrote it"
+            f" {rerun(file)}, or check out the git version that wrote it"
         )
     try:
         _Scores.model_validate(scores)

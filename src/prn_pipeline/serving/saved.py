@@ -11,6 +11,7 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.checksums import digest
 from prn_pipeline.data.store.json_files import read_json, write_json
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.origins import place_of, rerun
 from prn_pipeline.metrics.descriptions import Descriptions
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.refinement.registry import rebuild_refiner
@@ -27,7 +28,6 @@ REFERENCE = "reference.safetensors"
 FILES = (*(f"{name}.safetensors" for name in NETWORKS), SETTINGS)
 #: Key of the settings' file: digests of the files beside it; predictors of earlier versions have none.
 DIGESTS = "digests"
-SAVE_AGAIN = "download the predictor again, or save it again with the pipeline promotion"
 
 
 class PredictorComponents(NamedTuple):
@@ -60,22 +60,29 @@ def read_folder(place: Path) -> PredictorComponents:
     """
     missing = [name for name in FILES if not (place / name).is_file()]
     if missing:
+        here = f"; to restore it, {rerun(place)}" if place_of(place) else ""
         raise UserError(
             f"{place} is not a saved predictor: it has no {', '.join(missing)}. Pass the folder that"
-            " `Predictor.save` wrote, or an address such as models:/NAME@champion"
+            f" `Predictor.save` wrote, or an address such as models:/NAME@champion{here}"
         )
     try:
-        described = read_json(place / SETTINGS, SAVE_AGAIN)
+        described = read_json(place / SETTINGS, _save_again(place))
         for name, written in described.pop(DIGESTS, {}).items():
             if not (place / name).is_file() or digest((place / name).read_bytes()) != written:
-                raise UserError(f"{place / name} is not the file that was saved with {SETTINGS}: {SAVE_AGAIN}")
+                raise UserError(f"{place / name} is not the file that was saved with {SETTINGS}: {_save_again(place)}")
         settings = PredictorSettings.model_validate(described)
         file = place / REFERENCE
         reference = Descriptions(**load_file(file)) if file.is_file() else None
     except UserError:
         raise
     except Exception as error:  # pydantic, safetensors and numpy raise many types
-        raise UserError(f"{place}: {SETTINGS} or {REFERENCE} cannot be read ({error}): {SAVE_AGAIN}") from error
+        raise UserError(f"{place}: {SETTINGS} or {REFERENCE} cannot be read ({error}): {_save_again(place)}") from error
     base = load_module(place / "base.safetensors", rebuild_base_model)
     refiner = load_module(place / "refiner.safetensors", rebuild_refiner)
     return PredictorComponents(base, refiner, settings, reference)
+
+
+def _save_again(place: Path) -> str:
+    """What a user does about a damaged predictor: one of a project is made there, others come from elsewhere."""
+    again = rerun(place) if place_of(place) else "save it again with the pipeline promotion"
+    return f"download the predictor again, or {again}"

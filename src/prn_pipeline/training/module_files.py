@@ -18,6 +18,8 @@ from prn_pipeline.layout.origins import rerun
 
 #: Schema of the JSON file; increased whenever names of settings or weights change.
 SCHEMA = 2
+#: Characters of an error of another library that a message quotes.
+MAX_REASON = 300
 
 
 class StoredModule(Protocol):
@@ -98,7 +100,10 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stor
             raise UserError(f"there is no trained model at {file}: {rerun(path)}")
     described = read_json(description, f"delete both and train again: {rerun(path)}")
     if (schema := described.get("schema", 1)) != SCHEMA:
-        raise UserError(f"{description} has schema {schema}, expected {SCHEMA}: another version wrote it; train again")
+        raise UserError(
+            f"{description} has schema {schema}, expected {SCHEMA}: another version wrote it; train again:"
+            f" {rerun(path)}"
+        )
     check_address(path, described.get(ADDRESS))
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != described.get("weights_sha256"):
@@ -106,7 +111,20 @@ def load_module(path: Path, rebuild: Callable[[dict[str, Any]], Stored]) -> Stor
             f"{path} does not hold the weights that {description} describes: restore both, or delete both and train"
             f" again: {rerun(path)}"
         )
-    module = rebuild(described["settings"])
-    module.load_state_dict(load(data))
+    weights = load(data)
+    try:
+        module = rebuild(described["settings"])
+        module.load_state_dict(weights)
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # of pydantic and torch: settings that were changed
+        reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:MAX_REASON]
+        raise UserError(
+            f"the module that {description} describes cannot be built, or does not take the weights beside it:"
+            f" {reason}. Restore both, or delete both and train again: {rerun(path)}"
+        ) from error
     module.eval()
     return module

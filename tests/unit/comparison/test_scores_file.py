@@ -65,6 +65,16 @@ def test_sound_scores_are_read(tmp_path: Path) -> None:
     assert read_scores(written(tmp_path, unknown))["own"] == {"key": 1}
 
 
+@pytest.mark.parametrize("schema", [1, 3, None])
+def test_scores_of_another_version_name_the_command_that_writes_them_again(tmp_path: Path, schema: int | None) -> None:
+    with pytest.raises(
+        UserError,
+        match=r"expected schema 2: run the pipeline evaluation again: kedro run --pipelines evaluation --params"
+        r" dataset=roads,base_model=unet,refiner=prn,seed=0, or check out",
+    ):
+        read_scores(written(tmp_path, {"schema": schema}))
+
+
 @pytest.mark.parametrize("place", WRONG)
 def test_values_that_cannot_be_scores_are_refused_and_do_not_stop_the_leaderboard(tmp_path: Path, place: str) -> None:
     file = written(tmp_path, {place: WRONG[place]})

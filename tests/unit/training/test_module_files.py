@@ -63,3 +63,25 @@ def test_weights_of_another_version_say_so(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(description))
     with pytest.raises(UserError, match=r"a.json has schema 1, expected 2: another version wrote it; train again"):
         load_module(tmp_path / "a.safetensors", rebuild)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": None}, "no 'settings'"),
+        ({"settings": {"width": 8, "grid": 2}}, "size mismatch"),
+        ({"settings": {"width": "wide"}}, "valid integer"),
+        ({"settings": {"unknown": 1}}, "unknown"),
+    ],
+)
+def test_settings_that_were_changed_are_refused_with_the_reason(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    folder = tmp_path / "data/06_models/drive/unet/prn/seed-0"
+    saved(folder / "refiner.safetensors")
+    description = json.loads((folder / "refiner.json").read_text()) | changes
+    del description["checksum"]  # as its own message says after a change
+    kept = {key: value for key, value in description.items() if value is not None}
+    (folder / "refiner.json").write_text(json.dumps(kept))
+    with pytest.raises(UserError, match=rf"(?s)refiner.json describes .*{message}.*--pipelines prn_training --params"):
+        load_module(folder / "refiner.safetensors", rebuild)
