@@ -11,8 +11,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
-from prn_pipeline.errors import UserError
 from prn_pipeline.processes.exit_codes import PULL_FAILED, PUSH_FAILED, ExitError
+from prn_pipeline.sweep.dvc_lock import unreadable
 from prn_pipeline.sweep.environment import tool_environment
 
 
@@ -67,8 +67,8 @@ def _stages(project: Path) -> tuple[list[str], list[str]] | None:
             stages = repo.index.stages
             raw = [str(Path(stage.path).relative_to(project)) for stage in stages if stage.is_data_source]
             return raw, [stage.name for stage in stages if isinstance(stage, PipelineStage)]
-    except DvcException as error:
-        raise UserError(f"DVC cannot read {project}: {error}") from error
+    except (DvcException, UnicodeDecodeError) as error:
+        raise unreadable(project, error) from error
 
 
 def _dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

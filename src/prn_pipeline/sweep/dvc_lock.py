@@ -7,6 +7,10 @@ from typing import Any
 
 import yaml
 
+from prn_pipeline.errors import UserError
+
+LOCK = "dvc.lock"
+
 
 def read_lock(file: Path) -> dict[str, dict[str, Any]]:
     """Address of each recorded stage -> its `cmd`, `deps`, `params` and `outs`.
@@ -16,5 +20,23 @@ def read_lock(file: Path) -> dict[str, dict[str, Any]]:
     try:
         loaded = yaml.load(file.read_text(), yaml.CSafeLoader) if file.is_file() else None
         return dict((loaded or {}).get("stages") or {})
-    except (yaml.YAMLError, AttributeError):
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, OSError):  # DVC itself says what is wrong with it
         return {}
+
+
+def unreadable(project: Path, error: Exception) -> UserError:
+    """What DVC cannot read in a project, and what a user does about it where that is dvc.lock."""
+    remedy = ""
+    if LOCK in str(error) or not _is_text(project / LOCK):
+        remedy = f". Restore it with `git checkout {LOCK}`, or delete {LOCK}: `prn benchmark` writes it again"
+    return UserError(f"DVC cannot read {project}: {error}{remedy}")
+
+
+def _is_text(lock: Path) -> bool:
+    try:
+        lock.read_text()
+    except UnicodeDecodeError:
+        return False
+    except OSError:  # there is none; DVC itself names the file if it is a folder
+        return True
+    return True

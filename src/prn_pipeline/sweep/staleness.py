@@ -13,8 +13,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
-from prn_pipeline.errors import UserError
-from prn_pipeline.sweep.dvc_lock import read_lock
+from prn_pipeline.sweep.dvc_lock import read_lock, unreadable
 
 NO_RESULTS = "no results here yet"
 NO_RECORD = "no record in dvc.lock: made by kedro run"
@@ -45,8 +44,8 @@ def stale_stages(project: Path) -> dict[str, str]:
                     found[address] = reason(changes[address], follows=follows, recorded=address in recorded)
                 elif follows:
                     found[address] = ""
-    except DvcException as error:
-        raise UserError(f"DVC cannot read {project}: {error}") from error
+    except (DvcException, UnicodeDecodeError) as error:
+        raise unreadable(project, error) from error
     return found
 
 
