@@ -12,11 +12,15 @@ import pandas as pd
 import torch
 
 from prn_pipeline.comparison.scores_file import read_scores
+from prn_pipeline.data.ingestion import inspect_and_summarise
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import SHARD_ROWS, ArrayStore, ArrayStream
 from prn_pipeline.errors import UserError
 from prn_pipeline.io.array_store import ArrayStoreDataset
 from prn_pipeline.io.files import JsonDataset, TableDataset
 from prn_pipeline.io.modules import ModuleDataset, ModuleFolderDataset
+from prn_pipeline.io.summary import SummaryDataset
 from prn_pipeline.metrics.descriptions import BINS, PATCHES, Descriptions
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
@@ -87,6 +91,17 @@ def _table(name: str) -> Artefact:
     return Artefact(lambda folder: dataset(folder).save(TABLE), lambda folder: dataset(folder).load())
 
 
+def _summary(folder: Path) -> SummaryDataset:
+    return SummaryDataset(filepath=str(folder / "dataset.json"))
+
+
+def _drawn_summary() -> dict[str, Any]:
+    settings = DatasetSettings.model_validate(
+        {"reader": "synthetic", "synthetic": {"count": 10, "size": 64}, "folds": 3}
+    )
+    return inspect_and_summarise("drawn", settings, make_reader("drawn", settings, Path("nowhere")))[1]
+
+
 def _weights(folder: Path) -> ModuleDataset:
     return ModuleDataset(filepath=str(folder / "refiner.safetensors"), rebuild=REBUILD)
 
@@ -145,6 +160,9 @@ KINDS = {
     "scores (JSON)": Artefact(
         lambda folder: JsonDataset(filepath=str(folder / "seed-0.json")).save(SCORES),
         lambda folder: read_scores(folder / "seed-0.json"),
+    ),
+    "summary of a data set (JSON)": Artefact(
+        lambda folder: _summary(folder).save(_drawn_summary()), lambda folder: _summary(folder).load()
     ),
     "model (safetensors, JSON)": Artefact(
         lambda folder: _weights(folder).save(_refiner()), lambda folder: _weights(folder).load().state_dict()

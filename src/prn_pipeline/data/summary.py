@@ -15,9 +15,8 @@ from prn_pipeline.data.readers.file_facts import ImageFacts, MaskFacts
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.splits.assignment import SPLITS
 from prn_pipeline.data.splits.near_duplicates import NearPairs
+from prn_pipeline.data.summary_file import SCHEMA
 
-#: Of the JSON object; another number means another layout.
-SCHEMA = 1
 #: Sizes, values and pairs that are listed.
 MAX_LISTED = 10
 

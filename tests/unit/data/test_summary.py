@@ -1,6 +1,5 @@
 """The summary of a data set counts files, sizes, values, foreground, groups and duplicates."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,8 @@ from PIL import Image
 from prn_pipeline.data.ingestion import inspect, inspect_and_summarise
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.store.json_files import write_json
+from prn_pipeline.data.summary_file import read_summary
 
 Writer = Callable[..., Path]
 IDS = [f"s{index:02d}" for index in range(12)]
@@ -24,7 +25,8 @@ def summary_of(root: Path, **block: Any) -> dict[str, Any]:
     reader = make_reader("roads", settings, root)
     manifest, summary = inspect_and_summarise("roads", settings, reader)
     pd.testing.assert_frame_equal(manifest, inspect("roads", settings, reader))
-    assert json.loads(json.dumps(summary)) == summary
+    write_json(root / "dataset.json", summary)
+    assert read_summary(root / "dataset.json") == summary
     return summary
 
 

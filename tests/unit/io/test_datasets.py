@@ -17,6 +17,7 @@ from prn_pipeline.data.store.array_store import ArrayStream
 from prn_pipeline.io.array_store import ArrayStoreDataset
 from prn_pipeline.io.files import FiguresDataset, JsonDataset, PictureDataset, ScoresDataset, TableDataset, TextDataset
 from prn_pipeline.io.modules import ModuleDataset, ModuleFolderDataset
+from prn_pipeline.io.summary import SummaryDataset
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 
@@ -231,7 +232,7 @@ def test_a_missing_artefact_names_its_file_and_what_to_run(
     [
         (TableDataset, "data/02_intermediate/drive/manifest.parquet", "ingestion --params dataset=drive"),
         (TableDataset, "data/06_models/drive/unet/seed-0/base_history.csv", "base_training"),
-        (JsonDataset, "data/08_reporting/drive/dataset.json", "ingestion"),
+        (SummaryDataset, "data/08_reporting/drive/dataset.json", "ingestion"),
         (ScoresDataset, "metrics/drive/unet/prn/seed-0.json", "evaluation"),
         (TextDataset, "data/08_reporting/drive/unet/prn/seed-0/report.html", "reporting"),
         (PictureDataset, "data/08_reporting/drive/samples.png", "ingestion --params dataset=drive"),
