@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from prn_pipeline.data.store.json_files import read_json
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import REPORTS, STAGE_COSTS
-from prn_pipeline.layout.scopes import SCOPES, stage_address
+from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, stage_address
 from prn_pipeline.sweep.dvc_lock import read_lock
 
 logger = logging.getLogger(__name__)
@@ -88,12 +88,12 @@ def _records(reports: Path) -> Iterator[tuple[str, _Record]]:
             for name, part in zip(SCOPES[scope], parts, strict=True)
         }
         try:
-            costs = read_json(file)
-        except UserError as error:
-            logger.warning("no estimate from a damaged record: %s", error)
+            seconds = {stage: float(cost["seconds"]) for stage, cost in read_json(file).items() if stage in SCOPE_OF}
+            found = {stage_address(stage, names): _Record(stage, names, of) for stage, of in seconds.items()}
+        except (UserError, KeyError, TypeError, ValueError) as error:
+            logger.warning("no estimate from a damaged record, %s (%s): its stages write it again", file, error)
             continue
-        for stage, cost in costs.items():
-            yield stage_address(stage, names), _Record(stage, names, float(cost["seconds"]))
+        yield from found.items()
 
 
 def _sizes(lock: Path) -> dict[str, int]:
@@ -101,5 +101,6 @@ def _sizes(lock: Path) -> dict[str, int]:
     sizes = {
         address: [out["size"] for out in stage.get("outs", ()) if "size" in out]
         for address, stage in read_lock(lock).items()
+        if isinstance(stage, dict)
     }
     return {address: sum(found) for address, found in sizes.items() if found}

@@ -29,7 +29,11 @@ def catalog_entry(stage: str) -> str:
 def spent_so_far(costs: Costs) -> dict[str, dict[str, float]]:
     """Costs of all stages but reporting, for the scores JSON: {"seconds": {stage: ...}, "memory_mib": {stage: ...}}."""
     return {
-        amount: {stage: cost[amount] for stage, cost in costs.items() if stage != "reporting"}
+        amount: {
+            stage: cost[amount]
+            for stage, cost in costs.items()
+            if stage != "reporting" and isinstance(cost, dict) and amount in cost  # anybody may edit the file
+        }
         for amount in ("seconds", "memory_mib")
     }
 
