@@ -30,6 +30,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, header: Entry) -> None:
+        _check_place(folder)
         self._path = folder / NAME
         self.entries: dict[str, Entry] = {}
         lines = _read(self._path)
@@ -48,6 +49,7 @@ class Journal:
     @staticmethod
     def reset(folder: Path) -> dict[str, Entry]:
         """Delete the journal of a folder; returns its entries by image name."""
+        _check_place(folder)
         try:
             before = {entry["name"]: entry for entry in _read(folder / NAME)[1:]}
         except UserError:  # a damaged journal is a reason to start again
@@ -66,6 +68,13 @@ class Journal:
         return self.entries.get(name, {}).get("source") == stamp(source)
 
 
+def _check_place(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file, expected a folder for the results: choose another with --out")
+    if (folder / NAME).is_dir():
+        raise UserError(f"{folder / NAME} is a folder, expected a file: remove it, and all images are refined again")
+
+
 def _read(file: Path) -> list[Entry]:
     """All complete lines; an incomplete last line, which a killed process leaves, is removed from the file."""
     if not file.is_file():
@@ -74,6 +83,8 @@ def _read(file: Path) -> list[Entry]:
         text = file.read_text()
         complete = text[: text.rfind("\n") + 1]
         lines: list[Entry] = [without_checksum(json.loads(line)) for line in complete.splitlines()]
+        if unnamed := [number for number, entry in enumerate(lines[1:], start=2) if "name" not in entry]:
+            raise ValueError(f"line {unnamed[0]} has no 'name'")
     except (ValueError, AttributeError, ChecksumError) as error:
         raise UserError(
             f"{file} is damaged ({error}): remove the file, or refine all images again with --overwrite"

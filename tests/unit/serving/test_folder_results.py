@@ -193,6 +193,27 @@ def test_a_changed_line_of_a_journal_is_noticed(tmp_path: Path) -> None:
         Journal(tmp_path / "out", {"model": "m"})
 
 
+def test_a_line_without_the_name_of_its_image_is_noticed(tmp_path: Path) -> None:
+    Journal(tmp_path, {"model": "a"})
+    with (tmp_path / ".refined.jsonl").open("a") as file:
+        file.write('{"source": [1, 2]}\n')
+    with pytest.raises(UserError, match=r"refined.jsonl is damaged \(line 2 has no 'name'\): remove the file"):
+        Journal(tmp_path, {"model": "a"})
+    assert Journal.reset(tmp_path) == {}
+
+
+def test_folders_and_files_in_place_of_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "results/.refined.jsonl").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for start in (lambda folder: Journal(folder, {"model": "a"}), Journal.reset):
+        with pytest.raises(UserError, match=r"refined.jsonl is a folder, expected a file: remove it"):
+            start(tmp_path / "results")
+        with pytest.raises(UserError, match="file is a file, expected a folder for the results: choose another"):
+            start(tmp_path / "file")
+    (tmp_path / "results/.refined.jsonl").rmdir()
+    assert Journal(tmp_path / "results", {"model": "a"}).entries == {}
+
+
 def test_descriptions_survive_the_journal() -> None:
     draw = np.random.default_rng(0)
     maps = draw.normal(size=(2, 1, 16, 16)).astype(np.float16)
