@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from prn_pipeline.layout.places import METRICS, PROMOTION
+from prn_pipeline.layout.places import METRICS, PROMOTION, RAW_DATA
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES
 
 #: Name of a file or folder in the catalog, without suffix -> stage that writes it.
@@ -31,15 +32,31 @@ STAGE_OF = {
     Path(PROMOTION).stem: "promotion",
 }
 #: Folders below which artefacts lie in folders named after their scope: `data/04_feature`, `metrics`.
-_ROOT = re.compile(rf"0\d_\w+|{METRICS.name}")
+_LAYER = re.compile(r"0\d_\w+")
+_ROOT = re.compile(rf"{_LAYER.pattern}|{METRICS.name}")
 #: File of the scores of a run.
-_SCORES = re.compile(r"seed-\d+\.json")
+_SEED = re.compile(r"seed-\d+")
+_SCORES = re.compile(rf"{_SEED.pattern}\.json")
 
 
 def place_of(path: Path) -> str | None:
-    """The path from the last folder such as `04_feature` or `metrics` on; None if there is none."""
-    roots = [place for place, part in enumerate(path.parts) if _ROOT.fullmatch(part)]
-    return "/".join(path.parts[roots[-1] :]) if roots else None
+    """The path from the last folder such as `data/04_feature` or `metrics` on, without `data`; None if there is none.
+
+    Data sets and models may be named like such a folder, and a project may lie below one.
+    """
+    parts = path.parts
+    roots = [place for place in range(len(parts)) if _is_data(parts, place) or _is_metrics(parts, place)]
+    roots = roots or [place for place, part in enumerate(parts) if _ROOT.fullmatch(part)]
+    return "/".join(parts[roots[-1] :]) if roots else None
+
+
+def _is_data(parts: Sequence[str], place: int) -> bool:
+    return place > 0 and parts[place - 1] == RAW_DATA.parent.name and bool(_LAYER.fullmatch(parts[place]))
+
+
+def _is_metrics(parts: Sequence[str], place: int) -> bool:
+    scores = bool(_SCORES.fullmatch(parts[-1])) and place == len(parts) - 1 - len(SCOPES["run"])
+    return scores and parts[place] == METRICS.name
 
 
 def rerun(path: Path) -> str:
@@ -54,9 +71,11 @@ def rerun(path: Path) -> str:
     if stage is None:
         return "run the pipeline that makes it again"
     names = SCOPES[SCOPE_OF.get(stage, "run")]
-    values = [part.removesuffix(".json").removeprefix("seed-") for part in below[: len(names)]]
+    values = list(below[: len(names)])
     if len(values) < len(names) or (len(below) == len(names) and not _SCORES.fullmatch(path.name)):
         return f"run the pipeline {stage} again"
+    if names[-1] == "seed":
+        values[-1] = values[-1].removesuffix(".json").removeprefix("seed-")
     run = ",".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
     return f"run the pipeline {stage} again: kedro run --pipelines {stage} --params {run}"
 
@@ -64,5 +83,8 @@ def rerun(path: Path) -> str:
 def _stage(file: str, below: tuple[str, ...]) -> str | None:
     if _SCORES.fullmatch(file):
         return "evaluation"
-    folders = (stage for name in reversed(below[:-1]) if (stage := STAGE_OF.get(name)))
+    # Below the folders that are named after a run, where anything may be called "folds" or "refiner".
+    seeds = [place for place, name in enumerate(below[:-1]) if _SEED.fullmatch(name)]
+    own = below[seeds[-1] + 1 if seeds else 1 : -1]
+    folders = (stage for name in reversed(own) if (stage := STAGE_OF.get(name.partition(".")[0])))
     return next(folders, STAGE_OF.get(file.partition(".")[0]))

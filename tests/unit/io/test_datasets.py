@@ -13,6 +13,9 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
+from prn_pipeline.data.ingestion import inspect_and_summarise
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStream
 from prn_pipeline.io.array_store import ArrayStoreDataset
 from prn_pipeline.io.files import FiguresDataset, JsonDataset, PictureDataset, ScoresDataset, TableDataset, TextDataset
@@ -92,6 +95,11 @@ def test_array_stores_are_loaded_again(tmp_path: Path) -> None:
     assert not dataset.exists()
     dataset.save(ArrayStream([{"maps": np.ones((3, 4, 4), np.float16)}]))
     assert dataset.load().shape("maps") == (3, 4, 4)
+
+
+def drawn_summary(name: str) -> dict[str, Any]:
+    settings = DatasetSettings.model_validate({"reader": "synthetic", "synthetic": {"count": 10, "size": 64}})
+    return inspect_and_summarise(name, settings, make_reader(name, settings, Path("nowhere")))[1]
 
 
 def scores_file(tmp_path: Path) -> Path:
@@ -330,6 +338,15 @@ def test_a_project_may_be_moved(tmp_path: Path, kind: str) -> None:
     saved.save(content(kind, 0))
     (tmp_path / "old").rename(tmp_path / "02_new")
     assert at_seed(tmp_path / "02_new", kind, 0)[0].load() is not None
+
+
+def test_a_summary_of_another_data_set_is_refused(tmp_path: Path) -> None:
+    dataset = SummaryDataset(filepath=str(tmp_path / "data/08_reporting/drive/dataset.json"))
+    dataset.save(drawn_summary("roads"))
+    with pytest.raises(DatasetError, match=r"was written as 08_reporting/roads/dataset.json, .*--params dataset=drive"):
+        dataset.load()
+    dataset.save(drawn_summary("drive"))
+    assert dataset.load()["dataset"] == "drive"
 
 
 def test_the_address_of_a_table_is_no_attribute_of_what_is_read(tmp_path: Path) -> None:
