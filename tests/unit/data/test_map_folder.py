@@ -82,6 +82,20 @@ def test_a_map_has_the_aspect_ratio_of_its_image_or_is_a_square(tmp_path: Path) 
         maps.logits("a", (30, 20))
 
 
+@pytest.mark.parametrize("native", [(320, 239), (239, 320), (201, 320), (321, 481)])
+@pytest.mark.parametrize("stride", [8, 14, 16])
+@pytest.mark.parametrize("rounded", [np.floor, np.ceil])
+def test_one_value_for_every_few_pixels_has_the_aspect_ratio_up_to_rounding(
+    tmp_path: Path, native: tuple[int, int], stride: int, rounded: np.ufunc
+) -> None:
+    height, width = (int(rounded(side / stride)) for side in native)
+    write(tmp_path, "maps/a.npy", values=np.full((height, width), 0.5))
+    assert folder(tmp_path).logits("a", native).shape == (height, width)
+    write(tmp_path, "maps/a.npy", values=np.full((height + 4, width), 0.5))
+    with pytest.raises(UserError, match="Write it with the aspect ratio of the image"):
+        folder(tmp_path).logits("a", native)
+
+
 def test_the_digest_covers_the_requested_maps_only(tmp_path: Path) -> None:
     write(tmp_path, "maps/a.npy", "maps/b.npy")
     before = folder(tmp_path).digest(["a"]), folder(tmp_path).digest(["a", "b"])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from prn_pipeline.data.readers.map_reading import Fit, MapReading, Orientation
 from prn_pipeline.errors import UserError
 
-#: Relative difference of the aspect ratios of a map and its image that rounding of a smaller map may cause.
+#: Relative difference of the aspect ratios of a map and its image that hardly moves any pixel.
 RATIO_TOLERANCE = 0.03
 #: Prefix of ways to pad images that keep their size.
 UNSCALED = "unscaled_"
@@ -32,7 +32,7 @@ def placed(maps: NDArray[Any], reading: MapReading, native: tuple[int, int], nam
     if reading.fit != "stretch":
         return unpadded(upright, native, reading.fit)
     height, width = upright.shape[-2:]
-    if height != width and not has_ratio_of(upright, native):
+    if height != width and not has_ratio_of(upright, native) and not _is_rounded(height, width, native):
         raise UserError(
             f"{name}: the map is {height} x {width} (height x width), its image {native[0]} x {native[1]}."
             " Write it with the aspect ratio of the image, or as a square if the model saw stretched images. If height"
@@ -47,6 +47,15 @@ def has_ratio_of(maps: NDArray[Any], native: tuple[int, int]) -> bool:
     """Whether maps (..., h, w) have the aspect ratio of their image."""
     height, width = maps.shape[-2:]
     return abs((height / width) / (native[0] / native[1]) - 1) <= RATIO_TOLERANCE
+
+
+def _is_rounded(height: int, width: int, native: tuple[int, int]) -> bool:
+    """Whether both sides of a map are those of its image divided by one number, rounded down or up.
+
+    A model that gives one value for every 8 or 16 pixels makes a map of 40 x 29 of an image of 320 x 239, whose aspect
+    ratio differs by more than `RATIO_TOLERANCE`.
+    """
+    return (height - 1) * native[1] < (width + 1) * native[0] and (width - 1) * native[0] < (height + 1) * native[1]
 
 
 def unpadded(maps: NDArray[Any], native: tuple[int, int], fit: Fit) -> NDArray[Any]:
