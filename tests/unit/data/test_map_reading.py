@@ -60,6 +60,15 @@ def test_a_grey_picture_stored_in_colours_has_one_channel() -> None:
     assert decoded(np.dstack([colours, np.full_like(grey, 255)])) == pytest.approx(P, abs=0.01)
 
 
+def test_a_heat_map_in_colours_is_no_map() -> None:
+    heat = np.rint(255 * np.dstack([P, 1 - abs(2 * P - 1), 1 - P])).astype(np.uint8)
+    with pytest.raises(UserError, match=r"colours are no probabilities. If one of the 3 channels .* set `foreground`"):
+        decoded(heat)
+    with pytest.raises(UserError) as caught:
+        decoded(heat / 255)
+    assert "colours" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("stored", "settings", "message"),
     [

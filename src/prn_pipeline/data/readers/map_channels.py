@@ -12,6 +12,8 @@ from prn_pipeline.errors import UserError
 
 #: Most channels of an array; more are taken for a stack of something else.
 MOST_CHANNELS = 256
+#: Channels of pictures in colours: RGB, RGBA.
+COLOURS = (3, 4)
 
 
 def planes_of(stored: NDArray[Any], name: str) -> NDArray[Any]:
@@ -30,7 +32,7 @@ def planes_of(stored: NDArray[Any], name: str) -> NDArray[Any]:
             f"{name}: an array of shape {stored.shape}, expected (height, width): one value per pixel; or with an axis"
             " of channels before or behind them."
         )
-    if trimmed.shape[2] in (3, 4) and trimmed.dtype.kind in "bu" and _is_grey(trimmed):
+    if trimmed.shape[2] in COLOURS and trimmed.dtype.kind in "bu" and _is_grey(trimmed):
         return trimmed[None, ..., 0]
     planes = _channels_first(trimmed)
     if len(planes) > MOST_CHANNELS:
@@ -56,9 +58,15 @@ def foreground_channel(planes: NDArray[Any], foreground: int | None, name: str) 
         return 0
     if foreground is None:
         if number > 2:
+            colours = (
+                " If it is a picture of the map in colours, write the values of the map instead: colours are no"
+                " probabilities."
+                if number in COLOURS and planes.dtype == np.uint8
+                else ""
+            )
             raise UserError(
-                f"{name}: an array of shape {planes.shape}, expected (height, width): one value per pixel. If one of"
-                f" the {number} channels is the map of the foreground, set `foreground` to its number, 0 to"
+                f"{name}: an array of shape {planes.shape}, expected (height, width): one value per pixel.{colours} If"
+                f" one of the {number} channels is the map of the foreground, set `foreground` to its number, 0 to"
                 f" {number - 1}."
             )
         return 1
