@@ -31,14 +31,16 @@ def compared_with_others(
         truths: one per class.
         others: readings that settings, or mistakes that are known, would explain.
     """
-    threshold = fits(maps[:, 0], truths[0])[0].threshold
-    for readings in (others, list(moved(maps, truths, threshold)) if len(truths) == 1 else []):
-        plausible = [reading for reading in readings if reading.iou > stated.iou and _explains(reading, truths)]
-        if found := contradiction(what, stated, plausible):
-            yield found
-            return
+    if found := contradiction(what, stated, _plausible(others, stated, truths)):
+        yield found
+        return
     if len(truths) > 1:
         return
+    for reading, is_far in moved(maps, truths):
+        if found := contradiction(what, stated, _plausible([reading], stated, truths)):
+            yield found if is_far else found._replace(verdict="notable")
+            return
+    threshold = fits(maps[:, 0], truths[0])[0].threshold
     background = inverted(maps, truths[0], None)
     turned = int(np.sum(background.by_image - stated.by_image > MUCH))
     if SOME * len(maps) <= turned < len(maps):
@@ -54,6 +56,10 @@ def compared_with_others(
             f"{what} fit the masks of other images as well as those of their own: mean IoU {fit.own:.3f} with their"
             f" own, {fit.others:.3f} with others. Check that each map belongs to the image of its name",
         )
+
+
+def _plausible(others: Sequence[Reading], stated: Reading, truths: Sequence[Truth]) -> list[Reading]:
+    return [reading for reading in others if reading.iou > stated.iou and _explains(reading, truths)]
 
 
 def _explains(reading: Reading, truths: Sequence[Truth]) -> bool:

@@ -129,7 +129,7 @@ def _hint(values: StoredValues, stated: Stated) -> tuple[str, bool]:
     """What may be wrong with maps that predict nothing anywhere, "" if nothing is known; and whether it is certain."""
     if scale := likely_scale(values, stated):
         return (
-            f"Their highest value is {values.high:.4g}, but {scale_of(values, stated):.4g} is read as a probability of"
+            f"Their highest value is {values.high:.4g}, but {scale_of(values, stated):.6g} is read as a probability of"
             f" 1: set `scale: {scale:.6g}`",
             is_certain(scale, values, stated),
         )

@@ -13,7 +13,7 @@ from prn_pipeline.data.readers.map_geometry import turned
 from prn_pipeline.data.readers.map_reading import Orientation
 from prn_pipeline.segmentation.map_checks.fit import Fit, Truth, fits
 
-#: Movements that are tried, in percent of the side: less is rounding, more is chance.
+#: Movements that stop a run, in percent of the side: less may be rounding, such as half a stride, more is chance.
 LEAST_MOVED, MOST_MOVED = 2, 30
 
 
@@ -74,32 +74,41 @@ def otherwise_turned(maps: NDArray[np.float32], truths: Sequence[Truth], key: st
             yield reading._replace(words=TURNED[orientation], setting=key and f"`{key}: {orientation}`")
 
 
-def moved(maps: NDArray[np.float32], truths: Sequence[Truth], threshold: float) -> Iterator[Reading]:
-    """Maps (n, 1, s, s) moved by what fits best, the same for all; none if that is (nearly) nothing.
+def moved(maps: NDArray[np.float32], truths: Sequence[Truth]) -> Iterator[tuple[Reading, bool]]:
+    """Maps (n, 1, s, s) moved by what fits best, the same for all; none if that is nothing.
+
+    As much is predicted as is true: where maps are moved, the best threshold often calls everything foreground.
 
     Args:
         maps: logits of foreground.
         truths: one, of the same images.
-        threshold: logit from which on pixels are foreground.
+
+    Yields:
+        The reading, and whether the maps are moved too far for rounding.
     """
     side = maps.shape[-1]
+    threshold = np.quantile(maps, 1 - truths[0].foreground.mean())
     predicted = np.fft.rfft2((maps[:, 0] >= threshold).astype(np.float32))
     true = np.fft.rfft2(truths[0].foreground - truths[0].foreground.mean((1, 2), keepdims=True))
     overlap = np.fft.irfft2((true * predicted.conj()).sum(0), (side, side))
     offset = np.array(np.unravel_index(int(overlap.argmax()), overlap.shape))
     offset = np.where(offset > side // 2, offset - side, offset)
-    share = np.rint(100 * offset / side)
-    if not LEAST_MOVED <= np.abs(share).max() <= MOST_MOVED:
+    share = 100 * offset / side
+    largest = np.rint(np.abs(share).max())
+    if not offset.any() or largest > MOST_MOVED:
         return
     shifted = np.full_like(maps, maps.min())
     to, of = zip(*((_part(side, step), _part(side, -step)) for step in offset), strict=True)
     shifted[..., to[0], to[1]] = maps[..., of[0], of[1]]
     directions = zip(share, (("down", "up"), ("to the right", "to the left")), strict=True)
-    words = " and ".join(f"{abs(step):.0f} % {names[int(step < 0)]}" for step, names in directions if step)
-    yield as_stated(shifted, truths)._replace(
+    words = " and ".join(
+        f"{abs(step):.{int(abs(step) < 1)}f} % {names[int(step < 0)]}" for step, names in directions if step
+    )
+    reading = as_stated(shifted, truths)._replace(
         words=f"moved by {words}",
         remedy="Correct how the program crops, pads or enlarges images and maps",
     )
+    yield reading, bool(largest >= LEAST_MOVED)
 
 
 def _part(side: int, step: int) -> slice:

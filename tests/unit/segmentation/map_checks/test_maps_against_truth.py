@@ -203,6 +203,13 @@ def test_maps_that_never_exceed_a_half_are_named_but_kept(check: Check, caplog: 
     assert "predict foreground everywhere (the lowest probability is 0.55" in caplog.messages[0]
 
 
+def test_maps_that_are_moved_by_little_are_named_but_kept(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: np.roll(p, 1, 1))
+    assert len(caplog.messages) == 1
+    assert "better if read moved by 1 % to the left" in caplog.messages[0]
+
+
 def test_maps_that_say_nothing_about_the_truth_are_named(check: Check, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         check(noise)
