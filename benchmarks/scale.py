@@ -24,7 +24,8 @@ from prn_pipeline.refinement.registry import build_refiner, read_settings
 from prn_pipeline.segmentation.network_source import cached_maps
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import measure, refined_maps
+from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 
@@ -73,9 +74,8 @@ def counting(folder: Path, engine: EngineSettings) -> None:
     """A threshold tuned, and every method counted."""
     samples, refined, maps = open_stores(folder)
     with open_engine(engine) as workers:
-        thresholds = tune_thresholds(samples, maps, workers)
-        patch = conf("pseudo_labelling")["patch_size"]
-        measure(samples, refined, samples.rows(["test"]), thresholds, patch, engine=workers)
+        tuned = tune(samples, maps, conf("pseudo_labelling")["patch_size"], workers)
+        measure(samples, refined, samples.rows(["test"]), tuned, engine=workers)
 
 
 STAGES: dict[str, Callable[[Path, EngineSettings], None]] = {

@@ -23,8 +23,9 @@ from prn_pipeline.refinement.registry import build_refiner, read_settings
 from prn_pipeline.segmentation.network_source import cached_maps
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import measure
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
+from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.inference import predict_logits
 
@@ -59,10 +60,9 @@ def refining(folder: Path) -> None:
 def evaluation(folder: Path) -> None:
     """From both logits and masks to the scores of every method: the other half."""
     samples, refined, maps = open_stores(folder)
-    thresholds = tune_thresholds(samples, maps)
-    patch_size = conf("pseudo_labelling")["patch_size"]
-    measured = measure(samples, refined, samples.rows(["test"]), thresholds, patch_size)
-    score_methods(measured, thresholds, conf("evaluation")["resamples"], seed=0)
+    tuned = tune(samples, maps, conf("pseudo_labelling")["patch_size"])
+    measured = measure(samples, refined, samples.rows(["test"]), tuned)
+    score_methods(measured, tuned, conf("evaluation")["resamples"], seed=0)
     per_image(measured)
 
 

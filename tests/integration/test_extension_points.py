@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from prn_pipeline.comparison import table
-from prn_pipeline.comparison.method import ComparisonMethod, MapBatch, Prediction, Tuned
+from prn_pipeline.comparison.method import ComparisonMethod, LearningBatch, MapBatch, Prediction, Tuned
 from prn_pipeline.data.store.logits import probabilities_of
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.refinement import registry as refiners
@@ -121,11 +121,38 @@ def everything(maps: MapBatch, tuned: Tuned) -> Prediction:
 EVERYTHING = ComparisonMethod("everything", "Everything is foreground", "all", "baseline", everything)
 
 
+class ShareTuner:
+    """The foreground's share of the pixels."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(2)
+
+    def update(self, batch: LearningBatch) -> None:
+        assert (np.abs(batch.maps["tta"]) > 0).any()
+        self.counts += (batch.masks == 1).sum(), (batch.masks != 255).sum()
+
+    def add(self, other: "ShareTuner") -> None:
+        self.counts += other.counts
+
+    def best(self) -> dict[str, float]:
+        return {"share": float(self.counts[0] / self.counts[1])}
+
+
+def top_share(maps: MapBatch, tuned: Tuned) -> Prediction:
+    bound = np.quantile(maps.base, 1 - tuned.selected["top_share"]["share"], axis=(1, 2), keepdims=True)
+    return Prediction(maps.base > bound, None)
+
+
+TOP_SHARE = ComparisonMethod(
+    "top_share", "Most probable share", "top", "baseline", top_share, tuner=lambda thresholds: ShareTuner()
+)
+
+
 @pytest.fixture
 def extended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(refiners.REFINERS, "shift", ShiftKind())
     monkeypatch.setitem(base_models.MAP_SOURCES, "darkness", DarknessKind())
-    monkeypatch.setattr(table, "METHODS", [*table.METHODS[:-1], EVERYTHING, table.METHODS[-1]])
+    monkeypatch.setattr(table, "METHODS", [*table.METHODS[:-1], EVERYTHING, TOP_SHARE, table.METHODS[-1]])
 
 
 @pytest.mark.usefixtures("extended")
@@ -145,6 +172,11 @@ def test_a_refiner_a_source_and_a_method_go_from_pipeline_to_leaderboard(project
     # the method
     assert list(scores["methods"]) == table.names()
     assert scores["methods"]["everything"]["recall"] == pytest.approx(1)
+    share = scores["methods"]["top_share"]["selected"]["share"]
+    assert 0.02 < share < 0.5, "of val"
+    assert scores["gain"]["vs_top_share"]["iou_micro"] == pytest.approx(
+        scores["methods"]["refined"]["iou_micro"] - scores["methods"]["top_share"]["iou_micro"]
+    )
     assert set(scores["gain"]["vs_everything"]) == {"iou_micro", "ci95", "p", "wrong_pixels"}
     # the refiner
     assert set(scores["guard"]) == {"shift"}

@@ -20,7 +20,10 @@ from tests.integration.conftest import SMALL, merged, mistake_of, run_pipelines
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 BASE = "synthetic_roads/unet_resnet18_small/seed-0"
-METHODS = ["base", "tuned_threshold", "rankseg", "tta", "tta_tuned", "refined", "patch_oracle"]
+METHODS = [
+    *("base", "tuned_threshold", "rankseg", "components", "components_tuned"),
+    *("tta", "tta_tuned", "tta_rankseg", "refined", "patch_oracle"),
+]
 
 
 def scores_of(project: Path) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 from scipy.special import expit
@@ -33,6 +33,19 @@ class MapBatch:
     tta: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class LearningBatch:
+    """Maps of whole images that a refiner may learn from, never test. The classes of one image are in adjacent rows.
+
+    Attributes:
+        maps: logits of the base model, float32 (N,H,W), by the name of the map.
+        masks: uint8 (N,H,W): 0, 1, 255 = ignore.
+    """
+
+    maps: Mapping[TunedMap, np.ndarray]
+    masks: np.ndarray
+
+
 class Prediction(NamedTuple):
     """A method's output for a batch.
 
@@ -52,10 +65,32 @@ class Tuned:
     Attributes:
         thresholds: for each map that a method is `tuned_on`, one probability per class (one in all for foreground).
         patch_size: pixels per side of the oracle's patches, at the resolution that is evaluated.
+        selected: for each method with a `tuner`, what it selected.
     """
 
     thresholds: Mapping[TunedMap, Sequence[float]]
     patch_size: int
+    selected: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+class MethodTuner(Protocol):
+    """Selects the values of one method. It keeps counts and no maps: there may be more maps than fit into memory."""
+
+    def update(self, batch: LearningBatch) -> None:
+        """Count a batch."""
+        ...
+
+    def add(self, other: Self) -> None:
+        """Add the counts of a tuner of the same method, which has counted other maps."""
+        ...
+
+    def best(self) -> dict[str, float]:
+        """The selected values by name, for `Tuned.selected` and the scores JSON."""
+        ...
+
+
+#: A tuner without counts, for the thresholds of `Tuned`; None if the method has none to offer for these maps.
+MakeTuner = Callable[[Mapping[TunedMap, Sequence[float]]], MethodTuner | None]
 
 
 #: Predictions of a method for a batch; None if the batch lacks an input of the method.
@@ -74,6 +109,7 @@ class ComparisonMethod:
         predict: predictions for one map per image.
         predict_classes: predictions for one map per class; None if the method has no multi-class form.
         tuned_on: map whose best threshold (per class) the method takes from `Tuned.thresholds`; None for no threshold.
+        tuner: makes what selects further values of the method, which it takes from `Tuned.selected`; None for none.
     """
 
     name: str
@@ -83,6 +119,7 @@ class ComparisonMethod:
     predict: Predict
     predict_classes: Predict | None = None
     tuned_on: TunedMap | None = None
+    tuner: MakeTuner | None = None
 
     @property
     def gain_key(self) -> str:

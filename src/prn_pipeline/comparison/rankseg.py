@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from prn_pipeline.comparison.classes import by_image, one_hot
@@ -11,15 +12,24 @@ from prn_pipeline.refinement.baselines.decision_rules import RankSeg
 from prn_pipeline.segmentation.maps import normalised
 
 
+def of_foreground(logits: np.ndarray) -> Prediction:
+    """RankSEG's masks of foreground logits (N,H,W)."""
+    decided = RankSeg()(torch.from_numpy(logits)[:, None])[:, 0]
+    return Prediction(decided.numpy() > 0, None)
+
+
+def of_classes(logits: np.ndarray, classes: int) -> Prediction:
+    """RankSEG's classes of one-vs-rest logits (N*C,H,W), one per pixel."""
+    probabilities = torch.from_numpy(normalised(by_image(logits, classes)))
+    return Prediction(one_hot(rankseg_classes(probabilities).numpy(), classes), None)
+
+
 def _predict(maps: MapBatch, tuned: Tuned) -> Prediction:
-    logits = RankSeg()(torch.from_numpy(maps.base)[:, None])[:, 0]
-    return Prediction(logits.numpy() > 0, None)
+    return of_foreground(maps.base)
 
 
 def _predict_classes(maps: MapBatch, tuned: Tuned) -> Prediction:
-    classes = len(tuned.thresholds["base"])
-    probabilities = torch.from_numpy(normalised(by_image(maps.base, classes)))
-    return Prediction(one_hot(rankseg_classes(probabilities).numpy(), classes), None)
+    return of_classes(maps.base, len(tuned.thresholds["base"]))
 
 
 RANKSEG = ComparisonMethod("rankseg", "RankSEG", "RankSEG", "baseline", _predict, _predict_classes)

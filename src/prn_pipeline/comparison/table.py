@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from prn_pipeline.comparison.base_model import BASE_MODEL
+from prn_pipeline.comparison.components import COMPONENTS, COMPONENTS_TUNED
 from prn_pipeline.comparison.method import ComparisonMethod, Kind, MapBatch, Prediction, Tuned
 from prn_pipeline.comparison.patch_oracle import PATCH_ORACLE
 from prn_pipeline.comparison.rankseg import RANKSEG
 from prn_pipeline.comparison.refined import REFINED
 from prn_pipeline.comparison.tta import TTA, TTA_TUNED
+from prn_pipeline.comparison.tta_rankseg import TTA_RANKSEG
 from prn_pipeline.comparison.tuned_threshold import TUNED_THRESHOLD
 
-METHODS: list[ComparisonMethod] = [BASE_MODEL, TUNED_THRESHOLD, RANKSEG, TTA, TTA_TUNED, REFINED, PATCH_ORACLE]
+METHODS: list[ComparisonMethod] = [
+    BASE_MODEL,
+    TUNED_THRESHOLD,
+    RANKSEG,
+    COMPONENTS,
+    COMPONENTS_TUNED,
+    TTA,
+    TTA_TUNED,
+    TTA_RANKSEG,
+    REFINED,
+    PATCH_ORACLE,
+]
 
 
 def names(*kinds: Kind) -> list[str]:

@@ -9,14 +9,17 @@ from scipy.special import expit, logit, softmax
 from torch import Tensor, from_numpy
 
 from prn_pipeline.comparison import table
+from prn_pipeline.comparison.components import COMPONENT, HOLE
 from prn_pipeline.comparison.method import MapBatch, Prediction, Tuned
 from prn_pipeline.comparison.tuned_threshold import MIN_THRESHOLD
+from prn_pipeline.refinement.baselines.components import without_small_components
 from prn_pipeline.segmentation.maps import one_vs_rest
 
 CLASSES = 3
 PATCH = 4
 SIDE = 12
 WITHOUT_TTA = ["base", "tuned_threshold", "rankseg", "refined", "patch_oracle"]
+SIZES = {"components": {COMPONENT: 0.05, HOLE: 0.02}, "components_tuned": {COMPONENT: 0.02, HOLE: 0.1}}
 
 
 def random_logits(seed: int, count: int) -> np.ndarray:
@@ -69,6 +72,18 @@ def library_rankseg(probabilities: Tensor, output_mode: str) -> np.ndarray:
     return RankSEG(metric="iou", output_mode=output_mode, solver="RMA").predict(probabilities).numpy()
 
 
+def foreground_rankseg(logits: np.ndarray) -> np.ndarray:
+    return np.stack(
+        [library_rankseg(image[None, None], "multilabel")[0, 0] == 1 for image in from_numpy(expit(logits))]
+    )
+
+
+def class_rankseg(logits: np.ndarray) -> np.ndarray:
+    one_vs_rest = expit(by_image(logits))
+    probabilities = from_numpy(one_vs_rest / one_vs_rest.sum(1, keepdims=True))
+    return np.concatenate([library_rankseg(image[None], "multiclass") for image in probabilities])
+
+
 def best_patch_masks(logits: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """The best of 20 thresholds for each patch, by brute force."""
     found = np.zeros(logits.shape, bool)
@@ -92,14 +107,17 @@ def test_names_and_labels_are_unique() -> None:
 
 
 def test_the_order_is_that_of_reports() -> None:
-    assert table.names() == ["base", "tuned_threshold", "rankseg", "tta", "tta_tuned", "refined", "patch_oracle"]
+    assert table.names() == [
+        *("base", "tuned_threshold", "rankseg", "components", "components_tuned"),
+        *("tta", "tta_tuned", "tta_rankseg", "refined", "patch_oracle"),
+    ]
 
 
 def test_exactly_one_method_is_the_base_model_and_one_the_refiner() -> None:
     assert table.names("base") == ["base"]
     assert table.names("refined") == ["refined"]
     assert table.names("bound") == ["patch_oracle"]
-    assert table.names("base", "baseline") == ["base", "tuned_threshold", "rankseg", "tta", "tta_tuned"]
+    assert table.names("base", "baseline") == table.names()[:-2]
 
 
 def test_a_method_is_found_by_its_name_and_an_unknown_name_is_an_error() -> None:
@@ -117,14 +135,16 @@ def test_in_order_sorts_known_names_and_keeps_the_order_of_unknown_ones() -> Non
 
 def test_methods_predict_foreground_as_plain_numpy_does(maps: MapBatch) -> None:
     assert maps.tta is not None
-    found = table.predictions(maps, Tuned({"base": [0.3], "tta": [0.8]}, PATCH))
-    probabilities = from_numpy(expit(maps.base))
+    found = table.predictions(maps, Tuned({"base": [0.3], "tta": [0.8]}, PATCH, SIZES))
     expected = {
         "base": maps.base > 0,
         "tuned_threshold": expit(maps.base) > np.float32(0.3),
-        "rankseg": np.stack([library_rankseg(image[None, None], "multilabel")[0, 0] == 1 for image in probabilities]),
+        "rankseg": foreground_rankseg(maps.base),
+        "components": without_small_components(maps.base > 0, 0.05, 0.02),
+        "components_tuned": without_small_components(expit(maps.base) > np.float32(0.3), 0.02, 0.1),
         "tta": maps.tta > 0,
         "tta_tuned": expit(maps.tta) > np.float32(0.8),
+        "tta_rankseg": foreground_rankseg(maps.tta),
         "refined": maps.refined > 0,
         "patch_oracle": best_patch_masks(maps.base, maps.masks),
     }
@@ -142,17 +162,16 @@ def test_methods_predict_one_class_per_pixel_as_plain_numpy_does(class_maps: Map
     assert class_maps.tta is not None
     tuned = Tuned({"base": [0.2, 0.5, 0.8], "tta": [0.9, 0.4, 0.0]}, PATCH)
     found = table.predictions(class_maps, tuned, CLASSES)
-    one_vs_rest = expit(by_image(class_maps.base))
-    probabilities = from_numpy(one_vs_rest / one_vs_rest.sum(1, keepdims=True))
     expected = {
         "base": loop_argmax(by_image(class_maps.base)),
         "tuned_threshold": threshold_loop(class_maps.base, [0.2, 0.5, 0.8]),
-        "rankseg": np.concatenate([library_rankseg(image[None], "multiclass") for image in probabilities]),
+        "rankseg": class_rankseg(class_maps.base),
         "tta": loop_argmax(by_image(class_maps.tta)),
         "tta_tuned": threshold_loop(class_maps.tta, [0.9, 0.4, 0.0]),
+        "tta_rankseg": class_rankseg(class_maps.tta),
         "refined": loop_argmax(by_image(class_maps.refined)),
     }
-    assert list(found) == list(expected), "the patch oracle has no multi-class form"
+    assert list(found) == list(expected), "components and the patch oracle have no multi-class form"
     for name, ids in expected.items():
         assert (ids_of(found[name]) == ids).all(), name
     for name, logits in {"base": class_maps.base, "tta": class_maps.tta, "refined": class_maps.refined}.items():
@@ -178,8 +197,8 @@ def test_the_base_model_predicts_the_class_of_the_highest_softmax() -> None:
 @pytest.mark.parametrize("tuned_on", ["base", "tta"])
 def test_a_tuned_method_uses_the_threshold_of_its_own_map(maps: MapBatch, tuned_on: str) -> None:
     assert {method.tuned_on for method in table.METHODS if method.tuned_on} == {"base", "tta"}
-    before = table.predictions(maps, Tuned({"base": [0.5], "tta": [0.5]}, PATCH))
-    after = table.predictions(maps, Tuned({"base": [0.5], "tta": [0.5], tuned_on: [0.9]}, PATCH))  # type: ignore[dict-item]
+    before = table.predictions(maps, Tuned({"base": [0.5], "tta": [0.5]}, PATCH, SIZES))
+    after = table.predictions(maps, Tuned({"base": [0.5], "tta": [0.5], tuned_on: [0.9]}, PATCH, SIZES))  # type: ignore[dict-item]
     changed = {name for name in before if (before[name].masks != after[name].masks).any()}
     assert changed == {method.name for method in table.METHODS if method.tuned_on == tuned_on}
 

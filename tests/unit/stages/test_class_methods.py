@@ -103,7 +103,7 @@ def test_scores_are_over_images_and_per_image_rows_are_per_class() -> None:
         for method, ids in predicted.items()
     ]
     measured = pd.DataFrame(rows)
-    scored = score_methods(measured, {"base": [0.5] * C}, 100, 0)
+    scored = score_methods(measured, Tuned({"base": [0.5] * C}, 16), 100, 0)
     assert scored["n_test"] == 3
     assert scored["methods"]["refined"]["iou_micro"] == 1
     assert scored["gain"]["vs_base"]["iou_micro"] == pytest.approx(1 - plain_miou(predicted["base"], TRUTH))

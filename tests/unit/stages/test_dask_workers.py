@@ -15,6 +15,7 @@ import pytest
 import torch
 from distributed import Client, LocalCluster
 
+from prn_pipeline.comparison.method import Tuned
 from prn_pipeline.data.execution.dask_engine import DaskEngine
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays, write_deferred_arrays
 from prn_pipeline.data.execution.engine import open_engine
@@ -28,9 +29,10 @@ from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.segmentation.network_source import cached_maps
 from prn_pipeline.segmentation.registry import build_base_model
 from prn_pipeline.segmentation.settings import BaseModelSettings
-from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import measure, refined_maps
 from prn_pipeline.stages.evaluation.scoring import score_methods
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
+from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 
@@ -128,15 +130,16 @@ def test_maps_labels_and_scores_are_the_same_to_the_last_bit(
     refiner = build_refiner(read_settings({"width": 4, "grid": 2, "residual": True})).eval()
     refined = both("refined", partial(refined_maps, stores, rows, refiner, 4, Tiles()), len(rows), classes)
 
-    def evaluated(settings: EngineSettings) -> tuple[dict[Any, list[float]], pd.DataFrame, dict[str, Any]]:
+    def evaluated(settings: EngineSettings) -> tuple[Tuned, pd.DataFrame, dict[str, Any]]:
         metrics = task_metrics("saliency" if classes == 1 else "multiclass", ["a", "b", "c"][:classes])
         with open_engine(settings) as engine:
-            thresholds = tune_thresholds(stores, maps, engine)
-            measured = measure(stores, refined, rows, thresholds, 8, None, metrics, engine)
-        return thresholds, measured, score_methods(measured, thresholds, 100, 0, metrics)
+            tuned = tune(stores, maps, 8, engine)
+            measured = measure(stores, refined, rows, tuned, None, metrics, engine)
+        return tuned, measured, score_methods(measured, tuned, 100, 0, metrics)
 
     local, dask = evaluated(EngineSettings()), evaluated(workers)
     assert dask[0] == local[0]
+    assert bool(local[0].selected) == (classes == 1), "sizes of components are selected for foreground"
     pd.testing.assert_frame_equal(dask[1], local[1], check_exact=True)
     assert dask[2] == local[2]
     assert len(local[1]) > 100

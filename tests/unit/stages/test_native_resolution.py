@@ -48,7 +48,7 @@ def resizer(root: Path, settings: DatasetSettings, classes: int = 1) -> tuple[Re
 
 def some_pair(tta: bool = False) -> MapPair:
     maps = np.random.default_rng(1).normal(size=(3, SIZE, SIZE)).astype(np.float32)
-    return MapPair(maps[0], maps[1], np.zeros((SIZE, SIZE), np.uint8), maps[2] if tta else None)
+    return MapPair({"base": maps[0]} | ({"tta": maps[2]} if tta else {}), maps[1], np.zeros((SIZE, SIZE), np.uint8))
 
 
 def bilinear(logits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -81,12 +81,10 @@ def test_all_maps_are_stretched_to_the_size_of_the_mask_file(tmp_path: Path, tta
     found = resize(4, pair)
     shape = masks[ids[4]].shape
     np.testing.assert_array_equal(found.mask, masks[ids[4]] // 255)
-    np.testing.assert_allclose(found.base, bilinear(pair.base, shape), atol=1e-5)
     np.testing.assert_allclose(found.refined, bilinear(pair.refined, shape), atol=1e-5)
-    if tta:
-        np.testing.assert_allclose(found.tta, bilinear(pair.tta, shape), atol=1e-5)
-    else:
-        assert found.tta is None
+    assert list(found.maps) == list(pair.maps)
+    for name, logits in pair.maps.items():
+        np.testing.assert_allclose(found.maps[name], bilinear(logits, shape), atol=1e-5)
 
 
 @pytest.mark.parametrize("change", ["resized", "removed"])

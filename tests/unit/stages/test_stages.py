@@ -1,6 +1,7 @@
 """Stages on stored samples, against plain computations on the arrays."""
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy.special import expit
 
 from prn_pipeline.comparison import table
+from prn_pipeline.comparison.components import COMPONENT, HOLE
 from prn_pipeline.comparison.method import MapBatch, Tuned
 from prn_pipeline.data.resizing import stretch
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
@@ -25,9 +27,10 @@ from prn_pipeline.reporting.caveats import boundary_note
 from prn_pipeline.reporting.score_tables import score_columns
 from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.stages.evaluation.map_pairs import MapPair
-from prn_pipeline.stages.evaluation.measuring import measure, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import measure
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
+from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.stages.reporting import choose_gallery, foreground, gallery, map_statistics
@@ -35,7 +38,7 @@ from prn_pipeline.training.settings import TrainingSettings
 
 #: The store of the squares has no TTA.
 WITHOUT_TTA = [name for name in table.names() if not name.startswith("tta")]
-HALF = {"base": [0.5]}
+HALF = Tuned({"base": [0.5]}, 16, {name: {COMPONENT: 0.0, HOLE: 0.0} for name in ("components", "components_tuned")})
 
 
 @pytest.fixture
@@ -87,14 +90,14 @@ def test_the_tuned_threshold_is_the_best_of_an_exhaustive_search_on_val(
         predicted = probabilities > threshold
         return float((predicted & truth).sum() / (predicted | truth).sum())
 
-    (found,) = tune_thresholds(bright_squares, holdout)["base"]
+    (found,) = tune(bright_squares, holdout, 16).thresholds["base"]
     assert iou(found) == pytest.approx(max(iou(k / 1000) for k in range(1000)), abs=1e-9)
 
 
 def test_a_saliency_task_also_scores_probability_maps(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
     metrics = task_metrics("saliency")
-    measured = measure(bright_squares, refined, rows, HALF, 16, task_metrics=metrics)
+    measured = measure(bright_squares, refined, rows, HALF, task_metrics=metrics)
     methods = score_methods(measured, HALF, 200, 0, metrics)["methods"]
     masks = bright_squares.array("masks", rows)
     probabilities = expit(bright_squares.array("logits", rows).astype(np.float32))
@@ -107,7 +110,7 @@ def test_a_saliency_task_also_scores_probability_maps(bright_squares: Samples, r
 
 def test_every_method_is_evaluated_on_every_test_image(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, HALF, patch_size=16)
+    measured = measure(bright_squares, refined, rows, HALF)
     assert len(measured) == len(rows) * len(WITHOUT_TTA)
     scored = score_methods(measured, HALF, resamples=300, seed=0)
     assert scored["methods"]["tuned_threshold"]["iou_micro"] == scored["methods"]["base"]["iou_micro"]
@@ -124,7 +127,7 @@ def test_every_method_is_evaluated_on_every_test_image(bright_squares: Samples, 
 
 def test_gains_say_how_many_wrong_pixels_the_refiner_adds(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    scored = score_methods(measure(bright_squares, refined, rows, HALF, patch_size=16), HALF, resamples=100, seed=0)
+    scored = score_methods(measure(bright_squares, refined, rows, HALF), HALF, resamples=100, seed=0)
     truth = bright_squares.array("masks", rows) == 1
     before, after = bright_squares.array("logits", rows) > 0, refined.read("logits", np.arange(len(rows))) > 0
     added = int((after != truth).sum()) - int((before != truth).sum())
@@ -139,7 +142,7 @@ def test_boundary_iou_is_left_out_where_its_band_covers_the_objects(
     bright_squares: Samples, refined: ArrayStore
 ) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, HALF, patch_size=16)
+    measured = measure(bright_squares, refined, rows, HALF)
     truth = bright_squares.array("masks", rows) == 1
     band = boundaries(truth, boundary_width(truth.shape[1:])).sum() / truth.sum()
     scored = score_methods(measured, HALF, resamples=100, seed=0)
@@ -161,7 +164,7 @@ def test_boundary_iou_is_left_out_where_its_band_covers_the_objects(
 
 def test_scores_say_that_a_base_model_predicts_nothing(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, HALF, patch_size=16)
+    measured = measure(bright_squares, refined, rows, HALF)
     base = measured["method"] == "base"
     hits, alarms, misses, rest = COLUMNS[:4]
     measured.loc[base, misses] += measured.loc[base, hits]
@@ -177,7 +180,7 @@ def test_scores_have_a_flag_for_images_that_look_like_video_frames(
 ) -> None:
     for video in (True, False):
         samples = dataclasses.replace(bright_squares, manifest=bright_squares.manifest.assign(video=video))
-        measured = measure(samples, refined, samples.rows(["test"]), HALF, patch_size=16)
+        measured = measure(samples, refined, samples.rows(["test"]), HALF)
         assert score_methods(measured, HALF, resamples=100, seed=0)["video"] is video
 
 
@@ -186,7 +189,7 @@ def test_intervals_resample_whole_videos(bright_squares: Samples, refined: Array
     manifest = bright_squares.manifest.assign(group=[f"video {i // 8}" for i in range(len(bright_squares.manifest))])
     of_videos = dataclasses.replace(bright_squares, manifest=manifest)
     alone, grouped = (
-        score_methods(measure(one, refined, rows, HALF, patch_size=16), HALF, resamples=300, seed=0)
+        score_methods(measure(one, refined, rows, HALF), HALF, resamples=300, seed=0)
         for one in (bright_squares, of_videos)
     )
     assert (alone["n_independent"], alone["n_test"]) == (len(rows), len(rows))
@@ -213,7 +216,7 @@ def test_patch_bias_shows_where_maps_are_too_high_or_too_low(bright_squares: Sam
 
 def test_the_gallery_shows_each_image_at_most_once(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    table = per_image(measure(bright_squares, refined, rows, HALF, 16))
+    table = per_image(measure(bright_squares, refined, rows, HALF))
     shown = gallery(bright_squares, refined, table, rows_each=2)
     assert [row.kind for row in shown] == ["best", "best", "median", "median", "worst", "worst"]
     assert len({row.sample_id for row in shown}) == 6
@@ -224,10 +227,10 @@ def test_the_gallery_shows_each_image_at_most_once(bright_squares: Samples, refi
 
 def test_counts_of_a_batch_equal_those_of_single_images(bright_squares: Samples, refined: ArrayStore) -> None:
     rows = bright_squares.rows(["test"])
-    measured = measure(bright_squares, refined, rows, {"base": [0.4]}, patch_size=16)
+    measured = measure(bright_squares, refined, rows, replace(HALF, thresholds={"base": [0.4]}))
     base, masks = bright_squares.array("logits", rows).astype(np.float32), bright_squares.array("masks", rows)
     after = refined.read("logits", slice(None)).astype(np.float32)
-    predicted = table.predictions(MapBatch(base, after, masks), Tuned({"base": [0.4]}, 16))
+    predicted = table.predictions(MapBatch(base, after, masks), replace(HALF, thresholds={"base": [0.4]}))
     assert set(measured["method"]) == set(WITHOUT_TTA)
     for method in WITHOUT_TTA:
         found = measured[measured["method"] == method]
@@ -241,10 +244,11 @@ def test_counts_of_a_batch_equal_those_of_single_images(bright_squares: Samples,
 def test_resized_images_may_differ_in_size(bright_squares: Samples, refined: ArrayStore) -> None:
     def resize(row: int, pair: MapPair) -> MapPair:
         shape = (64 + row, 70)
-        return MapPair(stretch(pair.base, shape), stretch(pair.refined, shape), np.full(shape, row % 2, np.uint8))
+        maps = {"base": stretch(pair.maps["base"], shape)}
+        return MapPair(maps, stretch(pair.refined, shape), np.full(shape, row % 2, np.uint8))
 
     rows = bright_squares.rows(["test"])
-    base = measure(bright_squares, refined, rows, HALF, 16, resize).query("method == 'base'")
+    base = measure(bright_squares, refined, rows, HALF, resize).query("method == 'base'")
     assert (base[list(COLUMNS[:4])].sum(axis=1) == [(64 + row) * 70 for row in rows]).all()
     assert (base["true_positives"] + base["false_negatives"] == [(row % 2) * (64 + row) * 70 for row in rows]).all()
 
@@ -256,7 +260,7 @@ def test_ignored_pixels_are_not_counted_and_empty_masks_are_supported(tmp_path: 
     manifest = pd.DataFrame({"sample_id": ["ignored", "half"], "split": "test", "fold": -1})
     write_arrays(tmp_path / "s.zarr", ArrayStream([{"logits": logits, "masks": masks}]))
     store = ArrayStore(tmp_path / "s.zarr")
-    measured = measure(Samples(manifest, {"samples": store}), store, np.arange(2), HALF, 16).set_index("sample_id")
+    measured = measure(Samples(manifest, {"samples": store}), store, np.arange(2), HALF).set_index("sample_id")
     assert (measured.loc["ignored", [*COLUMNS, "mae"]] == 0).all(axis=None)
     half = measured.loc["half"].set_index("method")
     assert (half[list(COLUMNS[:4])].sum(axis=1) == 512).all()
@@ -313,10 +317,10 @@ def test_tta_is_evaluated_if_it_is_stored(bright_squares: Samples, refined: Arra
     tta = np.stack([2.0 * masks - 1, logits], axis=1).astype(np.float16)
     write_arrays(tmp_path / "v.zarr", ArrayStream([{"tta": tta}], {IDENTITY: bright_squares.manifest.attrs[IDENTITY]}))
     samples = Samples(bright_squares.manifest, bright_squares.stores | {"tta": ArrayStore(tmp_path / "v.zarr")})
-    tuned = tune_thresholds(samples, assign_models(samples.manifest, "holdout", {}))
-    scored = score_methods(measure(samples, refined, samples.rows(["test"]), tuned, 16), tuned, resamples=100, seed=0)
+    tuned = tune(samples, assign_models(samples.manifest, "holdout", {}), 16)
+    scored = score_methods(measure(samples, refined, samples.rows(["test"]), tuned), tuned, resamples=100, seed=0)
     assert list(scored["methods"]) == table.names()
-    assert scored["methods"]["tta_tuned"]["threshold"] == tuned["tta"][0]
+    assert scored["methods"]["tta_tuned"]["threshold"] == tuned.thresholds["tta"][0]
     assert scored["methods"]["tta_tuned"]["iou_micro"] == 1.0
     assert scored["gain"]["vs_best_free"]["method"] == "tta", "ties go to the first method of the table"
     assert scored["methods"]["tta"]["iou_micro"] == 1.0, "the stored mean is the truth here"

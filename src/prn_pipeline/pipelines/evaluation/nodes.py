@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from prn_pipeline.comparison.method import TunedMap
+from prn_pipeline.comparison.method import Tuned
 from prn_pipeline.comparison.scores_file import SCHEMA
 from prn_pipeline.data.episodes import categories_of
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays
@@ -19,11 +19,12 @@ from prn_pipeline.data.store.sample_store import IDENTITY
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.stages.evaluation.map_descriptions import described_maps, reference_rows
-from prn_pipeline.stages.evaluation.measuring import measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import measure, refined_maps
 from prn_pipeline.stages.evaluation.model_costs import model_costs
 from prn_pipeline.stages.evaluation.native_resolution import native_resolution
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics, task_metrics
+from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.tracking.provenance import settings_digests
 from prn_pipeline.tracking.stage_costs import Costs, spent_so_far
 from prn_pipeline.training.convergence import convergence
@@ -74,8 +75,8 @@ def measure_methods(
     patch_size: int,
     settings: dict[str, Any],
     engine: dict[str, Any],
-) -> tuple[pd.DataFrame, list[TaskMetrics], dict[TunedMap, list[float]]]:
-    """Pixel counts of every method on every test map, the task metrics, and the tuned thresholds."""
+) -> tuple[pd.DataFrame, list[TaskMetrics], Tuned]:
+    """Pixel counts of every method on every test map, the task metrics, and the tuned values."""
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
     dataset = DatasetSettings.model_validate(run["dataset"])
     resize = None
@@ -84,9 +85,9 @@ def measure_methods(
     rows = stores.rows(["test"])
     metrics = task_metrics(dataset.task, dataset.classes, categories_of(stores.manifest, rows))
     with open_engine(read_engine(engine)) as workers:
-        thresholds = tune_thresholds(stores, map_manifest, workers)
-        measured = measure(stores, refined, rows, thresholds, patch_size, resize, metrics, workers)
-    return measured, metrics, thresholds
+        tuned = tune(stores, map_manifest, patch_size, workers)
+        measured = measure(stores, refined, rows, tuned, resize, metrics, workers)
+    return measured, metrics, tuned
 
 
 def measure_costs(
@@ -104,7 +105,7 @@ def measure_costs(
 def score(
     measured: pd.DataFrame,
     task_metrics: list[TaskMetrics],
-    thresholds: dict[TunedMap, list[float]],
+    tuned: Tuned,
     model_costs: dict[str, Any],
     refiner: Refiner,
     base_history: pd.DataFrame,
@@ -116,7 +117,7 @@ def score(
     settings: dict[str, Any],
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """The scores JSON and the IoU of every test image."""
-    scored = score_methods(measured, thresholds, settings["resamples"], run["names"]["seed"], task_metrics)
+    scored = score_methods(measured, tuned, settings["resamples"], run["names"]["seed"], task_metrics)
     ending = convergence(base_history, run["base_training"]["epochs"])
     scores = {
         "schema": SCHEMA,

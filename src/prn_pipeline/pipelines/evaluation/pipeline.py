@@ -57,7 +57,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "params:evaluation",
                     "params:engine",
                 ],
-                outputs=["measured", "task_metrics", "thresholds"],
+                outputs=["measured", "task_metrics", "tuned"],
                 name="measure_methods",
             ),
             node(
@@ -71,7 +71,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                 inputs=[
                     "measured",
                     "task_metrics",
-                    "thresholds",
+                    "tuned",
                     "model_costs",
                     "refiner",
                     "base_history",

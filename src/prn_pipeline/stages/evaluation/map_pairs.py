@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from prn_pipeline.comparison.method import MapBatch
+from prn_pipeline.comparison.method import MapBatch, TunedMap
 from prn_pipeline.data.execution.settings import RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.stages.evaluation.free_maps import array_of, free_maps, map_of
 
 #: Pixels of a batch of maps: small enough that repeated passes over them stay in the cache of a core.
 BATCH_PIXELS = 2**18
@@ -21,16 +22,14 @@ class MapPair:
     """The maps of one test image before and after the refiner.
 
     Attributes:
-        base: logits of the base model, float32 (H,W).
+        maps: logits of the base model and their means over TTA, float32 (H,W), by the names of `free_maps`.
         refined: logits of the refiner, float32 (H,W).
         mask: uint8 (H,W): 0, 1, 255 = ignore.
-        tta: mean logits over flips, float32 (H,W); None if the logit cache does not hold them.
     """
 
-    base: np.ndarray
+    maps: Mapping[TunedMap, np.ndarray]
     refined: np.ndarray
     mask: np.ndarray
-    tta: np.ndarray | None = None
 
 
 #: Resizes the maps and the mask of a manifest row to the resolution of the evaluation.
@@ -47,7 +46,7 @@ def stream_batches(
     """Test maps in the order of the manifest, with one shard in memory; row i of `refined` belongs to `rows[i]`.
 
     Args:
-        samples: samples with arrays logits and masks, and optionally tta.
+        samples: samples with arrays logits and masks, and optionally those of TTA.
         refined: store of the refiner's logits of the test rows.
         rows: rows of the test samples, int (n,).
         resize: function that resizes each map; a batch then has the maps of one image.
@@ -56,31 +55,32 @@ def stream_batches(
     Yields:
         Batches of about `BATCH_PIXELS` pixels, at least one image.
     """
-    names = ["logits", "masks", *(["tta"] if samples.holds("tta") else [])]
+    names = free_maps(samples)
+    arrays = ["masks", *(array_of(name) for name in names)]
     maps_per_image = samples.maps_per_image
     refined_rows = np.arange(*(row_range or (0, len(rows))))
     rows = rows[refined_rows]
     refined_shards = (refined.read("logits", shard) for shard in shards(refined_rows, maps_per_image))
-    stored = zip(shards(rows, maps_per_image), samples.batches(names, rows), refined_shards, strict=True)
-    for shard, (base, masks, *tta), after in stored:
+    stored = zip(shards(rows, maps_per_image), samples.batches(arrays, rows), refined_shards, strict=True)
+    for shard, (masks, *free), after in stored:
         images = 1 if resize else max(1, BATCH_PIXELS // masks[0].size // maps_per_image)
         size = images * maps_per_image
         for first in range(0, len(shard), size):
             chosen = slice(first, first + size)
-            batch = MapBatch(
-                base[chosen].astype(np.float32),
-                after[chosen].astype(np.float32),
-                masks[chosen],
-                tta[0][chosen, 0].astype(np.float32) if tta else None,
-            )
-            yield _resized(batch, shard[chosen], resize) if resize else batch
+            maps = {
+                name: map_of(name, array[chosen]).astype(np.float32) for name, array in zip(names, free, strict=True)
+            }
+            pairs = MapPair(maps, after[chosen].astype(np.float32), masks[chosen])
+            if resize:
+                pairs = _resized(pairs, shard[chosen], resize)
+            yield MapBatch(pairs.maps["base"], pairs.refined, pairs.mask, pairs.maps.get("tta"))
 
 
-def _resized(batch: MapBatch, rows: np.ndarray, resize: Resize) -> MapBatch:
-    """The resized maps of one image."""
-    means = [None] * len(rows) if batch.tta is None else list(batch.tta)
-    maps = zip(rows.tolist(), batch.base, batch.refined, batch.masks, means, strict=True)
-    pairs = [resize(row, MapPair(base, refined, mask, tta)) for row, base, refined, mask, tta in maps]
-    resized_tta = [pair.tta for pair in pairs if pair.tta is not None]
-    base, refined, masks = (np.stack([getattr(pair, name) for pair in pairs]) for name in ("base", "refined", "mask"))
-    return MapBatch(base, refined, masks, np.stack(resized_tta) if resized_tta else None)
+def _resized(stacked: MapPair, rows: np.ndarray, resize: Resize) -> MapPair:
+    """The resized maps of one image; all fields have an axis more, for the rows."""
+    pairs = [
+        resize(row, MapPair({name: maps[index] for name, maps in stacked.maps.items()}, refined, mask))
+        for index, (row, refined, mask) in enumerate(zip(rows.tolist(), stacked.refined, stacked.mask, strict=True))
+    ]
+    maps = {name: np.stack([pair.maps[name] for pair in pairs]) for name in stacked.maps}
+    return MapPair(maps, np.stack([pair.refined for pair in pairs]), np.stack([pair.mask for pair in pairs]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -11,14 +12,11 @@ import numpy as np
 import pandas as pd
 
 from prn_pipeline.comparison import table
-from prn_pipeline.comparison.method import Prediction, Tuned, TunedMap
+from prn_pipeline.comparison.method import Prediction, Tuned
 from prn_pipeline.data.execution.settings import LOCAL, Engine, RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, Batch
-from prn_pipeline.data.store.logits import probabilities_of
-from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.counts import COLUMNS, TruthCounter
-from prn_pipeline.refinement.baselines.threshold_tuning import ThresholdTuner
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.stages.evaluation.map_pairs import Resize, stream_batches
 from prn_pipeline.stages.evaluation.task_metrics import TaskMetrics
@@ -34,46 +32,11 @@ def refined_maps(
     return ({"logits": logits} for logits in maps)
 
 
-def tune_thresholds(
-    samples: Samples, map_manifest: pd.DataFrame, engine: Engine = LOCAL
-) -> dict[TunedMap, list[float]]:
-    """The thresholds with the best iou_micro on maps that a refiner may learn from (never on test).
-
-    Returns:
-        For each stored map of the base model, one threshold per class (one in all for foreground).
-    """
-    rows = learning_rows(map_manifest)
-    tuners = _tuners(samples)
-    for counted in engine.run(partial(_tuned, samples, rows), engine.row_ranges(len(rows), samples.maps_per_image)):
-        for name, class_tuners in counted.items():
-            for tuner, other in zip(tuners[name], class_tuners, strict=True):
-                tuner.add(other)
-    return {name: [tuner.best() for tuner in class_tuners] for name, class_tuners in tuners.items()}
-
-
-def _tuners(samples: Samples) -> dict[TunedMap, list[ThresholdTuner]]:
-    tuned: list[TunedMap] = ["base", "tta"] if samples.holds("tta") else ["base"]
-    return {name: [ThresholdTuner() for _ in range(samples.maps_per_image)] for name in tuned}
-
-
-def _tuned(samples: Samples, rows: np.ndarray, row_range: RowRange) -> dict[TunedMap, list[ThresholdTuner]]:
-    """Tuners that have counted one range of rows."""
-    tuners, step = _tuners(samples), samples.maps_per_image
-    names = ("logits", "masks", "tta") if "tta" in tuners else ("logits", "masks")
-    for logits, masks, *tta in samples.batches(names, rows[slice(*row_range)]):
-        maps = {"base": logits} | ({"tta": tta[0][:, 0]} if tta else {})
-        for name, class_tuners in tuners.items():
-            for class_id, tuner in enumerate(class_tuners):
-                tuner.update(probabilities_of(maps[name][class_id::step]), masks[class_id::step])
-    return tuners
-
-
 def measure(
     samples: Samples,
     refined: ArrayStore,
     rows: np.ndarray,
-    thresholds: Mapping[TunedMap, Sequence[float]],
-    patch_size: int,
+    tuned: Tuned,
     resize: Resize | None = None,
     task_metrics: Sequence[TaskMetrics] = (),
     engine: Engine = LOCAL,
@@ -84,9 +47,9 @@ def measure(
         samples: samples with arrays logits and masks, and optionally tta.
         refined: store of the refiner's logits of the test rows.
         rows: rows of the test maps, int (n,).
-        thresholds: thresholds from `tune_thresholds`.
-        patch_size: patch size of the oracle, in pixels at model resolution. At native resolution its square patches
-            have the same size relative to the longer side, so an oblong image has fewer patches than its sample.
+        tuned: values from `tuning.tune`, with the patch size of the oracle at model resolution. At native resolution
+            its square patches have the same size relative to the longer side, so an oblong image has fewer patches than
+            its sample.
         resize: function that resizes maps to native resolution; None evaluates at model resolution, as the paper does.
         task_metrics: metrics of the task, updated with every batch.
         engine: engine that runs the work.
@@ -96,8 +59,8 @@ def measure(
         method, the columns of `metrics.COLUMNS`, mae, and truth_outline: true pixels in the band of boundary IoU. The
         mean absolute error is that of the probabilities, or of the masks for methods that give masks only.
     """
-    grid = -(-samples.store_of("logits").shape("logits")[1] // patch_size)
-    work = partial(_measured, samples, refined, rows, thresholds, grid, resize, task_metrics)
+    grid = -(-samples.store_of("logits").shape("logits")[1] // tuned.patch_size)
+    work = partial(_measured, samples, refined, rows, tuned, grid, resize, task_metrics)
     counted = []
     for measured in engine.run(work, engine.row_ranges(len(rows), samples.maps_per_image)):
         for metric, other in zip(task_metrics, measured.task_metrics, strict=True):
@@ -127,7 +90,7 @@ def _measured(
     samples: Samples,
     refined: ArrayStore,
     rows: np.ndarray,
-    thresholds: Mapping[TunedMap, Sequence[float]],
+    tuned: Tuned,
     grid: int,
     resize: Resize | None,
     task_metrics: Sequence[TaskMetrics],
@@ -137,8 +100,8 @@ def _measured(
     task_metrics = copy.deepcopy(task_metrics)
     counted, methods = [], []
     for maps in stream_batches(samples, refined, rows, resize, row_range):
-        tuned = Tuned(thresholds, patch_size=-(-max(maps.masks.shape[1:]) // grid))
-        predictions = table.predictions(maps, tuned, samples.maps_per_image)
+        here = replace(tuned, patch_size=-(-max(maps.masks.shape[1:]) // grid))
+        predictions = table.predictions(maps, here, samples.maps_per_image)
         methods = list(predictions)
         counted.append(count_methods(predictions, maps.masks))
         for metric in task_metrics:

@@ -33,7 +33,7 @@ def native_resolution(name: str, settings: DatasetSettings, data_root: Path, man
             raise UserError(f"{name}: sample {ids[row]} has changed since ingestion: run the pipeline ingestion again")
         if classes is not None:
             mask = np.where(mask == IGNORE, IGNORE, mask == classes[row]).astype(np.uint8)
-        tta = None if pair.tta is None else stretch(pair.tta, mask.shape)
-        return MapPair(stretch(pair.base, mask.shape), stretch(pair.refined, mask.shape), mask, tta)
+        stretched = {kind: stretch(logits, mask.shape) for kind, logits in pair.maps.items()}
+        return MapPair(stretched, stretch(pair.refined, mask.shape), mask)
 
     return resize

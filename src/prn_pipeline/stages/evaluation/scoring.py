@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from prn_pipeline.comparison import table as comparison
-from prn_pipeline.comparison.method import TunedMap
+from prn_pipeline.comparison.method import Tuned
 from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.metrics.bootstrap import Groups, independent, interval, paired_gain
 from prn_pipeline.metrics.constant_predictions import constant_prediction
@@ -43,7 +43,7 @@ def groups_of(measured: pd.DataFrame, method: str) -> Groups:
 
 def score_methods(
     measured: pd.DataFrame,
-    thresholds: Mapping[TunedMap, Sequence[float]],
+    tuned: Tuned,
     resamples: int,
     seed: int,
     task_metrics: Sequence[TaskMetrics] = (),
@@ -52,7 +52,7 @@ def score_methods(
 
     Args:
         measured: result of `measuring.measure`.
-        thresholds: thresholds from `measuring.tune_thresholds`; each is added to the scores of the method that uses it.
+        tuned: values from `tuning.tune`; each is added to the scores of the method that uses it.
         resamples: resamples of the bootstrap.
         seed: seed of the bootstrap.
         task_metrics: metrics of the task, already updated.
@@ -81,7 +81,7 @@ def score_methods(
             "images_worse_pct": worse[method],
         }
         | {name: value for of_metric in task_scores for name, value in of_metric[method].items()}
-        | _threshold_of(method, thresholds)
+        | _tuned_values(method, tuned)
         for method in methods
     }
     band = band_share(measured)
@@ -117,12 +117,15 @@ def band_share(measured: pd.DataFrame) -> float:
     return float(one["truth_outline"].sum() / truth) if truth else 0.0
 
 
-def _threshold_of(name: str, thresholds: Mapping[TunedMap, Sequence[float]]) -> dict[str, Any]:
+def _tuned_values(name: str, tuned: Tuned) -> dict[str, Any]:
     tuned_on = comparison.method(name).tuned_on
-    if tuned_on is None:
-        return {}
-    chosen = list(thresholds[tuned_on])
-    return {"threshold": chosen[0] if len(chosen) == 1 else chosen}
+    found: dict[str, Any] = {}
+    if tuned_on is not None:
+        chosen = list(tuned.thresholds[tuned_on])
+        found["threshold"] = chosen[0] if len(chosen) == 1 else chosen
+    if name in tuned.selected:
+        found["selected"] = dict(tuned.selected[name])
+    return found
 
 
 def per_image(measured: pd.DataFrame) -> pd.DataFrame:
