@@ -49,7 +49,8 @@ def logit_caching(folder: Path, engine: EngineSettings) -> None:
     samples, _, maps = open_stores(folder)
     model = BaseModel(BaseModelSettings(**without_training(conf("base_models")[BASE_MODEL]))).eval()
     caching = conf("logit_caching")
-    make = partial(cached_maps, samples, maps, {"base": model}, caching["batch_size"], caching["keep"], Tiles())
+    options = {"tiles": Tiles(), "tta_scales": caching["tta_scales"]}
+    make = partial(cached_maps, samples, maps, {"base": model}, caching["batch_size"], caching["keep"], **options)
     write(folder / "made_maps.zarr", make, len(maps), engine)
 
 

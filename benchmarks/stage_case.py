@@ -28,6 +28,7 @@ from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.inference import predict_logits
+from prn_pipeline.training.tiling import Tiles
 
 CONF = Path(__file__).parents[1] / "conf" / "base"
 BASE_MODEL, REFINER = "unet_resnet18_small", "prn"
@@ -38,7 +39,9 @@ def logit_caching(folder: Path) -> None:
     samples, _, maps = open_stores(folder)
     settings = BaseModelSettings(**without_training(conf("base_models")[BASE_MODEL]))
     caching = conf("logit_caching")
-    batches = cached_maps(samples, maps, {"base": BaseModel(settings)}, caching["batch_size"], caching["keep"])
+    models = {"base": BaseModel(settings)}
+    of_tta = caching["keep"], Tiles(), None, caching["tta_scales"]
+    batches = cached_maps(samples, maps, models, caching["batch_size"], *of_tta)
     write_arrays(folder / "made.zarr", ArrayStream(batches))
 
 

@@ -22,7 +22,7 @@ RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 BASE = "synthetic_roads/unet_resnet18_small/seed-0"
 METHODS = [
     *("base", "tuned_threshold", "rankseg", "components", "components_tuned"),
-    *("tta", "tta_tuned", "tta_rankseg", "refined", "patch_oracle"),
+    *("tta", "tta_tuned", "tta_rankseg", "tta_scales", "tta_scales_tuned", "refined", "patch_oracle"),
 ]
 
 
@@ -43,6 +43,7 @@ def test_a_run_writes_every_artefact_with_its_shape_and_dtype(finished: Path) ->
         f"04_feature/{BASE}/logits.zarr": {
             "logits": ((18, 64, 64), "float16"),
             "tta": ((18, 2, 64, 64), "float16"),
+            "tta_scales": ((18, 64, 64), "float16"),
             "features": ((18, 16, 32, 32), "float16"),
         },
         f"05_model_input/{BASE}/pseudo_labels.zarr": {

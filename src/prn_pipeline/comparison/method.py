@@ -13,7 +13,7 @@ from scipy.special import expit
 #: true masks, so reports show it but never rank it.
 Kind = Literal["base", "baseline", "refined", "bound"]
 #: Maps of the base model that a threshold can be tuned on.
-TunedMap = Literal["base", "tta"]
+TunedMap = Literal["base", "tta", "tta_scales"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class MapBatch:
         refined: logits of the refiner, float32 (N,H,W).
         masks: uint8 (N,H,W): 0, 1, 255 = ignore.
         tta: mean logits over flips, float32 (N,H,W); None if the logit cache does not hold them.
+        tta_scales: mean logits over flips at several scales of the image, float32 (N,H,W); None likewise.
     """
 
     base: np.ndarray
     refined: np.ndarray
     masks: np.ndarray
     tta: np.ndarray | None = None
+    tta_scales: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

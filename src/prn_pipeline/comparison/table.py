@@ -12,6 +12,7 @@ from prn_pipeline.comparison.rankseg import RANKSEG
 from prn_pipeline.comparison.refined import REFINED
 from prn_pipeline.comparison.tta import TTA, TTA_TUNED
 from prn_pipeline.comparison.tta_rankseg import TTA_RANKSEG
+from prn_pipeline.comparison.tta_scales import TTA_SCALES, TTA_SCALES_TUNED
 from prn_pipeline.comparison.tuned_threshold import TUNED_THRESHOLD
 
 METHODS: list[ComparisonMethod] = [
@@ -23,6 +24,8 @@ METHODS: list[ComparisonMethod] = [
     TTA,
     TTA_TUNED,
     TTA_RANKSEG,
+    TTA_SCALES,
+    TTA_SCALES_TUNED,
     REFINED,
     PATCH_ORACLE,
 ]

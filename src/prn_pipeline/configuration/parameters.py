@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,6 +35,7 @@ class LogitCachingParameters(_Strict):
 
     protocol: Literal["holdout", "crossfit"]
     keep: list[Literal["tta", "features"]]
+    tta_scales: list[Annotated[float, Field(ge=0.25, le=4)]]
     batch_size: int = Field(ge=1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from prn_pipeline.data.store.array_store import Batch, shards
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.map_assignment import assign_models
-from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
+from prn_pipeline.segmentation.maps import FLIPS, BaseMaps, MapMaker
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
-from prn_pipeline.training.inference import DEFAULT_TILES, predict
+from prn_pipeline.segmentation.scaled_tta import OtherScales, usable_scales
+from prn_pipeline.training.channels import channels_first
+from prn_pipeline.training.inference import DEFAULT_TILES, MAX_BATCH_PIXELS, predict
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.tiling import Tiles
 
@@ -59,8 +61,9 @@ class NetworkSource(nn.Module):
         manifest = assign_models(maps, request.protocol, request.fold_models, self.settings.seen)
         models = {"base": self, **request.fold_models}
         inputs = self.prepared(samples)
+        scales = self._usable_scales(inputs, request.tiles, request.tta_scales) if "tta" in request.keep else ()
         make, logits_only = (
-            partial(cached_maps, inputs, manifest, models, request.batch_size, keep, request.tiles)
+            partial(cached_maps, inputs, manifest, models, request.batch_size, keep, request.tiles, tta_scales=scales)
             for keep in (request.keep, ())
         )
         return MapCache(
@@ -69,6 +72,12 @@ class NetworkSource(nn.Module):
             make,
             partial(_probe, logits_only, models),
         )
+
+    def _usable_scales(self, samples: Samples, tiles: Tiles, scales: Sequence[float]) -> Sequence[float]:
+        if not scales:
+            return ()
+        image, *support = (channels_first(torch.from_numpy(samples.array(name, [0]))) for name in self.arrays)
+        return usable_scales(self, [image[..., : tiles.size, : tiles.size], *support], scales)
 
     def map_folder(self, place: DatasetPlace) -> None:
         """None: a network makes the maps."""
@@ -82,6 +91,7 @@ def cached_maps(
     keep: Collection[str],
     tiles: Tiles = DEFAULT_TILES,
     wanted: np.ndarray | None = None,
+    tta_scales: Sequence[float] = (),
 ) -> Iterator[Batch]:
     """Maps of samples in order, each made by the model that `map_manifest` names.
 
@@ -93,15 +103,20 @@ def cached_maps(
         keep: arrays to keep in addition to the logits: "tta", "features".
         tiles: tiles that larger samples are cut into.
         wanted: rows of `map_manifest`, int64 (n,), always all maps of an image; None for all rows.
+        tta_scales: scales of `scaled_tta.usable_scales`, at which TTA is repeated if `keep` has it.
 
     Yields:
         For B maps: logits float16 (B,S,S); tta float16 (B,2,S,S), mean and standard deviation of the logits over flips
-        of the image; features float16 (B,F,h,w), h <= S / 2. See `maps.BaseMaps`.
+        of the image; features float16 (B,F,h,w), h <= S / 2. See `maps.BaseMaps`. With `tta_scales` also tta_scales
+        float16 (B,S,S), mean of the logits over flips of the image at its own and all other scales. It is for the
+        comparison of methods, so maps of images that their model has learned from have NaN there, and cost nothing.
     """
     classes = len(map_manifest) // len(samples.manifest)
     names = map_manifest["model"].to_numpy()[::classes]
     arrays: Any = next(iter(models.values())).arrays
     makers = {name: MapMaker(model, "tta" in keep, "features" in keep) for name, model in models.items()}
+    scaled = tta_scales if "tta" in keep else ()
+    unseen = ~map_manifest["seen_in_training"].to_numpy()[::classes]
     for shard in shards(np.arange(len(map_manifest)) if wanted is None else wanted, classes):
         rows = shard[::classes] // classes
         maps: Batch = {}
@@ -111,7 +126,23 @@ def cached_maps(
             for array in made[0]:
                 values = np.concatenate([batch[array] for batch in made])
                 maps.setdefault(array, np.empty((len(rows), *values.shape[1:]), values.dtype))[chosen] = values
+            if scaled:
+                means = maps.setdefault("tta_scales", np.full_like(maps["logits"], np.nan))
+                new = chosen[unseen[rows[chosen]]]
+                others = OtherScales(models[name], scaled)
+                side = min(samples.store_of(arrays[0]).shape(arrays[0])[1], tiles.size)
+                at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // others.largest_side(side) ** 2))
+                sums = predict(others, samples, rows[new], arrays, at_once, tiles)
+                means[new] = _mean_with(maps["tta"][new, :, 0], sums, others.passes)
         yield {name: values.reshape(-1, *values.shape[2:]) for name, values in maps.items()}
+
+
+def _mean_with(own: np.ndarray, sums: Iterator[torch.Tensor], passes: int) -> np.ndarray:
+    """The mean over the flips at an image's own scale, whose mean is given, and over `passes` others, in their sum."""
+    if not len(own):
+        return own
+    total = len(FLIPS) * torch.from_numpy(own).float() + torch.cat([batch.float().cpu() for batch in sums])
+    return stored_logits(total / (len(FLIPS) + passes))
 
 
 def _probe(

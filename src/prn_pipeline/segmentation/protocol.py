@@ -7,7 +7,7 @@ configures one under a name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,6 +99,7 @@ class CacheRequest:
         keep: arrays to keep in addition to the logits.
         tiles: tiles that larger samples are cut into.
         place: location of the data set.
+        tta_scales: scales of the image at which TTA is repeated, where `keep` has it.
     """
 
     protocol: str
@@ -107,6 +108,7 @@ class CacheRequest:
     keep: Collection[str]
     tiles: Tiles
     place: DatasetPlace
+    tta_scales: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

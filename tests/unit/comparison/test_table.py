@@ -10,7 +10,7 @@ from torch import Tensor, from_numpy
 
 from prn_pipeline.comparison import table
 from prn_pipeline.comparison.components import COMPONENT, HOLE
-from prn_pipeline.comparison.method import MapBatch, Prediction, Tuned
+from prn_pipeline.comparison.method import MapBatch, Prediction, Tuned, TunedMap
 from prn_pipeline.comparison.tuned_threshold import MIN_THRESHOLD
 from prn_pipeline.refinement.baselines.components import without_small_components
 from prn_pipeline.segmentation.maps import one_vs_rest
@@ -19,6 +19,7 @@ CLASSES = 3
 PATCH = 4
 SIDE = 12
 WITHOUT_TTA = ["base", "tuned_threshold", "rankseg", "refined", "patch_oracle"]
+HALVES: dict[TunedMap, list[float]] = {"base": [0.5], "tta": [0.5], "tta_scales": [0.5]}
 SIZES = {"components": {COMPONENT: 0.05, HOLE: 0.02}, "components_tuned": {COMPONENT: 0.02, HOLE: 0.1}}
 
 
@@ -30,7 +31,7 @@ def random_logits(seed: int, count: int) -> np.ndarray:
 def maps() -> MapBatch:
     """Two images with foreground; some pixels are ignored."""
     masks = np.random.default_rng(0).choice(np.array([0, 1, 255], np.uint8), (2, SIDE, SIDE), p=[0.6, 0.3, 0.1])
-    return MapBatch(random_logits(1, 2), random_logits(2, 2), masks, random_logits(3, 2))
+    return MapBatch(random_logits(1, 2), random_logits(2, 2), masks, random_logits(3, 2), random_logits(4, 2))
 
 
 @pytest.fixture
@@ -38,7 +39,8 @@ def class_maps() -> MapBatch:
     """Two images with three classes."""
     ids = np.random.default_rng(0).integers(0, CLASSES, (2, SIDE, SIDE))
     masks = (ids[:, None] == np.arange(CLASSES)[:, None, None]).astype(np.uint8).reshape(-1, SIDE, SIDE)
-    return MapBatch(*(random_logits(seed, 2 * CLASSES) for seed in (1, 2)), masks, random_logits(3, 2 * CLASSES))
+    base, refined, tta, tta_scales = (random_logits(seed, 2 * CLASSES) for seed in (1, 2, 3, 4))
+    return MapBatch(base, refined, masks, tta, tta_scales)
 
 
 def by_image(maps: np.ndarray) -> np.ndarray:
@@ -109,7 +111,7 @@ def test_names_and_labels_are_unique() -> None:
 def test_the_order_is_that_of_reports() -> None:
     assert table.names() == [
         *("base", "tuned_threshold", "rankseg", "components", "components_tuned"),
-        *("tta", "tta_tuned", "tta_rankseg", "refined", "patch_oracle"),
+        *("tta", "tta_tuned", "tta_rankseg", "tta_scales", "tta_scales_tuned", "refined", "patch_oracle"),
     ]
 
 
@@ -135,7 +137,8 @@ def test_in_order_sorts_known_names_and_keeps_the_order_of_unknown_ones() -> Non
 
 def test_methods_predict_foreground_as_plain_numpy_does(maps: MapBatch) -> None:
     assert maps.tta is not None
-    found = table.predictions(maps, Tuned({"base": [0.3], "tta": [0.8]}, PATCH, SIZES))
+    assert maps.tta_scales is not None
+    found = table.predictions(maps, Tuned({"base": [0.3], "tta": [0.8], "tta_scales": [0.6]}, PATCH, SIZES))
     expected = {
         "base": maps.base > 0,
         "tuned_threshold": expit(maps.base) > np.float32(0.3),
@@ -145,6 +148,8 @@ def test_methods_predict_foreground_as_plain_numpy_does(maps: MapBatch) -> None:
         "tta": maps.tta > 0,
         "tta_tuned": expit(maps.tta) > np.float32(0.8),
         "tta_rankseg": foreground_rankseg(maps.tta),
+        "tta_scales": maps.tta_scales > 0,
+        "tta_scales_tuned": expit(maps.tta_scales) > np.float32(0.6),
         "refined": maps.refined > 0,
         "patch_oracle": best_patch_masks(maps.base, maps.masks),
     }
@@ -152,7 +157,7 @@ def test_methods_predict_foreground_as_plain_numpy_does(maps: MapBatch) -> None:
     for name, masks in expected.items():
         assert found[name].masks.dtype == bool, name
         assert (found[name].masks == masks).all(), name
-    logits = {"base": maps.base, "tta": maps.tta, "refined": maps.refined}
+    logits = {"base": maps.base, "tta": maps.tta, "tta_scales": maps.tta_scales, "refined": maps.refined}
     assert {name for name, prediction in found.items() if prediction.probabilities is not None} == set(logits)
     for name, values in logits.items():
         assert (found[name].probabilities == expit(values)).all(), name
@@ -160,7 +165,8 @@ def test_methods_predict_foreground_as_plain_numpy_does(maps: MapBatch) -> None:
 
 def test_methods_predict_one_class_per_pixel_as_plain_numpy_does(class_maps: MapBatch) -> None:
     assert class_maps.tta is not None
-    tuned = Tuned({"base": [0.2, 0.5, 0.8], "tta": [0.9, 0.4, 0.0]}, PATCH)
+    assert class_maps.tta_scales is not None
+    tuned = Tuned({"base": [0.2, 0.5, 0.8], "tta": [0.9, 0.4, 0.0], "tta_scales": [0.3, 0.1, 0.5]}, PATCH)
     found = table.predictions(class_maps, tuned, CLASSES)
     expected = {
         "base": loop_argmax(by_image(class_maps.base)),
@@ -169,12 +175,15 @@ def test_methods_predict_one_class_per_pixel_as_plain_numpy_does(class_maps: Map
         "tta": loop_argmax(by_image(class_maps.tta)),
         "tta_tuned": threshold_loop(class_maps.tta, [0.9, 0.4, 0.0]),
         "tta_rankseg": class_rankseg(class_maps.tta),
+        "tta_scales": loop_argmax(by_image(class_maps.tta_scales)),
+        "tta_scales_tuned": threshold_loop(class_maps.tta_scales, [0.3, 0.1, 0.5]),
         "refined": loop_argmax(by_image(class_maps.refined)),
     }
     assert list(found) == list(expected), "components and the patch oracle have no multi-class form"
     for name, ids in expected.items():
         assert (ids_of(found[name]) == ids).all(), name
-    for name, logits in {"base": class_maps.base, "tta": class_maps.tta, "refined": class_maps.refined}.items():
+    probable = {"base": class_maps.base, "tta": class_maps.tta, "tta_scales": class_maps.tta_scales}
+    for name, logits in {**probable, "refined": class_maps.refined}.items():
         foreground = expit(by_image(logits).astype(np.float64))
         assert by_image(found[name].probabilities) == pytest.approx(  # type: ignore[arg-type]
             foreground / foreground.sum(1, keepdims=True), abs=1e-6
@@ -194,11 +203,11 @@ def test_the_base_model_predicts_the_class_of_the_highest_softmax() -> None:
     assert found["base"].probabilities.reshape(logits.shape) == pytest.approx(softmax(logits, 1), abs=1e-5)
 
 
-@pytest.mark.parametrize("tuned_on", ["base", "tta"])
+@pytest.mark.parametrize("tuned_on", HALVES)
 def test_a_tuned_method_uses_the_threshold_of_its_own_map(maps: MapBatch, tuned_on: str) -> None:
-    assert {method.tuned_on for method in table.METHODS if method.tuned_on} == {"base", "tta"}
-    before = table.predictions(maps, Tuned({"base": [0.5], "tta": [0.5]}, PATCH, SIZES))
-    after = table.predictions(maps, Tuned({"base": [0.5], "tta": [0.5], tuned_on: [0.9]}, PATCH, SIZES))  # type: ignore[dict-item]
+    assert {method.tuned_on for method in table.METHODS if method.tuned_on} == set(HALVES)
+    before = table.predictions(maps, Tuned(HALVES, PATCH, SIZES))
+    after = table.predictions(maps, Tuned(HALVES | {tuned_on: [0.9]}, PATCH, SIZES))  # type: ignore[dict-item]
     changed = {name for name in before if (before[name].masks != after[name].masks).any()}
     assert changed == {method.name for method in table.METHODS if method.tuned_on == tuned_on}
 
@@ -213,15 +222,19 @@ def test_without_tta_maps_the_methods_on_tta_are_omitted(maps: MapBatch, class_m
 
 def test_equal_class_thresholds_change_no_prediction(class_maps: MapBatch) -> None:
     for threshold in (0.5, 0.1):
-        found = table.predictions(class_maps, Tuned({"base": [threshold] * 3, "tta": [threshold] * 3}, PATCH), CLASSES)
+        found = table.predictions(class_maps, Tuned({name: [threshold] * 3 for name in HALVES}, PATCH), CLASSES)
         assert (ids_of(found["tuned_threshold"]) == ids_of(found["base"])).all()
         assert (ids_of(found["tta_tuned"]) == ids_of(found["tta"])).all()
 
 
 def test_a_class_threshold_of_zero_or_one_gives_a_finite_margin(class_maps: MapBatch) -> None:
-    low = table.predictions(class_maps, Tuned({"base": [0.0, 0.5, 0.5], "tta": [0.5] * 3}, PATCH), CLASSES)
+    low = table.predictions(
+        class_maps, Tuned({name: [0.5] * 3 for name in HALVES} | {"base": [0.0, 0.5, 0.5]}, PATCH), CLASSES
+    )
     ids = ids_of(low["tuned_threshold"])
     assert (ids == 0).mean() > 0.8, "a low threshold favours its class"
     assert len(np.unique(ids)) > 1, "other classes are still possible"
-    high = table.predictions(class_maps, Tuned({"base": [1.0, 0.5, 0.5], "tta": [0.5] * 3}, PATCH), CLASSES)
+    high = table.predictions(
+        class_maps, Tuned({name: [0.5] * 3 for name in HALVES} | {"base": [1.0, 0.5, 0.5]}, PATCH), CLASSES
+    )
     assert (ids_of(high["tuned_threshold"]) == 0).mean() < 0.1

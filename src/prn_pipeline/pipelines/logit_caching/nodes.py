@@ -31,7 +31,13 @@ def cache_logits(
     """The maps of every sample, and the manifest that names the model of each map."""
     place = DatasetPlace(run["names"]["dataset"], run["dataset"]["folder"], Path(data_root))
     request = CacheRequest(
-        settings["protocol"], fold_models, settings["batch_size"], settings["keep"], Tiles(**tiles), place
+        settings["protocol"],
+        fold_models,
+        settings["batch_size"],
+        settings["keep"],
+        Tiles(**tiles),
+        place,
+        settings["tta_scales"],
     )
     maps = map_samples(manifest, {"samples": samples}).manifest
     images = Samples(manifest, {"samples": samples})

@@ -10,7 +10,11 @@ from prn_pipeline.comparison.method import TunedMap
 from prn_pipeline.data.store.sample_store import Samples
 
 #: Name of the stored array of each map, and the channel of it that is the map; None for an array without channels.
-ARRAYS: dict[TunedMap, tuple[str, int | None]] = {"base": ("logits", None), "tta": ("tta", 0)}
+ARRAYS: dict[TunedMap, tuple[str, int | None]] = {
+    "base": ("logits", None),
+    "tta": ("tta", 0),
+    "tta_scales": ("tta_scales", None),
+}
 
 
 def free_maps(samples: Samples) -> list[TunedMap]:

@@ -73,7 +73,8 @@ def stream_batches(
             pairs = MapPair(maps, after[chosen].astype(np.float32), masks[chosen])
             if resize:
                 pairs = _resized(pairs, shard[chosen], resize)
-            yield MapBatch(pairs.maps["base"], pairs.refined, pairs.mask, pairs.maps.get("tta"))
+            free_of = pairs.maps.get
+            yield MapBatch(pairs.maps["base"], pairs.refined, pairs.mask, free_of("tta"), free_of("tta_scales"))
 
 
 def _resized(stacked: MapPair, rows: np.ndarray, resize: Resize) -> MapPair:
