@@ -71,11 +71,12 @@ def classes_section(runs: Sequence[Scores]) -> str:
 def few_shot_section(runs: Sequence[Scores]) -> str:
     """One row per base model: the categories of all folds, each tested once by a model that has not seen it."""
     rows = []
+    methods = [name for name in METHODS if any(name in run["methods"] for run in runs)]
     for base_model in dict.fromkeys(run["base_model"] for run in runs):
         own = [run for run in runs if run["base_model"] == base_model]
         of_each = {
             method: np.array([iou for run in own for iou in run["methods"][method]["categories"].values()])
-            for method in METHODS
+            for method in methods
             if all(method in run["methods"] for run in own)
         }
         weights = draws(len(of_each["base"]), RESAMPLES, seed=0) / len(of_each["base"])
@@ -86,12 +87,12 @@ def few_shot_section(runs: Sequence[Scores]) -> str:
                 f"{len(own)} of 4",
                 str(len(gain)),
                 str(sum(run["n_test"] for run in own)),
-                *(f"{of_each[method].mean():.3f}" if method in of_each else "" for method in METHODS),
+                *(f"{of_each[method].mean():.3f}" if method in of_each else "" for method in methods),
                 _gain({"gain": float(gain.mean()), "ci95": bounds(weights @ gain)}),
             ]
         )
     refiner = f"**{runs[0]['refiner']}**" if runs else ""
-    labels = [refiner if name == REFINED else comparison.method(name).short_label for name in METHODS]
+    labels = [refiner if name == REFINED else comparison.method(name).short_label for name in methods]
     heads = ["base model", "folds", "categories", "episodes", *labels, "gain"]
     return _table(heads, rows) if rows else NOT_YET
 

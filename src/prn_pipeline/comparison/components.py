@@ -74,7 +74,7 @@ COMPONENTS = ComparisonMethod(
 )
 COMPONENTS_TUNED = ComparisonMethod(
     "components_tuned",
-    "Small components removed, at one tuned threshold",
+    "Small components removed, tuned",
     "components tuned",
     "baseline",
     partial(_predict, "components_tuned", True),

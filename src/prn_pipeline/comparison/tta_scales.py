@@ -27,7 +27,7 @@ def _tuned_of_classes(maps: MapBatch, tuned: Tuned) -> Prediction | None:
 TTA_SCALES = ComparisonMethod("tta_scales", "TTA (flips and scales)", "TTA scales", "baseline", _mean, _mean_of_classes)
 TTA_SCALES_TUNED = ComparisonMethod(
     "tta_scales_tuned",
-    "TTA (flips and scales) with one tuned threshold",
+    "TTA (flips and scales), tuned",
     "TTA scales tuned",
     "baseline",
     _tuned,

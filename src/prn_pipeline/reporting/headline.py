@@ -130,21 +130,29 @@ def over_base(methods: Mapping[str, Mapping[str, Any]], gains: Mapping[str, Any]
 
 
 def baseline_remarks(run: Mapping[str, Any], against_best: Outcome, best: str, gains: Mapping[str, Any]) -> list[str]:
-    """A sentence on each other baseline that the refiner does not measurably beat.
+    """A sentence on the other baselines that the refiner cannot be told apart from, and one on those that do better.
 
     The best baseline is not always the hardest to tell apart: the interval of another one may be wider.
     """
     if against_best != "better":
         return []
-    refiner, remarks = refiner_label(run), []
+    found: dict[Outcome, dict[str, str]] = {"same": {}, "worse": {}}
     for name, gain in measured_gains(gains).items():
-        found = outcome(gain)
-        if name in (BASE, best) or found not in ("same", "worse"):
-            continue
-        verdict = f"cannot be told apart from {refiner}" if found == "same" else "does better"
-        label = method_label(name, run)
-        remarks.append(f"{label}, which needs no training, {verdict} ({refiner} minus it: {gain_text(gain)}).")
-    return remarks
+        if name not in (BASE, best) and (kind := outcome(gain)) in found:
+            found[kind][method_label(name, run)] = gain_text(gain)
+    return [_remark(refiner_label(run), kind, labels) for kind, labels in found.items() if labels]
+
+
+def _remark(refiner: str, kind: Outcome, labels: Mapping[str, str]) -> str:
+    """Labels of baselines, each with the refiner's gain over it, in a sentence on what the intervals say."""
+    apart = f"cannot be told apart from {refiner}"
+    if len(labels) == 1:
+        ((label, gain),) = labels.items()
+        verdict = apart if kind == "same" else "does better"
+        return f"{label}, which needs no training, {verdict} ({refiner} minus it: {gain})."
+    listed = "; ".join(f"{label}: {gain}" for label, gain in labels.items())
+    verdict = apart if kind == "same" else "do better"
+    return f"{len(labels)} other methods that need no training {verdict} ({refiner} minus {listed})."
 
 
 def _iou(methods: Mapping[str, Mapping[str, Any]], name: str) -> float:

@@ -36,6 +36,11 @@ def label_or_name(name: str) -> str:
     return comparison.method(name).label if name in comparison.names() else name
 
 
+def short_label_or_name(name: str) -> str:
+    """Short label of a comparison method, for a figure with little room, or the name itself for a refiner."""
+    return comparison.method(name).short_label if name in comparison.names() else name
+
+
 def in_sentence(label: str) -> str:
     """A label inside a sentence: "Base model" -> "base model", while "RankSEG" and "TTA (flips)" stay."""
     return label[:1].lower() + label[1:] if label.split(" ", maxsplit=1)[0].istitle() else label

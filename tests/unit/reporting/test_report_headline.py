@@ -176,6 +176,21 @@ def test_another_baseline_that_does_as_well_is_named(make_scores: Scores) -> Non
     assert "RankSEG, which needs no training, does better" in verdict
 
 
+def test_several_other_baselines_that_do_as_well_share_a_sentence(make_scores: Scores) -> None:
+    scores = make_scores(0.0089, [0.001, 0.0171])
+    for name in ("tta", "tta_scales"):
+        scores["gain"][f"vs_{name}"] = {"iou_micro": 0.001, "ci95": [-0.004, 0.006], "p": 0.7}
+    for name in ("rankseg", "components"):
+        scores["gain"][f"vs_{name}"] = {"iou_micro": -0.02, "ci95": [-0.03, -0.01], "p": 0.0}
+    verdict = headline(RUN, scores).verdict
+    gain = "+0.1 points [−0.4, 0.6]"
+    assert (
+        "2 other methods that need no training cannot be told apart from PRN"
+        f" (PRN minus TTA (flips): {gain}; TTA (flips and scales): {gain})." in verdict
+    )
+    assert "2 other methods that need no training do better (PRN minus RankSEG: " in verdict
+
+
 def test_another_refiner_goes_by_its_own_name(make_scores: Scores) -> None:
     found = headline({**RUN, "refiner": "bias_field"}, make_scores(0.0089, [0.001, 0.0171]))
     assert found.sentence.startswith("bias_field 0.712 vs one tuned threshold")

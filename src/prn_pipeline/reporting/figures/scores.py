@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from prn_pipeline.reporting.gains import claimed_outcomes, measured_gains, outcome, points, points_interval
-from prn_pipeline.reporting.labels import label_or_name
+from prn_pipeline.reporting.labels import short_label_or_name
 from prn_pipeline.reporting.theme import Theme, new_figure, quiet
 
 
@@ -38,7 +38,7 @@ def gain_intervals(scores: Mapping[str, Any], theme: Theme) -> Figure:
         colour = {"better": theme.refiner, "worse": theme.over}.get(found[name], theme.base)
         axes.plot([low, high], [height, height], color=colour, linewidth=3)
         axes.plot([gain], [height], "o", color=colour, markersize=8, markeredgecolor=theme.card, markeredgewidth=1.5)
-    axes.set_yticks(range(len(rows)), [label_or_name(name) for name in reversed(rows)])
+    axes.set_yticks(range(len(rows)), [short_label_or_name(name) for name in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.margins(x=0.12)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
