@@ -148,6 +148,13 @@ def test_the_error_for_a_misspelt_name_suggests_the_closest_one() -> None:
         ({"prn_training": {"augmentation": {"crop": 100}}}, r"multiples of 16, but the crop .* is 100: use 96 or 112"),
         ({"datasets": {"synthetic_roads": {"image_sise": 5}}}, r"did you mean 'image_size'"),
         (
+            {
+                "base_models": {"unet_resnet18_small": {"input_size": 96}},
+                "base_training": {"augmentation": {"crop": 64}},
+            },
+            r"crop is 64, but base model 'unet_resnet18_small' sees images at input_size = 96",
+        ),
+        (
             {"pseudo_labelling": {"patch_size": 48}},
             r"patch_size is 48, which does not divide .*= 128; use one of 4, 8, 16",
         ),

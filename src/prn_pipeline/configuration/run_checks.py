@@ -32,6 +32,7 @@ def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: Refiner
     _check_processes(run["prn_training"])
     _check_protocol(names["base_model"], base.trained_here, checked["logit_caching"]["protocol"])
     _check_patches(names["dataset"], checked["pseudo_labelling"]["patch_size"], size)
+    _check_crop(names["base_model"], base, run["base_training"]["augmentation"]["crop"])
     _check_maps(names["refiner"], refiner.multiple, size, run["prn_training"]["augmentation"]["crop"])
 
 
@@ -49,6 +50,15 @@ def _check_protocol(base_model: str, trained_here: bool, protocol: str) -> None:
             f"logit_caching.protocol is crossfit, which trains one base model per fold, but base model {base_model!r}"
             " is not trained here: use logit_caching.protocol=holdout, and list the splits that the model has learned"
             " from in its key `seen`"
+        )
+
+
+def _check_crop(base_model: str, base: MapSourceSettings, crop: int | None) -> None:
+    side = getattr(base, "input_size", None)
+    if base.trained_here and side is not None and crop is not None and crop < side:
+        raise UserError(
+            f"base_training.augmentation.crop is {crop}, but base model {base_model!r} sees images at input_size ="
+            f" {side}, and crops would be enlarged to it: set crop to null, or input_size to null"
         )
 
 
@@ -102,7 +112,8 @@ def check_tiles(checked: dict[str, Any]) -> None:
                 f" of {size} pixels are cut into tiles whose {key} is {side}: change `tiles`, or lower its"
                 " region_size and detail_levels"
             )
-    if _base(checked).needs_support:
+    base = _base(checked)
+    if base.needs_support and getattr(base, "input_size", None) is None:
         raise UserError(
             f"image_size is {size}, but few-shot images cannot be cut into tiles: make it at most {tiles['size']}, or"
             " raise tiles.size"

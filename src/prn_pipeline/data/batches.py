@@ -49,7 +49,7 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
     wanted = [records[sample_id] for sample_id in manifest["sample_id"]]
 
     def load(record: Record) -> Sample:
-        return image_stretched(reader.image(record), image_size), _mask_stretched(reader.mask(record), image_size)
+        return image_stretched(reader.image(record), image_size), mask_stretched(reader.mask(record), image_size)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         starts = range(0, len(wanted), batch_size)
@@ -70,5 +70,6 @@ def image_stretched(image: Pixels, size: int) -> Pixels:
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
-def _mask_stretched(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def mask_stretched(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """A mask (H,W) stretched to (size,size): the nearest pixel."""
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from prn_pipeline.data.episodes import SUPPORT, episode_samples, support_ids
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.input_size import at_input_size
 from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.normalisation import statistics
 from prn_pipeline.segmentation.protocol import CacheRequest, MapCache
@@ -65,7 +66,8 @@ class FewShotModel(NetworkSource):
         """Query and support to logits.
 
         Args:
-            images: queries (N,3,H,W), uint8 or float, values 0 .. 255; H and W multiples of 16.
+            images: queries (N,3,H,W), uint8 or float, values 0 .. 255; H and W multiples of 16 if there is no
+                `input_size`.
             support_images: (N,K,3,H,W), like `images`.
             support_masks: (N,K,H,W): 1 object, 0 background, 255 = ignore.
 
@@ -74,7 +76,8 @@ class FewShotModel(NetworkSource):
         """
         size, shots = images.shape[-2:], support_images.shape[1]
         both = torch.cat([images, support_images.flatten(0, 1)])
-        stages = self.encoder((pixel_values(both) - self.mean) / self.std)
+        values = at_input_size(pixel_values(both), self.input_shape)
+        stages = self.encoder((values - self.mean) / self.std)
         query, support = zip(*(maps.tensor_split([len(images)]) for maps in stages), strict=True)
         similarities = [
             _similarities(query[stage], support[stage].unflatten(0, (-1, shots)), support_masks) for stage in COMPARED
@@ -98,7 +101,7 @@ class FewShotModel(NetworkSource):
 
     def check_size(self, size: int) -> None:
         """Raise UserError, with sizes that work, if the network does not support samples of side `size`."""
-        check_stride(f"encoder {self.settings.encoder}", 2 ** max(COMPARED), size)
+        check_stride(f"encoder {self.settings.encoder}", 2 ** max(COMPARED), size, self.settings.input_size)
 
 
 class _Prototypes(NamedTuple):

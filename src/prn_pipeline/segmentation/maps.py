@@ -53,6 +53,11 @@ class MapMaker(nn.Module):
         self._uses_tta = tta
         self._features = features
 
+    @property
+    def sees_whole_maps(self) -> bool:
+        """Whether images must not be cut into tiles."""
+        return bool(getattr(self.model, "sees_whole_maps", False))
+
     def forward(self, images: Tensor, *support: Tensor) -> BaseMaps:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255, and the support of a few-shot model -> `BaseMaps`."""
         features = None

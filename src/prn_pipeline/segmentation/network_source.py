@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from prn_pipeline.data.store.array_store import Batch, shards
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.input_size import InputSize
 from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.segmentation.maps import FLIPS, BaseMaps, MapMaker
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
@@ -34,6 +35,17 @@ class NetworkSource(nn.Module):
 
     #: Inputs of `forward`, in order.
     arrays: tuple[str, ...] = ("images",)
+
+    @property
+    def input_shape(self) -> InputSize:
+        """Height and width at which the network sees images; None: their own. See `input_size`."""
+        found: InputSize = getattr(self.settings, "input_shape", None)
+        return found
+
+    @property
+    def sees_whole_maps(self) -> bool:
+        """Whether images must not be cut into tiles: a fixed input shows a whole image."""
+        return self.input_shape is not None
 
     @property
     def runnable(self) -> nn.Module:

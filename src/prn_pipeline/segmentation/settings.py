@@ -1,6 +1,6 @@
 """Settings of every kind of base model."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,6 +13,9 @@ LossName = Literal["bce", "dice", "bce_dice", "jaccard", "bce_jaccard", "focal",
 
 #: What follows if maps disagree with the true masks: an error, a warning, or nothing, because nobody compares them.
 Check = Literal["refuse", "warn", "skip"]
+
+#: Side of a network's input in pixels.
+_Side = Annotated[int, Field(ge=16)]
 
 #: ImageNet statistics of RGB values in [0, 1], which (nearly) all pretrained encoders of the library were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -47,6 +50,22 @@ def _is_default(value: Any) -> bool:
     return value in (None, "refuse")
 
 
+class _FixedInput(_WithDataset):
+    """Settings of a network that may have an input of fixed size; left out of dumps at its default, as `check` is."""
+
+    input_size: _Side | None = Field(
+        None,
+        exclude_if=_is_default,
+        description="side in pixels at which the network sees images, whatever the data set's image_size: they are"
+        " stretched to it, and its logits back; it is also trained at that size. null: image_size",
+    )
+
+    @property
+    def input_shape(self) -> tuple[int, int] | None:
+        """Height and width of the network's input; None if it takes images as they are."""
+        return None if self.input_size is None else (self.input_size, self.input_size)
+
+
 class _Checked(_WithDataset):
     """Settings of a base model that was made elsewhere, whose maps may mean something else than the settings say.
 
@@ -61,7 +80,7 @@ class _Checked(_WithDataset):
     )
 
 
-class _TrainedHere(_WithDataset):
+class _TrainedHere(_FixedInput):
     """Settings of a base model that learns from split train only."""
 
     @property
@@ -132,6 +151,12 @@ class ModuleSettings(_Checked):
     """Any torch module that can be imported: images (N,3,H,W) to one map per image, or one per class."""
 
     kind: Literal["module"]
+    input_size: _Side | tuple[_Side, _Side] | None = Field(
+        None,
+        exclude_if=_is_default,
+        description="side, or height and width, in pixels at which the module sees images, whatever the data set's"
+        " image_size: they are stretched to it, and its maps back. null: image_size",
+    )
     target: str = Field(
         pattern=r"^[\w.]+:[\w.]+$", description="package.module:Class, or a function that returns a torch.nn.Module"
     )
@@ -182,6 +207,20 @@ class ModuleSettings(_Checked):
     def trained_here(self) -> bool:
         """Whether base_training trains the model."""
         return self.train
+
+    @property
+    def input_shape(self) -> tuple[int, int] | None:
+        """Height and width of the module's input; None if it takes images as they are."""
+        return (self.input_size, self.input_size) if isinstance(self.input_size, int) else self.input_size
+
+    @model_validator(mode="after")
+    def _trained_on_squares(self) -> Self:
+        if self.train and self.input_shape and self.input_shape[0] != self.input_shape[1]:
+            raise ValueError(
+                f"input_size is {list(self.input_shape)}, but with `train: true` samples are turned by 90 degrees and"
+                " must stay squares: give one side"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_value_per_image_channel(self) -> Self:

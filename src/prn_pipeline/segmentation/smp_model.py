@@ -10,6 +10,7 @@ from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.input_size import at_input_size, stretched_back
 from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.normalisation import statistics
 from prn_pipeline.segmentation.settings import BaseModelSettings
@@ -39,14 +40,20 @@ class BaseModel(NetworkSource):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N,3,H,W), uint8 or float, values 0 .. 255 -> logits (N,C,H,W), C = `settings.classes`."""
-        return self.network((pixel_values(images) - self.mean) / self.std)
+        values = at_input_size(pixel_values(images), self.input_shape)
+        logits: Tensor = self.network((values - self.mean) / self.std)
+        return stretched_back(logits, (images.shape[-2], images.shape[-1]), self.input_shape)
 
     def with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward`, and the input of the segmentation head: (N,F,h,w), at the resolution of the decoder."""
+        """`forward`, and the input of the segmentation head: (N,F,h,w), at the resolution of the decoder.
+
+        With a fixed input they are stretched to half the height and width of the images.
+        """
         captured: list[Tensor] = []
         hook = self.network.segmentation_head.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
         try:
-            return self(images), captured[0]
+            logits, half = self(images), (images.shape[-2] // 2, images.shape[-1] // 2)
+            return logits, stretched_back(captured[0], half, self.input_shape)
         finally:
             hook.remove()
 
@@ -54,16 +61,25 @@ class BaseModel(NetworkSource):
         """Raise UserError, with sizes that work, if the network does not support samples of side `size`."""
         if getattr(self.network, "requires_divisible_input_shape", True):
             stride = int(getattr(self.network.encoder, "output_stride", 32))
-            check_stride(f"{self.settings.architecture} with encoder {self.settings.encoder}", stride, size)
+            name = f"{self.settings.architecture} with encoder {self.settings.encoder}"
+            check_stride(name, stride, size, self.settings.input_size)
 
 
-def check_stride(name: str, stride: int, size: int) -> None:
-    """Raise UserError, with sizes that work, if `size` is not a multiple of `stride`."""
-    if size % stride:
-        low = max(stride, size // stride * stride)
+def check_stride(name: str, stride: int, size: int, input_size: int | None = None) -> None:
+    """Raise UserError, with sizes that work, if the side that a network sees is not a multiple of `stride`.
+
+    Args:
+        name: of the network.
+        stride: of its coarsest features.
+        size: side of samples.
+        input_size: side of the network's fixed input; None for the side of samples.
+    """
+    side = size if input_size is None else input_size
+    if side % stride:
+        low = max(stride, side // stride * stride)
+        key = "image_size (or augmentation.crop)" if input_size is None else "its input_size"
         raise UserError(
-            f"{name} needs images whose side is a multiple of {stride}; image_size (or augmentation.crop) is {size}:"
-            f" use {low} or {low + stride}"
+            f"{name} needs images whose side is a multiple of {stride}; {key} is {side}: use {low} or {low + stride}"
         )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.input_size import at_input_size
 from prn_pipeline.segmentation.map_checks.network_output import instability, output_objection
 from prn_pipeline.segmentation.module_output import as_logits, picked
 from prn_pipeline.segmentation.network_source import NetworkSource
@@ -63,18 +64,18 @@ class ImportedModel(NetworkSource):
         except UserError:
             raise
         except Exception as error:  # the imported module may raise anything
-            shown = " x ".join(map(str, images.shape[-2:]))
+            shown = " x ".join(map(str, self.input_shape or images.shape[-2:]))
+            key = "input_size" if self.input_shape else "image_size (or augmentation.crop) of the data set"
             raise UserError(
                 f"{self.settings.target} fails on an image of {shown} pixels ({type(error).__name__}: {error}):"
-                " correct image_size (or augmentation.crop) of the data set, or options and normalisation of the base"
-                " model"
+                f" correct {key}, or options and normalisation of the base model"
             ) from error
 
     def check_output(self, images: Tensor) -> None:
         """Raise UserError if the module's output is not what `output` says: see `output_objection`."""
         if self.settings.check == "skip":
             return
-        side = DEFAULT_TILES.size
+        side = max(images.shape[-2:]) if self.sees_whole_maps else DEFAULT_TILES.size
         seen, trained = images[..., :side, :side].to(self.mean.device), not self.settings.train
         with self._evaluated():
             reason = output_objection(self.network, self.raw_output, seen, self.settings.output, trained)
@@ -105,7 +106,7 @@ class ImportedModel(NetworkSource):
 
     def raw_output(self, images: Tensor) -> Tensor:
         """What the module itself returns for images (N,3,H,W) of values 0 .. 255: its map, any channels, (N,C,h,w)."""
-        values = pixel_values(images)
+        values = at_input_size(pixel_values(images), self.input_shape)
         if self.settings.normalisation.channels == "bgr":
             values = values.flip(1)
         found = picked(self.network((values - self.mean) / self.std), self.settings)
@@ -113,7 +114,7 @@ class ImportedModel(NetworkSource):
 
     def _blank(self, size: int) -> Tensor:
         """A black sample of side `size`, or one of the tiles that it is cut into."""
-        side = min(size, DEFAULT_TILES.size)
+        side = size if self.sees_whole_maps else min(size, DEFAULT_TILES.size)
         return torch.zeros(1, self.mean.shape[1], side, side, dtype=torch.uint8, device=self.mean.device)
 
     @contextmanager

@@ -99,7 +99,8 @@ class Predictor:
             maker, self._base_context = prepare_for_inference(
                 MapMaker(base.runnable, "tta" in refiner.arrays, features=False), self._device
             )
-            self._maker = Tiled(maker, settings.tiles)
+            whole = getattr(base.runnable, "sees_whole_maps", False)
+            self._maker = maker if whole else Tiled(maker, settings.tiles)
         fast, self._refiner_context = prepare_for_inference(refiner, self._device)
         self._refiner = fast if refiner.sees_whole_maps else Tiled(fast, settings.tiles)
 
@@ -224,6 +225,12 @@ class Predictor:
     def _examine_at_own_scale(self, item: Item) -> Examined:
         if item.image is None or item.logits is not None:
             raise UserError("maps of another program cannot be refined with at_own_scale: pass images without maps")
+        if (shape := getattr(self.base.settings, "input_shape", None)) is not None:
+            raise UserError(
+                f"the base model sees every image at input_size = {shape[0]} x {shape[1]}, so that at_own_scale would"
+                f" change the scale of what it sees: cut the scene into images like those of training"
+                f" ({self.settings.image_size} pixels a side), or refine it without at_own_scale"
+            )
         height, width = item.shape
         grid = math.lcm(GRID, self.refiner.settings.multiple)
         padding = ((0, -height % grid), (0, -width % grid), (0, 0))

@@ -100,12 +100,13 @@ def _train(
 ) -> TrainingResult:
     probe = cast(TrainableSource, build_base_model(model, pretrained=False))
     size = samples.store_of("images").shape("images")[1]
-    for side in {size, settings.augmentation.crop or size}:
-        probe.check_size(side)
+    for seen in {size, settings.augmentation.crop or size}:
+        probe.check_size(seen)
+    side: int | None = getattr(model, "input_size", None)
     _check_output(probe, samples, rows)
 
     def training_set(chosen: np.ndarray, augmentation: AugmentationSettings | None, fixed: bool) -> TrainingSet:
-        stored = StoredSamples(samples, chosen, ARRAYS, augmentation, memory=settings.memory_bytes)
+        stored = StoredSamples(samples, chosen, ARRAYS, augmentation, memory=settings.memory_bytes, side=side)
         return _episodes(stored, samples.manifest.iloc[chosen], model, fixed) if model.needs_support else stored
 
     return fit(

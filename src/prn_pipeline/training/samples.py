@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from prn_pipeline.data.augmentation.settings import AugmentationSettings
 from prn_pipeline.data.augmentation.transforms import Augmentation
+from prn_pipeline.data.batches import image_stretched, mask_stretched
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.settings import TrainingSettings
@@ -31,6 +32,7 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         augmentation: random augmentation, or None.
         folds: fold of each row, int (n,), or None.
         memory: bytes of arrays that may be held; arrays that fit are read once, others one batch at a time.
+        side: side that images and masks are stretched to when they are read; None for the side of the stored ones.
     """
 
     def __init__(
@@ -41,8 +43,9 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
         augmentation: AugmentationSettings | None = None,
         folds: np.ndarray | None = None,
         memory: int = 0,
+        side: int | None = None,
     ) -> None:
-        self._given = (samples, np.asarray(rows), arrays, augmentation, folds, memory)
+        self._given = (samples, np.asarray(rows), arrays, augmentation, folds, memory, side)
         self._arrays = dict(arrays)
         self._folds = None if folds is None else torch.from_numpy(np.asarray(folds, np.int64))
         self._augment = Augmentation(augmentation) if augmentation else None
@@ -55,8 +58,8 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
 
     @functools.cached_property
     def _source(self) -> tuple[Callable[[str, np.ndarray], np.ndarray], np.ndarray]:
-        samples, rows, _, _, _, memory = self._given
-        return _reader(samples, rows, sorted(set(self._arrays.values())), memory)
+        samples, rows, _, _, _, memory, side = self._given
+        return _reader(samples, rows, sorted(set(self._arrays.values())), memory, side)
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         """Load samples with one read per array, which keeps random access to a store cheap."""
@@ -73,23 +76,35 @@ class StoredSamples(Dataset[dict[str, Tensor]]):
 
 
 def _reader(
-    samples: Samples, rows: np.ndarray, names: list[str], memory: int
+    samples: Samples, rows: np.ndarray, names: list[str], memory: int, side: int | None
 ) -> tuple[Callable[[str, np.ndarray], np.ndarray], np.ndarray]:
     """A function that reads rows of an array, from the stores or from memory, and the row numbers to call it with."""
     distinct, positions = np.unique(rows, return_inverse=True)
-    shapes = {name: samples.store_of(name).shape(name)[1:] for name in names}
+    shapes = {name: _stretched_shape(samples.store_of(name).shape(name)[1:], side) for name in names}
     item = sum(int(np.prod(shape)) * samples.store_of(name).dtype(name).itemsize for name, shape in shapes.items())
     if item * len(distinct) > memory:
-        return samples.array, rows
+        return lambda name, rows: _stretched(samples.array(name, rows), side), rows
     held = {
         name: np.empty((len(distinct), *shape), samples.store_of(name).dtype(name)) for name, shape in shapes.items()
     }
     first = 0
     for parts in samples.batches(names, distinct):
         for name, part in zip(names, parts, strict=True):
-            held[name][first : first + len(part)] = part
+            held[name][first : first + len(part)] = _stretched(part, side)
         first += len(parts[0])
     return lambda name, rows: held[name][rows], positions
+
+
+def _stretched_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
+    return shape if side is None else (side, side, *shape[2:])
+
+
+def _stretched(stored: np.ndarray, side: int | None) -> np.ndarray:
+    """Images (n,H,W,bands) or masks (n,H,W) at another side, as a data set of that `image_size` would hold them."""
+    if side is None or stored.shape[1:3] == (side, side):
+        return stored
+    stretch: Callable[[Any, int], np.ndarray] = image_stretched if stored.ndim == 4 else mask_stretched
+    return np.stack([stretch(one, side) for one in stored])
 
 
 #: Most pixels in a validation batch, whose samples are not cropped: 16 images of 512 x 512.

@@ -85,17 +85,20 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
     crop = min(side, DEFAULT_TILES.size)  # larger images are cropped, and the cost is scaled up
     rows = samples.rows(["test"])[: min(BATCH, max(1, MAX_BATCH_PIXELS // crop**2))]
 
-    def cropped(names: Sequence[str]) -> list[Tensor]:
+    def cropped(names: Sequence[str], crop: int = crop) -> list[Tensor]:
         tensors = [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
         sides = [tensor.shape[-1] * crop // side for tensor in tensors]  # features have a lower resolution
         return [tensor[..., :length, :length] for tensor, length in zip(tensors, sides, strict=True)]
 
     crops = (side / crop) ** 2
     network = base_model.runnable
+    of_base = side if getattr(network, "sees_whole_maps", False) else crop  # a fixed input takes whole images
     passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
     cost = model_cost(refiner, cropped(refiner.arrays))
     return {
-        "base": None if network is None else _scaled(model_cost(network, cropped(base_model.arrays)), crops),
+        "base": None
+        if network is None
+        else _scaled(model_cost(network, cropped(base_model.arrays, of_base)), (side / of_base) ** 2),
         "refiner": _scaled(cost, crops * samples.maps_per_image) | {"base_passes": passes},
     }
 
