@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from omegaconf import OmegaConf
 
 from prn_pipeline.configuration.parameters import RUN_NAMES, Parameters, Settings
-from prn_pipeline.configuration.run_checks import check_run
+from prn_pipeline.configuration.run_checks import MODEL_INPUTS, check_run
 from prn_pipeline.configuration.validation import validated
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.refinement import registry as refiners
 from prn_pipeline.segmentation import registry as base_models
+from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
+from prn_pipeline.segmentation.protocol import MapSourceSettings
 from prn_pipeline.training.settings import TrainingSettings
+
+#: Key of a refiner's block: inputs that it reads only where the base model gives them.
+IF_AVAILABLE = "inputs_if_available"
 
 
 def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
@@ -27,7 +33,8 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
     Returns:
         `raw` and `run` = {names, dataset, base_model, base_training, refiner, prn_training}. A base model or refiner
         may have a block `training`, which overrides the pipeline's own training block. A data set's `training_share`
-        scales the number of epochs.
+        scales the number of epochs. A refiner's `inputs_if_available` are among its `inputs` where the base model has
+        them.
 
     Raises:
         UserError: unknown name (with the known ones), misspelt key, wrong type or value. One error lists all problems
@@ -46,19 +53,20 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
     overrides = overrides or {}
     base_training = merge(parameters.base_training, base_block.pop("training", {}), overrides.get("base_training", {}))
     prn_training = merge(parameters.prn_training, refiner_block.pop("training", {}), overrides.get("prn_training", {}))
-    from_data: Settings = {"image_channels": data.channels}
-    refiner: Any = validated(
-        refiners.kind_of(refiner_block).settings,
-        _with_data(refiner_block, from_data, parameters.refiner),
-        f"refiners.{parameters.refiner}",
-        refiners.settings_adapter(),
-    )
-    from_data = {"classes": data.maps_per_image, "channels": data.channels}
+    from_data: Settings = {"classes": data.maps_per_image, "channels": data.channels}
     base: Any = validated(
         base_models.kind_of(base_block).settings,
         _with_data(base_block, from_data, parameters.base_model),
         f"base_models.{parameters.base_model}",
         base_models.settings_adapter(),
+    )
+    from_data = {"image_channels": data.channels}
+    refiner_block = _with_available_inputs(refiner_block, base, parameters.logit_caching.keep)
+    refiner: Any = validated(
+        refiners.kind_of(refiner_block).settings,
+        _with_data(refiner_block, from_data, parameters.refiner),
+        f"refiners.{parameters.refiner}",
+        refiners.settings_adapter(),
     )
     run = {
         "names": {name: getattr(parameters, name) for name in RUN_NAMES},
@@ -89,6 +97,18 @@ def _with_data(block: Settings, from_data: dict[str, Any], name: str) -> Setting
     if own := sorted(set(block) & set(from_data)):
         raise UserError(f"{name} sets {', '.join(own)}, which the data set determines: remove them from this block")
     return block | from_data
+
+
+def _with_available_inputs(block: Settings, base: MapSourceSettings, kept: Sequence[str]) -> Settings:
+    """A refiner's block whose `inputs` also have those of `inputs_if_available` that this base model gives."""
+    if IF_AVAILABLE not in block:
+        return block
+    wished = block[IF_AVAILABLE]
+    given = [name for name in base.available_inputs if name in kept or name == SEVERAL_MAPS]
+    if not isinstance(wished, list) or not set(wished) <= set(MODEL_INPUTS):
+        raise UserError(f"{IF_AVAILABLE} of a refiner is {wished!r}, expected a list of {', '.join(MODEL_INPUTS)}")
+    others = {key: value for key, value in block.items() if key != IF_AVAILABLE}
+    return others | {"inputs": [*block.get("inputs", []), *(name for name in wished if name in given)]}
 
 
 def _training(values: Settings, where: str, share: float) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,11 +10,14 @@ from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.protocol import RefinerSettings
 from prn_pipeline.refinement.registry import read_settings
+from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
 from prn_pipeline.segmentation.protocol import MapSourceSettings
 from prn_pipeline.segmentation.registry import read_base_settings
 
+logger = logging.getLogger(__name__)
+
 #: Inputs of a refiner, other than logits, that only a network can give.
-MODEL_INPUTS = ("tta", "features")
+MODEL_INPUTS = ("tta", "features", SEVERAL_MAPS)
 
 
 def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: RefinerSettings) -> None:
@@ -135,19 +139,37 @@ def check_kept(checked: dict[str, Any]) -> None:
 def check_inputs(checked: dict[str, Any]) -> None:
     """Raise UserError if the base model lacks an input of the refiner, or the cache does not keep it."""
     base, kept, names = _base(checked), checked["logit_caching"]["keep"], checked["run"]["names"]
-    for name in _refiner(checked).arrays:
+    arrays = _refiner(checked).arrays
+    if SEVERAL_MAPS in base.available_inputs and SEVERAL_MAPS not in arrays:
+        logger.warning(
+            "refiner %r corrects the first map of base model %r only, because it does not read %s:"
+            " refiner=prn_available does",
+            names["refiner"],
+            names["base_model"],
+            SEVERAL_MAPS,
+        )
+    for name in arrays:
         if name not in MODEL_INPUTS:
             continue
         if name not in base.available_inputs:
             raise UserError(
                 f"refiner {names['refiner']!r} reads {name}, which base model {names['base_model']!r} of kind"
-                f" {base.kind} does not have: use refiner=prn_maps, which needs maps only, or one with other `inputs`"
+                f" {base.kind} does not have: {_lacking(name, base)}use refiner=prn_maps, which needs maps only, or one"
+                " with other `inputs`"
             )
-        if name not in kept:
+        if name not in kept and name != SEVERAL_MAPS:  # which are always kept
             raise UserError(
                 f"refiner {names['refiner']!r} reads {name}, but logit_caching.keep is {kept}: add {name} to it, or"
                 " use refiner=prn_maps, which needs maps only"
             )
+
+
+def _lacking(name: str, base: MapSourceSettings) -> str:
+    """How maps from elsewhere get the input `name`; "" where there is no way."""
+    if base.has_network or name == "features":
+        return ""
+    key = "tta: <folder of the mean over flips>" if name == "tta" else "maps: [<folder>, <folder>]"
+    return f"give it `{key}`, or "
 
 
 def check_split(checked: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`kind: maps`: maps that another program wrote, one file per image, and no network."""
+"""`kind: maps`: maps that other programs wrote, one file per image and program, and no network."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from prn_pipeline.data.readers.listing import require_dataset_folder
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.store.map_manifest import NO_MAP
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.segmentation.map_import import EXTERNAL, assign_maps, imported_maps
+from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
+from prn_pipeline.segmentation.map_places import MapPlace, labels_of
+from prn_pipeline.segmentation.map_stack import MapStack
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
 from prn_pipeline.segmentation.settings import MapFilesSettings
 
 
 class MapFiles:
-    """A folder of maps; see `protocol.MapSource`. It has no network, so it cannot be run on other images."""
+    """Folders of maps; see `protocol.MapSource`. It has no network, so it cannot be run on other images."""
 
     arrays: tuple[str, ...] = ()
     runnable = None
@@ -35,19 +37,36 @@ class MapFiles:
 
     def map_cache(self, samples: Samples, maps: pd.DataFrame, request: CacheRequest) -> MapCache:
         """See `protocol.MapSource`."""
-        folder = self.map_folder(request.place)
-        manifest = assign_maps(maps, folder, self.settings.seen)
-        digest = folder.digest(manifest.loc[manifest["model"] != NO_MAP, "sample_id"])
-        return MapCache(manifest, {EXTERNAL: digest}, partial(imported_maps, samples, manifest, folder))
+        stack = self.map_stack(request.place)
+        manifest = stack.assigned(maps, self.settings.seen)
+        digests = stack.digests(manifest.loc[manifest["model"] != NO_MAP, "sample_id"].tolist())
+        keep = {*request.keep, SEVERAL_MAPS}  # these are as many bytes as the maps that the user has anyway
+        labels = {SEVERAL_MAPS: list(stack.labels)} if SEVERAL_MAPS in stack.further else {}
+        return MapCache(manifest, digests, partial(stack.batches, samples, manifest, keep), attributes=labels)
 
     def map_folder(self, place: DatasetPlace) -> MapFolder:
-        """The folder of maps.
+        """The folder of the base model's maps.
 
         Raises:
             UserError: the folder is missing, or has no maps.
         """
+        return self.map_stack(place).base
+
+    def map_stack(self, place: DatasetPlace) -> MapStack:
+        """The folders of all maps.
+
+        Raises:
+            UserError: a folder is missing, or has no maps.
+        """
         dataset_folder = require_dataset_folder(place.name, place.data_root, place.folder or place.name)
-        return MapFolder(dataset_folder, self.settings.folder, self.settings.name, self.settings)
+
+        def folder_at(one: MapPlace) -> MapFolder:
+            return MapFolder(dataset_folder, one.folder, one.name, one.reading)
+
+        settings = self.settings
+        further = {name: tuple(map(folder_at, places)) for name, places in settings.further.items()}
+        labels = tuple(labels_of(settings.places))
+        return MapStack(folder_at(settings.places[0]), further, settings.tta_is_mean, labels)
 
     def state_dict(self) -> dict[str, Tensor]:
         """An empty dict: there are no weights."""

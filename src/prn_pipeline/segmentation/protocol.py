@@ -8,7 +8,7 @@ configures one under a name.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -120,12 +120,14 @@ class MapCache:
         models: digest of each model by its name in the manifest.
         make: function from rows of the manifest, int64 (n,), always all maps of an image, to their maps in order.
         probe: the same for logits alone, if that costs less; None if not.
+        attributes: further facts to be stored with the maps, JSON-serialisable.
     """
 
     manifest: pd.DataFrame
     models: Mapping[str, str]
     make: Callable[[np.ndarray], Iterator[Batch]]
     probe: Callable[[np.ndarray], Iterator[Batch]] | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class MapSource(Protocol):

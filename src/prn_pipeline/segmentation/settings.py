@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.splits.settings import RelativePath
+from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS, TTA
+from prn_pipeline.segmentation.map_places import MapPlace, OneMap, place_of
 
 #: Splits that a model may have learned from.
 LearntSplit = Literal["train", "val"]
@@ -48,6 +50,10 @@ class _WithDataset(_Strict):
 
 def _is_default(value: Any) -> bool:
     return value in (None, "refuse")
+
+
+def _is_empty(value: Any) -> bool:
+    return not value
 
 
 class _FixedInput(_WithDataset):
@@ -279,15 +285,60 @@ class MapFilesSettings(_Checked, MapReading):
     name: str | None = Field(
         None, description="regular expression for file names whose group(1) is the sample id; null: the stem is the id"
     )
+    maps: tuple[OneMap, ...] = Field(
+        (),
+        exclude_if=_is_empty,
+        description="instead of `folder`: the maps of several models, each a folder, or a block with `folder` and the"
+        " keys of this block that differ for it. The first is the base model of the run; their mean is a method of its"
+        " own, and an input of refiners",
+    )
+    tta: OneMap | tuple[OneMap, ...] | None = Field(
+        None,
+        exclude_if=_is_default,
+        description="maps of the base model's TTA: one folder of the mean over all passes; or a list of folders, one"
+        " per pass other than the unchanged one, each with the `orientation` that its maps still have",
+    )
     seen: tuple[LearntSplit, ...] = Field(
         (),
         description="splits whose images the model was trained on; the refiner learns from maps of the others",
     )
 
     @property
+    def places(self) -> tuple[MapPlace, ...]:
+        """Where the maps of each model are, the base model's first."""
+        return tuple(place_of(self, one) for one in self.maps) or (place_of(self),)
+
+    @property
+    def passes(self) -> tuple[MapPlace, ...]:
+        """Where the maps of TTA are: their mean, or one place per pass; none without TTA."""
+        listed = () if self.tta is None else self.tta if isinstance(self.tta, tuple) else (self.tta,)
+        return tuple(place_of(self.places[0], one) for one in listed)
+
+    @property
+    def further(self) -> dict[str, tuple[MapPlace, ...]]:
+        """Where the maps are that each array of `map_inputs` is made of, in addition to the base model's."""
+        places = {SEVERAL_MAPS: self.places[1:], TTA: self.passes}
+        return {name: found for name, found in places.items() if found}
+
+    @property
+    def tta_is_mean(self) -> bool:
+        """Whether the maps of TTA are the mean over its passes."""
+        return not isinstance(self.tta, tuple)
+
+    @property
     def available_inputs(self) -> tuple[str, ...]:
         """Arrays that logit_caching can keep in addition to the logits."""
-        return ()
+        return tuple(self.further)
+
+    @model_validator(mode="after")
+    def _each_map_once(self) -> Self:
+        if self.maps and self.folder != MapFilesSettings.model_fields["folder"].default:
+            raise ValueError(f"folder is {self.folder}, but `maps` lists the folders: make it the first of them")
+        places = [*self.places, *self.passes]  # also says which keys of a map contradict those of the block
+        twice = next((place for number, place in enumerate(places) if place in places[:number]), None)
+        if twice is not None:
+            raise ValueError(f"{twice.folder} is listed twice and read alike: remove one, or correct its keys")
+        return self
 
     @property
     def trained_here(self) -> bool:

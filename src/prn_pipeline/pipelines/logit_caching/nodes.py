@@ -48,6 +48,7 @@ def cache_logits(
         IDENTITY: manifest.attrs[IDENTITY],
         "protocol": settings["protocol"],
         "models": dict(cache.models),
+        **cache.attributes,
     }
     rows, maps_per_image = len(cache.manifest), len(cache.manifest) // len(manifest)
     return deferred_arrays(read_engine(engine), cache.make, rows, attributes, maps_per_image), cache.manifest

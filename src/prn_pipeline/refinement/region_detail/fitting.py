@@ -47,7 +47,7 @@ def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: Fitti
         UserError: fewer groups of unseen images than members, or features of several base models.
     """
     samples, training = maps.samples, plan.training
-    settings = _with_feature_channels(maps, settings)
+    settings = _with_several_maps(maps, _with_feature_channels(maps, settings))
     rows = learning_rows(maps.map_manifest)
     folds = assign_map_folds(samples.manifest.iloc[rows], settings.members)
     seen = seen_rows(maps.map_manifest) if settings.seen_maps else rows[:0]
@@ -87,6 +87,14 @@ def _with_feature_channels(maps: LearningMaps, settings: RegionDetailSettings) -
         )
     channels = maps.samples.store_of("features").shape("features")[1]
     return settings.model_copy(update={"feature_channels": channels})
+
+
+def _with_several_maps(maps: LearningMaps, settings: RegionDetailSettings) -> RegionDetailSettings:
+    """Settings with the number of models whose maps are an input."""
+    if "several_maps" not in settings.inputs:
+        return settings
+    models = maps.samples.store_of("several_maps").shape("several_maps")[1]
+    return settings.model_copy(update={"several_maps_channels": models})
 
 
 def select_correction(

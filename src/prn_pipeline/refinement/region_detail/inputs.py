@@ -10,10 +10,10 @@ from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
 
-RefinerInput = Literal["tta", "features", "images"]
+RefinerInput = Literal["tta", "features", "images", "several_maps"]
 
 #: The order of a refiner's arguments, independent of the order in its settings.
-INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "features", "images")
+INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "features", "images", "several_maps")
 
 #: Divisors that scale logits to the range of probabilities, so that no input dominates.
 LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
@@ -27,9 +27,9 @@ def in_order(inputs: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:
     return tuple(name for name in INPUT_ORDER if name in inputs)
 
 
-def channels_of(inputs: tuple[RefinerInput, ...], image_channels: int) -> int:
-    """Number of channels that `pixel_inputs` returns."""
-    channels = CHANNELS | {"images": image_channels, "features": 0}
+def channels_of(inputs: tuple[RefinerInput, ...], image_channels: int, several_maps: int = 0) -> int:
+    """Number of channels that `pixel_inputs` returns, for images and several maps of so many channels."""
+    channels = CHANNELS | {"images": image_channels, "features": 0, "several_maps": several_maps}
     return channels["logits"] + sum(channels[name] for name in inputs)
 
 
@@ -38,7 +38,8 @@ def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
 
     Args:
         base_logits: float (N,1,H,W).
-        inputs: inputs in use: tta (N,2,H,W), mean and spread of logits; images (N,C,H,W) for `pixel_values`.
+        inputs: inputs in use: tta (N,2,H,W), mean and spread of logits; images (N,C,H,W) for `pixel_values`;
+            several_maps (N,K,H,W), logits: the mean over K models, and each but the first.
 
     Returns:
         float32 (N,C,H,W), with C from `channels_of`.
@@ -49,11 +50,18 @@ def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         channels += [mean / LOGIT_SCALE, spread / SPREAD_SCALE]
     if "images" in inputs:
         channels.append(pixel_values(inputs["images"]) / 255 - 0.5)
+    if "several_maps" in inputs:
+        channels.append(inputs["several_maps"].float() / LOGIT_SCALE)
     return torch.cat(channels, dim=1)
 
 
 def starting_logits(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
-    """The logits that a correction is added to, float32 (N,1,H,W): the TTA mean if it is an input, else the base."""
+    """The logits that a correction is added to, float32 (N,1,H,W).
+
+    The mean over several models if it is an input, else the TTA mean if it is one, else the base model's.
+    """
+    if "several_maps" in inputs:
+        return inputs["several_maps"][:, :1].float()
     return inputs["tta"][:, :1].float() if "tta" in inputs else base_logits.float()
 
 

@@ -41,7 +41,7 @@ class RegionDetailNet(nn.Module):
         super().__init__()
         self.settings = settings
         features = (settings.feature_channels or 0) if "features" in settings.inputs else 0
-        pixels = channels_of(settings.inputs, settings.image_channels)
+        pixels = channels_of(settings.inputs, settings.image_channels, settings.several_maps_channels or 0)
         # The scale of features depends on the base model; running statistics normalise it.
         self.feature_norm = nn.BatchNorm2d(features, affine=False) if features else None
         self.region = RegionBranch(pixels + features, settings.region_width) if settings.region_size else None
@@ -61,13 +61,16 @@ class RegionDetailNet(nn.Module):
 
         Args:
             base_logits: float (N,1,H,W); H and W are multiples of `settings.multiple`.
-            inputs: in the order of `arrays`: tta (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255.
+            inputs: in the order of `arrays`: tta (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255,
+                several_maps (N,K,H,W).
 
         Raises:
-            UserError: wrong number of inputs, or H or W is not a multiple of `settings.multiple`.
+            UserError: wrong number of inputs, maps of another number of models than in training, or H or W is not a
+                multiple of `settings.multiple`.
         """
         self._check(base_logits, len(inputs))
         named_inputs = dict(zip(self.arrays[1:], inputs, strict=True))
+        self._check_models(named_inputs)
         base = base_logits.float()
         pixels = pixel_inputs(base, named_inputs)
         features = self.feature_norm(named_inputs["features"].float()) if self.feature_norm is not None else None
@@ -87,6 +90,14 @@ class RegionDetailNet(nn.Module):
             pooled = torch.cat([pooled, resized_to(features, (pooled.shape[-2], pooled.shape[-1]))], dim=1)
         field = F.interpolate(self.region(pooled).float(), size=pixels.shape[-2:], mode="bilinear")
         return field[:, :1], LARGEST_LOG_SCALE * torch.tanh(field[:, 1:] / LARGEST_LOG_SCALE)
+
+    def _check_models(self, named_inputs: dict[str, Tensor]) -> None:
+        expected = self.settings.several_maps_channels
+        if "several_maps" in named_inputs and (found := named_inputs["several_maps"].shape[1]) != expected:
+            raise UserError(
+                f"this refiner has learned from the maps of {expected} models, but was given those of {found}: pass the"
+                " maps of the same models, in the same order"
+            )
 
     def _check(self, base_logits: Tensor, inputs: int) -> None:
         if inputs != len(self.arrays) - 1:

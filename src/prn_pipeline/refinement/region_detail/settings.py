@@ -15,7 +15,7 @@ class RegionDetailSettings(BaseModel):
 
     network: Literal["region_detail"]
     inputs: Annotated[tuple[RefinerInput, ...], AfterValidator(in_order)] = Field(
-        (), description="inputs other than the logits: tta, features, images"
+        (), description="inputs other than the logits: tta, features, images, several_maps"
     )
     region_size: int = Field(
         16, ge=0, description="pixels per side of a region, which gets a shift and a scale; 0: no region branch"
@@ -33,6 +33,12 @@ class RegionDetailSettings(BaseModel):
     image_channels: int = Field(3, ge=1, description="channels of an image; set by the data set")
     feature_channels: int | None = Field(
         None, description="channels of the base model's features; null: read from the logit cache"
+    )
+
+    several_maps_channels: int | None = Field(
+        None,
+        exclude_if=lambda channels: channels is None,
+        description="number of models whose maps are several_maps; null: read from the logit cache",
     )
 
     @property

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
+from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_checks.folder_findings import of_folder
 from prn_pipeline.segmentation.map_checks.network_findings import of_network
 from prn_pipeline.segmentation.map_checks.sampling import compared_rows, reduced_truth
 from prn_pipeline.segmentation.map_checks.seen_images import warn_of_seen_images
+from prn_pipeline.segmentation.map_checks.verdict import Finding
+from prn_pipeline.segmentation.map_files import MapFiles
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapCache, MapSource
+from prn_pipeline.segmentation.settings import Check
 
 logger = logging.getLogger(__name__)
 
@@ -38,26 +43,36 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
             truth far better, or the maps say nothing about it.
     """
     trained_here = source.settings.trained_here
-    check = "warn" if trained_here else getattr(source.settings, "check", "refuse")
+    check: Check = "warn" if trained_here else getattr(source.settings, "check", "refuse")
     if check == "skip":
         return
-    folder = source.map_folder(place)
+    folders = source.map_stack(place).folders if isinstance(source, MapFiles) else _folder_of(source, place)
     classes = len(cache.manifest) // len(samples.manifest)
-    most = MOST_IMAGES if folder is not None and classes == 1 else FEWER_IMAGES
+    most = MOST_IMAGES if folders and classes == 1 else FEWER_IMAGES
     rows = compared_rows(samples.manifest, cache.manifest, most)
     if not len(rows):
         logger.warning("the maps are not compared with the truth: no image with a map has foreground")
         return
     truths = reduced_truth(samples, rows, classes)
-    if folder is None:
-        found = of_network(source, cache, samples, rows, truths)
-    else:
-        found = of_folder(folder, samples, rows, truths)
+    if not folders:
+        _report(of_network(source, cache, samples, rows, truths), check)
+    for folder in folders:
+        _report(of_folder(folder, samples, rows, truths), check, of_several=len(folders) > 1)
+    warn_of_seen_images(source, cache, samples, most)
+
+
+def _folder_of(source: MapSource, place: DatasetPlace) -> tuple[MapFolder, ...]:
+    folder = source.map_folder(place)
+    return () if folder is None else (folder,)
+
+
+def _report(found: Iterator[Finding], check: Check, of_several: bool = False) -> None:
+    """Raise the first finding that stops the run, and log the others."""
+    which = ", in the block of these maps" if of_several else ""
     for finding in found:
         if finding.verdict == "far" and check == "refuse":
-            raise UserError(f"{finding.text}. (`check: warn` of the base model goes on in spite of this.)")
+            raise UserError(f"{finding.text}{which}. (`check: warn` of the base model goes on in spite of this.)")
         if finding.verdict is None:
             logger.info(finding.text)
         else:
-            logger.warning(finding.text)
-    warn_of_seen_images(source, cache, samples, most)
+            logger.warning("%s%s", finding.text, which)
