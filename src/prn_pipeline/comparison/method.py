@@ -12,8 +12,8 @@ from scipy.special import expit
 #: base: the unchanged model at p > 0.5. baseline: needs no training. refined: the refiner of the run. bound: uses the
 #: true masks, so reports show it but never rank it.
 Kind = Literal["base", "baseline", "refined", "bound"]
-#: Maps of the base model that a threshold can be tuned on.
-TunedMap = Literal["base", "tta", "tta_scales"]
+#: Name of a map that a threshold can be tuned on: base, tta, tta_scales, or a name in `MapBatch.others`.
+TunedMap = str
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class MapBatch:
         masks: uint8 (N,H,W): 0, 1, 255 = ignore.
         tta: mean logits over flips, float32 (N,H,W); None if the logit cache does not hold them.
         tta_scales: mean logits over flips at several scales of the image, float32 (N,H,W); None likewise.
+        others: by name, logits of further models and their mean over all models, float32 (N,H,W); empty for one model.
     """
 
     base: np.ndarray
@@ -33,6 +34,7 @@ class MapBatch:
     masks: np.ndarray
     tta: np.ndarray | None = None
     tta_scales: np.ndarray | None = None
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,14 @@ def improving_base_caveat(scores: Mapping[str, Any]) -> str:
 
 
 def free_parts(guard: Mapping[str, Any]) -> list[str]:
-    """What needs no training in a guard's selection: "TTA" where it is applied alone, "RankSEG", "p > 0.44"."""
+    """What needs no training in a guard's selection: "TTA" where it is applied alone, "RankSEG", "p > 0.44".
+
+    With several models' maps as an input it starts at their mean in place of TTA.
+    """
+    start = "the mean of all maps" if guard.get("several_maps") else "TTA"
     alone = not guard.get("strength") and guard.get("start")
     return [
-        *(["TTA"] if alone else []),
+        *([start] if alone else []),
         *(["RankSEG"] if guard.get("rankseg") else []),
         *([f"p > {fixed(expit(-guard['shift']), 2)}"] if guard.get("shift") else []),
     ]

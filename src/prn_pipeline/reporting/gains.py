@@ -68,5 +68,5 @@ def measured_gains(gains: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     Args:
         gains: "gain" of the scores JSON.
     """
-    methods = [comparison.method(name) for name in comparison.names("base", "baseline")]
-    return {method.name: gains[method.gain_key] for method in methods if gains.get(method.gain_key)}
+    measured = (key.removeprefix("vs_") for key, gain in gains.items() if key.startswith("vs_") and gain)
+    return {name: gains[comparison.method(name).gain_key] for name in comparison.without_training(measured)}

@@ -28,12 +28,12 @@ def method_label(name: str, run: Mapping[str, Any]) -> str:
     """
     if name in comparison.names("refined"):
         return refiner_label(run)
-    return comparison.method(name).label if name in comparison.names() else name.replace("_", " ")
+    return comparison.method(name).label if comparison.is_method(name) else name.replace("_", " ")
 
 
 def label_or_name(name: str) -> str:
     """Label of a comparison method, or the name itself for a refiner."""
-    return comparison.method(name).label if name in comparison.names() else name
+    return comparison.method(name).label if comparison.is_method(name) else name
 
 
 def short_label_or_name(name: str) -> str:

@@ -85,7 +85,9 @@ def standings(runs: Sequence[BenchmarkRun]) -> list[Standing]:
 
 
 def _of_group(runs: Sequence[BenchmarkRun]) -> Iterable[Standing]:
-    for method in comparison.METHODS:
+    measured_names = {name for run in runs if run.scores is not None for name in run.scores["methods"]}
+    for name in filter(comparison.is_method, comparison.in_order(sorted(measured_names))):
+        method = comparison.method(name)
         if method.kind == "refined":
             for refiner in dict.fromkeys(run.names["refiner"] for run in runs):
                 yield _standing(refiner, method, [run for run in runs if run.names["refiner"] == refiner])

@@ -1,40 +1,63 @@
-"""The stored maps that need no refiner: the base model's logits, and its means over TTA where the cache holds them."""
+"""The stored maps that need no refiner: the base model's, its mean over TTA, and those of further models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from prn_pipeline.comparison.method import TunedMap
+from prn_pipeline.comparison.several_maps import ALONE, MEAN
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
 
-#: Name of the stored array of each map, and the channel of it that is the map; None for an array without channels.
-ARRAYS: dict[TunedMap, tuple[str, int | None]] = {
-    "base": ("logits", None),
-    "tta": ("tta", 0),
-    "tta_scales": ("tta_scales", None),
+
+class StoredMap(NamedTuple):
+    """Where a map is stored.
+
+    Attributes:
+        array: name of the array.
+        channel: channel of it that is the map; None for an array without channels.
+    """
+
+    array: str
+    channel: int | None
+
+    def of(self, stored: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The map (N,H,W), from rows of the arrays by name, (N,H,W) or (N,channels,H,W)."""
+        values = stored[self.array]
+        return values if self.channel is None else values[:, self.channel]
+
+
+#: The maps that a logit cache may hold, whatever models made them.
+ARRAYS: dict[TunedMap, StoredMap] = {
+    "base": StoredMap("logits", None),
+    "tta": StoredMap("tta", 0),
+    "tta_scales": StoredMap("tta_scales", None),
+    MEAN: StoredMap(SEVERAL_MAPS, 0),
 }
 
 
-def free_maps(samples: Samples) -> list[TunedMap]:
-    """Names of the maps that the stores hold, the base model's first."""
-    return [name for name, (array, _) in ARRAYS.items() if samples.holds(array)]
+def free_maps(samples: Samples) -> dict[TunedMap, StoredMap]:
+    """The maps that the stores hold by name, the base model's first."""
+    found = {name: place for name, place in ARRAYS.items() if samples.holds(place.array)}
+    if MEAN in found:
+        labels = samples.store_of(SEVERAL_MAPS).attributes[SEVERAL_MAPS]
+        others = enumerate(labels[1:], start=1)  # the first is the base model
+        found |= {f"{ALONE}{label}": StoredMap(SEVERAL_MAPS, channel) for channel, label in others}
+    return found
 
 
-def array_of(name: TunedMap) -> str:
-    """Name of the stored array that holds a map."""
-    return ARRAYS[name][0]
-
-
-def map_of(name: TunedMap, stored: np.ndarray) -> np.ndarray:
-    """The map (N,H,W) in rows of its array, (N,H,W) or (N,channels,H,W)."""
-    channel = ARRAYS[name][1]
-    return stored if channel is None else stored[:, channel]
+def arrays_of(maps: Mapping[TunedMap, StoredMap]) -> list[str]:
+    """Names of the arrays that hold the maps, each once."""
+    return list(dict.fromkeys(place.array for place in maps.values()))
 
 
 def learning_batches(samples: Samples, rows: np.ndarray) -> Iterator[tuple[dict[TunedMap, np.ndarray], np.ndarray]]:
     """All free maps, float16 (N,H,W), and the masks of `rows`, one shard at a time."""
-    names = free_maps(samples)
-    for masks, *stored in samples.batches(["masks", *(array_of(name) for name in names)], rows):
-        yield {name: map_of(name, array) for name, array in zip(names, stored, strict=True)}, masks
+    maps = free_maps(samples)
+    arrays = arrays_of(maps)
+    for masks, *stored in samples.batches(["masks", *arrays], rows):
+        by_array = dict(zip(arrays, stored, strict=True))
+        yield {name: place.of(by_array) for name, place in maps.items()}, masks

@@ -11,7 +11,7 @@ from prn_pipeline.comparison.method import MapBatch, TunedMap
 from prn_pipeline.data.execution.settings import RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.stages.evaluation.free_maps import array_of, free_maps, map_of
+from prn_pipeline.stages.evaluation.free_maps import arrays_of, free_maps
 
 #: Pixels of a batch of maps: small enough that repeated passes over them stay in the cache of a core.
 BATCH_PIXELS = 2**18
@@ -55,8 +55,8 @@ def stream_batches(
     Yields:
         Batches of about `BATCH_PIXELS` pixels, at least one image.
     """
-    names = free_maps(samples)
-    arrays = ["masks", *(array_of(name) for name in names)]
+    places = free_maps(samples)
+    arrays = ["masks", *arrays_of(places)]
     maps_per_image = samples.maps_per_image
     refined_rows = np.arange(*(row_range or (0, len(rows))))
     rows = rows[refined_rows]
@@ -67,14 +67,20 @@ def stream_batches(
         size = images * maps_per_image
         for first in range(0, len(shard), size):
             chosen = slice(first, first + size)
-            maps = {
-                name: map_of(name, array[chosen]).astype(np.float32) for name, array in zip(names, free, strict=True)
-            }
+            by_array = {name: array[chosen] for name, array in zip(arrays[1:], free, strict=True)}
+            maps = {name: place.of(by_array).astype(np.float32) for name, place in places.items()}
             pairs = MapPair(maps, after[chosen].astype(np.float32), masks[chosen])
             if resize:
                 pairs = _resized(pairs, shard[chosen], resize)
-            free_of = pairs.maps.get
-            yield MapBatch(pairs.maps["base"], pairs.refined, pairs.mask, free_of("tta"), free_of("tta_scales"))
+            yield _batch(pairs)
+
+
+def _batch(pairs: MapPair) -> MapBatch:
+    """The maps of some images, those of further models apart."""
+    others = dict(pairs.maps)
+    base, tta, tta_scales = (others.pop(name, None) for name in ("base", "tta", "tta_scales"))
+    assert base is not None
+    return MapBatch(base, pairs.refined, pairs.mask, tta, tta_scales, others)
 
 
 def _resized(stacked: MapPair, rows: np.ndarray, resize: Resize) -> MapPair:

@@ -88,7 +88,7 @@ def score_methods(
     if band >= BAND_COVERS:
         for method in methods:
             scored[method]["boundary_iou"] = None
-    free = [name for name in comparison.names("base", "baseline") if name in methods]
+    free = comparison.without_training(methods)
     gain: dict[str, Any] = {
         comparison.method(name).gain_key: {
             **paired_gain(counts["refined"], counts[name], resamples, seed, groups),
