@@ -23,7 +23,12 @@ MAX_LISTED = 5
 @click.argument("images", type=click.Path(path_type=Path))
 @click.option("--model", required=True, help="folder of a predictor, or its address: models:/my_roads@champion")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder for the results")
-@click.option("--maps", type=click.Path(path_type=Path), help="refine these maps (as base_model=external reads them)")
+@click.option(
+    "--maps",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="refine these maps (as base_model=external reads them); several times for a refiner of several maps",
+)
 @click.option(
     "--map-values",
     type=click.Choice(["probabilities", "logits"]),
@@ -42,7 +47,7 @@ def refine(
     images: Path,
     model: str,
     out: Path,
-    maps: Path | None,
+    maps: tuple[Path, ...],
     map_values: str | None,
     at_own_scale: bool,
     probabilities: bool,
@@ -55,19 +60,16 @@ def refine(
     unchanged foreground, green was added, red was removed), refined.csv and drift.json. The next call skips images that
     are done. Exit code 1 if an image could not be refined, otherwise 0.
     """
-    from prn_pipeline.data.readers.map_folder import MapFolder
-    from prn_pipeline.data.readers.map_reading import MapReading
     from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+    from prn_pipeline.serving.map_folders import map_folders
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
 
     if model.startswith(SCHEMES):
         use_project_registry()
     predictor = Predictor.load(model)
-    learned = predictor.base.settings if isinstance(predictor.base.settings, MapReading) else MapReading()
-    reading = MapReading.model_validate({"values": map_values}) if map_values else learned
-    folder = MapFolder(maps.parent, maps.name, None, reading) if maps else None
-    job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities)
+    folder, further = map_folders(predictor, maps, map_values)
+    job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities, further)
     run = FolderRun(predictor, job, overwrite)
     failed = _run(run, out)
     _print_drift(predictor, run, out)

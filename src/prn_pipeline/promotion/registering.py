@@ -104,10 +104,13 @@ def signature_of(predictor: Predictor) -> ModelSignature:
 def _encoded(predictor: Predictor, item: Item) -> dict[str, bytes]:
     """One row of a request: column -> content of an encoded file."""
     row = {}
+    further = iter([one for maps in predictor.further for one in item.further.get(maps, ())])
     for name in columns_of(predictor):
         file = io.BytesIO()
         if name == MAP and item.logits is not None:
             np.save(file, 1 / (1 + np.exp(-item.logits)))
+        elif name.startswith(f"{MAP}_") and (logits := next(further, None)) is not None:
+            np.save(file, 1 / (1 + np.exp(-logits)))
         elif name == IMAGE and item.image is not None and predictor.settings.bands is not None:
             np.save(file, item.image)
         elif name == IMAGE and item.image is not None:

@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.readers.records import Reader
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.counts import TruthCounter
+from prn_pipeline.segmentation.map_files import MapFiles
 from prn_pipeline.segmentation.map_import import read_maps
+from prn_pipeline.segmentation.map_stack import FurtherFolders, read_further
 from prn_pipeline.segmentation.protocol import DatasetPlace
 from prn_pipeline.serving.predictor import Item, Predictor
 
@@ -57,7 +60,7 @@ class TestImages:
         Raises:
             UserError: the data set has changed since ingestion, or the predictor's maps are missing.
         """
-        maps = None if self.place is None else predictor.base.map_folder(self.place)
+        maps, further = self._folders(predictor)
         reader = self.reader.scaled(predictor.settings.white)  # a predictor of other data may have another scale
         records = {record.sample_id: record for record in reader.records()}
         for row in self.manifest.itertuples():
@@ -66,7 +69,19 @@ class TestImages:
             if image is None or image.shape[:2] != native:
                 raise UserError(f"sample {name} has changed since ingestion: run the pipeline ingestion again")
             logits = None if maps is None else read_maps(maps, name, native, predictor.classes).numpy()
-            yield Item(image, logits), reader.mask(records[name])
+            item = Item(image, logits, read_further(further, name, native, predictor.classes))
+            yield item, reader.mask(records[name])
+
+    def _folders(self, predictor: Predictor) -> tuple[MapFolder | None, FurtherFolders]:
+        """The predictor's maps of this data set, and the further maps that its refiner reads; (None, {}) if it reads
+        images alone."""
+        if self.place is None:
+            return None, {}
+        base = predictor.base
+        if not isinstance(base, MapFiles):
+            return base.map_folder(self.place), {}
+        stack = base.map_stack(self.place)
+        return base.map_folder(self.place), {array: stack.further[array] for array in predictor.further}
 
 
 def count_pixels(predictor: Predictor, images: TestImages) -> NDArray[np.int64]:

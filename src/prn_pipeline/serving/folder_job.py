@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.segmentation.map_import import read_maps
+from prn_pipeline.segmentation.map_stack import FurtherFolders, read_further
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
 from prn_pipeline.serving.pictures import write_mask, write_overlay, write_probabilities
@@ -36,6 +38,7 @@ class FolderJob:
         at_own_scale: see `Predictor.predict`.
         overlays: whether to write overlays.
         probabilities: whether to write probabilities.
+        further: further maps of the images, for refiners that read them.
     """
 
     images: Path
@@ -44,6 +47,12 @@ class FolderJob:
     at_own_scale: bool = False
     overlays: bool = True
     probabilities: bool = False
+    further: FurtherFolders = field(default_factory=dict)
+
+    @property
+    def map_folders(self) -> tuple[MapFolder, ...]:
+        """All folders of maps."""
+        return () if self.maps is None else (self.maps, *chain(*self.further.values()))
 
     @property
     def place(self) -> str:
@@ -58,6 +67,7 @@ class FolderJob:
             "at_own_scale": self.at_own_scale,
             "overlays": self.overlays,
             "probabilities": self.probabilities,
+            **({"further": [str(one.place.resolve()) for one in self.map_folders[1:]]} if self.further else {}),
         }
 
 
@@ -145,13 +155,14 @@ def _read_item(predictor: Predictor, job: FolderJob, name: str, path: Path) -> I
     image = decoded(path, *predictor.settings.reading)
     if job.maps is None:
         return Item(image)
-    if name not in job.maps:
+    if lacking := [folder for folder in job.map_folders if name not in folder]:
         raise UserError(
-            f"{path}: no map {name!r} in {job.maps.place}, which has maps such as {job.maps.examples}: write the map,"
-            " or remove the image"
+            f"{path}: no map {name!r} in {lacking[0].place}, which has maps such as {lacking[0].examples}: write the"
+            " map, or remove the image"
         )
-    height, width = image.shape[:2]
-    return Item(image, read_maps(job.maps, name, (height, width), predictor.classes).numpy())
+    native, classes = (int(image.shape[0]), int(image.shape[1])), predictor.classes
+    further = read_further(job.further, name, native, classes)
+    return Item(image, read_maps(job.maps, name, native, classes).numpy(), further)
 
 
 def _write(predictor: Predictor, job: FolderJob, name: str, item: Item, examined: Examined) -> None:

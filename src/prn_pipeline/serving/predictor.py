@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +24,11 @@ from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions, describe
 from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.segmentation.map_places import MapPlace
+from prn_pipeline.segmentation.map_stack import further_arrays
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.segmentation.protocol import MapSource
+from prn_pipeline.segmentation.settings import MapFilesSettings
 from prn_pipeline.serving.places import folder_of
 from prn_pipeline.serving.predicted import Examined, Predicted, from_logits
 from prn_pipeline.serving.saved import PredictorComponents, read_folder, write_folder
@@ -43,10 +47,12 @@ class Item(NamedTuple):
     Attributes:
         image: the image as the data set would have stored it; None if the refiner needs maps only.
         logits: one-vs-rest logits, float32 (C,h,w); None if the base model makes them.
+        further: further maps by other programs, likewise, by the array that is made of them (`map_inputs`).
     """
 
     image: Pixels | None
     logits: NDArray[np.float32] | None = None
+    further: Mapping[str, Sequence[NDArray[np.float32]]] = MappingProxyType({})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -171,12 +177,26 @@ class Predictor:
         while batch := list(islice(remaining, 1 if at_own_scale else min(self.settings.batch_size, largest))):
             yield from [self._examine_at_own_scale(batch[0])] if at_own_scale else self._examine_stretched(batch)
 
-    def logits(self, images: Pixels | None, maps: NDArray[np.float16] | None = None) -> RefinedLogits:
+    @property
+    def further(self) -> dict[str, tuple[MapPlace, ...]]:
+        """Further maps that the refiner reads beside those of the base model, by array; see `MapFilesSettings`."""
+        settings = self.base.settings
+        if not isinstance(settings, MapFilesSettings):
+            return {}
+        return {name: places for name, places in settings.further.items() if name in self.refiner.arrays}
+
+    def logits(
+        self,
+        images: Pixels | None,
+        maps: NDArray[np.float16] | None = None,
+        further: Mapping[str, NDArray[np.float16]] | None = None,
+    ) -> RefinedLogits:
         """Logits of images of one size.
 
         Args:
             images: uint8 (N,S,S,3), or uint16 (N,S,S,bands), of a size S that both networks support.
             maps: logits (N,C,S,S) of another program, which replace those of the base model.
+            further: arrays (N,C,K,S,S) of `map_inputs`, if the refiner reads them.
 
         Raises:
             UserError: an input of a network is missing.
@@ -187,6 +207,7 @@ class Predictor:
                 inputs |= self._base_maps(inputs.get("images"))
             else:
                 inputs["logits"] = torch.from_numpy(maps).float()
+                inputs |= {name: torch.from_numpy(array).float() for name, array in (further or {}).items()}
             if missing := [name for name in self.refiner.arrays if name not in inputs]:
                 raise UserError(
                     f"the refiner reads {' and '.join(self.refiner.arrays)}, but the input has no"
@@ -215,12 +236,28 @@ class Predictor:
         stretched = [image_stretched(item.image, size) for item in batch if item.image is not None]
         maps = [at_size(torch.from_numpy(item.logits), size) for item in batch if item.logits is not None]
         images = np.stack(stretched) if stretched else None
-        found = self.logits(images, np.stack(maps) if maps else None)
+        found = self.logits(images, np.stack(maps) if maps else None, self._further_arrays(batch, maps))
         for index, item in enumerate(batch):
             row = slice(index, index + 1)
             image = None if images is None else images[row]
             description = partial(describe, image, found.base[row], found.refined[row])
             yield Examined(from_logits(found.refined[index], item.shape), found.base[index], description)
+
+    def _further_arrays(
+        self, batch: Sequence[Item], maps: Sequence[NDArray[np.float16]]
+    ) -> dict[str, NDArray[np.float16]]:
+        """Arrays (N,C,K,S,S) of the further maps that all items of a batch have and the refiner reads."""
+        size, is_mean = self.settings.image_size, getattr(self.base.settings, "tta_is_mean", False)
+        names = [name for name in self.further if all(name in item.further for item in batch)]
+        made = [
+            further_arrays(
+                base,
+                {name: [at_size(torch.from_numpy(one), size) for one in item.further[name]] for name in names},
+                is_mean,
+            )
+            for base, item in zip(maps, batch, strict=False)
+        ]
+        return {name: np.stack([arrays[name] for arrays in made]) for name in names} if made else {}
 
     def _examine_at_own_scale(self, item: Item) -> Examined:
         if item.image is None or item.logits is not None:

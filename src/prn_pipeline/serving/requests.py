@@ -17,10 +17,11 @@ from PIL import Image
 
 from prn_pipeline.data.readers.map_decoding import decode_map
 from prn_pipeline.data.readers.map_geometry import placed, turned
+from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_import import as_maps
-from prn_pipeline.segmentation.settings import MapFilesSettings
+from prn_pipeline.segmentation.map_places import MapPlace
 from prn_pipeline.serving.pictures import mask_picture, probability_bytes
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.settings import RequestLimits
@@ -35,7 +36,14 @@ def columns_of(predictor: Predictor) -> dict[str, bool]:
     """Columns of a request by name -> whether they are required."""
     if predictor.base.runnable is not None:
         return {IMAGE: True}
-    return {MAP: True, IMAGE: "images" in predictor.refiner.arrays}
+    further = {name: True for name, _, _ in _further_columns(predictor)}
+    return {MAP: True, **further, IMAGE: "images" in predictor.refiner.arrays}
+
+
+def _further_columns(predictor: Predictor) -> list[tuple[str, str, MapPlace]]:
+    """Name of a column, array that is made of its maps, and how they are read, of each further map of an image."""
+    places = [(array, place) for array, found in predictor.further.items() for place in found]
+    return [(f"{MAP}_{number}", array, place) for number, (array, place) in enumerate(places, start=2)]
 
 
 def answer(
@@ -86,12 +94,15 @@ def _items(predictor: Predictor, table: pd.DataFrame) -> Iterator[Item]:
         try:
             image = _image(predictor, row[IMAGE]) if IMAGE in row and _has_value(row[IMAGE]) else None
             logits = None
+            further: dict[str, list[NDArray[np.float32]]] = {}
             if predictor.base.runnable is None:
                 native = None if image is None else (image.shape[0], image.shape[1])
-                logits = _maps(predictor, predictor.base.settings, row[MAP], native)
+                logits = _maps(predictor, predictor.base.settings.places[0].reading, row[MAP], native)
+                for column, array, place in _further_columns(predictor):
+                    further.setdefault(array, []).append(_maps(predictor, place.reading, row[column], native))
         except UserError as error:
             raise UserError(f"row {index}: {error}") from None
-        yield Item(image, logits)
+        yield Item(image, logits, further)
 
 
 def _has_value(value: object) -> bool:
@@ -104,7 +115,7 @@ def _image(predictor: Predictor, content: object) -> Pixels:
 
 
 def _maps(
-    predictor: Predictor, reading: MapFilesSettings, content: object, native: tuple[int, int] | None
+    predictor: Predictor, reading: MapReading, content: object, native: tuple[int, int] | None
 ) -> NDArray[np.float32]:
     """The maps of a file, read as the predictor's own maps were; without an image they are not compared with one."""
     if native is None and reading.fit != "stretch":

@@ -24,7 +24,8 @@ SMALL = {"network": "region_detail", "members": 2, "detail_width": 4, "detail_le
 def random_refiner(inputs: tuple[str, ...] = ("tta", "images"), seed: int = 0) -> FoldEnsemble:
     """A refiner with random weights, also in layers that are zero before training."""
     torch.manual_seed(seed)
-    refiner = FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "inputs": inputs})).eval()
+    models = {"several_maps_channels": 2} if "several_maps" in inputs else {}
+    refiner = FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "inputs": inputs, **models})).eval()
     for parameter in refiner.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)

@@ -15,6 +15,7 @@ from prn_pipeline.metrics.descriptions import describe
 from prn_pipeline.serving.drift_report import drift_report, write_report
 from prn_pipeline.serving.folder_job import FolderJob, FolderRun
 from prn_pipeline.serving.journal import NAME
+from prn_pipeline.serving.map_folders import map_folders
 from prn_pipeline.serving.predictor import Predictor
 from tests.unit.serving.conftest import map_predictor, random_predictor
 
@@ -238,3 +239,33 @@ def test_a_results_folder_that_contains_the_images_is_rejected(predictor: Predic
         with pytest.raises(UserError, match="contains the images to refine: choose another folder"):
             FolderRun(predictor, FolderJob(photos, out))
     assert not list(photos.rglob(NAME))
+
+
+def test_further_maps_are_given_in_the_order_of_the_predictors_run(photos: Path, tmp_path: Path) -> None:
+    served = map_predictor(("several_maps",), maps=["first", {"folder": "second", "scale": 100}])
+    draw = np.random.default_rng(1)
+    for folder, scale in (("x", 1), ("y", 100)):
+        (tmp_path / folder / "more").mkdir(parents=True)
+        for name, size in (("a", (64, 64)), ("b", (50, 90))):
+            np.save(tmp_path / folder / f"{name}.npy", scale * draw.random(size))
+    base, further = map_folders(served, (tmp_path / "x", tmp_path / "y"))
+    assert base is not None
+    assert [folder.reading.scale for folder in (base, *further["several_maps"])] == [None, 100]
+    job = FolderJob(photos, tmp_path / "out", base, further=further)
+    found = dict(refine(served, job))
+    assert found["a"] is found["b"] is None
+    (tmp_path / "y" / "a.npy").unlink()
+    job = FolderJob(photos, tmp_path / "again", base, further=map_folders(served, (tmp_path / "x", tmp_path / "y"))[1])
+    assert "no map 'a' in" in str(dict(refine(served, job))["a"])
+    assert job.journal_header(served)["further"] == [str(tmp_path / "y")]
+    with pytest.raises(UserError, match=r"--maps is given 1 times, .* reads 2 maps of an image: .*\(first, second\)"):
+        map_folders(served, (tmp_path / "x",))
+
+
+def test_maps_replace_those_of_a_network_as_one_folder(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    np.save(tmp_path / "x" / "a.npy", np.zeros((4, 4)))
+    base, further = map_folders(random_predictor(), (tmp_path / "x",), "logits")
+    assert base is not None
+    assert (base.reading.values, further) == ("logits", {})
+    assert map_folders(random_predictor(), ()) == (None, {})

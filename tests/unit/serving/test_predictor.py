@@ -169,3 +169,24 @@ def test_a_base_model_that_needs_labelled_images_cannot_be_served() -> None:
     base = build_base_model(FewShotSettings(kind="few_shot", encoder="tu-mobilenetv3_small_050", width=16))
     with pytest.raises(UserError, match="cannot be served, because it needs labelled images of what to segment"):
         Predictor(base, random_refiner(), PredictorSettings(image_size=64))
+
+
+def test_a_refiner_of_several_maps_is_served_the_maps_of_all_models() -> None:
+    served = map_predictor(("several_maps", "tta"), maps=["a", "b"], tta="c", values="logits")
+    assert {name: [place.folder for place in places] for name, places in served.further.items()} == {
+        "several_maps": ["b"],
+        "tta": ["c"],
+    }
+    base, second, flips = RNG.normal(0, 2, (3, 1, 64, 64)).astype(np.float16).astype(np.float32)
+    item = Item(None, base, {"several_maps": (second,), "tta": (flips,)})
+    several = np.stack([(base + second) / 2, second], axis=1)[None]
+    tta = np.stack([flips, np.abs(flips - base)], axis=1)[None]
+    arrays = {"several_maps": several.astype(np.float16), "tta": tta.astype(np.float16)}
+    expected = served.logits(None, base[None].astype(np.float16), arrays).refined[0, 0]
+    assert np.array_equal(next(served.examine([item])).predicted.mask, expected > 0)
+    other = Item(None, base, {"several_maps": (-second,), "tta": (flips,)})
+    assert not np.array_equal(next(served.examine([other])).predicted.mask, expected > 0)
+    with pytest.raises(
+        UserError, match="the refiner reads logits and tta and several_maps, but the input has no tta and"
+    ):
+        next(served.examine([Item(None, base)]))

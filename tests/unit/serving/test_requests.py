@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
@@ -19,7 +19,7 @@ from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.segmentation.protocol import DatasetPlace
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.requests import answer, columns_of
 from prn_pipeline.serving.settings import PredictorSettings, RequestLimits
 from tests.unit.serving.conftest import SMALL, map_predictor, random_predictor
@@ -220,3 +220,20 @@ def test_requests_without_images_or_with_too_many_are_rejected(predictor: Predic
 def test_the_error_for_unknown_columns_names_the_expected_one(predictor: Predictor) -> None:
     with pytest.raises(UserError, match="columns picture, expected image"):
         answer(predictor, pd.DataFrame({"picture": [GOOD]}))
+
+
+def test_requests_have_a_column_for_each_map_that_the_refiner_reads() -> None:
+    block = {"maps": ["a", {"folder": "b", "scale": 100}], "tta": {"folder": "c", "foreground": 0}}
+    base, second, flips = np.random.default_rng(0).random((3, 64, 64)).astype(np.float32)
+    served = map_predictor(("several_maps", "tta"), **block)
+    assert columns_of(served) == {"map": True, "map_2": True, "map_3": True, "image": False}
+    assert columns_of(map_predictor(**block)) == {"map": True, "image": False}, "what it does not read is not sent"
+    order = [array for array, places in served.further.items() for _ in places]
+    files = {"several_maps": as_npy(100 * second), "tta": as_npy(1 - flips)}
+    row = {"map": as_npy(base), **{f"map_{number}": files[array] for number, array in enumerate(order, start=2)}}
+    found = answer(served, pd.DataFrame([row])).iloc[0]["mask"]
+    further = {"several_maps": (logit(second)[None],), "tta": (logit(flips)[None],)}
+    expected = next(served.examine([Item(None, logit(base)[None], further)])).predicted.mask
+    assert np.mean((picture(found) == 255) == (expected == 1)) > 0.999
+    with pytest.raises(UserError, match="columns map, expected map_2, map_3"):
+        answer(served, pd.DataFrame({"map": [as_npy(base)]}))
