@@ -11,7 +11,7 @@ from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.configuration.config_loader import RunConfigLoader
 from prn_pipeline.configuration.resolved_run import resolve_run
-from prn_pipeline.configuration.run_checks import check_split, check_train, check_val
+from prn_pipeline.configuration.run_checks import check_inputs, check_split, check_train, check_val
 from prn_pipeline.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -78,6 +78,42 @@ def test_an_environment_variable_set_to_an_empty_string_counts_as_not_set(monkey
     assert load()["ingestion"]["data_root"] == unset
     monkeypatch.setenv("PRN_DATA_ROOT", "/mine")
     assert load()["ingestion"]["data_root"] == "/mine"
+
+
+@pytest.mark.parametrize(
+    ("base_model", "keep", "inputs"),
+    [
+        ("unet_resnet18_small", ["tta"], ["tta", "images"]),
+        ("unet_resnet18_small", [], ["images"]),
+        ("external", ["tta"], ["images"]),
+        ("wnet_flips", ["tta"], ["tta", "images"]),
+        ("isnet_both", ["tta"], ["images", "several_maps"]),
+    ],
+)
+def test_a_refiner_reads_what_the_base_model_has_of_its_inputs_if_available(
+    base_model: str, keep: list[str], inputs: list[str]
+) -> None:
+    runtime = {"base_model": base_model, "refiner": "prn_available", "logit_caching": {"keep": keep}}
+    parameters = load(**runtime)
+    assert parameters["run"]["refiner"]["inputs"] == inputs
+    check_inputs(parameters)
+
+
+def test_inputs_if_available_are_names_of_inputs_that_not_every_base_model_has() -> None:
+    with pytest.raises(
+        UserError, match=r"inputs_if_available of a refiner is \['tat'\], expected a list of tta, features"
+    ):
+        load(refiner="prn_available", refiners={"prn_available": {"inputs_if_available": ["tat"]}})
+
+
+def test_a_refiner_of_several_maps_says_which_key_gives_it_them(caplog: pytest.LogCaptureFixture) -> None:
+    reading = {"refiner": "prn", "refiners": {"prn": {"inputs": ["several_maps"]}}}
+    with pytest.raises(UserError, match=r"reads several_maps, which .*'external'.* does not have: give it `maps: \["):
+        check_inputs(load(base_model="external", **reading))
+    check_inputs(load(base_model="isnet_both", **reading))
+    assert not caplog.text
+    check_inputs(load(base_model="isnet_both", refiner="prn_maps"))
+    assert "refiner 'prn_maps' corrects the first map of base model 'isnet_both' only" in caplog.text
 
 
 def test_a_seed_that_differs_from_the_one_in_paths_is_rejected() -> None:
