@@ -15,10 +15,10 @@ from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.resizing import at_size
 from prn_pipeline.data.splits.assignment import SPLITS
 from prn_pipeline.data.store.array_store import Batch, shards
+from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.data.store.map_manifest import NO_MAP
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.maps import one_vs_rest
 
 #: Model name in the manifest for maps that another program wrote.
 EXTERNAL = "external"

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import Tensor, nn
 
+from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.errors import UserError
 
 #: Flipped axes of each TTA pass: none, left-right, top-bottom, both.
@@ -73,18 +74,6 @@ class MapMaker(nn.Module):
         flipped = [one_vs_rest(self.model(images.flip(axes), *support).float()).flip(axes) for axes in FLIPS[1:]]
         passes = torch.stack([logits, *flipped])
         return torch.stack([passes.mean(0), passes.std(0, correction=0)], dim=2)
-
-
-def one_vs_rest(logits: Tensor) -> Tensor:
-    """Softmax logits (N,C,H,W) -> logits of each class against all others, whose sigmoid is the softmax.
-
-    A single map (N,1,H,W) is foreground against background already and is returned unchanged.
-    """
-    classes = logits.shape[1]
-    if classes == 1:
-        return logits
-    others = [[other for other in range(classes) if other != own] for own in range(classes)]
-    return torch.stack([logits[:, own] - logits[:, rest].logsumexp(1) for own, rest in enumerate(others)], dim=1)
 
 
 def at_half_resolution(features: Tensor, height: int) -> Tensor:

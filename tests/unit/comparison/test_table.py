@@ -12,8 +12,8 @@ from prn_pipeline.comparison import table
 from prn_pipeline.comparison.components import COMPONENT, HOLE
 from prn_pipeline.comparison.method import MapBatch, Prediction, Tuned, TunedMap
 from prn_pipeline.comparison.tuned_threshold import MIN_THRESHOLD
+from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.refinement.baselines.components import without_small_components
-from prn_pipeline.segmentation.maps import one_vs_rest
 
 CLASSES = 3
 PATCH = 4

@@ -1,4 +1,4 @@
-"""Stored logits, and their probabilities."""
+"""Stored logits, their probabilities, and those of several classes."""
 
 from __future__ import annotations
 
@@ -40,3 +40,15 @@ def stored_logits(logits: Tensor) -> np.ndarray:
     if torch.isnan(logits).any():
         raise UserError("the network returned NaN: train it again with precision: fp32 or a lower learning_rate")
     return logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().cpu().numpy()
+
+
+def one_vs_rest(logits: Tensor) -> Tensor:
+    """Softmax logits (N,C,H,W) -> logits of each class against all others, whose sigmoid is the softmax.
+
+    A single map (N,1,H,W) is foreground against background already and is returned unchanged.
+    """
+    classes = logits.shape[1]
+    if classes == 1:
+        return logits
+    others = [[other for other in range(classes) if other != own] for own in range(classes)]
+    return torch.stack([logits[:, own] - logits[:, rest].logsumexp(1) for own, rest in enumerate(others)], dim=1)
