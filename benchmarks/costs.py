@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.results_page import MAIN, PAGE, REPEATED, RESULTS, read_lists, read_runs, replace_between
 from benchmarks.stored_runs import all_names, named_settings
+from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.registry import build_refiner, read_settings
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.segmentation.settings import BaseModelSettings
@@ -60,7 +61,10 @@ def section(lists: list[dict[str, Any]]) -> str:
         shares = " | ".join("" for _ in bases)
         lines.append(f"| `{name}` | {cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | | |")
     for name in all_names("refiners"):
-        refiner = build_refiner(read_settings(named_settings("refiners", name)[0]))
+        settings = read_settings(named_settings("refiners", name)[0])
+        if isinstance(settings, BaseNetworkSettings):
+            continue  # costs what the base model costs, in place of it
+        refiner = build_refiner(settings)
         cost = model_cost(refiner, inputs_of(refiner.arrays))
         passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())

@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from prn_pipeline.configuration.run_checks import (
+    check_base_network,
     check_inputs,
     check_kept,
     check_split,
@@ -30,6 +31,7 @@ CHECKS = {
     ("logit_caching", "prn_training", "evaluation"): check_tiles,
     ("logit_caching",): check_kept,
     ("prn_training",): check_inputs,
+    ("prn_training", "evaluation"): check_base_network,
 }
 
 

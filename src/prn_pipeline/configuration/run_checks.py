@@ -8,11 +8,12 @@ from typing import Any
 
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.protocol import RefinerSettings
 from prn_pipeline.refinement.registry import read_settings
 from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
 from prn_pipeline.segmentation.protocol import MapSourceSettings
-from prn_pipeline.segmentation.registry import read_base_settings
+from prn_pipeline.segmentation.registry import can_be_trained, read_base_settings
 
 logger = logging.getLogger(__name__)
 
@@ -170,6 +171,29 @@ def _lacking(name: str, base: MapSourceSettings) -> str:
         return ""
     key = "tta: <folder of the mean over flips>" if name == "tta" else "maps: [<folder>, <folder>]"
     return f"give it `{key}`, or "
+
+
+def check_base_network(checked: dict[str, Any]) -> None:
+    """Raise UserError if the refiner is the base model's network, trained further, and that cannot be trained."""
+    base, refiner, names = _base(checked), _refiner(checked), checked["run"]["names"]
+    if not isinstance(refiner, BaseNetworkSettings):
+        return
+    if not base.has_network:
+        found = "has maps only and no network"
+    elif base.needs_support:
+        found = "needs labelled images of what to segment, which a refiner is not given"
+    elif base.trained_here:
+        return
+    elif refiner.start == "initial":
+        found = "is not trained here, so that no training of it could be made longer"
+    elif not can_be_trained(base, checked["run"]["dataset"]["image_size"]):
+        found = "has no weights that could be trained"
+    else:
+        return
+    raise UserError(
+        f"refiner {names['refiner']!r} trains the network of the base model, but base model {names['base_model']!r}"
+        f" (kind {base.kind}) {found}: use another refiner, such as prn_maps"
+    )
 
 
 def check_split(checked: dict[str, Any]) -> None:

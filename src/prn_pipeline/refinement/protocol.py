@@ -63,6 +63,14 @@ class Refiner(nn.Module, ABC):
 
     settings: Any
 
+    #: Whether the refiner reads the image and not the base model's maps, so that it needs no pass of the base model.
+    replaces_base_model = False
+
+    @property
+    def maps_per_pass(self) -> int:
+        """The number of rows of `forward` must be a multiple of this: neighbouring rows that one pass computes."""
+        return 1
+
     @property
     def arrays(self) -> tuple[str, ...]:
         """See `RefinerSettings.arrays`."""
@@ -98,6 +106,21 @@ class LearningMaps:
 
 
 @dataclass(frozen=True)
+class BaseTraining:
+    """The base model of a run and how it was trained, for refiners that train its network.
+
+    Attributes:
+        model: the trained base model, a `TrainableSource` of the room `segmentation`, which this room does not know.
+        settings: of its training.
+        epochs: number of epochs that its training took; 0 for a model that was not trained here.
+    """
+
+    model: Any
+    settings: TrainingSettings
+    epochs: int
+
+
+@dataclass(frozen=True)
 class FittingPlan:
     """How a refiner is fitted.
 
@@ -107,6 +130,7 @@ class FittingPlan:
         checkpoints: root of the checkpoint folders.
         listener: called after every epoch.
         tiles: tiles that larger maps are cut into when the refiner is evaluated.
+        base: the base model, for refiners that train its network.
     """
 
     training: TrainingSettings
@@ -114,6 +138,7 @@ class FittingPlan:
     checkpoints: Path
     listener: EpochListener | None = None
     tiles: Tiles = field(default_factory=Tiles)
+    base: BaseTraining | None = None
 
 
 class Fit(Protocol):

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Union
 from pydantic import Discriminator, Tag, TypeAdapter
 
 from prn_pipeline.errors import UserError, unknown_name
+from prn_pipeline.refinement.base_network.kind import BASE_NETWORK
 from prn_pipeline.refinement.patch_refine_net.kind import PATCH_REFINE_NET
 from prn_pipeline.refinement.protocol import Refiner, RefinerKind, RefinerSettings
 from prn_pipeline.refinement.region_detail.kind import REGION_DETAIL
 
-REFINERS: dict[str, RefinerKind] = {kind.name: kind for kind in (PATCH_REFINE_NET, REGION_DETAIL)}
+REFINERS: dict[str, RefinerKind] = {kind.name: kind for kind in (PATCH_REFINE_NET, REGION_DETAIL, BASE_NETWORK)}
 
 
 def _network(values: Any) -> str:

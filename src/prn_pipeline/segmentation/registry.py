@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Union
 
+import torch
 from pydantic import Discriminator, Tag, TypeAdapter
 
 from prn_pipeline.errors import UserError, unknown_name
@@ -12,6 +13,7 @@ from prn_pipeline.segmentation.map_files import MAP_FILES
 from prn_pipeline.segmentation.protocol import MapSource, MapSourceKind, MapSourceSettings
 from prn_pipeline.segmentation.smp_model import SMP
 from prn_pipeline.segmentation.torch_module import TORCH_MODULE
+from prn_pipeline.training.inference import DEFAULT_TILES
 
 MAP_SOURCES: dict[str, MapSourceKind] = {kind.name: kind for kind in (SMP, TORCH_MODULE, FEW_SHOT, MAP_FILES)}
 
@@ -88,3 +90,16 @@ def require_current(source: MapSource, values: dict[str, Any], name: str) -> Non
             f"the settings of base model {name!r} have changed since it was stored: {keys}. Run stage base_training"
             " again, or all stages with `kedro run`"
         )
+
+
+def can_be_trained(settings: Any, size: int) -> bool:
+    """Whether a base model has a loss, and its output for images of side `size` depends on weights that can change.
+
+    Raises:
+        UserError: the model cannot be built, or does not support the size.
+    """
+    model: Any = build_base_model(settings, pretrained=False)
+    side = min(size, DEFAULT_TILES.size)
+    model.check_size(side)
+    image = torch.zeros(1, settings.channels, side, side, dtype=torch.uint8)
+    return hasattr(settings, "loss") and bool(model.eval()(image).requires_grad)

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prn_pipeline.data.pixel_values import pixel_values
-from prn_pipeline.segmentation.maps import FLIPS, one_vs_rest
+from prn_pipeline.data.store.logits import one_vs_rest
+from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.training.tiling import GRID
 
 logger = logging.getLogger(__name__)

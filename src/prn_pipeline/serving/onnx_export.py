@@ -49,12 +49,17 @@ class WholeModel(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 (N,3,H,W), or float of 0 .. 255 -> logits float32 (N,C,H,W), foreground above 0 (C = 1)."""
-        maps = self.maker(images)
-        inputs = {"images": images, "logits": _rounded_as_stored(maps.logits)}
-        if maps.tta is not None:
-            inputs["tta"] = _rounded_as_stored(maps.tta)
+        inputs = {"images": images} | self._maps(images)
         rows = [as_rows(inputs[name], name, self._classes) for name in self.refiner.arrays]
         return _rounded_as_stored(self.refiner(*rows)).unflatten(0, (-1, self._classes))[:, :, 0]
+
+    def _maps(self, images: Tensor) -> dict[str, Tensor]:
+        """The base model's maps as inputs of the refiner; nothing meaningful for a refiner that replaces it."""
+        if self.refiner.replaces_base_model:
+            return {"logits": images[:, :1].expand(-1, self._classes, -1, -1)}
+        maps = self.maker(images)
+        tta = {} if maps.tta is None else {"tta": _rounded_as_stored(maps.tta)}
+        return {"logits": _rounded_as_stored(maps.logits)} | tta
 
 
 def export_onnx(predictor: Predictor, path: Path) -> WholeModel:

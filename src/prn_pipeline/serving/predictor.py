@@ -65,7 +65,10 @@ class Item(NamedTuple):
 
 
 class RefinedLogits(NamedTuple):
-    """Logits float16 (N,C,S,S) before and after the refiner: one map for foreground, or one per class."""
+    """Logits float16 (N,C,S,S) before and after the refiner: one map for foreground, or one per class.
+
+    They are the same for a refiner that replaces the base model, which is then not run.
+    """
 
     base: NDArray[np.float16]
     refined: NDArray[np.float16]
@@ -218,14 +221,16 @@ class Predictor:
             with torch.inference_mode(), self._refiner_context:
                 refined = self._refiner(*(to_device(row, self._device) for row in rows))
             after = stored_logits(refined[:, 0]).reshape(count, classes, height, width)
-            return RefinedLogits(stored_logits(inputs["logits"]), after)
+            return RefinedLogits(after if self.refiner.replaces_base_model else stored_logits(inputs["logits"]), after)
 
     def _base_maps(self, images: Tensor | None) -> dict[str, Tensor]:
-        """The base model's logits, and tta if the refiner reads them."""
+        """The base model's logits, and tta if the refiner reads them; zeros for a refiner that replaces it."""
         if self._maker is None or self._base_context is None:
             raise UserError("this predictor refines maps of another program and has no base model: pass maps")
         if images is None:
             raise UserError("the input has neither images nor maps: pass images")
+        if self.refiner.replaces_base_model:
+            return {"logits": torch.zeros(len(images), self.classes, *images.shape[-2:])}
         with torch.inference_mode(), self._base_context:
             maps = self._maker(to_device(images, self._device))
         arrays = {"logits": maps.logits} | ({} if maps.tta is None else {"tta": maps.tta})

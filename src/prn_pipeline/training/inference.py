@@ -68,7 +68,8 @@ def predict(
         samples: the stores that hold the arrays; one or several.
         rows: rows of the manifest, int (n,).
         arrays: names of images (H,W,3) uint8 or maps (H,W) or (C,H,W) float, in the order of the network's arguments.
-        batch_size: samples per forward pass; fewer if they would exceed `MAX_BATCH_PIXELS`.
+        batch_size: samples per forward pass; fewer if they would exceed `MAX_BATCH_PIXELS`, and a multiple of the
+            network's `maps_per_pass`, if it has one.
         tiles: tiles into which larger samples are cut, unless the network or its settings have `sees_whole_maps`.
 
     Yields:
@@ -78,13 +79,14 @@ def predict(
     if device.type == "cpu":
         keep_freed_memory()
     whole = getattr(network, "sees_whole_maps", getattr(getattr(network, "settings", None), "sees_whole_maps", False))
+    together = getattr(network, "maps_per_pass", 1)
     network, context = prepare_for_inference(network, device)
     network = network if whole else Tiled(network, tiles)
     for stored in samples.batches(arrays, rows):
         first = channels_first(torch.from_numpy(stored[0]))
         height, width = first.shape[-2:]
         pixels = height * width if whole else min(height, tiles.size) * min(width, tiles.size)
-        at_once = max(1, min(batch_size, MAX_BATCH_PIXELS // pixels))
+        at_once = together * max(1, min(batch_size, MAX_BATCH_PIXELS // pixels) // together)
         columns = (channels_first(torch.from_numpy(array)).split(at_once) for array in stored)
         for parts in zip(*columns, strict=True):
             inputs = [to_device(part, device) for part in parts]

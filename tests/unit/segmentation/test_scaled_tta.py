@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.segmentation.few_shot import FewShotModel
-from prn_pipeline.segmentation.maps import one_vs_rest
 from prn_pipeline.segmentation.network_source import NetworkSource, cached_maps
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace
 from prn_pipeline.segmentation.scaled_tta import OtherScales, scaled_side, usable_scales

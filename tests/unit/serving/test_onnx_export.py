@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 
+from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.errors import UserError
+from prn_pipeline.refinement.base_network.refiner import BaseNetwork
+from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.region_detail.correction import RANKSEG, Correction
 from prn_pipeline.refinement.region_detail.correction_strength import Selection
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
@@ -50,6 +54,26 @@ def test_onnxruntime_gives_the_logits_of_the_predictor_at_several_sizes(
     served = predictor.logits(np.moveaxis(images, 1, 3)).refined
     assert np.abs(found - served).max() < 0.1, "they differ by bfloat16 rounding on processors that support it"
     assert not list(tmp_path.glob("*partial*"))
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_network_that_replaces_the_base_model_is_the_only_one_in_the_graph(classes: int, tmp_path: Path) -> None:
+    options = {"in_channels": 3, "out_channels": classes, "kernel_size": 3, "padding": 1}
+    settings = ModuleSettings(kind="module", target="torch.nn:Conv2d", options=options, classes=classes)
+    torch.manual_seed(0)
+    base, tuned = ImportedModel(settings).eval(), ImportedModel(settings).eval()
+    block = BaseNetworkSettings(network="base_network", base_model=settings.model_dump(mode="json"))
+    names = ("a", "b", "c")[:classes] if classes > 1 else ()
+    predictor = Predictor(base, BaseNetwork(block, tuned), PredictorSettings(image_size=64, classes=names))
+    export_onnx(predictor, tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert sum(node.op_type == "Conv" for node in graph.node) == 1
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 96), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {INPUT: images})
+    with torch.inference_mode():
+        expected = one_vs_rest(tuned(torch.from_numpy(images))).numpy()
+    assert np.abs(found - expected).max() < 0.01, "they differ by float16 rounding"
 
 
 def test_a_predictor_without_a_base_model_cannot_be_exported(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from prn_pipeline.reporting.leaderboard.estimates import mean_or_nan
 def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What a refiner adds to its base model: its own cost, and further passes of the base model where its input is TTA.
 
+    A refiner that replaces the base model adds its own cost less that of the base model.
+
     Args:
         scores: scores JSON of the refiner's runs on one data set and base model.
 
@@ -23,7 +25,7 @@ def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {}
     passes = costs[0]["refiner"]["base_passes"]
     return {
-        "parameters": costs[0]["refiner"]["parameters"],
+        "parameters": costs[0]["refiner"]["parameters"] + int(_of_base(costs[0], "parameters", min(passes, 0))),
         "gflop": _with_passes(costs[0], "gflop", passes),
         "milliseconds": mean_or_nan([_with_passes(one, "milliseconds", passes) for one in costs]),
         "under_load": any(part.get("under_load") for one in costs for part in (one["refiner"], one["base"] or {})),
@@ -44,4 +46,8 @@ def base_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _with_passes(cost: Mapping[str, Any], amount: str, passes: int) -> float:
-    return float(cost["refiner"][amount] + (passes * cost["base"][amount] if passes else 0))
+    return max(0.0, float(cost["refiner"][amount] + _of_base(cost, amount, passes)))
+
+
+def _of_base(cost: Mapping[str, Any], amount: str, passes: int) -> float:
+    return passes * cost["base"][amount] if passes else 0

@@ -38,8 +38,9 @@ def described_maps(
     maps_per_image = samples.maps_per_image
     batches = predict_logits(refiner, samples, rows, refiner.arrays, batch_size, tiles)
     for shard in shards(rows, maps_per_image):
-        base, images = samples.array("logits", shard), samples.array("images", shard[::maps_per_image])
+        images = samples.array("images", shard[::maps_per_image])
         refined = np.concatenate(list(_take(batches, len(shard))))
+        base = refined if refiner.replaces_base_model else samples.array("logits", shard)
         by_image = (-1, maps_per_image, *base.shape[1:])
         yield describe(images, base.reshape(by_image), refined.reshape(by_image))._asdict()
 

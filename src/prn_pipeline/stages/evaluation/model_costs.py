@@ -48,13 +48,13 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
 
     Args:
         network: any network; afterwards it is in eval mode and on that device.
-        inputs: its inputs, each (N,C,h,w).
+        inputs: its inputs, each (N,C,h,w); "image" below means one of the N.
     """
-    device = best_device()
+    device, together = best_device(), getattr(network, "maps_per_pass", 1)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
-        network.eval().cpu()(*(tensor[:1] for tensor in inputs))
+        network.eval().cpu()(*(tensor[:together] for tensor in inputs))
     fast, context = prepare_for_inference(network, device)
     on_device = [to_device(tensor, device) for tensor in inputs]
     seconds: list[float] = []
@@ -64,9 +64,8 @@ def model_cost(network: nn.Module, inputs: Sequence[Tensor]) -> ModelCost:
         with torch.inference_mode(), context:
             fast(*on_device).float().cpu()
         seconds.append(time.perf_counter() - start)
-    return ModelCost(
-        parameters, counter.get_total_flops() / 1e9, 1000 * min(seconds) / len(inputs[0]), meter.under_load()
-    )
+    gflop = counter.get_total_flops() / 1e9 / together
+    return ModelCost(parameters, gflop, 1000 * min(seconds) / len(inputs[0]), meter.under_load())
 
 
 def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> dict[str, Any]:
@@ -79,11 +78,13 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
 
     Returns:
         JSON values {"base": ModelCost, or None for a base model without a network; "refiner": ModelCost and
-        "base_passes", the number of further passes of the base model that a refiner with TTA needs}.
+        "base_passes", the number of further passes of the base model that a refiner with TTA needs; -1 for a refiner
+        that replaces the base model, whose only pass is then its own}.
     """
     side = samples.store_of("images").shape("images")[1]
     crop = min(side, DEFAULT_TILES.size)  # larger images are cropped, and the cost is scaled up
-    rows = samples.rows(["test"])[: min(BATCH, max(1, MAX_BATCH_PIXELS // crop**2))]
+    together = refiner.maps_per_pass
+    rows = samples.rows(["test"])[: together * max(1, min(BATCH, MAX_BATCH_PIXELS // crop**2) // together)]
 
     def cropped(names: Sequence[str], crop: int = crop) -> list[Tensor]:
         tensors = [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
@@ -93,7 +94,7 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
     crops = (side / crop) ** 2
     network = base_model.runnable
     of_base = side if getattr(network, "sees_whole_maps", False) else crop  # a fixed input takes whole images
-    passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
+    passes = -1 if refiner.replaces_base_model else len(FLIPS) - 1 if "tta" in refiner.arrays else 0
     cost = model_cost(refiner, cropped(refiner.arrays))
     return {
         "base": None
