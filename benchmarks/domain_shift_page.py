@@ -12,8 +12,11 @@ import numpy as np
 from benchmarks.results_page import replace_between
 from benchmarks.shifted_data import SHIFTED
 
-#: Stages whose seconds are what a method costs to train.
+#: Stages whose seconds are what a method costs to train. "fine_tuning" is in scores from before it was a refiner: its
+#: last training alone, without the choice of a learning rate that "prn_training" includes.
 TRAINING = ("prn_training", "fine_tuning")
+#: Where the data sets are made.
+RAW = Path("data/01_raw")
 BEGIN, END = "<!-- domain-shift: begin -->", "<!-- domain-shift: end -->"
 
 
@@ -30,7 +33,9 @@ def section(folder: Path, methods: Sequence[str], base_model: str, seeds: Iterab
             if not found:
                 continue
             any_scores = next(iter(found.values()))
-            labelled = next((str(scores["n_val"]) for scores in found.values() if "n_val" in scores), "")
+            labelled = next(
+                (str(scores["n_val"]) for scores in found.values() if "n_val" in scores), _labelled(dataset)
+            )
             base = any_scores["methods"]["base"]["iou_micro"]
             row = [f"`{dataset}`", str(seed), labelled, str(any_scores["n_test"]), f"{base:.3f}"]
             for name in methods:
@@ -50,6 +55,12 @@ def section(folder: Path, methods: Sequence[str], base_model: str, seeds: Iterab
 def write_page(page: Path, folder: Path, methods: Sequence[str], base_model: str, seeds: Iterable[int]) -> None:
     """Replace what lies between the two marks of the page."""
     replace_between(page, BEGIN, END, section(folder, methods, base_model, seeds))
+
+
+def _labelled(dataset: str) -> str:
+    """Number of labelled images of the new domain, where the data set has been made on this machine."""
+    splits = RAW / dataset / "splits.csv"
+    return str(sum(row.endswith(",val") for row in splits.read_text().split())) if splits.is_file() else ""
 
 
 def _gain(scores: dict[str, Any]) -> str:

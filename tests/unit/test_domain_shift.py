@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from omegaconf import OmegaConf
 from PIL import Image
 
+from benchmarks.domain_shift import BASE_MODEL, budgets
 from benchmarks.domain_shift_page import section
 from benchmarks.shifted_data import SHIFTED, make_shifted
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
+from tests.unit.test_parameters import load
 
 
 @pytest.fixture
@@ -91,6 +94,19 @@ def test_without_its_data_set_nothing_is_written(name: str, tmp_path: Path) -> N
     with pytest.raises(UserError, match="has no folder images: set PRN_DATA_ROOT to the folder that holds"):
         make_shifted(name, tmp_path, tmp_path / "made")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("name", list(budgets()))
+def test_fine_tuning_is_a_refiner_with_the_steps_of_the_base_model_or_a_tenth_of_them(name: str) -> None:
+    run = load(
+        refiner=name, base_model=BASE_MODEL, **OmegaConf.from_dotlist([f"{k}={v}" for k, v in budgets()[name].items()])
+    )["run"]
+    of_base, own = run["base_training"], run["prn_training"]
+    steps = [one["epochs"] * one["steps_per_epoch"] for one in (of_base, own)]
+    assert steps[1] == steps[0] // (10 if name == "fine_tuned_tenth" else 1)
+    assert own["augmentation"]["crop"] is None
+    assert run["refiner"]["network"] == "base_network"
+    assert len(run["refiner"]["learning_rates"]) == 2, "chosen by cross-validation"
 
 
 def test_the_table_says_what_was_gained_on_how_many_images_and_in_how_many_seconds(tmp_path: Path) -> None:
