@@ -113,6 +113,14 @@ class CorrectionTuner:
         Raises:
             UserError: no map was counted.
         """
+        return choose(*self.candidates())
+
+    def candidates(self) -> tuple[Candidate, list[Candidate], list[Candidate]]:
+        """The base model as it is, candidates that need no training, and shares of the correction, each at its best.
+
+        Raises:
+            UserError: no map was counted.
+        """
         if not self._counts.any():
             raise UserError("no map was counted, so no correction can be selected; update the tuner first")
         # Column i: pixels that are foreground under SHIFTS[i].
@@ -131,7 +139,7 @@ class CorrectionTuner:
             ]
             found.append(max((rules[0], *(one for one in rules if one.iou >= at_half + MIN_GAIN)), key=_iou_of))
         base = float(_iou(intersection[:, 0], union[:, 0])[NO_SHIFT])
-        return choose(Candidate(UNCHANGED, base), found[:2], found[2:])
+        return Candidate(UNCHANGED, base), found[:2], found[2:]
 
     @staticmethod
     def _best_shift(intersection: np.ndarray, union: np.ndarray) -> tuple[int, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +15,6 @@ from prn_pipeline.refinement.region_detail.correction import Correction
 from prn_pipeline.refinement.region_detail.correction_strength import Selection
 from prn_pipeline.refinement.region_detail.inputs import starting_logits
 from prn_pipeline.refinement.region_detail.model import CorrectedMaps, RegionDetailNet
-from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
 #: Pseudo-fold of maps that every member learns from, because no member is evaluated on them.
 EVERY_MEMBER = -1
@@ -39,6 +40,7 @@ class FoldEnsemble(Refiner):
 
     Args:
         settings: settings of every member, and the number of members.
+        member: makes an untrained member, a module from maps to `CorrectedMaps`; None: `RegionDetailNet`.
     """
 
     selected: Tensor
@@ -46,10 +48,11 @@ class FoldEnsemble(Refiner):
     out_of_fold_iou: Tensor
     out_of_fold_free_iou: Tensor
 
-    def __init__(self, settings: RegionDetailSettings) -> None:
+    def __init__(self, settings: Any, member: Callable[[], nn.Module] | None = None) -> None:
         super().__init__()
         self.settings = settings
-        self.members = nn.ModuleList(RegionDetailNet(settings) for _ in range(settings.members))
+        build = member or partial(RegionDetailNet, settings)
+        self.members = nn.ModuleList(build() for _ in range(settings.members))
         self.correction = Correction(1.0, 1.0)
         self.register_buffer("selected", torch.tensor(self.correction[:3]))  # start, strength, shift
         self.register_buffer("selected_rankseg", torch.tensor(self.correction.rankseg))
@@ -76,8 +79,11 @@ class FoldEnsemble(Refiner):
         base, start = base_logits.float(), self.start(base_logits, *inputs)
         if not self.correction.strength:
             return self.correction.blend(base, start, start)
-        refined = torch.stack([member(base_logits, *inputs).final for member in self.members]).mean(0)
-        return self.correction.blend(base, start, refined)
+        return self.correction.blend(base, start, self.refined(base_logits, *inputs))
+
+    def refined(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
+        """The mean of the members' corrected logits, float32 (N,1,H,W), before the guard's choice."""
+        return torch.stack([member(base_logits, *inputs).final for member in self.members]).mean(0)
 
     def _by_member(self, folds: list[int], *maps: Tensor) -> list[MemberMaps]:
         found = []

@@ -98,7 +98,13 @@ def _with_several_maps(maps: LearningMaps, settings: RegionDetailSettings) -> Re
 
 
 def select_correction(
-    ensemble: FoldEnsemble, samples: Samples, rows: np.ndarray, folds: np.ndarray, batch_size: int, tiles: Tiles
+    ensemble: FoldEnsemble,
+    samples: Samples,
+    rows: np.ndarray,
+    folds: np.ndarray,
+    batch_size: int,
+    tiles: Tiles,
+    guard: type[CorrectionTuner] = CorrectionTuner,
 ) -> None:
     """Select the ensemble's correction: each member refines the maps of the fold that it left out.
 
@@ -109,9 +115,10 @@ def select_correction(
         folds: fold of each row, int64 (n,).
         batch_size: maps per forward pass.
         tiles: tiles that larger maps are cut into.
+        guard: how to select for foreground; with several classes it is always `ClassCorrectionTuner`.
     """
     maps_per_image = samples.maps_per_image
-    tuner = CorrectionTuner(len(ensemble.members)) if maps_per_image == 1 else ClassCorrectionTuner(maps_per_image)
+    tuner = guard(len(ensemble.members)) if maps_per_image == 1 else ClassCorrectionTuner(maps_per_image)
     for fold, member in enumerate(ensemble.members):
         for shard in shards(rows[folds == fold], maps_per_image):
             corrected = predict(member, samples, shard, ensemble.arrays, batch_size, tiles)
