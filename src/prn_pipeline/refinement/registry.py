@@ -11,8 +11,10 @@ from prn_pipeline.refinement.base_network.kind import BASE_NETWORK
 from prn_pipeline.refinement.patch_refine_net.kind import PATCH_REFINE_NET
 from prn_pipeline.refinement.protocol import Refiner, RefinerKind, RefinerSettings
 from prn_pipeline.refinement.region_detail.kind import REGION_DETAIL
+from prn_pipeline.refinement.trees.kind import TREES
 
-REFINERS: dict[str, RefinerKind] = {kind.name: kind for kind in (PATCH_REFINE_NET, REGION_DETAIL, BASE_NETWORK)}
+KINDS = (PATCH_REFINE_NET, REGION_DETAIL, TREES, BASE_NETWORK)
+REFINERS: dict[str, RefinerKind] = {kind.name: kind for kind in KINDS}
 
 
 def _network(values: Any) -> str:

@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import Tensor
 
 from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.errors import UserError
@@ -16,6 +17,8 @@ from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.region_detail.correction import RANKSEG, Correction
 from prn_pipeline.refinement.region_detail.correction_strength import Selection
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from prn_pipeline.refinement.trees.ensemble import TreeEnsemble
+from prn_pipeline.refinement.trees.settings import TreesSettings
 from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
 from prn_pipeline.serving.onnx_export import INPUT, export_onnx
@@ -74,6 +77,27 @@ def test_a_network_that_replaces_the_base_model_is_the_only_one_in_the_graph(cla
     with torch.inference_mode():
         expected = one_vs_rest(tuned(torch.from_numpy(images))).numpy()
     assert np.abs(found - expected).max() < 0.01, "they differ by float16 rounding"
+
+
+def test_trees_are_exported_too(tmp_path: Path) -> None:
+    settings = TreesSettings(network="trees", inputs=("images",), trees=30, depth=3, members=2)
+    refiner = TreeEnsemble(settings).eval()
+    for parameter in refiner.parameters():
+        parameter.data.normal_(generator=torch.Generator().manual_seed(0))
+    for member in refiner.members:
+        cast(Tensor, member.asked).copy_(torch.arange(90).view(30, 3) % 40)
+        cast(Tensor, member.limits).fill_(0.3)
+    predictor = Predictor(small_predictor().base, refiner, PredictorSettings(image_size=64))
+    model = export_onnx(predictor, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    for shape in ((1, 64, 64), (3, 32, 96)):
+        images = np.random.default_rng(0).integers(0, 256, (shape[0], 3, *shape[1:]), dtype=np.uint8)
+        (found,) = session.run(None, {INPUT: images})
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(images)).numpy()
+            base = model.maker(torch.from_numpy(images)).logits
+        assert np.abs(expected - base.numpy()).mean() > 0.1, "the trees correct something"
+        assert (np.abs(found - expected) > 2e-3).mean() < 0.01, "a question about a value at its limit may differ"
 
 
 def test_a_predictor_without_a_base_model_cannot_be_exported(tmp_path: Path) -> None:
