@@ -93,11 +93,13 @@ class DefaultSigterm(Callback):
 class RestoreBestOnPlateau(Callback):
     """The plateau rule of the paper's script.
 
-    After `patience` epochs without gain it restores the best weights and divides the learning rate by 1.1.
+    After `patience` epochs without gain it restores the best weights and divides the learning rate by `divisor`, which
+    is 1.1 there.
     """
 
-    def __init__(self, checkpoint: ModelCheckpoint, monitor: str, patience: int) -> None:
+    def __init__(self, checkpoint: ModelCheckpoint, monitor: str, patience: int, divisor: float) -> None:
         self._checkpoint = checkpoint
+        self._divisor = divisor
         self._monitor = monitor
         self._patience = patience
         self._best = -math.inf
@@ -118,7 +120,7 @@ class RestoreBestOnPlateau(Callback):
             state = torch.load(self._checkpoint.best_model_path, map_location=pl_module.device, weights_only=False)
             pl_module.load_state_dict(state["state_dict"])
             for group in trainer.optimizers[0].param_groups:
-                group["lr"] /= 1.1
+                group["lr"] /= self._divisor
 
     def state_dict(self) -> dict[str, Any]:
         """The best value and the count of epochs without gain, for the checkpoint."""

@@ -25,10 +25,13 @@ class TrainingSettings(BaseModel):
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["cosine", "one_cycle", "plateau", "constant"] = Field(
         "cosine",
-        description="plateau restores the best weights and divides the rate by 1.1, as the paper's script does",
+        description="plateau restores the best weights and divides the rate by plateau_divisor",
     )
     warmup_epochs: float = Field(1.0, ge=0, description="epochs of linear warm-up before a cosine schedule")
     plateau_patience: int = Field(4, ge=1, description="epochs without gain before a plateau schedule lowers the rate")
+    plateau_divisor: float = Field(
+        1.1, gt=1, description="what a plateau schedule divides the rate by; 1.1 in the paper's script"
+    )
     early_stop_patience: int | None = Field(
         None, ge=1, description="epochs without gain after which training stops; null: never"
     )

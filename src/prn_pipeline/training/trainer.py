@@ -109,7 +109,8 @@ def _callbacks(
         mode = "max" if settings.monitor == "val_iou_micro" else "min"
         callbacks.append(EarlyStopping(settings.monitor, patience=settings.early_stop_patience, mode=mode))
     if settings.schedule == "plateau" and validated:
-        callbacks.append(RestoreBestOnPlateau(best, settings.monitor, settings.plateau_patience))
+        patience, divisor = settings.plateau_patience, settings.plateau_divisor
+        callbacks.append(RestoreBestOnPlateau(best, settings.monitor, patience, divisor))
     if sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(leave=False))
     return [*callbacks, best, last_checkpoint(Path(best.dirpath or "."))] if validated else [*callbacks, best]

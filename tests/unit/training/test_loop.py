@@ -41,7 +41,10 @@ def test_early_stopping_stops(bright_squares: Samples, tmp_path: Path) -> None:
     assert len(trained.history) <= 5
 
 
-def test_a_plateau_lowers_the_rate_and_returns_to_the_best_weights(bright_squares: Samples, tmp_path: Path) -> None:
+@pytest.mark.parametrize("divisor", [1.1, 4.0])
+def test_a_plateau_lowers_the_rate_and_returns_to_the_best_weights(
+    bright_squares: Samples, tmp_path: Path, divisor: float
+) -> None:
     trained = train(
         bright_squares,
         tmp_path / "c",
@@ -49,10 +52,13 @@ def test_a_plateau_lowers_the_rate_and_returns_to_the_best_weights(bright_square
         learning_rate=1e-9,
         schedule="plateau",
         plateau_patience=2,
+        plateau_divisor=divisor,
         monitor="val_iou_micro",
     )
     # Nothing improves after epoch 1: the rate falls after epochs 3 and 5.
-    assert trained.history["learning_rate"].tolist() == pytest.approx([1e-9] * 3 + [1e-9 / 1.1] * 2 + [1e-9 / 1.1**2])
+    assert trained.history["learning_rate"].tolist() == pytest.approx(
+        [1e-9] * 3 + [1e-9 / divisor] * 2 + [1e-9 / divisor**2], rel=1e-6, abs=0
+    )
 
 
 @pytest.mark.parametrize(
