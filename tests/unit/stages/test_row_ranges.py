@@ -18,8 +18,9 @@ from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.refinement.registry import build_refiner
 from prn_pipeline.stages.evaluation import map_pairs
 from prn_pipeline.stages.evaluation.map_pairs import MapPair, stream_batches
-from prn_pipeline.stages.evaluation.measuring import count_methods, measure, refined_maps, tune_thresholds
+from prn_pipeline.stages.evaluation.measuring import count_methods, measure, refined_maps
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
+from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.training.inference import predict_logits
 from prn_pipeline.training.tiling import Tiles
 from tests.unit.stages.class_samples import SIDE, C, ManyRanges, class_samples, refined_store
@@ -58,7 +59,7 @@ def iou_at(threshold: float, probabilities: np.ndarray, masks: np.ndarray) -> fl
 
 @pytest.mark.parametrize("name", ["base", "tta"])
 def test_each_class_gets_the_best_threshold_for_its_own_maps(samples: Samples, name: Any) -> None:
-    found = tune_thresholds(samples, learning(samples))
+    found = tune(samples, learning(samples), 8).thresholds
     assert list(found) == ["base", "tta"]
     assert len(found[name]) == C
     for class_id in range(C):
@@ -71,7 +72,7 @@ def test_each_class_gets_the_best_threshold_for_its_own_maps(samples: Samples, n
 
 def test_many_workers_tune_the_thresholds_of_one(samples: Samples) -> None:
     engine = ManyRanges()
-    assert tune_thresholds(samples, learning(samples), engine) == tune_thresholds(samples, learning(samples))
+    assert tune(samples, learning(samples), 8, engine) == tune(samples, learning(samples), 8)
     assert engine.asked == [(len(samples.rows(["val"])), C)], "no image is torn between two workers"
 
 
@@ -80,7 +81,7 @@ def test_many_workers_measure_what_one_measures(samples: Samples, refined: Array
     found = []
     for how in ({}, {"engine": engine}):
         metrics = task_metrics("multiclass", list("abc"))
-        measured = measure(samples, refined, rows, THRESHOLDS, 8, task_metrics=metrics, **how)
+        measured = measure(samples, refined, rows, Tuned(THRESHOLDS, 8), task_metrics=metrics, **how)
         found.append((measured, metrics[0].scores(50, 0)))
     pd.testing.assert_frame_equal(found[0][0], found[1][0])
     assert found[0][1] == found[1][1]
@@ -89,7 +90,7 @@ def test_many_workers_measure_what_one_measures(samples: Samples, refined: Array
 
 def test_measurements_name_image_group_class_and_row_of_every_count(samples: Samples, refined: ArrayStore) -> None:
     rows = samples.rows(["test"])
-    measured = measure(samples, refined, rows, THRESHOLDS, 8)
+    measured = measure(samples, refined, rows, Tuned(THRESHOLDS, 8))
     base, masks = samples.array("logits", rows).astype(np.float32), samples.array("masks", rows)
     after = refined.read("logits", slice(None)).astype(np.float32)
     tta = samples.array("tta", rows)[:, 0].astype(np.float32)
@@ -125,16 +126,18 @@ def test_patches_of_the_oracle_keep_their_share_of_the_image_at_native_resolutio
         return predictions(maps, tuned, classes)
 
     monkeypatch.setattr(table, "predictions", recorded)
-    measure(samples, refined, samples.rows(["test"]), THRESHOLDS, 5)
+    measure(samples, refined, samples.rows(["test"]), Tuned(THRESHOLDS, 5))
     assert set(asked) == {(4, C)}, "16 pixels in patches of 5 are 4 patches a side"
     asked.clear()
 
     def enlarged(_: int, pair: MapPair) -> MapPair:
-        small = (np.kron(one, np.ones((2, 3))) for one in (pair.base, pair.refined, pair.mask, pair.tta))
-        base, after, mask, tta = small
-        return MapPair(base, after, mask.astype(np.uint8), tta)
+        def larger(values: np.ndarray) -> np.ndarray:
+            return np.kron(values, np.ones((2, 3), values.dtype))
 
-    measure(samples, refined, samples.rows(["test"]), THRESHOLDS, 5, enlarged)
+        maps = {name: larger(values) for name, values in pair.maps.items()}
+        return MapPair(maps, larger(pair.refined), larger(pair.mask))
+
+    measure(samples, refined, samples.rows(["test"]), Tuned(THRESHOLDS, 5), enlarged)
     assert set(asked) == {(12, C)}, "48 pixels are 4 patches of 12 on the longer side"
 
 
@@ -240,7 +243,7 @@ def test_metrics_of_two_batches_are_those_of_one(samples: Samples, refined: Arra
 def test_class_scores_have_their_own_counts_intervals_and_gains(samples: Samples, refined: ArrayStore) -> None:
     rows = samples.rows(["test"])
     metrics = task_metrics("multiclass", list("abc"))
-    measured = measure(samples, refined, rows, THRESHOLDS, 8, task_metrics=metrics)
+    measured = measure(samples, refined, rows, Tuned(THRESHOLDS, 8), task_metrics=metrics)
     scored = metrics[0].scores(100, 0)
     masks = samples.array("masks", rows)
     by_image = (-1, C, SIDE, SIDE)
