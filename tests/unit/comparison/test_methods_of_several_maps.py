@@ -21,7 +21,7 @@ THRESHOLDS = {"base": [0.4], "mean_maps": [0.3], "map_b": [0.6], "map_c": [0.2]}
 def maps() -> MapBatch:
     base, refined, mean, b, c = DRAW.normal(0, 2, (5, 2, 12, 12)).astype(np.float32)
     masks = DRAW.integers(0, 2, (2, 12, 12)).astype(np.uint8)
-    return MapBatch(base, refined, masks, None, {"mean_maps": mean, "map_c": c, "map_b": b})
+    return MapBatch(base, refined, masks, others={"mean_maps": mean, "map_c": c, "map_b": b})
 
 
 def test_each_model_and_the_mean_are_thresholded_at_a_half_and_at_their_tuned_thresholds(maps: MapBatch) -> None:
@@ -52,7 +52,7 @@ def test_classes_are_those_of_the_highest_mean_logit() -> None:
     others = {"mean_maps": mean, "map_b": b}
     thresholds = {name: [0.5, 0.2, 0.7] for name in ("base", *others)}
     found = table.predictions(
-        MapBatch(base, refined, (base > 0).astype(np.uint8), None, others), Tuned(thresholds, 4), 3
+        MapBatch(base, refined, (base > 0).astype(np.uint8), others=others), Tuned(thresholds, 4), 3
     )
     for name, values in others.items():
         stacked = values.reshape(2, 3, 8, 8)

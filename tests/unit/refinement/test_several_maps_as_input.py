@@ -14,6 +14,8 @@ from prn_pipeline.refinement.region_detail.correction import Correction
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.inputs import LOGIT_SCALE, pixel_inputs
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
+from prn_pipeline.refinement.trees.ensemble import TreeEnsemble
+from prn_pipeline.refinement.trees.settings import TreesSettings
 from prn_pipeline.segmentation.map_inputs import mean_and_others
 from prn_pipeline.stages.evaluation.free_maps import arrays_of, free_maps, learning_batches
 from prn_pipeline.stages.evaluation.tuning import tune
@@ -75,6 +77,19 @@ def test_a_refiner_learns_from_several_maps_and_its_guard_can_select_their_mean(
     assert refiner.correction.start == 1, "nothing was learned, and the mean is far better than the first map"
     assert refiner.guard["several_maps"] == 1
     assert refiner.guard["out_of_fold_free"] > refiner.guard["out_of_fold_base"] + 0.02
+
+
+def test_trees_learn_which_of_several_models_to_believe(samples: Samples, tmp_path: Path) -> None:
+    manifest = samples.manifest[["sample_id", "split", "fold"]].assign(model="external", seen_in_training=False)
+    trees = TreesSettings.model_validate(
+        {"network": "trees", "inputs": ["several_maps"], "trees": 40, "members": 2, "stride": 1, "penalty": 5.0}
+    )
+    plan = FittingPlan(TrainingSettings(batch_size=4), 0, tmp_path)
+    refiner = train_refiner(LearningMaps(samples, manifest), trees, plan).network
+    assert isinstance(refiner, TreeEnsemble)
+    assert refiner.settings.several_maps_channels == 3
+    assert refiner.correction.strength == 1
+    assert refiner.guard["out_of_fold_refined"] > refiner.guard["out_of_fold_free"] + 0.01, "better than the mean"
 
 
 def test_the_mean_and_every_further_map_are_tuned_under_their_labels(samples: Samples) -> None:

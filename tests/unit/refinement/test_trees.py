@@ -18,9 +18,14 @@ from prn_pipeline.refinement.trees.ensemble import TreeEnsemble, Trees
 from prn_pipeline.refinement.trees.pyramid import averages
 from prn_pipeline.refinement.trees.settings import TreesSettings
 
+#: Models whose maps are several_maps.
+MODELS = 3
+
 
 def settings(**changes: object) -> TreesSettings:
-    return TreesSettings.model_validate({"network": "trees", "trees": 30, "depth": 2, "members": 2} | changes)
+    small = {"network": "trees", "trees": 30, "depth": 2, "members": 2}
+    several = {"several_maps_channels": MODELS} if "several_maps" in changes.get("inputs", ()) else {}  # type: ignore[operator]
+    return TreesSettings.model_validate(small | several | changes)
 
 
 def true_logits(features: np.ndarray) -> np.ndarray:
@@ -64,6 +69,7 @@ def maps_of(inputs: tuple[str, ...], side: int = 64) -> list[Tensor]:
         "logits": 3 * torch.randn(2, 1, side, side, generator=generator),
         "tta": torch.randn(2, 2, side, side, generator=generator).abs(),
         "images": torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=generator),
+        "several_maps": 3 * torch.randn(2, MODELS, side, side, generator=generator),
     }
     return [known[name] for name in ("logits", *inputs)]
 
@@ -123,7 +129,9 @@ def test_the_kernel_and_the_exported_form_agree_with_one_pixel_at_a_time() -> No
     assert trees.correction(features).flatten().numpy() == pytest.approx(by_hand, abs=1e-4)
 
 
-@pytest.mark.parametrize(("inputs", "stride"), product([(), ("images",), ("tta", "images")], [1, 2, 4]))
+@pytest.mark.parametrize(
+    ("inputs", "stride"), product([(), ("images",), ("tta", "images"), ("images", "several_maps")], [1, 2, 4])
+)
 def test_an_ensemble_is_the_mean_of_its_members(inputs: tuple[str, ...], stride: int) -> None:
     ensemble = TreeEnsemble(settings(inputs=inputs, depth=3, trees=60, stride=stride)).eval()
     for number, member in enumerate(ensemble.members):
@@ -135,7 +143,7 @@ def test_an_ensemble_is_the_mean_of_its_members(inputs: tuple[str, ...], stride:
     assert (ensemble(*maps) - ensemble.start(*maps)).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("inputs", [(), ("tta", "images")])
+@pytest.mark.parametrize("inputs", [(), ("tta", "images"), ("several_maps",)])
 def test_an_untrained_ensemble_changes_nothing(inputs: tuple[str, ...]) -> None:
     maps = maps_of(inputs)
     ensemble = TreeEnsemble(settings(inputs=inputs)).eval()
@@ -180,6 +188,20 @@ def test_maps_of_another_size_and_missing_inputs_are_refused() -> None:
         ensemble(logits, images)
     with pytest.raises(UserError, match="reads logits, images, in this order, but was given 1 inputs"):
         ensemble.members[0](logits)
+    ensemble = TreeEnsemble(settings(inputs=("several_maps",))).eval()
+    logits, several = maps_of(("several_maps",))
+    with pytest.raises(UserError, match="has learned from the maps of 3 models, but was given those of 2"):
+        ensemble(logits, several[:, :2])
+
+
+def test_trees_may_ask_what_each_model_says_and_where_models_disagree() -> None:
+    logits, several = maps_of(("several_maps",), side=32)
+    features = context_features(logits, {"several_maps": several}, 1)
+    single = torch.cat([logits, several[:, 1:]], 1)
+    asked = {"each map": single[:, 2], "spread": single.sigmoid().amax(1) - single.sigmoid().amin(1)}
+    for name, values in asked.items():
+        assert any(torch.allclose(features[:, k], values) for k in range(features.shape[1])), name
+    assert torch.equal(features[:, 0], several[:, 0]), "the mean is what is corrected"
 
 
 def counted(base: Tensor, refined: Tensor, masks: Tensor) -> Correction:

@@ -126,6 +126,7 @@ def test_settings_without_a_fixed_input_are_stored_as_before() -> None:
 def test_training_samples_are_what_a_data_set_of_that_size_would_hold(bright_squares: Samples, memory: int) -> None:
     rows = np.array([5, 2, 5])
     samples = StoredSamples(bright_squares, rows, {"inputs": "images", "masks": "masks"}, memory=memory, side=32)
+    assert len(samples) == len(rows)
     for index, row in enumerate(rows):
         image, mask = (Image.fromarray(bright_squares.array(name, [row])[0]) for name in ("images", "masks"))
         sample = samples[index]
@@ -157,7 +158,7 @@ def test_a_network_is_trained_at_its_size_and_makes_maps_at_that_of_the_samples(
     training = TrainingSettings(epochs=1, batch_size=4, workers=0)
     trained = train_base_model(bright_squares, settings, training, 0, tmp_path)  # type: ignore[arg-type]
     assert seen == {(32, 32)}
-    manifest = bright_squares.manifest.assign(model="base")
+    manifest = bright_squares.manifest.assign(model="base", seen_in_training=False)
     (maps,) = cached_maps(bright_squares, manifest, {"base": trained.network}, 8, ["tta"], wanted=np.arange(2))
     assert maps["logits"].shape == (2, 64, 64)
     assert maps["tta"].shape == (2, 2, 64, 64)
@@ -165,7 +166,7 @@ def test_a_network_is_trained_at_its_size_and_makes_maps_at_that_of_the_samples(
 
 def test_images_are_never_cut_into_tiles(bright_squares: Samples) -> None:
     model = module(input_size=16)
-    manifest = bright_squares.manifest.assign(model="base")
+    manifest = bright_squares.manifest.assign(model="base", seen_in_training=False)
     tiles = Tiles(size=64, overlap=32).model_copy(update={"size": 32})
     (maps,) = cached_maps(bright_squares, manifest, {"base": model}, 8, [], tiles, np.arange(2))
     whole = model(torch.from_numpy(bright_squares.array("images", [0, 1])).movedim(3, 1))[:, 0]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from prn_pipeline.data.store.array_store import shards
@@ -32,6 +34,8 @@ from prn_pipeline.training.tiling import Tiles
 
 logger = logging.getLogger(__name__)
 
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
+
 #: Pixels per batch of the guard, at some 30 bytes each.
 GUARD_BATCH_PIXELS = 2**22
 
@@ -47,7 +51,7 @@ def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: Fitti
         UserError: fewer groups of unseen images than members, or features of several base models.
     """
     samples, training = maps.samples, plan.training
-    settings = _with_several_maps(maps, _with_feature_channels(maps, settings))
+    settings = with_number_of_models(maps.samples, _with_feature_channels(maps, settings))
     rows = learning_rows(maps.map_manifest)
     folds = assign_map_folds(samples.manifest.iloc[rows], settings.members)
     seen = seen_rows(maps.map_manifest) if settings.seen_maps else rows[:0]
@@ -89,11 +93,11 @@ def _with_feature_channels(maps: LearningMaps, settings: RegionDetailSettings) -
     return settings.model_copy(update={"feature_channels": channels})
 
 
-def _with_several_maps(maps: LearningMaps, settings: RegionDetailSettings) -> RegionDetailSettings:
-    """Settings with the number of models whose maps are an input."""
-    if "several_maps" not in settings.inputs:
+def with_number_of_models(samples: Samples, settings: AnySettings) -> AnySettings:
+    """A refiner's settings with the number of models whose maps are an input."""
+    if "several_maps" not in getattr(settings, "inputs", ()):
         return settings
-    models = maps.samples.store_of("several_maps").shape("several_maps")[1]
+    models = samples.store_of("several_maps").shape("several_maps")[1]
     return settings.model_copy(update={"several_maps_channels": models})
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
+from prn_pipeline.errors import UserError
 
 RefinerInput = Literal["tta", "features", "images", "several_maps"]
 
@@ -63,6 +64,15 @@ def starting_logits(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
     if "several_maps" in inputs:
         return inputs["several_maps"][:, :1].float()
     return inputs["tta"][:, :1].float() if "tta" in inputs else base_logits.float()
+
+
+def check_models(inputs: dict[str, Tensor], expected: int | None) -> None:
+    """Raise UserError unless several_maps, if it is among the inputs, (N,K,H,W), has K = `expected` models."""
+    if "several_maps" in inputs and (found := inputs["several_maps"].shape[1]) != expected:
+        raise UserError(
+            f"this refiner has learned from the maps of {expected} models, but was given those of {found}: pass the"
+            " maps of the same models, in the same order"
+        )
 
 
 def resized_to(features: Tensor, size: tuple[int, int]) -> Tensor:

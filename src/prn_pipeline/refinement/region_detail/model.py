@@ -16,7 +16,13 @@ from torch.nn import functional as F
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.detail_branch import DetailBranch, start_at_zero
-from prn_pipeline.refinement.region_detail.inputs import channels_of, pixel_inputs, resized_to, starting_logits
+from prn_pipeline.refinement.region_detail.inputs import (
+    channels_of,
+    check_models,
+    pixel_inputs,
+    resized_to,
+    starting_logits,
+)
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 
 #: Bound of the logarithm of a logit's scale: a region's logits are scaled by at most e^2 = 7.4, and at least 1 / 7.4.
@@ -70,7 +76,7 @@ class RegionDetailNet(nn.Module):
         """
         self._check(base_logits, len(inputs))
         named_inputs = dict(zip(self.arrays[1:], inputs, strict=True))
-        self._check_models(named_inputs)
+        check_models(named_inputs, self.settings.several_maps_channels)
         base = base_logits.float()
         pixels = pixel_inputs(base, named_inputs)
         features = self.feature_norm(named_inputs["features"].float()) if self.feature_norm is not None else None
@@ -90,14 +96,6 @@ class RegionDetailNet(nn.Module):
             pooled = torch.cat([pooled, resized_to(features, (pooled.shape[-2], pooled.shape[-1]))], dim=1)
         field = F.interpolate(self.region(pooled).float(), size=pixels.shape[-2:], mode="bilinear")
         return field[:, :1], LARGEST_LOG_SCALE * torch.tanh(field[:, 1:] / LARGEST_LOG_SCALE)
-
-    def _check_models(self, named_inputs: dict[str, Tensor]) -> None:
-        expected = self.settings.several_maps_channels
-        if "several_maps" in named_inputs and (found := named_inputs["several_maps"].shape[1]) != expected:
-            raise UserError(
-                f"this refiner has learned from the maps of {expected} models, but was given those of {found}: pass the"
-                " maps of the same models, in the same order"
-            )
 
     def _check(self, base_logits: Tensor, inputs: int) -> None:
         if inputs != len(self.arrays) - 1:

@@ -24,7 +24,7 @@ def context_features(base_logits: Tensor, inputs: dict[str, Tensor], stride: int
 
     Args:
         base_logits: float (N,1,H,W); H and W are multiples of `COARSEST`.
-        inputs: inputs in use: tta (N,2,H,W), images (N,C,H,W) for `pixel_values`.
+        inputs: inputs in use: tta (N,2,H,W), images (N,C,H,W) for `pixel_values`, several_maps (N,K,H,W).
         stride: pixels per side of a cell.
 
     Returns:
@@ -39,7 +39,19 @@ def context_features(base_logits: Tensor, inputs: dict[str, Tensor], stride: int
     if "images" in inputs:
         image = _pooled(pixel_values(inputs["images"]) / 255, stride)
         found += _of_image(image, logits.sigmoid(), sizes, max(2, 8 // stride))
+    if "several_maps" in inputs:
+        single = torch.cat([base_logits, inputs["several_maps"][:, 1:]], dim=1).float()
+        found += _of_several(_pooled(single.clamp(-LARGEST_LOGIT, LARGEST_LOGIT), stride), sizes)
     return torch.cat(found, dim=1)
+
+
+def _of_several(logits: Tensor, sizes: tuple[int, ...]) -> list[Tensor]:
+    """What each model says, here and around, and how far the models disagree."""
+    p = logits.sigmoid()
+    disagreement = p.amax(1, keepdim=True) - p.amin(1, keepdim=True)
+    around = averages(torch.cat([p, disagreement], dim=1), sizes[-2:])
+    whole = [mean(logits), mean(p), mean(disagreement)]
+    return [logits, disagreement, *around, *(value.expand(-1, -1, *logits.shape[-2:]) for value in whole)]
 
 
 def _of_map(logits: Tensor, sizes: tuple[int, ...]) -> list[Tensor]:

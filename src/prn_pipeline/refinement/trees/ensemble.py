@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
-from prn_pipeline.refinement.region_detail.inputs import starting_logits
+from prn_pipeline.refinement.region_detail.inputs import check_models, starting_logits
 from prn_pipeline.refinement.region_detail.model import CorrectedMaps
 from prn_pipeline.refinement.trees.boosting import Boosted
 from prn_pipeline.refinement.trees.context import context_features
@@ -59,7 +59,7 @@ class Trees(nn.Module):
 
         Args:
             base_logits: float (N,1,H,W); H and W are multiples of `settings.multiple`.
-            inputs: in the order of `arrays`: tta (N,2,H,W), images (N,C,H,W).
+            inputs: in the order of `arrays`: tta (N,2,H,W), images (N,C,H,W), several_maps (N,K,H,W).
 
         Raises:
             UserError: H or W is not such a multiple.
@@ -123,7 +123,7 @@ def features_and_start(settings: TreesSettings, base_logits: Tensor, *inputs: Te
     """Features of each cell (`context_features`), and the logits that are corrected; both float32.
 
     Raises:
-        UserError: wrong number of inputs, or H or W is not a multiple of `settings.multiple`.
+        UserError: wrong number of inputs or of models, or H or W is not a multiple of `settings.multiple`.
     """
     if len(inputs) != len(settings.arrays) - 1:
         raise UserError(
@@ -136,6 +136,7 @@ def features_and_start(settings: TreesSettings, base_logits: Tensor, *inputs: Te
             f" {settings.multiple}: choose another image_size, or pad the maps"
         )
     named: dict[str, Any] = dict(zip(settings.arrays[1:], inputs, strict=True))
+    check_models(named, settings.several_maps_channels)
     with torch.autocast(base_logits.device.type, enabled=False):  # questions are about exact values
         base = base_logits.float()
         return context_features(base, named, settings.stride), starting_logits(base, named)

@@ -14,8 +14,8 @@ class TreesSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: Literal["trees"]
-    inputs: Annotated[tuple[Literal["tta", "images"], ...], AfterValidator(in_order)] = Field(
-        (), description="inputs other than the logits: tta, images"
+    inputs: Annotated[tuple[Literal["tta", "images", "several_maps"], ...], AfterValidator(in_order)] = Field(
+        (), description="inputs other than the logits: tta, images, several_maps"
     )
     stride: Literal[1, 2, 4] = Field(
         2, description="pixels per side of the cells that are corrected; between their centres it is interpolated"
@@ -35,6 +35,11 @@ class TreesSettings(BaseModel):
         5, ge=2, le=10, description="number of ensembles, each of which leaves out one fold; at most one per group"
     )
     image_channels: int = Field(3, ge=1, description="channels of an image; set by the data set")
+    several_maps_channels: int | None = Field(
+        None,
+        exclude_if=lambda channels: channels is None,
+        description="number of models whose maps are several_maps; null: read from the logit cache",
+    )
 
     @property
     def arrays(self) -> tuple[str, ...]:
