@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -79,6 +79,7 @@ class _Gain(_Block):
 
 class _BaseTraining(_Block):
     epochs: int
+    ended_by: Literal["patience", "epochs"] | None = None
     late_epochs: int
     late_gain: float | None
     converged: bool

@@ -28,22 +28,23 @@ def convergence(history: pd.DataFrame, epochs: int | None = None) -> dict[str, A
         epochs: epochs of the schedule; a history with fewer was ended by early stopping, and counts as converged.
 
     Returns:
-        epochs, best_epoch, late_epochs (length of the last quarter), late_gain (of the best validation IoU in it; None
-        after one epoch) and converged. None without a history or without validation, as for networks that were not
-        trained here.
+        epochs, best_epoch, ended_by (patience, or the cap on epochs), late_epochs (length of the last quarter),
+        late_gain (of the best validation IoU in it; None after one epoch) and converged. None without a history or
+        without validation, as for networks that were not trained here.
     """
     if METRIC not in history or not history[METRIC].notna().any():
         return None
     measured = history[history[METRIC].notna()]
     iou, numbers = measured[METRIC].to_numpy(float), measured["epoch"].to_numpy(int)
     ending: dict[str, Any] = {"epochs": int(numbers[-1]), "best_epoch": int(numbers[iou.argmax()])}
+    stopped_early = epochs is not None and len(history) < epochs
+    ending["ended_by"] = "patience" if stopped_early else "epochs"
     late = math.ceil(LATE * len(iou))
     if len(iou) == 1:
         return ending | {"late_epochs": late, "late_gain": None, "converged": False}
     before, after = iou[:-late], iou[-late:]
     gain = float(after.max() - before.max())
     rises = min(gain, float(after.mean() - before[-late:].mean())) >= MIN_LATE_GAIN
-    stopped_early = epochs is not None and len(history) < epochs
     return ending | {"late_epochs": late, "late_gain": gain, "converged": bool(stopped_early or not rises)}
 
 

@@ -16,6 +16,7 @@ def test_the_short_training_of_the_default_run_was_still_improving() -> None:
     assert found == {
         "epochs": 6,
         "best_epoch": 6,
+        "ended_by": "epochs",
         "late_epochs": 2,
         "late_gain": pytest.approx(0.561 - 0.509),
         "converged": False,
@@ -49,7 +50,10 @@ def test_chance_alone_rarely_looks_like_improvement() -> None:
 def test_early_stopping_counts_as_the_end() -> None:
     rising = history(0.3, 0.4, 0.5, 0.6)
     assert still_improving(convergence(rising, epochs=4))
-    assert not still_improving(convergence(rising, epochs=40))
+    stopped = convergence(rising, epochs=40)
+    assert stopped is not None
+    assert stopped["ended_by"] == "patience"
+    assert not still_improving(stopped)
 
 
 def test_after_one_epoch_nobody_can_tell_so_it_counts_as_improving() -> None:
