@@ -99,7 +99,7 @@ def test_one_fold_selects_the_epoch_and_the_network_learns_from_the_others(
         (call.train, rows[~monitor], settings.augmentation),
         (call.val, rows[monitor], None),
     ):
-        samples, given, arrays, augmented, folds, memory = learning._given
+        samples, given, arrays, augmented, folds, memory, side = learning._given
         np.testing.assert_array_equal(given, chosen)
         assert (samples, arrays, augmented) == (bright_squares, training_arrays(SMALL), augmentation)
-        assert (folds, memory) == (None, settings.memory_bytes)
+        assert (folds, memory, side) == (None, settings.memory_bytes, None)

@@ -106,9 +106,9 @@ def test_batches_are_as_large_as_the_settings_and_the_memory_allow(
     asked: list[int] = []
     logits = served.logits
 
-    def recorded(images: Any, maps: Any = None) -> Any:
+    def recorded(images: Any, *maps: Any) -> Any:
         asked.append(len(images))
-        return logits(images, maps)
+        return logits(images, *maps)
 
     monkeypatch.setattr(served, "logits", recorded)
     assert len(list(served.examine((Item(image) for image in IMAGES), own))) == 3

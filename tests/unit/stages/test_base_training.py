@@ -124,7 +124,7 @@ def test_samples_are_held_in_memory_as_far_as_the_settings_allow(
     train_base_model(bright_squares, UNET, SETTINGS, 0, tmp_path)
     call = trainings.calls[0]
     assert SETTINGS.memory_bytes > 0
-    assert [learning._given[-1] for learning in (call.train, call.val)] == [SETTINGS.memory_bytes] * 2
+    assert [learning._given[-2:] for learning in (call.train, call.val)] == [(SETTINGS.memory_bytes, None)] * 2
 
 
 def test_a_fold_model_sees_nothing_of_its_fold_and_nothing_selects_its_epoch(

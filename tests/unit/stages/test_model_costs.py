@@ -54,7 +54,7 @@ def costs_of(bright_squares: Samples, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 def network(**attributes: Any) -> Any:
     """A base model or a refiner of these attributes."""
-    made = SimpleNamespace(**attributes)
+    made = SimpleNamespace(maps_per_pass=1, replaces_base_model=False, **attributes)
     made.runnable = made
     return made
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from prn_pipeline.comparison import table
+from prn_pipeline.comparison.method import Tuned
 from prn_pipeline.metrics.bootstrap import interval, paired_gain
 from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.metrics.scores import iou, mean_iou, scores, wrong_pixels
@@ -15,13 +16,13 @@ from prn_pipeline.stages.evaluation.measuring import measure
 from prn_pipeline.stages.evaluation.scoring import counts_of, groups_of, per_image, present, score_methods
 from tests.unit.stages.class_samples import C, class_samples, refined_store
 
-THRESHOLDS: dict[Any, Any] = {"base": [0.5, 0.4, 0.6], "tta": [0.3, 0.5, 0.7]}
+TUNED = Tuned({"base": [0.5, 0.4, 0.6], "tta": [0.3, 0.5, 0.7]}, patch_size=8)
 
 
 @pytest.fixture
 def measured(tmp_path: Path) -> pd.DataFrame:
     samples = class_samples(tmp_path)
-    return measure(samples, refined_store(samples, tmp_path), samples.rows(["test"]), THRESHOLDS, 8)
+    return measure(samples, refined_store(samples, tmp_path), samples.rows(["test"]), TUNED)
 
 
 def counts(measured: pd.DataFrame, method: str) -> np.ndarray:
@@ -40,7 +41,7 @@ class Extra:
 
 def test_scores_of_a_method_have_intervals_gains_and_thresholds_of_their_own(measured: pd.DataFrame) -> None:
     extra: Any = Extra()
-    found = score_methods(measured, THRESHOLDS, 60, 5, [extra])
+    found = score_methods(measured, TUNED, 60, 5, [extra])
     groups = np.array(["group-2", "group-2", "group-3", "group-3"])
     assert extra.asked == (60, 5, groups.tolist())
     assert groups_of(measured, "base") is not None
@@ -68,7 +69,7 @@ def test_scores_of_a_method_have_intervals_gains_and_thresholds_of_their_own(mea
 
 
 def test_the_refiner_is_compared_with_every_method_that_needs_no_training(measured: pd.DataFrame) -> None:
-    found = score_methods(measured, THRESHOLDS, 60, 5)
+    found = score_methods(measured, TUNED, 60, 5)
     groups = np.array(["group-2", "group-2", "group-3", "group-3"])
     free = [name for name in table.names("base", "baseline") if name in set(measured["method"])]
     best = max(free, key=lambda name: found["methods"][name]["iou_micro"])
@@ -89,7 +90,7 @@ def test_the_refiner_is_compared_with_every_method_that_needs_no_training(measur
 
 def test_a_threshold_of_foreground_is_a_number(measured: pd.DataFrame) -> None:
     first = measured[measured["class_id"] == 0].drop(columns="class_id")
-    found = score_methods(first, {"base": [0.3], "tta": [0.7]}, 20, 0)["methods"]
+    found = score_methods(first, Tuned({"base": [0.3], "tta": [0.7]}, 8), 20, 0)["methods"]
     assert (found["tuned_threshold"]["threshold"], found["tta_tuned"]["threshold"]) == (0.3, 0.7)
     assert [name for name, entry in found.items() if "threshold" in entry] == ["tuned_threshold", "tta_tuned"]
 
@@ -97,7 +98,7 @@ def test_a_threshold_of_foreground_is_a_number(measured: pd.DataFrame) -> None:
 def test_without_groups_every_image_is_independent(measured: pd.DataFrame) -> None:
     alone = measured.drop(columns="group")
     assert groups_of(alone, "base") is None
-    assert score_methods(alone, THRESHOLDS, 20, 0)["n_independent"] == 4
+    assert score_methods(alone, TUNED, 20, 0)["n_independent"] == 4
 
 
 def test_the_table_of_images_has_a_row_for_each_class_that_is_there(measured: pd.DataFrame) -> None:
