@@ -3,6 +3,7 @@
 import click
 
 from prn_pipeline.commands.benchmark import benchmark, leaderboard, plan
+from prn_pipeline.commands.curve import curve
 from prn_pipeline.commands.export import export
 from prn_pipeline.commands.refine import refine
 from prn_pipeline.commands.registry import models, rollback
@@ -15,5 +16,5 @@ def prn() -> None:
     """Run the sweep that conf/base/benchmark.yml lists, and use the predictors that it trains."""
 
 
-for command in (plan, benchmark, leaderboard, verify, refine, export, models, rollback, retrain, pull, push):
+for command in (plan, benchmark, leaderboard, verify, curve, refine, export, models, rollback, retrain, pull, push):
     prn.add_command(command)

@@ -90,6 +90,7 @@ class ReportInputs:
         provenance: commit, data identity, versions, date: label -> text.
         dataset: summary of the data set, as `data.summary.summarise` makes it; or empty.
         samples: some samples with their masks.
+        label_curve: content of label_curve.json, or empty; then the page has no section on it.
 
     Raises:
         UserError: the run lacks one of its four names.
@@ -106,6 +107,7 @@ class ReportInputs:
     provenance: Mapping[str, str] = field(default_factory=dict)
     dataset: Mapping[str, Any] = field(default_factory=dict)
     samples: Sequence[ShownSample] = ()
+    label_curve: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unnamed = [name for name in RUN_KEYS if name not in self.run]

@@ -17,6 +17,7 @@ from prn_pipeline.reporting.data_section import data_section
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.inputs import Report, ReportInputs
 from prn_pipeline.reporting.key_numbers import key_numbers
+from prn_pipeline.reporting.label_curve import label_section
 from prn_pipeline.reporting.labels import refiner_label
 from prn_pipeline.reporting.picture_rows import LEGEND, PictureRow, by_kind, picture_rows
 from prn_pipeline.reporting.theme import DARK, LIGHT
@@ -44,6 +45,7 @@ def render_report(report: ReportInputs) -> Report:
     gain, training = gain_card(report.scores), training_cards(report.history)
     patches = [card for card in (threshold_card(report.thresholds), bias_card(report.maps, refiner)) if card]
     images, errors = image_cards(report.per_image, refiner), error_cards(report.maps, refiner)
+    labels = label_section(report.label_curve, str(report.run["refiner"]))
     pictures, confusion = picture_rows(report.gallery, refiner), confusion_card(methods, refiner)
     html = TEMPLATES.get_template("report.html.j2").render(
         light=LIGHT,
@@ -73,9 +75,11 @@ def render_report(report: ReportInputs) -> Report:
         timing_rows=tables.timing_rows(report.scores.get("seconds", {}), report.scores.get("memory_mib", {})),
         settings={name: list(tables.setting_rows({name: value})) for name, value in report.parameters.items()},
         provenance=report.provenance,
+        labels=labels,
         dataset=data_section(report.dataset, report.samples),
     )
-    return Report(html, figures([gain, confusion, *training, *patches, *errors, *images], pictures))
+    cards = [gain, confusion, *training, *patches, *errors, *images, labels.card if labels else None]
+    return Report(html, figures(cards, pictures))
 
 
 def figures(cards: Sequence[Card | None], pictures: Sequence[PictureRow]) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from prn_pipeline.data.store.sample_store import IDENTITY
 from prn_pipeline.reporting.headline import log_headline
 from prn_pipeline.reporting.inputs import ReportInputs
 from prn_pipeline.reporting.report import render_report
+from prn_pipeline.stages.label_curve.points import of_these_maps
 from prn_pipeline.stages.reporting import dataset_samples, gallery, map_statistics
 from prn_pipeline.tracking.provenance import provenance
 
@@ -27,6 +28,7 @@ def build_report(
     per_image: pd.DataFrame,
     base_history: pd.DataFrame,
     prn_history: pd.DataFrame,
+    label_curve: dict[str, Any],
     run: dict[str, Any],
     pseudo_labelling: dict[str, Any],
     settings: dict[str, Any],
@@ -34,6 +36,7 @@ def build_report(
     """The report and its figures; the log gets the finding too."""
     log_headline(run["names"], scores)
     stores = map_samples(manifest, {"samples": samples, "logits": logits})
+    curve_samples = map_samples(manifest, {"samples": samples, "logits": logits, "pseudo_labels": pseudo_labels})
     report = render_report(
         ReportInputs(
             run=run["names"],
@@ -48,6 +51,7 @@ def build_report(
             provenance=provenance(manifest.attrs[IDENTITY]),
             dataset=dataset_summary,
             samples=dataset_samples(samples, manifest),
+            label_curve=of_these_maps(label_curve, curve_samples),
         )
     )
     return report.html, report.figures

@@ -23,6 +23,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "per_image",
                     "base_history",
                     "prn_history",
+                    "label_curve",
                     "params:run",
                     "params:pseudo_labelling",
                     "params:reporting",
