@@ -57,8 +57,9 @@ def refine(
     """Refine the masks of IMAGES, a folder (with its subfolders) or a file.
 
     Writes masks/ (PNG: 255 is foreground, or class ids if there are several classes), overlays/ (JPEG: yellow is
-    unchanged foreground, green was added, red was removed), refined.csv and drift.json. The next call skips images that
-    are done. Exit code 1 if an image could not be refined, otherwise 0.
+    unchanged foreground, green was added, red was removed), refined.csv, review.csv (images by the IoU that their masks
+    are expected to have, worst first) and drift.json. The next call skips images that are done. Exit code 1 if an image
+    could not be refined, otherwise 0.
     """
     from prn_pipeline.serving.folder_job import FolderJob, FolderRun
     from prn_pipeline.serving.map_folders import map_folders
@@ -72,6 +73,7 @@ def refine(
     job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities, further)
     run = FolderRun(predictor, job, overwrite)
     failed = _run(run, out)
+    _print_review(predictor, run, out)
     _print_drift(predictor, run, out)
     sys.exit(1 if failed else 0)
 
@@ -101,6 +103,15 @@ def _run(run: FolderRun, out: Path) -> bool:
     return bool(failed)
 
 
+def _print_review(predictor: Predictor, run: FolderRun, out: Path) -> None:
+    """Print how many masks are likely to be bad."""
+    from prn_pipeline.serving.review import FILE, review
+
+    estimate = predictor.settings.expected_iou
+    if estimate is not None and (found := review(run.journal, run.files)) is not None:
+        click.echo(found.summary(estimate, out / FILE))
+
+
 def _print_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
     """Print whether the images differ from those of training."""
     from prn_pipeline.serving.drift_report import FILE, drift_report, write_report
@@ -117,7 +128,8 @@ def _print_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
             if one.name in report.drifted:
                 click.secho(f"  {one.name}: distance {one.distance:.2f} (p {one.p:.2g})", fg="yellow", err=True)
         click.secho(
-            "Check some masks by eye before using them. To adapt, label some of these images and train again.",
+            "Check some masks by eye before using them; expected IoUs may be wrong too. To adapt, label some of these"
+            " images and train again.",
             fg="yellow",
             err=True,
         )

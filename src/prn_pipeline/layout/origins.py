@@ -25,6 +25,7 @@ STAGE_OF = {
     "prn_history": "prn_training",
     "refined": "evaluation",
     "descriptions": "evaluation",
+    "expected_iou": "evaluation",
     "per_image": "evaluation",
     "report": "reporting",
     "figures": "reporting",

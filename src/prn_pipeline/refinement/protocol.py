@@ -7,11 +7,12 @@ ties them together. `registry.REFINERS` lists the kinds; a block of `conf/base/p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 from torch import Tensor, nn
@@ -87,6 +88,14 @@ class Refiner(nn.Module, ABC):
         """The correction selected on held-out maps, for the scores JSON; None for a refiner without a guard."""
         return None
 
+    def held_out(self, maps: LearningMaps) -> Iterator[HeldOut]:
+        """Learning maps that no weight was fitted to, with what refines them; nothing for a refiner without such maps.
+
+        Args:
+            maps: the maps that it was fitted on.
+        """
+        return iter(())
+
     @abstractmethod
     def forward(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
         """Base logits float (N,1,H,W) and the other arrays in order -> logits (N,1,H,W), foreground above 0."""
@@ -103,6 +112,18 @@ class LearningMaps:
 
     samples: Samples
     map_manifest: pd.DataFrame
+
+
+class HeldOut(NamedTuple):
+    """Maps that a network has not learned from.
+
+    Attributes:
+        rows: rows of these maps, all of each image, int64 (n,).
+        network: refines them, with `arrays` and `sees_whole_maps` of a `Refiner`.
+    """
+
+    rows: np.ndarray
+    network: nn.Module
 
 
 @dataclass(frozen=True)

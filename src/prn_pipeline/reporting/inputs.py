@@ -85,6 +85,8 @@ class ReportInputs:
         thresholds: float32 (N, g, g), the optimal threshold of every patch of the pseudo-labels.
         maps: errors of the test maps of "base" and "refined", or empty.
         per_image: one row per test image, with sample_id, iou_base, iou_refined.
+        expected_iou: how well the IoU of a single mask can be told from its maps (`stages.evaluation.expected_iou`), or
+            empty.
         gallery: picture rows, in the order to show them within a kind.
         parameters: settings, nested to any depth.
         provenance: commit, data identity, versions, date: label -> text.
@@ -102,6 +104,7 @@ class ReportInputs:
     thresholds: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1), np.float32))
     maps: Mapping[str, MapStatistics] = field(default_factory=dict)
     per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
+    expected_iou: Mapping[str, Any] = field(default_factory=dict)
     gallery: Sequence[GalleryRow] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)

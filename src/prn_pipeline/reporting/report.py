@@ -14,6 +14,7 @@ from prn_pipeline.reporting.cards.maps import bias_card, error_cards, threshold_
 from prn_pipeline.reporting.cards.scores import confusion_card, gain_card, training_cards
 from prn_pipeline.reporting.caveats import boundary_note
 from prn_pipeline.reporting.data_section import data_section
+from prn_pipeline.reporting.expected_iou import expected_iou_note
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.inputs import Report, ReportInputs
 from prn_pipeline.reporting.key_numbers import key_numbers
@@ -69,6 +70,7 @@ def render_report(report: ReportInputs) -> Report:
         training_cards=training,
         patch_cards=patches,
         image_cards=images,
+        expected_iou=expected_iou_note(report.expected_iou),
         error_cards=errors,
         picture_groups=by_kind(pictures),
         legend=LEGEND,

@@ -22,6 +22,7 @@ from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
 from prn_pipeline.serving.pictures import write_mask, write_overlay, write_probabilities
 from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.review import EXPECTED, review, write_review
 from prn_pipeline.serving.sources import decoded
 
 TABLE = "refined.csv"
@@ -61,12 +62,14 @@ class FolderJob:
 
     def journal_header(self, predictor: Predictor) -> Entry:
         """The model and the options that results depend on; results of different headers are not mixed."""
+        estimate = predictor.settings.expected_iou
         return {
             "model": predictor.digest,
             "maps": str(self.maps.place.resolve()) if self.maps else None,
             "at_own_scale": self.at_own_scale,
             "overlays": self.overlays,
             "probabilities": self.probabilities,
+            **({EXPECTED: estimate.model_dump(mode="json")} if estimate else {}),
             **({"further": [str(one.place.resolve()) for one in self.map_folders[1:]]} if self.further else {}),
         }
 
@@ -128,6 +131,7 @@ class FolderRun:
         for name in self._removed:
             _remove_results(self._job.out, name)
         write_table(self._job.out, self.journal, list(self.files))
+        write_review(self._job.out, review(self.journal, self.files))
 
     def _items(self, waiting: deque[tuple[str, Item]]) -> Iterator[Item]:
         for name, path in self.pending.items():
@@ -203,6 +207,7 @@ def _entry(predictor: Predictor, job: FolderJob, name: str, path: Path, examined
         **{key: round(share, 6) for key, share in shares.items()},
         "changed": round(float(np.mean(mask != base)), 6),
         "base_confidence": round(float(confidence), 4),
+        **({} if (expected := predictor.expected_iou(examined)) is None else {EXPECTED: round(expected, 4)}),
     }
     source = {"images": job.place, "source": stamp(path)}
     return {"name": name, **source, "row": row, "description": as_json(description)}

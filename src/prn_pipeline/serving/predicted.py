@@ -35,11 +35,13 @@ class Examined:
         predicted: mask and probabilities.
         base: logits of the base model, float16 (C,S,S), at the size at which they were refined.
         describe: computes `description` on demand, because that costs as much as a pass of the refiner.
+        quality: computes `quality_statistics` on demand, float64 (2,).
     """
 
     predicted: Predicted
     base: NDArray[np.float16]
     describe: Callable[[], Descriptions]
+    quality: Callable[[], NDArray[np.float64]]
 
     @property
     def description(self) -> Descriptions:

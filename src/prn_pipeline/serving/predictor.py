@@ -23,6 +23,7 @@ from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions, describe
+from prn_pipeline.metrics.map_quality.statistics import quality_statistics
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.map_places import MapPlace
 from prn_pipeline.segmentation.map_stack import further_arrays
@@ -133,10 +134,15 @@ class Predictor:
     @property
     def digest(self) -> str:
         """sha256 of everything that affects masks: predictors with equal digests make equal predictions."""
-        settings = self.settings.model_dump_json(exclude={"drift", "limits", "made_by", "learned_from"})
+        settings = self.settings.model_dump_json(exclude={"drift", "limits", "made_by", "learned_from", "expected_iou"})
         texts = [settings, *(weights_digest(module) for module in (self.base, self.refiner))]
         texts += [module.settings.model_dump_json() for module in (self.base, self.refiner)]
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+    def expected_iou(self, examined: Examined) -> float | None:
+        """The IoU that the mask of an image is expected to have; None if the predictor has nothing to judge it by."""
+        estimate = self.settings.expected_iou
+        return None if estimate is None else float(estimate.of(examined.quality()[None])[0])
 
     @property
     def classes(self) -> int:
@@ -246,7 +252,8 @@ class Predictor:
             row = slice(index, index + 1)
             image = None if images is None else images[row]
             description = partial(describe, image, found.base[row], found.refined[row])
-            yield Examined(from_logits(found.refined[index], item.shape), found.base[index], description)
+            quality = partial(_quality, found.base[row], found.refined[row])
+            yield Examined(from_logits(found.refined[index], item.shape), found.base[index], description, quality)
 
     def _further_arrays(
         self, batch: Sequence[Item], maps: Sequence[NDArray[np.float16]]
@@ -281,7 +288,13 @@ class Predictor:
         step = max(1, min(height, width) // self.settings.image_size)
         image = image_stretched(item.image, self.settings.image_size)[None]
         description = partial(describe, image, base[..., ::step, ::step], refined[..., ::step, ::step])
-        return Examined(from_logits(refined[0], (height, width)), base[0], description)
+        quality = partial(_quality, base, refined)
+        return Examined(from_logits(refined[0], (height, width)), base[0], description, quality)
+
+
+def _quality(base: NDArray[np.float16], refined: NDArray[np.float16]) -> NDArray[np.float64]:
+    """`quality_statistics` (2,) of one image's maps (1,C,H,W)."""
+    return quality_statistics(base, refined)[0]
 
 
 def _rounded_as_stored(logits: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.training.tiling import Tiles
 
 
@@ -59,6 +60,11 @@ class PredictorSettings(ServingSettings):
     tiles: Tiles = Field(Tiles(), description="tiles that larger images are cut into")
     made_by: str = Field("", description="run that trained the predictor: data set/base model/refiner/seed")
     learned_from: tuple[str, ...] = Field((), description="sha256 of the images that either network has seen")
+    expected_iou: ExpectedIou | None = Field(
+        None,
+        description="how good a mask is likely to be, judged from its maps; null: nothing to fit it to",
+        exclude_if=lambda expected_iou: expected_iou is None,
+    )
 
     @property
     def reading(self) -> tuple[BandSettings | None, int | None, bool]:

@@ -14,8 +14,9 @@ from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.refinement import RefinedMaps, prn_loss, region_loss, regularization_loss
 from prn_pipeline.refinement.patch_refine_net import fitting
-from prn_pipeline.refinement.patch_refine_net.fitting import fit_network, monitor_rows
+from prn_pipeline.refinement.patch_refine_net.fitting import fit_network
 from prn_pipeline.refinement.patch_refine_net.fusion import fuse_logits
+from prn_pipeline.refinement.patch_refine_net.monitor import monitor_rows
 from prn_pipeline.refinement.patch_refine_net.objective import PatchRefineNetObjective
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings

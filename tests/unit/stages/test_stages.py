@@ -20,7 +20,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.counts import COLUMNS, boundaries, boundary_width, count_image
 from prn_pipeline.metrics.saliency import saliency_measures
 from prn_pipeline.refinement import patch_pseudo_labels
-from prn_pipeline.refinement.patch_refine_net.fitting import monitor_rows
+from prn_pipeline.refinement.patch_refine_net.monitor import monitor_rows
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.reporting.caveats import boundary_note

@@ -16,8 +16,9 @@ from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
 from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.data.store.sample_store import IDENTITY
-from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.refinement.protocol import LearningMaps, Refiner
 from prn_pipeline.segmentation.protocol import MapSource
+from prn_pipeline.stages.evaluation.expected_iou import as_json, fit_to_held_out
 from prn_pipeline.stages.evaluation.map_descriptions import described_maps, reference_rows
 from prn_pipeline.stages.evaluation.measuring import measure, refined_maps
 from prn_pipeline.stages.evaluation.model_costs import model_costs
@@ -62,6 +63,20 @@ def describe_learning_maps(
     rows = reference_rows(stores, map_manifest, settings["reference_images"])
     described = described_maps(stores, rows, refiner, settings["batch_size"], Tiles(**tiles))
     return ArrayStream(described, {IDENTITY: manifest.attrs[IDENTITY]})
+
+
+def estimate_expected_iou(
+    samples: ArrayStore,
+    manifest: pd.DataFrame,
+    logits: ArrayStore,
+    map_manifest: pd.DataFrame,
+    refiner: Refiner,
+    settings: dict[str, Any],
+    tiles: dict[str, int],
+) -> dict[str, Any]:
+    """How to tell the IoU of a single mask from its maps, fitted to maps that the refiner held out."""
+    maps = LearningMaps(map_samples(manifest, {"samples": samples, "logits": logits}), map_manifest)
+    return as_json(fit_to_held_out(maps, refiner, settings["batch_size"], Tiles(**tiles)))
 
 
 def measure_methods(

@@ -4,6 +4,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from prn_pipeline.pipelines.evaluation.nodes import (
     describe_learning_maps,
+    estimate_expected_iou,
     measure_costs,
     measure_methods,
     refine_test_maps,
@@ -42,6 +43,20 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                 ],
                 outputs="descriptions",
                 name="describe_learning_maps",
+            ),
+            node(
+                estimate_expected_iou,
+                inputs=[
+                    "samples",
+                    "manifest",
+                    "logits",
+                    "map_manifest",
+                    "refiner",
+                    "params:evaluation",
+                    "params:tiles",
+                ],
+                outputs="expected_iou",
+                name="estimate_expected_iou",
             ),
             node(
                 measure_methods,

@@ -31,6 +31,7 @@ def pack_predictor(
     base_model: MapSource,
     refiner: Refiner,
     descriptions: ArrayStore,
+    expected_iou: dict[str, Any],
     manifest: pd.DataFrame,
     run: dict[str, Any],
     settings: dict[str, Any],
@@ -48,6 +49,7 @@ def pack_predictor(
             "tiles": tiles,
             "made_by": scope_path("run", run["names"]),
             "learned_from": tuple(sorted(seen)),
+            "expected_iou": expected_iou.get("estimate"),
             **settings,
         }
     )

@@ -15,6 +15,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "base_model",
                     "refiner",
                     "descriptions",
+                    "expected_iou",
                     "manifest",
                     "params:run",
                     "params:predictor",

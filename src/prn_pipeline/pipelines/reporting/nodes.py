@@ -26,6 +26,7 @@ def build_report(
     refined: ArrayStore,
     scores: dict[str, Any],
     per_image: pd.DataFrame,
+    expected_iou: dict[str, Any],
     base_history: pd.DataFrame,
     prn_history: pd.DataFrame,
     label_curve: dict[str, Any],
@@ -45,6 +46,7 @@ def build_report(
             thresholds=pseudo_labels.read("thresholds", learning_rows(map_manifest)),
             maps=map_statistics(stores, refined, pseudo_labelling["patch_size"]),
             per_image=per_image,
+            expected_iou=expected_iou,
             gallery=gallery(stores, refined, per_image, settings["gallery_rows"], run["dataset"]["classes"]),
             parameters={key: value for key, value in run.items() if key != "names"}
             | {"pseudo_labelling": pseudo_labelling},

@@ -21,6 +21,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "refined",
                     "scores",
                     "per_image",
+                    "expected_iou",
                     "base_history",
                     "prn_history",
                     "label_curve",

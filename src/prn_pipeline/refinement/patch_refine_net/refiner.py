@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
+from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.folded import fold_for_inference
 from prn_pipeline.refinement.patch_refine_net.fusion import fuse_logits
 from prn_pipeline.refinement.patch_refine_net.model import PatchRefineNet
+from prn_pipeline.refinement.patch_refine_net.monitor import monitor_rows
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
-from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.refinement.protocol import HeldOut, LearningMaps, Refiner
 
 
 class PaperRefiner(Refiner):
@@ -41,6 +44,11 @@ class PaperRefiner(Refiner):
         faster = copy.deepcopy(self).eval()
         faster.network = fold_for_inference(self.network, dtype)
         return faster
+
+    def held_out(self, maps: LearningMaps) -> Iterator[HeldOut]:
+        """The maps that selected the best epoch; no weight was fitted to them."""
+        rows = learning_rows(maps.map_manifest)
+        yield HeldOut(rows[monitor_rows(maps, rows)], self)
 
     def forward(self, base_logits: Tensor, *inputs: Tensor, branches: bool = False) -> Any:
         """Refined logits.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.data.store.map_manifest import learning_rows
+from prn_pipeline.refinement.fold_assignment import assign_map_folds
+from prn_pipeline.refinement.protocol import HeldOut, LearningMaps, Refiner
 from prn_pipeline.refinement.region_detail.correction import Correction
 from prn_pipeline.refinement.region_detail.correction_strength import Selection
 from prn_pipeline.refinement.region_detail.inputs import starting_logits
@@ -117,6 +119,13 @@ class FoldEnsemble(Refiner):
             "out_of_fold_refined": after,
         }
 
+    def held_out(self, maps: LearningMaps) -> Iterator[HeldOut]:
+        """The maps of each fold, and the one member that has not learned from them, under the guard's choice."""
+        rows = learning_rows(maps.map_manifest)
+        folds = assign_map_folds(maps.samples.manifest.iloc[rows], len(self.members))
+        for fold in range(len(self.members)):
+            yield HeldOut(rows[folds == fold], OneMember(self, fold))
+
     @property
     def sees_whole_maps(self) -> bool:
         """See `Refiner.sees_whole_maps`: a threshold for each map depends on the whole map."""
@@ -129,6 +138,26 @@ class FoldEnsemble(Refiner):
         self.selected_rankseg.fill_(selection.correction.rankseg)
         self.out_of_fold_iou.copy_(torch.tensor([selection.base_iou, selection.refined_iou]))
         self.out_of_fold_free_iou.fill_(selection.free_iou)
+
+
+class OneMember(nn.Module):
+    """One member of an ensemble in place of their mean.
+
+    Args:
+        ensemble: with the guard's choice.
+        number: of the member.
+    """
+
+    def __init__(self, ensemble: FoldEnsemble, number: int) -> None:
+        super().__init__()
+        self.ensemble, self.number = ensemble, number
+        self.arrays, self.sees_whole_maps = ensemble.arrays, ensemble.sees_whole_maps
+
+    def forward(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
+        """As `FoldEnsemble.forward`: logits float32 (N,1,H,W)."""
+        start = self.ensemble.start(base_logits, *inputs)
+        refined = self.ensemble.members[self.number](base_logits, *inputs).final
+        return self.ensemble.correction.blend(base_logits.float(), start, refined)
 
 
 def _fill_newer_buffers(ensemble: nn.Module, state: dict[str, Any], prefix: str, *_: object, **__: object) -> None:

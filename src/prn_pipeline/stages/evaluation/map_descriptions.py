@@ -39,13 +39,13 @@ def described_maps(
     batches = predict_logits(refiner, samples, rows, refiner.arrays, batch_size, tiles)
     for shard in shards(rows, maps_per_image):
         images = samples.array("images", shard[::maps_per_image])
-        refined = np.concatenate(list(_take(batches, len(shard))))
+        refined = np.concatenate(list(take(batches, len(shard))))
         base = refined if refiner.replaces_base_model else samples.array("logits", shard)
         by_image = (-1, maps_per_image, *base.shape[1:])
         yield describe(images, base.reshape(by_image), refined.reshape(by_image))._asdict()
 
 
-def _take(batches: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:
+def take(batches: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:
     """The next batches with this many rows in total; batches never span two shards."""
     while rows > 0:
         batch = next(batches)
