@@ -19,7 +19,8 @@ def maps(seed: int = 0, images: int = 3, classes: int = 1) -> tuple[np.ndarray, 
 def test_statistics_of_foreground_are_those_of_a_loop_over_pixels() -> None:
     base, refined = maps()
     found = quality_statistics(base, refined)
-    for number in range(len(base)):
+    assert found.shape == (3, 2)
+    for number in range(3):
         inside = outside = both = either = size = 0.0
         for before, after in zip(base[number].ravel(), refined[number].ravel(), strict=True):
             probability = expit(float(after))
