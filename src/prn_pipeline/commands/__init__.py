@@ -8,6 +8,7 @@ from prn_pipeline.commands.export import export
 from prn_pipeline.commands.refine import refine
 from prn_pipeline.commands.registry import models, rollback
 from prn_pipeline.commands.retrain import pull, push, retrain
+from prn_pipeline.commands.suggest import suggest
 from prn_pipeline.commands.verify import verify
 
 
@@ -16,5 +17,19 @@ def prn() -> None:
     """Run the sweep that conf/base/benchmark.yml lists, and use the predictors that it trains."""
 
 
-for command in (plan, benchmark, leaderboard, verify, curve, refine, export, models, rollback, retrain, pull, push):
+for command in (
+    plan,
+    benchmark,
+    leaderboard,
+    verify,
+    curve,
+    refine,
+    suggest,
+    export,
+    models,
+    rollback,
+    retrain,
+    pull,
+    push,
+):
     prn.add_command(command)

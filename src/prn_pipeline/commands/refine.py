@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prn_pipeline.commands.progress import print_failed, with_progress
 from prn_pipeline.commands.registry import use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 
 if TYPE_CHECKING:
     from prn_pipeline.serving.folder_job import FolderRun
     from prn_pipeline.serving.predictor import Predictor
-
-#: Failed images that are listed.
-MAX_LISTED = 5
 
 
 @click.command()
@@ -80,26 +78,13 @@ def refine(
 
 def _run(run: FolderRun, out: Path) -> bool:
     """Refine with a progress bar; return whether an image failed."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from prn_pipeline.serving.folder_job import TABLE
 
-    failed: list[tuple[str, str]] = []
     before = len(run.files) - len(run.pending)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.description}"))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=len(run.files), completed=before)
-        for name, error in run.refine():
-            bar.update(task, advance=1, description=name)
-            if error is not None:
-                failed.append((name, error))
+    failed = with_progress(run.refine(), len(run.files), before)
     skipped = f" ({before} were done before)" if before else ""
     click.echo(f"{len(run.pending) - len(failed)} images refined{skipped}: {out / 'masks'}, {out / TABLE}")
-    for name, error in failed[:MAX_LISTED]:
-        click.secho(f"{name}: {error}", fg="red", err=True)
-    if len(failed) > MAX_LISTED:
-        click.secho(f"... {len(failed)} images failed; all are in {TABLE}", fg="red", err=True)
+    print_failed(failed, f"; all are in {TABLE}")
     return bool(failed)
 
 

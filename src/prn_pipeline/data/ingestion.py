@@ -18,10 +18,10 @@ from prn_pipeline.data.classes_present import refuse_one_class, warn_of_absent_c
 from prn_pipeline.data.episodes import CATEGORY
 from prn_pipeline.data.image_values import WHITE, common_white
 from prn_pipeline.data.mask_values import check_mask_values
+from prn_pipeline.data.pixel_digest import pixel_digest
 from prn_pipeline.data.readers.file_facts import ImageFacts, MaskFacts
 from prn_pipeline.data.readers.masks import foreground_share
 from prn_pipeline.data.readers.records import Reader, Record
-from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.assignment import assign_folds, assign_splits
 from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical_across, warn_of_identical
@@ -204,8 +204,8 @@ def _examine(record: Record, reader: Reader) -> _Facts:
         )
     small, reduced = thumbnails(image, THUMBNAIL, REDUCED)
     return _Facts(
-        _content(image),
-        _content(mask),
+        pixel_digest(image),
+        pixel_digest(mask),
         height,
         width,
         foreground_share(mask),
@@ -214,12 +214,6 @@ def _examine(record: Record, reader: Reader) -> _Facts:
         image_facts,
         mask_facts,
     )
-
-
-def _content(pixels: Pixels) -> str:
-    digest = hashlib.sha256(str(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()
 
 
 def _assign(name: str, records: list[Record], facts: list[_Facts], settings: DatasetSettings) -> _Assignment:

@@ -136,7 +136,7 @@ class FolderRun:
     def _items(self, waiting: deque[tuple[str, Item]]) -> Iterator[Item]:
         for name, path in self.pending.items():
             try:
-                item = _read_item(self._predictor, self._job, name, path)
+                item = read_item(self._predictor, self._job, name, path)
             except UserError as error:
                 self._failed.append((name, str(error)))
             else:
@@ -155,7 +155,12 @@ def write_table(out: Path, journal: Journal, names: list[str]) -> None:
         table.to_csv(temporary, index=False)
 
 
-def _read_item(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item:
+def read_item(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item:
+    """An image with its maps, if the job has any.
+
+    Raises:
+        UserError: the image or a map cannot be read, or the image has no map.
+    """
     image = decoded(path, *predictor.settings.reading)
     if job.maps is None:
         return Item(image)

@@ -24,14 +24,15 @@ class Journal:
     Args:
         folder: folder of results.
         header: the model and the options, which all entries share.
+        file: name of the journal in it.
 
     Raises:
         UserError: the folder has results of another model or of other options, or its journal is damaged.
     """
 
-    def __init__(self, folder: Path, header: Entry) -> None:
-        _check_place(folder)
-        self._path = folder / NAME
+    def __init__(self, folder: Path, header: Entry, file: str = NAME) -> None:
+        _check_place(folder / file)
+        self._path = folder / file
         self.entries: dict[str, Entry] = {}
         lines = _read(self._path)
         if lines and lines[0] != header:
@@ -47,14 +48,14 @@ class Journal:
             self._path.write_text(_line(header))
 
     @staticmethod
-    def reset(folder: Path) -> dict[str, Entry]:
+    def reset(folder: Path, file: str = NAME) -> dict[str, Entry]:
         """Delete the journal of a folder; returns its entries by image name."""
-        _check_place(folder)
+        _check_place(folder / file)
         try:
-            before = {entry["name"]: entry for entry in _read(folder / NAME)[1:]}
+            before = {entry["name"]: entry for entry in _read(folder / file)[1:]}
         except UserError:  # a damaged journal is a reason to start again
             before = {}
-        (folder / NAME).unlink(missing_ok=True)
+        (folder / file).unlink(missing_ok=True)
         return before
 
     def add(self, entry: Entry) -> None:
@@ -68,11 +69,12 @@ class Journal:
         return self.entries.get(name, {}).get("source") == stamp(source)
 
 
-def _check_place(folder: Path) -> None:
+def _check_place(journal: Path) -> None:
+    folder = journal.parent
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file, expected a folder for the results: choose another with --out")
-    if (folder / NAME).is_dir():
-        raise UserError(f"{folder / NAME} is a folder, expected a file: remove it, and all images are refined again")
+    if journal.is_dir():
+        raise UserError(f"{journal} is a folder, expected a file: remove it, and all images are refined again")
 
 
 def _read(file: Path) -> list[Entry]:
