@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift strong-models few-labels costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift strong-models few-labels suggest-bench costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -85,6 +85,9 @@ strong-models: $(READY) ## maps of strong models from elsewhere, refined; MAPS=f
 few-labels: $(READY) ## gains with 3 to 90 labelled images; MAPS=folder of the maps, images from PRN_DATA_ROOT; hours, continues
 	@test -n "$(MAPS)" || { echo "give the folder of the maps: make few-labels MAPS=../shared/maps"; exit 1; }
 	@python -m benchmarks.few_labels $(MAPS)
+
+suggest-bench: $(READY) ## images that `prn suggest` lists against random ones, on the maps of `make strong-models`; half an hour
+	@python -m benchmarks.suggestion
 
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute on an idle machine
 	@python -m benchmarks.costs
