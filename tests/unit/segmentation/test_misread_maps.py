@@ -98,7 +98,7 @@ class Stages:
             self.manifest,
             source,  # type: ignore[arg-type]
             {},
-            {"protocol": "holdout", "batch_size": 4, "keep": []},
+            {"protocol": "holdout", "batch_size": 4, "keep": [], "tta_scales": []},
             run,
             str(self.folder),
             {"size": 512, "overlap": 64},
