@@ -62,7 +62,7 @@ bench: $(READY) ## speed compared with plain implementations, ten minutes; BENCH
 	@python -m benchmarks $(BENCH)
 
 results: $(READY) ## the runs and tables of docs/results.md, from PRN_DATA_ROOT; hours; JOBS base models at a time
-	@failed=0; for list in paper_protocol untuned six_data_sets; do \
+	@failed=0; for list in trained_out native_resolution untuned; do \
 	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; \
 	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
 	python -m benchmarks.results_page && exit $$failed
@@ -74,13 +74,14 @@ tasks: $(READY) ## the runs and tables of several classes and few-shot, from PRN
 	python -m benchmarks.tasks_page && exit $$failed
 
 domain-shift: $(READY) ## frozen base models under domain shift, refined or fine-tuned, from PRN_DATA_ROOT; about two hours
-	@python -m benchmarks.domain_shift
+	@python -m benchmarks.domain_shift && python -m benchmarks.results_page
 
 strong-models: $(READY) ## maps of strong models from elsewhere, refined; MAPS=folder of the maps, images from PRN_DATA_ROOT; an hour
 	@test -n "$(MAPS)" || { echo "give the folder of the maps: make strong-models MAPS=../shared/maps"; exit 1; }
 	@python -m benchmarks.strong_models $(MAPS) || exit 1; failed=0; for list in strong_objects strong_vessels; do \
 	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; \
-	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; exit $$failed
+	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
+	python -m benchmarks.results_page && exit $$failed
 
 few-labels: $(READY) ## gains with 3 to 90 labelled images; MAPS=folder of the maps, images from PRN_DATA_ROOT; hours, continues
 	@test -n "$(MAPS)" || { echo "give the folder of the maps: make few-labels MAPS=../shared/maps"; exit 1; }

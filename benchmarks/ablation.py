@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.results_page import PAGE, replace_between
+from benchmarks.results_page import replace_between
 from benchmarks.stored_runs import CONF, named_settings, open_map_manifest, open_samples
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
@@ -34,6 +34,7 @@ RUNS = (
     ("ecssd", "fpn_mobilenet_v3"),
 )
 SEED = 0
+PAGE = Path("docs/experiments.md")
 #: What is changed in it and in its training.
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "`prn_quick`": ({}, {}),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.results_page import MAIN, PAGE, REPEATED, RESULTS, read_lists, read_runs, replace_between
+from benchmarks.results_page import MAIN, PAGE, replace_between
+from benchmarks.situations import of_lists
 from benchmarks.stored_runs import all_names, named_settings
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.registry import build_refiner, read_settings
@@ -28,38 +28,20 @@ def inputs_of(arrays: tuple[str, ...]) -> list[Tensor]:
     return [known[name] for name in arrays]
 
 
-def gain(refiner: str, lists: list[dict[str, Any]]) -> str:
-    """Mean points over the base model and number of runs: of this kind of machine, else of the other."""
-    for folder, where in ((RESULTS, ""), (REPEATED, " on a GPU")):
-        gains = [
-            100 * run["gain"]["vs_base"]["iou_micro"] for run in read_runs(folder, lists) if run["refiner"] == refiner
-        ]
-        if gains:
-            return f"{np.mean(gains):+.2f} | {len(gains)}{where}"
-    return " | "
-
-
-def section(lists: list[dict[str, Any]]) -> str:
-    """Markdown: base models first, then refiners; a refiner that reads TTA costs further passes of the base model.
-
-    Gains are of the first list alone: the others are of other sizes of images.
-    """
+def section(base_models: Sequence[str]) -> str:
+    """Markdown: base models first, then refiners; a refiner that reads TTA costs further passes of the base model."""
     bases = {
         name: model_cost(
             BaseModel(BaseModelSettings(**named_settings("base_models", name)[0]), pretrained=False),
             inputs_of(("images",)),
         )
-        for name in lists[0]["base_models"]
+        for name in base_models
     }
-    lines = [
-        "| | parameters | GFLOP | ms per image | "
-        + " | ".join(f"share of `{name}`" for name in bases)
-        + " | mean gain | runs |"
-    ]
-    lines.append("|" + "---|" * (6 + len(bases)))
+    lines = ["| | parameters | GFLOP | ms per image | " + " | ".join(f"share of `{name}`" for name in bases) + " |"]
+    lines.append("|" + "---|" * (4 + len(bases)))
     for name, cost in bases.items():
         shares = " | ".join("" for _ in bases)
-        lines.append(f"| `{name}` | {cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | | |")
+        lines.append(f"| `{name}` | {cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} |")
     for name in all_names("refiners"):
         settings = read_settings(named_settings("refiners", name)[0])
         if isinstance(settings, BaseNetworkSettings):
@@ -68,14 +50,14 @@ def section(lists: list[dict[str, Any]]) -> str:
         cost = model_cost(refiner, inputs_of(refiner.arrays))
         passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())
-        row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares} | {gain(name, lists[:1])}"
+        row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares}"
         lines.append(f"| {'**' if name == MAIN else ''}`{name}`{'**' if name == MAIN else ''} | {row} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     """Measure, and put the table into the page."""
-    replace_between(PAGE, BEGIN, END, section(read_lists()))
+    replace_between(PAGE, BEGIN, END, section(of_lists("trained_out")[0]["base_models"]))
     print(PAGE)
 
 

@@ -1,56 +1,54 @@
 """`python -m benchmarks.domain_shift`: frozen base models under domain shift, refined or fine-tuned.
 
 For each data set of `shifted_data.SHIFTED`: the base model learns from the old domain, then is frozen; refiners learn
-from the labelled images of the new one. One of them is the base model's own network (`base_network`), fine-tuned for as
-many steps as the base model was trained, and for a tenth of them. Then docs/results.md.
+from the labelled images of the new one. Two of them are the base model's own network (`base_network`), fine-tuned: for
+about as many seconds as a refiner (`fine_tune`), and for as many steps as the base model learned.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.domain_shift_page import RAW, write_page
 from benchmarks.keep_results import keep_scores
-from benchmarks.run_once import OWN, PAGE, SHARED, kedro, maps_folder, scores_file
+from benchmarks.run_once import OWN, SHARED, kedro, maps_folder, scores_file
 from benchmarks.shifted_data import SHIFTED, make_shifted
 from benchmarks.stored_runs import named_settings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.base_network.kind import BASE_NETWORK
-from prn_pipeline.sweep.committed_results import RESULTS
 
 BASE_MODEL = "unet_resnet18_small"
-REFINERS = ("prn", "prn_quick", "bias_field")
+#: Where the data sets are made.
+RAW = Path("data/01_raw")
+REFINERS = ("prn", "bias_field", "trees", "fine_tune")
+#: The same as `fine_tune`, for as many steps as the base model learned.
+LONG = "fine_tuned"
+METHODS = (*REFINERS, LONG)
 SEEDS = (0, 1)
-#: The new domain selects nothing for the base model, and refiners learn nothing from maps of the old domain.
-FROZEN = {f"base_models.{BASE_MODEL}.training.keep": "last"} | {
-    f"refiners.{refiner}.seen_maps": "false" for refiner in REFINERS
+EPOCHS = 40
+#: The new domain selects nothing for the base model: neither a rate, nor an epoch, nor the end.
+FROZEN_TRAINING = {"epochs": str(EPOCHS), "schedule": "cosine", "early_stop_patience": "null", "keep": "last"}
+#: And refiners learn nothing from maps of the old domain.
+FROZEN = {f"base_models.{BASE_MODEL}.training.{key}": value for key, value in FROZEN_TRAINING.items()} | {
+    f"refiners.{refiner}.seen_maps": "false" for refiner in ("prn", "bias_field")
 }
 
 
-def budgets() -> dict[str, dict[str, str]]:
-    """Parameters of fine-tuning, by name: as many steps as the base model had, and a tenth of them."""
-    training = named_settings("base_models", BASE_MODEL)[1]
-    steps = {"fine_tuned": training["steps_per_epoch"], "fine_tuned_tenth": training["steps_per_epoch"] // 10}
+def long_fine_tuning() -> dict[str, str]:
+    """Parameters of `LONG`."""
+    training = named_settings("refiners", "fine_tune")[1] | {"epochs": EPOCHS}
+    del training["augmentation"]
     return {
-        name: {
-            f"refiners.{name}.network": BASE_NETWORK.name,
-            f"refiners.{name}.training.epochs": str(training["epochs"]),
-            f"refiners.{name}.training.steps_per_epoch": str(of_epoch),
-            f"refiners.{name}.training.batch_size": "8",
-            f"refiners.{name}.training.augmentation.crop": "null",
-        }
-        for name, of_epoch in steps.items()
-    }
+        f"refiners.{LONG}.network": BASE_NETWORK.name,
+        f"refiners.{LONG}.training.augmentation.crop": "null",
+    } | {f"refiners.{LONG}.training.{key}": str(value) for key, value in training.items()}
 
 
 def run_shifted(name: str, seed: int, root: Path) -> None:
     """All that has no scores yet."""
     make_shifted(name, root, RAW)
-    parameters: dict[str, dict[str, str]] = {refiner: {} for refiner in REFINERS} | budgets()
+    parameters: dict[str, dict[str, str]] = {refiner: {} for refiner in REFINERS} | {LONG: long_fine_tuning()}
     left = [refiner for refiner in parameters if not scores_file(name, BASE_MODEL, refiner, seed).is_file()]
     if not maps_folder(name, BASE_MODEL, seed).is_dir() and not kedro(SHARED, name, BASE_MODEL, seed, extra=FROZEN):
         return
@@ -58,23 +56,16 @@ def run_shifted(name: str, seed: int, root: Path) -> None:
         kedro(OWN, name, BASE_MODEL, seed, refiner, extra=FROZEN | parameters[refiner])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.domain_shift", description=__doc__)
-    parser.add_argument("--page-only", action="store_true", help="run nothing: make docs/results.md from the scores")
-    options = parser.parse_args(arguments)
+def main() -> None:
+    """Run what has no scores yet, then keep all scores."""
     root = Path(os.environ.pop("PRN_DATA_ROOT", RAW))
-    if not options.page_only:
-        try:
-            for seed in SEEDS:
-                for name in SHIFTED:
-                    run_shifted(name, seed, root)
-        except UserError as error:
-            sys.exit(str(error))
-    methods = (*REFINERS, *budgets())
-    keep_scores(Path(), [(name, BASE_MODEL, method, seed) for name in SHIFTED for method in methods for seed in SEEDS])
-    write_page(PAGE, RESULTS, methods, BASE_MODEL, SEEDS)
-    print(PAGE)
+    try:
+        for seed in SEEDS:
+            for name in SHIFTED:
+                run_shifted(name, seed, root)
+    except UserError as error:
+        sys.exit(str(error))
+    keep_scores(Path(), [(name, BASE_MODEL, method, seed) for name in SHIFTED for method in METHODS for seed in SEEDS])
 
 
 if __name__ == "__main__":

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from benchmarks.results_page import LISTS, MAIN, PAGE, REFINED, REPEATED, RESULTS, Scores, read_runs, replace_between
+from benchmarks.results_page import MAIN, PAGE, replace_mark
+from benchmarks.situations import REFINED, SITUATIONS, Scores, Situation, of_lists
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.metrics.bootstrap import bounds, draws
+from prn_pipeline.sweep.committed_results import RESULTS
 
-CLASSES, FEW_SHOT = Path("benchmarks/lists/classes.yml"), Path("benchmarks/lists/few_shot.yml")
 SALIENT = ("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean")
 METHODS = comparison.names("base", "baseline", "refined")
+#: Of all the refiners of saliency runs, those that the table shows.
+SALIENCY_REFINERS = (MAIN, "prn_available")
 NOT_YET = "Not measured yet."
 RESAMPLES = 2000
 
@@ -111,17 +112,19 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
+def _runs(name: str) -> list[Scores]:
+    return Situation(name, name, of_lists(name), "make tasks").runs(RESULTS)
+
+
 def main() -> None:
     """Put the three parts into the page."""
-    of_list = {file: read_runs(RESULTS, [yaml.safe_load(file.read_text())]) for file in (CLASSES, FEW_SHOT)}
-    binary = read_runs(REPEATED, [yaml.safe_load(LISTS[0].read_text())])
-    refined = [run for run in binary if run["refiner"] == MAIN]
+    refined = [run for one in SITUATIONS for run in one.runs(RESULTS) if run["refiner"] in SALIENCY_REFINERS]
     for mark, text in (
         ("saliency", saliency_section(refined)),
-        ("classes", classes_section(of_list[CLASSES])),
-        ("few-shot", few_shot_section(of_list[FEW_SHOT])),
+        ("classes", classes_section(_runs("classes"))),
+        ("few-shot", few_shot_section(_runs("few_shot"))),
     ):
-        replace_between(PAGE, f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->", text)
+        replace_mark(PAGE, mark, text)
     print(PAGE)
 
 

@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results_page import PAGE, read_lists, replace_between
+from benchmarks.results_page import PAGE, replace_between
+from benchmarks.situations import of_lists
 from benchmarks.stored_runs import DATA, counts_of, open_refiner, open_samples
 from prn_pipeline.metrics.bootstrap import Gain, paired_gain
 from prn_pipeline.refinement import FixedThreshold
@@ -18,7 +19,7 @@ from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 
 BEGIN, END = "<!-- transfer: begin -->", "<!-- transfer: end -->"
 FOUND = Path("benchmarks/results/transfer.json")
-REFINERS = ("prn", "prn_maps")
+REFINERS = ("prn", "trees")
 SEED, RESAMPLES = 0, 2000
 
 
@@ -36,6 +37,8 @@ def section(found: dict[str, dict[str, Any]], datasets: list[str], bases: list[s
     """Markdown: a row a data set and refiner, a column a pair of base models, gains in points."""
     pairs = list(itertools.product(bases, bases))
     head = [f"`{a}` on its own" if a == b else f"`{a}` on `{b}`" for a, b in pairs]
+    if not found:
+        return "Not measured yet."
     lines = ["| data set | refiner | " + " | ".join(head) + " |", "|" + "---|" * (2 + len(pairs))]
     for dataset, refiner in itertools.product(datasets, REFINERS):
         gains = [found.get("/".join((dataset, refiner, *pair))) for pair in pairs]
@@ -53,7 +56,7 @@ def _shown(gain: dict[str, Any] | None) -> str:
 
 def main() -> None:
     """Measure what is missing in `FOUND`, then put the table into the page."""
-    config = read_lists()[0]
+    (config,) = of_lists("trained_out")
     found = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
     datasets, bases = config["datasets"], config["base_models"]
     for dataset, refiner, *pair in itertools.product(datasets, REFINERS, bases, bases):

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from benchmarks.__main__ import main
 from benchmarks.agreement import gradient_error, relative_error
@@ -21,7 +20,6 @@ from benchmarks.report import Column, Table, markdown, save
 from benchmarks.stage_case import STAGES
 from benchmarks.stage_inputs import open_stores, write_stores
 from benchmarks.timing import measure
-from benchmarks.vessel_maps import main as write_vessel_maps
 from prn_pipeline.refinement import PatchPseudoLabels, patch_pseudo_labels
 
 CPU = torch.device("cpu")
@@ -128,22 +126,6 @@ def test_peaks_are_positive_and_timings_repeat_as_asked() -> None:
     timing = measure(lambda: calls.append(1), seconds=0.0, least=4)
     assert (timing.repeats, len(calls)) == (4, 5)
     assert 0 <= timing.best <= timing.median
-
-
-def test_the_other_program_sees_what_is_thin_and_dark_and_nothing_else(tmp_path: Path) -> None:
-    image = np.full((64, 64, 3), 120, np.uint8)
-    image[:, 30:34] = 40  # a vessel
-    image[:32, 40:] = 160  # the edge of a bright spot
-    (tmp_path / "train/images").mkdir(parents=True)
-    Image.fromarray(image).save(tmp_path / "train/images/eye.png")
-    write_vessel_maps(tmp_path)
-    found = np.load(tmp_path / "maps/eye.npy")
-    assert found.dtype == np.float32
-    assert (found[:, 30:34] > 0.9).all()
-    assert (found[:, :26] < 0.1).all()
-    assert (found[:, 44:] < 0.1).all()
-    with pytest.raises(SystemExit, match="no <split>/images"):
-        write_vessel_maps(tmp_path / "train")
 
 
 def test_a_run_without_a_number_stays_empty(tmp_path: Path) -> None:

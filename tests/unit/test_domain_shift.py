@@ -1,9 +1,9 @@
 """Data sets with a domain shift, derived from small stand-ins."""
 
 import csv
-import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 from PIL import Image
 
-from benchmarks.domain_shift import BASE_MODEL, budgets
-from benchmarks.domain_shift_page import section
+from benchmarks.domain_shift import BASE_MODEL, FROZEN, LONG, REFINERS, long_fine_tuning
 from benchmarks.shifted_data import SHIFTED, make_shifted
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader
@@ -96,29 +95,26 @@ def test_without_its_data_set_nothing_is_written(name: str, tmp_path: Path) -> N
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("name", list(budgets()))
-def test_fine_tuning_is_a_refiner_with_the_steps_of_the_base_model_or_a_tenth_of_them(name: str) -> None:
-    run = load(
-        refiner=name, base_model=BASE_MODEL, **OmegaConf.from_dotlist([f"{k}={v}" for k, v in budgets()[name].items()])
-    )["run"]
-    of_base, own = run["base_training"], run["prn_training"]
-    steps = [one["epochs"] * one["steps_per_epoch"] for one in (of_base, own)]
-    assert steps[1] == steps[0] // (10 if name == "fine_tuned_tenth" else 1)
-    assert own["augmentation"]["crop"] is None
-    assert run["refiner"]["network"] == "base_network"
-    assert len(run["refiner"]["learning_rates"]) == 2, "chosen by cross-validation"
+def with_parameters(refiner: str, extra: dict[str, str]) -> dict[str, Any]:
+    given = OmegaConf.from_dotlist([f"{key}={value}" for key, value in extra.items()])
+    run: dict[str, Any] = load(refiner=refiner, base_model=BASE_MODEL, **given)["run"]
+    return run
 
 
-def test_the_table_says_what_was_gained_on_how_many_images_and_in_how_many_seconds(tmp_path: Path) -> None:
-    gain = {"vs_base": {"iou_micro": 0.05, "ci95": [0.01, 0.09]}}
-    common = {"n_test": 82, "methods": {"base": {"iou_micro": 0.4}}, "gain": gain}
-    found = {"prn": {"seconds": {"base_training": 500, "prn_training": 30}}, "fine_tuned": {"n_val": 41}}
-    found["fine_tuned"]["seconds"] = {"fine_tuning": 300}
-    for method, scores in found.items():
-        file = tmp_path / "nuclei_other_stain" / "unet" / method / "seed-0.json"
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(common | scores))
-    text = section(tmp_path, list(found), "unet", [0])
-    assert "| `nuclei_other_stain` | 0 | 41 | 82 | 0.400 | +5.0 [+1.0, +9.0] | +5.0 [+1.0, +9.0] |" in text
-    assert "| seconds of training |  |  |  |  | 30 | 300 |" in text
-    assert section(tmp_path, ["prn_maps"], "unet", [0]) == "Not measured yet."
+@pytest.mark.parametrize("refiner", REFINERS)
+def test_the_new_domain_chooses_nothing_of_the_base_model_and_the_old_one_teaches_no_refiner(refiner: str) -> None:
+    run = with_parameters(refiner, FROZEN)
+    of_base = run["base_training"]
+    assert (of_base["schedule"], of_base["keep"], of_base["early_stop_patience"]) == ("cosine", "last", None)
+    assert not run["refiner"].get("seen_maps", False)
+    assert not run["refiner"].get("seen_images", False)
+
+
+def test_long_fine_tuning_takes_the_steps_of_the_base_model_and_brief_one_a_tenth_of_them() -> None:
+    frozen = with_parameters("fine_tune", FROZEN)
+    brief, long = frozen["prn_training"], with_parameters(LONG, FROZEN | long_fine_tuning())
+    own = long["prn_training"]
+    assert own["epochs"] * own["steps_per_epoch"] == 1200 == 10 * brief["epochs"] * brief["steps_per_epoch"]
+    assert frozen["base_training"]["epochs"] * frozen["base_training"]["steps_per_epoch"] == 1200
+    assert own | {"epochs": brief["epochs"]} == brief
+    assert long["refiner"] == frozen["refiner"]

@@ -56,15 +56,18 @@ def train_fold_models(
     seed: int,
     checkpoints: Path,
     folds: Iterable[int],
+    epochs: int,
     listener: EpochListener | None = None,
 ) -> dict[str, TrainingResult]:
     """Train one model per fold, on all other folds of train + val.
 
     The fold itself is not used, not even to select an epoch, so that its maps are of the same quality as maps of new
-    images. Every epoch of the schedule is trained, and the last weights are kept.
+    images. The last weights are kept. A training that ends, or lowers its rate, by what it validates takes as many
+    epochs as the final base model took (`epochs`), at a rate that falls along a cosine.
     """
     row_folds = samples.manifest["fold"].to_numpy()
     learning = samples.rows(["train", "val"])
+    settings = settings.unvalidated(epochs)
     trained = {}
     for fold in folds:
         rows = learning[row_folds[learning] != fold]

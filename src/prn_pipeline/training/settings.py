@@ -72,6 +72,17 @@ class TrainingSettings(BaseModel):
             )
         return self
 
+    def unvalidated(self, epochs: int) -> Self:
+        """The same training, for images of which none tells when to lower the rate or when to stop.
+
+        Args:
+            epochs: epochs that the training with validation took. Where nothing depends on them, its own stay.
+        """
+        if self.schedule != "plateau" and self.early_stop_patience is None:
+            return self
+        schedule = "cosine" if self.schedule == "plateau" else self.schedule
+        return self.model_copy(update={"epochs": max(1, epochs), "schedule": schedule, "early_stop_patience": None})
+
     @property
     def memory_bytes(self) -> int:
         """`memory` in bytes; 0 with workers, each of which would hold a copy of its own."""

@@ -130,7 +130,7 @@ def test_samples_are_held_in_memory_as_far_as_the_settings_allow(
 def test_a_fold_model_sees_nothing_of_its_fold_and_nothing_selects_its_epoch(
     bright_squares: Samples, trainings: Trainings, tmp_path: Path
 ) -> None:
-    results = train_fold_models(bright_squares, UNET, SETTINGS, 5, tmp_path, [0, 2], heard)
+    results = train_fold_models(bright_squares, UNET, SETTINGS, 5, tmp_path, [0, 2], 7, heard)
     assert list(results) == ["fold-0", "fold-2"]
     assert [result.history["epoch"].item() for result in results.values()] == [1, 2]
     manifest = bright_squares.manifest
@@ -143,6 +143,16 @@ def test_a_fold_model_sees_nothing_of_its_fold_and_nothing_selects_its_epoch(
         assert (call.settings, call.seed, call.name, call.listener) == (SETTINGS, 5, name, heard)
         assert call.checkpoints == checkpoint_folder(tmp_path, bright_squares, name, 5, UNET, SETTINGS)
     assert trainings.calls[0].checkpoints != trainings.calls[1].checkpoints
+
+
+def test_fold_models_of_a_training_that_ends_by_what_it_validates_take_as_long_as_the_final_model(
+    bright_squares: Samples, trainings: Trainings, tmp_path: Path
+) -> None:
+    by_val = SETTINGS.model_copy(update={"schedule": "plateau", "early_stop_patience": 3, "epochs": 200})
+    train_fold_models(bright_squares, UNET, by_val, 5, tmp_path, [1], 12)
+    settings = trainings.calls[0].settings
+    assert (settings.epochs, settings.schedule, settings.early_stop_patience) == (12, "cosine", None)
+    assert settings.model_copy(update={"epochs": 200, "schedule": "plateau", "early_stop_patience": 3}) == by_val
 
 
 @pytest.mark.parametrize(("crop", "sides"), [(32, {32, 64}), (0, {64})])

@@ -42,6 +42,7 @@ def train_folds(
     seed: int,
     checkpoints: str,
     protocol: str,
+    base_history: pd.DataFrame,
 ) -> tuple[dict[str, nn.Module], pd.DataFrame]:
     """With protocol crossfit, one model per fold, trained on the other folds; with holdout, none."""
     folds = sorted(set(manifest["fold"]) - {-1}) if protocol == "crossfit" else []
@@ -52,6 +53,7 @@ def train_folds(
         seed,
         Path(checkpoints),
         folds,
+        len(base_history),
         log_epoch,
     )
     histories = [result.history.assign(model=name) for name, result in trained.items()]

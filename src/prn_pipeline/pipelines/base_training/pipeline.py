@@ -23,7 +23,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
             ),
             node(
                 train_folds,
-                inputs=[*_INPUTS, "params:logit_caching.protocol"],
+                inputs=[*_INPUTS, "params:logit_caching.protocol", "base_history"],
                 outputs=["fold_models", "fold_history"],
                 name="train_folds",
                 tags="training",

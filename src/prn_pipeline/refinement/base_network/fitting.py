@@ -76,7 +76,8 @@ def _training(
         return own
     learned = int((images.manifest["split"] == "train").sum())
     steps = base.epochs * _steps(base.settings, learned) + own.epochs * _steps(own, count)
-    return base.settings.model_copy(update={"epochs": max(1, -(-steps // _steps(base.settings, count)))})
+    epochs = max(1, -(-steps // _steps(base.settings, count)))
+    return base.settings.unvalidated(epochs).model_copy(update={"epochs": epochs})
 
 
 def _steps(training: TrainingSettings, images: int) -> int:

@@ -12,8 +12,8 @@ from prn_pipeline.refinement.region_detail.correction import CANDIDATES, NO_SHIF
 from prn_pipeline.refinement.region_detail.correction_strength import Candidate, CorrectionTuner, Selection, choose
 
 #: Standard errors by which the correction may seem worse than a method without training before it is given up. In
-#: cross-validation the sign of a small difference on 10 to 65 maps said nothing about the difference on new maps.
-PATIENCE = 1.0
+#: cross-validation, differences of less on 10 to 65 maps said nothing about the difference on new maps.
+PATIENCE = 2.0
 #: The full correction.
 FULL = Correction(1.0, 1.0)
 #: Steps of the iteration for a threshold that depends on its own IoU; it converges in two or three.

@@ -1,0 +1,113 @@
+"""Tables of situations: what to expect of each refiner, and every run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.situations import Scores, Situation, over_base, over_best_free, training_seconds
+from prn_pipeline.comparison import table as comparison
+from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.reporting.wording import bracket, fixed
+
+NOT_YET = "Not measured yet."
+
+
+def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
+    """Markdown: one row per situation and refiner, with its gains and what it costs."""
+    head = ["situation", "refiner", "runs", "over the base model: median [worst, best]"]
+    head += ["over the best free method", "interval above it", "training, s", "passes of the base model"]
+    rows = []
+    for situation, runs in found:
+        title = situation.title
+        for refiner in situation.refiners:
+            own = [run for run in runs if run["refiner"] == refiner]
+            if own:
+                rows.append([title, f"`{refiner}`", str(len(own)), *_statistics(own)])
+                title = ""
+        if not runs:
+            rows.append([title, "", "0", "not measured yet", "", "", "", ""])
+    return table(head, rows)
+
+
+def _statistics(own: Sequence[Scores]) -> list[str]:
+    above = sum(run["gain"][BEST_FREE]["ci95"][0] > 0 for run in own)
+    return [
+        _spread([over_base(run) for run in own]),
+        _spread([over_best_free(run) for run in own]),
+        f"{above} of {len(own)}",
+        fixed(float(np.median([training_seconds(run) for run in own])), 0),
+        " or ".join(map(str, sorted({passes(run) for run in own}))),
+    ]
+
+
+def passes(run: Scores) -> int:
+    """Passes of the base model, or of its network, at inference."""
+    return 1 + max(0, int(run["cost"]["refiner"]["base_passes"]))
+
+
+def goals(situation: Situation, runs: Sequence[Scores]) -> str:
+    """Markdown: each goal, what the best refiner reached in all its runs, and whether it was met; "" without goals."""
+    rows = []
+    complete = [
+        name
+        for name in situation.refiners
+        if sum(run["refiner"] == name for run in runs) == sum(names[2] == name for names in situation.names())
+    ]
+    for goal in situation.goals:
+        reached = {name: goal.of([run for run in runs if run["refiner"] == name]) for name in complete}
+        if not reached:
+            rows.append([f"{goal.text}, at least {goal.least:+.1f}", "not all runs are done", ""])
+            continue
+        best = max(reached, key=reached.__getitem__)
+        met = "met" if reached[best] >= goal.least else "**missed**"
+        value = f"{fixed(reached[best], 2, signed=True)} (`{best}`)"
+        rows.append([f"{goal.text}, at least {goal.least:+.1f}", value, met])
+    return table(["goal", "reached", ""], rows) if rows else ""
+
+
+def runs_table(situation: Situation, runs: Sequence[Scores]) -> str:
+    """Markdown: one row per data set, base model and seed; gains over the best free method, with intervals."""
+    refiners = [name for name in situation.refiners if any(run["refiner"] == name for run in runs)]
+    head = [
+        "data set",
+        "base model",
+        "seed",
+        "test",
+        "base",
+        "best free",
+        *(f"`{name}`" for name in refiners),
+        "oracle",
+    ]
+    by_group: dict[tuple[Any, ...], dict[str, Scores]] = {}
+    for run in runs:
+        by_group.setdefault((run["dataset"], run["base_model"], run["seed"]), {})[run["refiner"]] = run
+    rows = []
+    for (dataset, base_model, seed), of_refiner in by_group.items():
+        any_run = next(iter(of_refiner.values()))
+        methods, free = any_run["methods"], any_run["gain"][BEST_FREE]["method"]
+        row = [f"`{dataset}`", f"`{base_model}`", str(seed), str(any_run["n_test"])]
+        row += [fixed(methods["base"]["iou_micro"], 3), f"{fixed(methods[free]['iou_micro'], 3)} {_label(free)}"]
+        row += [_gain(of_refiner[name]["gain"][BEST_FREE]) if name in of_refiner else "" for name in refiners]
+        rows.append([*row, fixed(methods["patch_oracle"]["iou_micro"], 3)])
+    return table(head, rows) if rows else NOT_YET
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _label(method: str) -> str:
+    return comparison.method(method).short_label
+
+
+def _spread(points: Sequence[float]) -> str:
+    return f"{fixed(float(np.median(points)), 1, signed=True)} {bracket((min(points), max(points)), 1)}"
+
+
+def _gain(gain: dict[str, Any]) -> str:
+    low, high = (100 * end for end in gain["ci95"])
+    return f"{fixed(100 * gain['iou_micro'], 1, signed=True)} {bracket((low, high), 1)}"
