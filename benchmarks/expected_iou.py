@@ -28,7 +28,7 @@ FOUND = Path("data/08_reporting/benchmark/expected_iou.json")
 #: Runs by default: data set, base model, refiner; those of them that have been run.
 RUNS = (
     ("ecssd_strong", "isnet_512", "trees"),
-    ("ecssd_strong", "isnet_512", "bias_field_available"),
+    ("ecssd_strong", "isnet_512", "bias_field"),
     ("ecssd_strong", "isnet_1024", "trees"),
 )
 BATCH, SEED = 16, 0

@@ -30,9 +30,9 @@ from prn_pipeline.sweep.committed_results import RESULTS
 RAW = DATA / "01_raw"
 KEPT = RESULTS / "few_labels"
 DRAWS, SEED = 3, 0
-REFINERS = ("bias_field_available", "prn_available", "trees")
+REFINERS = ("bias_field", "prn", "trees")
 #: The refiner whose targets are compared, and its weight of pseudo-labels beside a weight of 1 of true masks.
-TARGETS_OF = "bias_field_available"
+TARGETS_OF = "bias_field"
 TARGETS = {"true masks alone": 0.0, "nine tenths pseudo-labels": 9.0}
 
 

@@ -16,7 +16,7 @@ from prn_pipeline.sweep.committed_results import RESULTS
 SALIENT = ("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean")
 METHODS = comparison.names("base", "baseline", "refined")
 #: Of all the refiners of saliency runs, those that the table shows.
-SALIENCY_REFINERS = (MAIN, "prn_available")
+SALIENCY_REFINERS = (MAIN,)
 NOT_YET = "Not measured yet."
 RESAMPLES = 2000
 

@@ -65,7 +65,10 @@ def test_maps_of_a_model_from_elsewhere_need_no_train_split(finished: Path, proj
 
 def test_options_that_need_a_network_are_rejected_for_maps_before_any_stage_runs(project: Path) -> None:
     for changes, message in (
-        ({"refiner": "prn"}, "refiner 'prn' reads tta, .*'external'.*prn_maps"),
+        (
+            {"refiner": "prn", "refiners": {"prn": {"inputs": ["tta"], "inputs_if_available": []}}},
+            "refiner 'prn' reads tta, .*'external'.*prn_maps",
+        ),
         ({"logit_caching": {"protocol": "crossfit"}}, "crossfit, which trains one base model per fold"),
     ):
         assert re.search(message, mistake_of(project, **EXTERNAL | changes))

@@ -93,7 +93,7 @@ def test_an_environment_variable_set_to_an_empty_string_counts_as_not_set(monkey
 def test_a_refiner_reads_what_the_base_model_has_of_its_inputs_if_available(
     base_model: str, keep: list[str], inputs: list[str]
 ) -> None:
-    runtime = {"base_model": base_model, "refiner": "prn_available", "logit_caching": {"keep": keep}}
+    runtime = {"base_model": base_model, "refiner": "prn", "logit_caching": {"keep": keep}}
     parameters = load(**runtime)
     assert parameters["run"]["refiner"]["inputs"] == inputs
     check_inputs(parameters)
@@ -103,7 +103,7 @@ def test_inputs_if_available_are_names_of_inputs_that_not_every_base_model_has()
     with pytest.raises(
         UserError, match=r"inputs_if_available of a refiner is \['tat'\], expected a list of tta, features"
     ):
-        load(refiner="prn_available", refiners={"prn_available": {"inputs_if_available": ["tat"]}})
+        load(refiner="prn", refiners={"prn": {"inputs_if_available": ["tat"]}})
 
 
 def test_a_refiner_of_several_maps_says_which_key_gives_it_them(caplog: pytest.LogCaptureFixture) -> None:
