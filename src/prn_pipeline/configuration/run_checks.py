@@ -143,8 +143,7 @@ def check_inputs(checked: dict[str, Any]) -> None:
     arrays = _refiner(checked).arrays
     if SEVERAL_MAPS in base.available_inputs and SEVERAL_MAPS not in arrays:
         logger.warning(
-            "refiner %r corrects the first map of base model %r only, because it does not read %s:"
-            " refiner=prn does",
+            "refiner %r corrects the first map of base model %r only, because it does not read %s: refiner=prn does",
             names["refiner"],
             names["base_model"],
             SEVERAL_MAPS,
