@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift strong-models few-labels suggest-bench costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift strong-models few-labels suggest-bench paper-claim costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -89,6 +89,9 @@ few-labels: $(READY) ## gains with 3 to 90 labelled images; MAPS=folder of the m
 
 suggest-bench: $(READY) ## images that `prn suggest` lists against random ones, on the maps of `make strong-models`; half an hour
 	@python -m benchmarks.suggestion
+
+paper-claim: $(READY) ## the paper's network on generated scenes, over the number of maps; two hours, continues
+	@python -m benchmarks.paper_claim
 
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute on an idle machine
 	@python -m benchmarks.costs

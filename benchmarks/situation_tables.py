@@ -90,7 +90,7 @@ def runs_table(situation: Situation, runs: Sequence[Scores]) -> str:
         methods, free = any_run["methods"], any_run["gain"][BEST_FREE]["method"]
         row = [f"`{dataset}`", f"`{base_model}`", str(seed), str(any_run["n_test"])]
         row += [fixed(methods["base"]["iou_micro"], 3), f"{fixed(methods[free]['iou_micro'], 3)} {_label(free)}"]
-        row += [_gain(of_refiner[name]["gain"][BEST_FREE]) if name in of_refiner else "" for name in refiners]
+        row += [gain_text(of_refiner[name]["gain"][BEST_FREE]) if name in of_refiner else "" for name in refiners]
         rows.append([*row, fixed(methods["patch_oracle"]["iou_micro"], 3)])
     return table(head, rows) if rows else NOT_YET
 
@@ -108,6 +108,7 @@ def _spread(points: Sequence[float]) -> str:
     return f"{fixed(float(np.median(points)), 1, signed=True)} {bracket((min(points), max(points)), 1)}"
 
 
-def _gain(gain: dict[str, Any]) -> str:
+def gain_text(gain: dict[str, Any]) -> str:
+    """Points with their interval."""
     low, high = (100 * end for end in gain["ci95"])
     return f"{fixed(100 * gain['iou_micro'], 1, signed=True)} {bracket((low, high), 1)}"
