@@ -44,8 +44,10 @@ def _statistics(own: Sequence[Scores]) -> list[str]:
 
 
 def passes(run: Scores) -> int:
-    """Passes of the base model, or of its network, at inference."""
-    return 1 + max(0, int(run["cost"]["refiner"]["base_passes"]))
+    """Passes of the base model, or of the network in place of it, at inference."""
+    base, refiner = run["cost"]["base"], run["cost"]["refiner"]
+    in_place_of_it = base is not None and refiner["base_passes"] < 0
+    return round(refiner["gflop"] / base["gflop"]) if in_place_of_it else 1 + int(refiner["base_passes"])
 
 
 def goals(situation: Situation, runs: Sequence[Scores]) -> str:

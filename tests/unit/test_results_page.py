@@ -83,8 +83,9 @@ def test_a_run_stands_with_its_best_free_method_and_the_gains_over_it(metrics: P
     ]
 
 
-def test_a_refiner_in_place_of_the_base_model_takes_one_pass() -> None:
-    assert passes({"cost": {"refiner": {"base_passes": -1}}}) == 1
+@pytest.mark.parametrize(("gflop", "expected"), [(1.5, 1), (6.0, 4)])
+def test_passes_of_a_network_in_place_of_the_base_model_are_its_own(gflop: float, expected: int) -> None:
+    assert passes({"cost": {"base": {"gflop": 1.5}, "refiner": {"gflop": gflop, "base_passes": -1}}}) == expected
 
 
 def test_the_network_of_the_base_model_costs_its_training_alone() -> None:

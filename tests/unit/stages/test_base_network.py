@@ -250,6 +250,26 @@ def test_maps_of_all_classes_come_from_one_pass_whatever_the_batch(streets: Samp
         assert found == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.parametrize("classes", [1, 3])
+def test_with_flips_the_maps_of_a_flipped_image_are_the_flipped_maps(classes: int) -> None:
+    network = base_model(classes)
+    base = network.settings.model_dump(mode="json")
+    once, flipped = (
+        BaseNetwork(BaseNetworkSettings(network="base_network", flips=flips, base_model=base), network).eval()
+        for flips in (False, True)
+    )
+    images = torch.randint(0, 256, (2, 3, 16, 24), generator=torch.manual_seed(0), dtype=torch.uint8)
+    images = images.repeat_interleave(classes, 0)
+    maps = torch.zeros(len(images), 1, 16, 24)
+    with torch.no_grad():
+        for axes in ((-1,), (-2,), (-2, -1)):
+            turned = flipped(maps, images.flip(axes)).flip(axes)
+            torch.testing.assert_close(turned, flipped(maps, images))
+        views = [once(maps, images.flip(axes)).flip(axes) for axes in ((), (-1,), (-2,), (-2, -1))]
+        torch.testing.assert_close(flipped(maps, images), torch.stack(views).mean(0))
+        assert not torch.allclose(views[0], views[1])
+
+
 def test_learning_from_classes_uses_their_ids(
     streets: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

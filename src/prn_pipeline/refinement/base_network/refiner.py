@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.protocol import Refiner
+
+#: Axes of the flips of TTA; the first is the image as it is.
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 
 class BaseNetwork(Refiner):
@@ -30,7 +34,7 @@ class BaseNetwork(Refiner):
         return int((self.settings.base_model or {}).get("classes", 1))
 
     def forward(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
-        """Logits of the network.
+        """Logits of the network, with `settings.flips` their mean over flips of the image.
 
         Args:
             base_logits: not used.
@@ -40,6 +44,8 @@ class BaseNetwork(Refiner):
         Returns:
             Logits float32 (N,1,H,W), foreground above 0; of several classes, each against all others.
         """
-        (images,) = inputs
-        logits = one_vs_rest(self.network(images[:: self.maps_per_pass]).float())
+        images = inputs[0][:: self.maps_per_pass]
+        flips = FLIPS if self.settings.flips else FLIPS[:1]
+        passes = [one_vs_rest(self.network(images.flip(axes)).float()).flip(axes) for axes in flips]
+        logits = torch.stack(passes).mean(0) if self.settings.flips else passes[0]
         return logits.flatten(0, 1).unsqueeze(1)

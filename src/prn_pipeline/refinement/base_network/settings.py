@@ -21,6 +21,11 @@ class BaseNetworkSettings(BaseModel):
         (3e-4, 1e-3),
         description="the best of them in cross-validation over groups is used; none: that of the training",
     )
+    flips: bool = Field(
+        False,
+        exclude_if=lambda flips: not flips,
+        description="the mean over four flips of the image, as TTA of the base model, for four passes of the network",
+    )
     image_channels: int = Field(3, ge=1, description="channels of an image; set by the data set")
     learning_rate: float | None = Field(None, description="the learning rate that was used; set by the training")
     base_model: dict[str, Any] | None = Field(None, description="settings of the base model; set by the training")
