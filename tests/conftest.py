@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -34,6 +36,15 @@ def outside(variable: str, beside: str) -> Path:
 def no_tracking_uri_of_another_file() -> None:
     """`mlflow.set_tracking_uri` also exports its URI, and commands that later tests start would inherit it."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers_in_every_run() -> None:
+    """Global generators start alike in every test, whichever tests ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")
