@@ -113,5 +113,7 @@ def test_the_page_says_what_the_committed_scores_say() -> None:
 
 @pytest.mark.parametrize("situation", [one for one in SITUATIONS if one.mark != "moved"], ids=lambda one: one.mark)
 def test_every_run_of_a_situation_has_settings(situation: Situation) -> None:
+    assert situation.names()
     for dataset, base_model, refiner, seed in situation.names():
-        load(dataset=dataset, base_model=base_model, refiner=refiner, seed=seed)
+        run = load(dataset=dataset, base_model=base_model, refiner=refiner, seed=seed)["run"]
+        assert run["names"]["refiner"] == refiner
