@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.situation_tables import expectations, goals, runs_table
+from benchmarks.situation_tables import expectations, goals, headline, runs_table
 from benchmarks.situations import SITUATIONS
 from prn_pipeline.sweep.committed_results import RESULTS
 
 PAGE = Path("docs/results.md")
 #: The refiner that tables of one refiner are about.
 MAIN = "prn"
-EXPECTATIONS = "expectations"
+EXPECTATIONS, HEADLINE = "expectations", "headline"
+README = Path("README.md")
 
 
 def sections(folder: Path) -> dict[str, str]:
     """Text of each mark on the page."""
     found = [(situation, situation.runs(folder)) for situation in SITUATIONS]
-    texts = {EXPECTATIONS: expectations(found)}
+    texts = {EXPECTATIONS: expectations(found), HEADLINE: headline(found)}
     for situation, runs in found:
         done = f"{len(runs)} of {len(situation.names())} runs are done (`{situation.command}`)."
         texts[situation.mark] = "\n\n".join(filter(None, [done, goals(situation, runs), runs_table(situation, runs)]))
@@ -50,7 +51,7 @@ def replace_between(page: Path, begin: str, end: str, text: str) -> None:
 def main() -> None:
     """Write every section of the page."""
     for mark, text in sections(RESULTS).items():
-        replace_mark(PAGE, mark, text)
+        replace_mark(README if mark == HEADLINE else PAGE, mark, text)
     print(PAGE)
 
 

@@ -13,6 +13,8 @@ from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.reporting.wording import bracket, fixed
 
 NOT_YET = "Not measured yet."
+#: What refiners are compared with, where the base model can be trained.
+COMPARED_WITH = ("fine_tune", "train_longer", "fine_tuned")
 
 
 def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
@@ -30,6 +32,24 @@ def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
         if not runs:
             rows.append([title, "", "0", "not measured yet", "", "", "", ""])
     return table(head, rows)
+
+
+def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
+    """Markdown for the README: of each situation the refiner with the best median over the best free method."""
+    rows = []
+    for situation, runs in found:
+        by_refiner = {
+            name: [run for run in runs if run["refiner"] == name]
+            for name in situation.refiners
+            if name not in COMPARED_WITH and any(run["refiner"] == name for run in runs)
+        }
+        if not by_refiner:
+            continue
+        best = max(by_refiner, key=lambda name: float(np.median([over_best_free(run) for run in by_refiner[name]])))
+        over_base, over_free, _, seconds, passed = _statistics(by_refiner[best])
+        rows.append([situation.title, f"`{best}`", str(len(by_refiner[best])), over_base, over_free, seconds, passed])
+    head = ["situation", "best refiner", "runs", "over the base model", "over the best free method"]
+    return table([*head, "training, s", "passes"], rows) if rows else NOT_YET
 
 
 def _statistics(own: Sequence[Scores]) -> list[str]:
