@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift strong-models few-labels suggest-bench paper-claim costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -92,6 +92,14 @@ suggest-bench: $(READY) ## images that `prn suggest` lists against random ones, 
 
 paper-claim: $(READY) ## the paper's network on generated scenes, over the number of maps; two hours, continues
 	@python -m benchmarks.paper_claim
+
+sbom: $(READY) ## sbom.json: all installed packages, in the CycloneDX format
+	@test -x .sbom/bin/cyclonedx-py || { $(PYTHON) -m venv .sbom && .sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0; }
+	@.sbom/bin/cyclonedx-py environment $(VENV) --of JSON -o sbom.json
+
+audit: $(READY) ## known vulnerabilities of the locked packages; asks a public service
+	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	@.audit/bin/pip-audit --no-deps --disable-pip -r requirements.lock
 
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute on an idle machine
 	@python -m benchmarks.costs

@@ -32,7 +32,8 @@ def main(folder: Path) -> None:
     """Train; rank 0 leaves weights and history in the folder."""
     _exit_with_parent(json.loads((folder / PARENT).read_text()))
     try:
-        job: TrainingJob = pickle.loads((folder / JOB).read_bytes())  # written by the run that wants the training
+        # Written by the run that wants the training, into a folder of its own.
+        job: TrainingJob = pickle.loads((folder / JOB).read_bytes())  # noqa: S301
         _train(job, folder)
     finally:
         if dist.is_initialized():
