@@ -12,6 +12,8 @@ from kedro.framework.cli.project import run as kedro_run
 from prn_pipeline.commands.user_errors import as_user_error, check_run_options, exit_with_code, report_user_errors
 from prn_pipeline.configuration.text_names import parsed_names_as_text
 from prn_pipeline.hooks import ReportPathHooks
+from prn_pipeline.processes.redacted_output import redact_output
+from prn_pipeline.processes.secrets import redact
 from prn_pipeline.processes.signals import graceful_shutdown
 from prn_pipeline.sweep.failures import record_failure
 from prn_pipeline.tracking.killed_runs import kill_open_runs
@@ -23,6 +25,7 @@ def cli() -> None:
 
 
 def _run(**options: Any) -> None:
+    redact_output()
     check_run_options(options)
     ReportPathHooks.written = None
     assert kedro_run.callback is not None
@@ -44,7 +47,7 @@ def _with_tracked_data(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(error: Exception) -> str:
-    return str(as_user_error(error) or f"{type(error).__name__}: {error}")
+    return redact(str(as_user_error(error) or f"{type(error).__name__}: {error}"))
 
 
 def _parameters(ctx: click.Context, param: click.Parameter, value: Any) -> Any:

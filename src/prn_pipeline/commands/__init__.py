@@ -10,11 +10,13 @@ from prn_pipeline.commands.registry import models, rollback
 from prn_pipeline.commands.retrain import pull, push, retrain
 from prn_pipeline.commands.suggest import suggest
 from prn_pipeline.commands.verify import verify
+from prn_pipeline.processes.redacted_output import redact_output
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def prn() -> None:
     """Run the sweep that conf/base/benchmark.yml lists, and use the predictors that it trains."""
+    redact_output()
 
 
 for command in (

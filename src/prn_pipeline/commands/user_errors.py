@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.processes.exit_codes import ExitError
+from prn_pipeline.processes.secrets import redact
 
 #: Errors of the operating system that only the user can resolve -> how.
 REMEDIES = {
@@ -98,7 +99,7 @@ def report_user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             user_error = as_user_error(error)
             if user_error is None:
                 raise
-            raise click.ClickException(str(user_error)) from error
+            raise click.ClickException(redact(str(user_error))) from error
 
     return wrapped
 
@@ -111,7 +112,7 @@ def exit_with_code(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **kwargs)
         except ExitError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(redact(f"Error: {error}"), err=True)
             sys.exit(error.exit_code)
 
     return wrapped

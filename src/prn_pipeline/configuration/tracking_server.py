@@ -7,6 +7,7 @@ from pathlib import Path
 from kedro.config import OmegaConfigLoader
 
 from prn_pipeline.configuration.config_loader import LOADER_ARGS
+from prn_pipeline.processes.secrets import remember_secrets
 
 
 def tracking_settings(project: Path) -> dict[str, str]:
@@ -14,4 +15,5 @@ def tracking_settings(project: Path) -> dict[str, str]:
     environment = "local" if (project / "conf" / "local").is_dir() else "base"  # git does not keep an empty folder
     arguments = LOADER_ARGS | {"default_run_env": environment, "config_patterns": {"mlflow": ["mlflow*"]}}
     config = OmegaConfigLoader(str(project / "conf"), **arguments)["mlflow"]
+    remember_secrets(str(config["server"]["mlflow_tracking_uri"]))
     return {"uri": config["server"]["mlflow_tracking_uri"], "experiment": config["tracking"]["experiment"]["name"]}

@@ -1,1 +1,1 @@
-"""Signals, locks and exit codes, shared by all commands."""
+"""Signals, locks, exit codes, and output without secrets, shared by all commands."""

@@ -18,6 +18,7 @@ from PIL import Image
 
 import prn_pipeline
 from prn_pipeline.errors import UserError
+from prn_pipeline.processes.secrets import redact
 from prn_pipeline.promotion.registry import BROKEN, DIGEST, Registry
 from prn_pipeline.serving.places import ARTEFACT
 from prn_pipeline.serving.predictor import Item, Predictor
@@ -79,7 +80,7 @@ def register(registry: Registry, predictor: Predictor, example: Item) -> ModelVe
         found = mlflow.pyfunc.load_model(address).predict(request)
         expected = answer(predictor, request)
     except Exception as error:  # any error at all means that the version must not be served
-        registry.tag(made, BROKEN, f"{type(error).__name__}: {error}"[:4000])
+        registry.tag(made, BROKEN, redact(f"{type(error).__name__}: {error}")[:4000])
         raise UserError(f"{address} was registered but cannot predict ({error}): it is tagged broken") from error
     if not found["mask"].equals(expected["mask"]):
         registry.tag(made, BROKEN, "predicts another mask than before registration")

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import RETRAIN_REPORT
 from prn_pipeline.processes.exit_codes import DONE, USER_ERROR, ExitError
+from prn_pipeline.processes.secrets import redact
 
 Outcome = Literal["unchanged", "promoted", "kept", "refused", "failed"]
 
@@ -107,4 +108,13 @@ def reported(project: Path) -> Iterator[Report]:
 
 def _write(report: Report, project: Path) -> None:
     with atomic_write(project / RETRAIN_REPORT) as temporary:
-        temporary.write_text(json.dumps(asdict(report), indent=2) + "\n")
+        temporary.write_text(json.dumps(_redacted(asdict(report)), indent=2) + "\n")
+
+
+def _redacted(value: Any) -> Any:
+    """The report with every text redacted: errors of DVC and MLflow may name a server with its password."""
+    if isinstance(value, Mapping):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return redact(value) if isinstance(value, str) else value

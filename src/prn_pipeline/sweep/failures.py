@@ -14,6 +14,7 @@ from prn_pipeline.data.store.json_files import read_json, write_json
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import FAILURE, REPORTS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, scope_path
+from prn_pipeline.processes.secrets import redact
 
 
 @contextmanager
@@ -78,5 +79,5 @@ def _file(project: Path, stage: str, names: Mapping[str, Any]) -> Path:
 
 
 def _write(file: Path, stage: str, message: str) -> None:
-    failure = {"stage": stage, "message": message, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    failure = {"stage": stage, "message": redact(message), "at": datetime.now(UTC).isoformat(timespec="seconds")}
     write_json(file, failure)

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.layout.places import LEADERBOARD
+from prn_pipeline.processes.secrets import redact
 from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, read_runs
 from prn_pipeline.sweep.lists import Lists
 from prn_pipeline.tracking.metric_names import metric_name
@@ -51,4 +52,4 @@ def track_if_possible(made: Leaderboard, page: Path, tracking: Mapping[str, str]
     try:
         track_leaderboard(made, page, tracking)
     except MlflowException as error:
-        warn(f"the leaderboard {page} was not logged to MLflow: {error}")
+        warn(f"the leaderboard {page} was not logged to MLflow: {redact(str(error))}")

@@ -16,6 +16,7 @@ import psutil
 
 from prn_pipeline.layout.places import STAGE_LOGS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES
+from prn_pipeline.processes.secrets import redact
 from prn_pipeline.sweep.environment import tool_environment
 from prn_pipeline.sweep.failures import clear_failure, record_failed_stage
 from prn_pipeline.sweep.plan import PlannedStage
@@ -139,7 +140,11 @@ def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str],
             stderr=subprocess.STDOUT,
             check=False,
         )
-    return log.read_bytes()[before:].decode(errors="replace") if done.returncode else None
+    written = log.read_bytes()
+    text = written[before:].decode(errors="replace")
+    if (redacted := redact(text)) != text:  # the stage redacts what it prints itself, DVC does not
+        log.write_bytes(written[:before] + redacted.encode())
+    return redacted if done.returncode else None
 
 
 def _follows_failed(one: PlannedStage, job: Job, failed: Sequence[str]) -> bool:

@@ -11,6 +11,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from prn_pipeline.layout.scopes import widest_scope
+from prn_pipeline.processes.redacted_output import redact_logs, redact_output
+from prn_pipeline.processes.secrets import remember_secrets
 from prn_pipeline.tracking.mlflow_run import MlflowRun
 from prn_pipeline.tracking.stage_costs import stage_of
 from prn_pipeline.tracking.system_metrics import log_final_sample
@@ -32,10 +34,17 @@ class TrackingHooks:
         self._run: MlflowRun | None = None
         self._context: KedroContext | None = None
 
+    @hook_impl(tryfirst=True, specname="after_context_created")
+    def hide_secrets(self) -> None:
+        """Keep passwords out of what is printed and logged, before the tracking server is asked anything."""
+        redact_output()
+
     @hook_impl(trylast=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Keep the context, in which kedro-mlflow has set up the tracking server."""
         self._context = context
+        remember_secrets(str(context.mlflow.server.mlflow_tracking_uri))  # type: ignore[attr-defined]
+        redact_logs()  # handlers that libraries have added since
 
     @hook_impl(tryfirst=True, specname="before_pipeline_run")
     def choose_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:

@@ -13,6 +13,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.layout.origins import rerun
 from prn_pipeline.layout.places import FAILURE, METRICS, REPORT, REPORTS
 from prn_pipeline.layout.scopes import SCOPES, scope_path
+from prn_pipeline.processes.secrets import redact
 from prn_pipeline.reporting.labels import BASE, REFINER
 
 #: Scores that the leaderboard needs of every method.
@@ -71,7 +72,7 @@ def _read_run(names: Mapping[str, Any], project: Path) -> BenchmarkRun:
         try:
             scores = _ranked(file, names)
         except UserError as error:
-            failure = {"stage": "evaluation", "message": str(error)}
+            failure = {"stage": "evaluation", "message": redact(str(error))}
     return BenchmarkRun(names, scores, failure, report if report.is_file() else None)
 
 
@@ -103,6 +104,6 @@ def _failure(reports: Path, names: Mapping[str, Any]) -> Mapping[str, Any] | Non
 def _recorded(file: Path) -> dict[str, Any]:
     unknown = {"stage": "a stage", "message": f"unknown, because {file} is damaged: delete it and run the stage again"}
     try:
-        return unknown | {key: str(value) for key, value in read_json(file).items()}
+        return unknown | {key: redact(str(value)) for key, value in read_json(file).items()}
     except UserError:
         return unknown

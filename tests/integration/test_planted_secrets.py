@@ -1,0 +1,60 @@
+"""Passwords and tokens that are planted in the environment are in nothing that commands print or write."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.integration.conftest import PROJECT, make_small
+
+TOKEN, PASSWORD = "tok3nPLANTEDtok3n", "p@ss/PLANTEDword"
+VARIABLES = {
+    "MLFLOW_TRACKING_TOKEN": TOKEN,
+    "AWS_SECRET_ACCESS_KEY": TOKEN[::-1],
+    "HF_TOKEN": f"hf_{TOKEN}",
+    "OTHER_URL": f"https://x:{quote(PASSWORD, safe='')}@other.example/path?api_key={TOKEN}",
+}
+#: A server that refuses the connection.
+AWAY = f"http://bob:{quote(PASSWORD, safe='')}@127.0.0.1:1"
+SECRETS = [
+    one.encode() for one in (TOKEN, TOKEN[::-1], PASSWORD, quote(PASSWORD, safe=""), quote(PASSWORD), "PLANTEDword")
+]
+
+
+def printed(project: Path, *command: str, **variables: str) -> bytes:
+    """Output and errors of a command in a process of its own."""
+    environment = os.environ | VARIABLES | variables
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    environment |= {"PYTHONPATH": str(PROJECT / "src"), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_no_planted_secret_is_printed_or_written(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_small(project)
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    outputs = {
+        "a run": printed(project, "kedro", "run", "--pipelines", "ingestion"),
+        "a run without its server": printed(
+            project, "kedro", "run", "--pipelines", "ingestion", MLFLOW_TRACKING_URI=AWAY
+        ),
+        "a benchmark": printed(project, "prn", "benchmark", MLFLOW_TRACKING_URI=AWAY),
+        "the leaderboard": printed(project, "prn", "leaderboard", MLFLOW_TRACKING_URI=AWAY),
+        "the registry": printed(project, "prn", "models", MLFLOW_TRACKING_URI=AWAY),
+    }
+    assert b"the tracking server http://***@127.0.0.1:1 does not answer" in outputs["a run without its server"]
+    files = [
+        file for root in (project, temporary) for file in root.rglob("*") if file.is_file() and not file.is_symlink()
+    ]
+    names = {file.name for file in files}
+    assert {"failure.json", "leaderboard.html", "leaderboard.csv", "leaderboard.md", "mlflow.db"} <= names
+    assert any(file.suffix == ".log" and file.stat().st_size for file in files), "the output of a stage"
+    found = [str(file) for file in files for secret in SECRETS if secret in file.read_bytes()]
+    found += [name for name, text in outputs.items() for secret in SECRETS if secret in text]
+    assert found == []
