@@ -9,6 +9,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
+from prn_pipeline.commands.kedro_messages import user_errors_reported_once
 from prn_pipeline.commands.user_errors import as_user_error, check_run_options, exit_with_code, report_user_errors
 from prn_pipeline.configuration.text_names import parsed_names_as_text
 from prn_pipeline.hooks import ReportPathHooks
@@ -31,7 +32,12 @@ def _run(**options: Any) -> None:
     assert kedro_run.callback is not None
     if "DVC_STAGE" in os.environ:
         options["params"] = _with_tracked_data(options["params"] or {})
-    with graceful_shutdown(), record_failure(options["params"] or {}, _describe), kill_open_runs():
+    with (
+        graceful_shutdown(),
+        record_failure(options["params"] or {}, _describe),
+        kill_open_runs(),
+        user_errors_reported_once(),
+    ):
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         click.echo(f"\nReport: {ReportPathHooks.written}")

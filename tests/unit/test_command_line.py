@@ -1,6 +1,7 @@
 """A user error ends in one message; a defect keeps its traceback."""
 
 import errno
+import logging
 import os
 import signal
 import time
@@ -12,13 +13,17 @@ import mlflow
 import pytest
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.startup import bootstrap_project
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
 from mlflow.exceptions import MlflowException
 from yaml.parser import ParserError
 from yaml.representer import RepresenterError
 
 from prn_pipeline.cli import cli
 from prn_pipeline.commands.benchmark import by_reason
+from prn_pipeline.commands.kedro_messages import user_errors_reported_once
 from prn_pipeline.commands.user_errors import as_user_error, check_run_options, report_user_errors
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting.leaderboard import BenchmarkRun
@@ -196,3 +201,25 @@ def test_runs_without_scores_are_grouped_by_reason() -> None:
     found = by_reason(runs)
     assert list(found) == ["failed in ingestion: 1 of 9 samples cannot be used", "not run:"]
     assert [run.path for run in found["not run:"]] == ["roads/unet/prn/seed-2"]
+
+
+def failed_node(error: Exception, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What Kedro logs while a node fails with an error."""
+
+    def fail() -> int:
+        raise error
+
+    with user_errors_reported_once(), pytest.raises(type(error)):
+        SequentialRunner().run(Pipeline([Node(fail, None, "made", name="fail")]), DataCatalog())
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_kedro_says_nothing_about_an_error_of_the_users(caplog: pytest.LogCaptureFixture) -> None:
+    assert failed_node(UserError("no folder x"), caplog) == []
+    assert failed_node(OSError(errno.ENOSPC, "No space left on device"), caplog) == []
+
+
+def test_kedro_reports_a_defect(caplog: pytest.LogCaptureFixture) -> None:
+    said = failed_node(ZeroDivisionError("nothing"), caplog)
+    assert "failed with error" in said[0]
+    assert "No nodes ran" in said[1]
