@@ -12,6 +12,7 @@ from prn_pipeline.configuration.run_checks import MODEL_INPUTS, check_run
 from prn_pipeline.configuration.validation import validated
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError, unknown_name
+from prn_pipeline.layout.names import check_name
 from prn_pipeline.refinement import registry as refiners
 from prn_pipeline.segmentation import registry as base_models
 from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
@@ -37,10 +38,12 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
         them.
 
     Raises:
-        UserError: unknown name (with the known ones), misspelt key, wrong type or value. One error lists all problems
-            of a block.
+        UserError: unknown name (with the known ones), a name that is not one folder's, misspelt key, wrong type or
+            value. One error lists all problems of a block.
     """
     parameters = validated(Parameters, raw, "")
+    for name in RUN_NAMES:
+        check_name(name, getattr(parameters, name))
     data = validated(
         DatasetSettings,
         _chosen("dataset", parameters.dataset, parameters.datasets, "parameters_datasets.yml"),

@@ -18,6 +18,8 @@ RETRAIN_REPORT = REPORTS / "retrain.json"
 #: Locked by `prn benchmark` and `prn retrain`. The operating system releases the lock when the process ends; the file
 #: stays.
 PROJECT_LOCK = REPORTS / "retrain.lock"
+#: Locks that protect what has no folder of its own, below the project; a file is removed by the last holder.
+LOCKS = Path("data/.locks")
 #: In the folder of a scope's reports: time and memory of each stage.
 STAGE_COSTS = "stage_costs.json"
 #: In the folder of a scope's reports: the error of the stage that failed last; removed when that stage succeeds.

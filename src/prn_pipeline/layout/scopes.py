@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from prn_pipeline.layout.names import check_name
+
 #: Scope -> names that identify it, in the order of the catalog's paths.
 SCOPES = {
     "dataset": ("dataset",),
@@ -41,5 +43,11 @@ def stage_address(stage: str, names: Mapping[str, Any]) -> str:
 
 
 def scope_path(scope: str, names: dict[str, Any]) -> str:
-    """Folders of a scope's artefacts, below the folder of their kind: `drive/unet_resnet18/prn/seed-0`."""
-    return "/".join(f"seed-{names[name]}" if name == "seed" else str(names[name]) for name in SCOPES[scope])
+    """Folders of a scope's artefacts, below the folder of their kind: `drive/unet_resnet18/prn/seed-0`.
+
+    Raises:
+        UserError: a name is not that of one folder.
+    """
+    return "/".join(
+        check_name(name, f"seed-{names[name]}" if name == "seed" else names[name]) for name in SCOPES[scope]
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,12 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.layout.places import LOCKS
+from prn_pipeline.processes.locks import file_lock
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 #: Tags of a version: digest of its predictor, version that it replaced as champion, time of the rollback that ended
@@ -164,5 +168,29 @@ class Registry:
     def _locked(self) -> Iterator[None]:
         """Hold this machine's lock for the model, because MLflow cannot compare and set an alias in one step."""
         key = sha256(f"{mlflow.get_registry_uri()}\0{self.name}".encode()).hexdigest()[:16]
-        with FileLock(Path(tempfile.gettempdir()) / f"prn-{key}.lock", mode=0o666):  # other users may lock it too
+        with file_lock(_lock_folder() / f"{key}.lock"):
             yield
+
+
+def _lock_folder() -> Path:
+    """Folder of the locks: of the project whose database has the registry, of the user where a server has it."""
+    uri = mlflow.get_registry_uri()
+    scheme, _, rest = uri.partition(":")
+    if scheme.startswith("sqlite") and (path := rest.partition("?")[0].removeprefix("///")):
+        folder = Path(path).absolute().parent
+    elif scheme == "file" or "://" not in uri:
+        folder = Path(local_file_uri_to_path(uri)).absolute().parent
+    else:
+        return _user_folder() / "locks"
+    return folder / LOCKS if (folder / LOCKS.parent).is_dir() else folder / LOCKS.name
+
+
+def _user_folder() -> Path:
+    """A folder of this user alone, in which this process may write."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prn_pipeline"
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:  # a container without a home
+        cache = Path(tempfile.gettempdir()) / f"prn_pipeline-{getpass.getuser()}"
+        cache.mkdir(mode=0o700, exist_ok=True)
+    return cache

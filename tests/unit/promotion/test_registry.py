@@ -1,7 +1,6 @@
 """The registry of one model: versions, aliases, tags and the lock, as other processes see them."""
 
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -177,23 +176,37 @@ def test_the_error_of_an_empty_registry_says_that_it_is_empty(client: MlflowClie
 def test_one_process_of_this_machine_at_a_time_changes_a_model(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "locks").mkdir()
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "locks"))
+    monkeypatch.setattr("mlflow.get_registry_uri", lambda: f"sqlite:///{tmp_path}/mlflow.db?timeout=60")
+    (tmp_path / "data").mkdir()
+    locks = tmp_path / "data/.locks"
     with registry._locked():
-        (file,) = (tmp_path / "locks").iterdir()
-        assert re.fullmatch(r"prn-[0-9a-f]{16}\.lock", file.name)
+        (file,) = locks.iterdir()
         assert file.stat().st_mode & 0o600 == 0o600
         with pytest.raises(Timeout):
             FileLock(file, timeout=0).acquire()
-    with FileLock(file, timeout=0):
-        pass
-    for name in ("roads", "cells"):
-        with Registry(name)._locked():
-            pass
-    assert len(list((tmp_path / "locks").iterdir())) == 2, "one for each model"
-    monkeypatch.setattr("mlflow.get_registry_uri", lambda: "sqlite:///another.db")
-    with registry._locked():
-        assert len(list((tmp_path / "locks").iterdir())) == 3, "another registry has models of its own"
+        with Registry("cells")._locked():
+            assert len(list(locks.iterdir())) == 2, "one for each model"
+    assert list(locks.iterdir()) == [], "no file stays"
+
+
+@pytest.mark.parametrize(
+    ("uri", "folder"),
+    [
+        ("sqlite:///{here}/mlflow.db", "{here}/.locks"),
+        ("sqlite:///{here}/project/mlflow.db?timeout=60", "{here}/project/data/.locks"),
+        ("file://{here}/mlruns", "{here}/.locks"),
+        ("http://server:5000", "{here}/cache/prn_pipeline/locks"),
+    ],
+)
+def test_locks_of_a_registry_lie_where_only_its_users_can_write(
+    uri: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project/data").mkdir(parents=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("mlflow.get_registry_uri", lambda: uri.format(here=tmp_path))
+    with Registry("roads")._locked():
+        assert len(list(Path(folder.format(here=tmp_path)).glob("*.lock"))) == 1
+    assert list(tmp_path.rglob("*.lock")) == []
 
 
 @pytest.mark.parametrize("change", ["promote", "roll_back", "look"])
