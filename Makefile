@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test mutants bench bit-flips results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench fuzz bit-flips results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -103,6 +103,9 @@ audit: $(READY) ## known vulnerabilities of the locked packages; asks a public s
 
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute on an idle machine
 	@python -m benchmarks.costs
+
+fuzz: $(READY) ## strange settings and damaged own files: each is read or refused with a message; five minutes
+	@python -m benchmarks.fuzz 3000
 
 bit-flips: $(READY) ## flipped bits and lost files in every kind of artefact: all are noticed; ten minutes
 	@python -m benchmarks.bit_flips

@@ -65,16 +65,18 @@ class _Block(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class _Method(_Block):
-    iou_micro: Annotated[float, AfterValidator(_share)] | None = None
-    iou_micro_ci95: _Interval | None = None
-
-
 class _Gain(_Block):
     iou_micro: float | None = None
     ci95: _Interval | None = None
     wrong_pixels: float | None = None
     method: str | None = None
+
+
+class _Method(_Block):
+    iou_micro: Annotated[float, AfterValidator(_share)] | None = None
+    iou_micro_ci95: _Interval | None = None
+    images_worse_pct: float | None = None
+    vs_base: _Gain | None = None
 
 
 class _BaseTraining(_Block):

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
+from prn_pipeline.configuration.configuration_errors import UNREADABLE, configuration_error
 from prn_pipeline.configuration.parameters import RUN_NAMES
 from prn_pipeline.configuration.resolved_run import resolve_run
 from prn_pipeline.configuration.text_names import names_as_text
@@ -55,12 +56,14 @@ class _TextNames:
 
     def __init__(self, files: Any) -> None:
         self._files = files
+        self.opened: Path | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._files, name)
 
     def open(self, path: str, *arguments: Any, **options: Any) -> io.BytesIO:
         """The file's content."""
+        self.opened = Path(path)
         with self._files.open(path, *arguments, **options) as file:
             return io.BytesIO(names_as_text(file.read().decode("utf8")).encode("utf8"))
 
@@ -85,8 +88,19 @@ class RunConfigLoader(OmegaConfigLoader):
         """Configuration of one kind; parameters are complete and valid.
 
         Raises:
-            UserError: a parameter is wrong, or the parameters and the catalog's paths name different runs.
+            UserError: a file cannot be read, a parameter is wrong, or the parameters and the catalog's paths name
+                different runs.
         """
+        try:
+            return self._checked(key)
+        except MissingConfigException:
+            raise
+        except UNREADABLE as error:
+            raise configuration_error(
+                error, key, Path(self.conf_source), self._files.opened, self.runtime_params or {}
+            ) from error
+
+    def _checked(self, key: str) -> dict[str, Any]:
         loaded: dict[str, Any] = super().__getitem__(key)
         if key != "parameters" or "run" in loaded:
             return loaded

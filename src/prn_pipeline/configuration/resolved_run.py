@@ -54,6 +54,15 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
     )
     refiner_block = dict(_chosen("refiner", parameters.refiner, parameters.refiners, "parameters_refiners.yml"))
     overrides = overrides or {}
+    for block, where in (
+        (base_block, f"base_models.{parameters.base_model}"),
+        (refiner_block, f"refiners.{parameters.refiner}"),
+    ):
+        if not isinstance(training := block.get("training", {}), dict):
+            raise UserError(
+                f"{where}.training is {training!r}, expected a block of keys as in base_training or prn_training: write"
+                f" {{epochs: 20}}, or remove it"
+            )
     base_training = merge(parameters.base_training, base_block.pop("training", {}), overrides.get("base_training", {}))
     prn_training = merge(parameters.prn_training, refiner_block.pop("training", {}), overrides.get("prn_training", {}))
     from_data: Settings = {"classes": data.maps_per_image, "channels": data.channels}

@@ -17,6 +17,8 @@ NAME = ".refined.jsonl"
 
 Entry = dict[str, Any]
 
+_REMEDY = "remove the file, or refine all images again with --overwrite"
+
 
 class Journal:
     """Entries by image name; of several entries for one image, the newest.
@@ -85,12 +87,14 @@ def _read(file: Path) -> list[Entry]:
         text = file.read_text()
         complete = text[: text.rfind("\n") + 1]
         lines: list[Entry] = [without_checksum(json.loads(line)) for line in complete.splitlines()]
-        if unnamed := [number for number, entry in enumerate(lines[1:], start=2) if "name" not in entry]:
-            raise ValueError(f"line {unnamed[0]} has no 'name'")
+        if unnamed := [
+            number for number, entry in enumerate(lines[1:], start=2) if not isinstance(entry.get("name"), str)
+        ]:
+            raise ValueError(f"line {unnamed[0]} has no 'name' that is a text")
+    except RecursionError as error:
+        raise UserError(f"{file} is damaged (a line is nested too deeply): {_REMEDY}") from error
     except (ValueError, AttributeError, ChecksumError) as error:
-        raise UserError(
-            f"{file} is damaged ({error}): remove the file, or refine all images again with --overwrite"
-        ) from error
+        raise UserError(f"{file} is damaged ({error}): {_REMEDY}") from error
     if complete != text:
         file.write_text(complete)
     return lines

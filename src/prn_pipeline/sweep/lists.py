@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from dvc.utils.serialize import parse_yaml
+from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prn_pipeline.configuration.text_names import names_as_text
@@ -82,13 +82,15 @@ def read_lists(project: Path, file: Path = BENCHMARK_LISTS) -> Lists:
     if not path.is_file():
         raise UserError(f"no file {path}: create it with the lists datasets, base_models, refiners and seeds")
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         found = yaml.safe_load(names_as_text(text))
         if file == BENCHMARK_LISTS:
             _refuse_other_names(found, parse_yaml(text, path), path)
         return Lists.model_validate(found if isinstance(found, dict) else {})
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, YAMLFileCorruptedError) as error:
         raise UserError(f"{path} is not YAML: {error}") from None
+    except (UnicodeError, RecursionError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): write four lists of names, as UTF-8") from None
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
         raise UserError(f"{path} must have four lists, none of them empty:\n" + "\n".join(lines)) from None
@@ -124,8 +126,14 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
 def named_blocks(project: Path, file: str) -> dict[str, Any]:
     """Blocks of a parameters file by name, from conf/base: DVC does not track the other environments."""
     path = project / "conf" / "base" / file
-    loaded = (yaml.safe_load(names_as_text(path.read_text())) or {}) if path.is_file() else {}
-    return next(iter(loaded.values()), None) or {}
+    try:
+        loaded = (yaml.safe_load(names_as_text(path.read_text(encoding="utf-8"))) or {}) if path.is_file() else {}
+        blocks = next(iter(loaded.values()), None) or {}
+    except (yaml.YAMLError, UnicodeError, RecursionError, AttributeError) as error:
+        raise UserError(f"{path} is not YAML ({error}): correct the file") from None
+    if not isinstance(blocks, dict):
+        raise UserError(f"{path} has a {type(blocks).__name__}, expected a block for each name: correct the file")
+    return blocks
 
 
 def _refuse_other_names(found: Any, of_dvc: Any, path: Path) -> None:

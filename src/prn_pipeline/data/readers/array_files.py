@@ -48,7 +48,11 @@ def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
 def _read(path: Path, member: str | None) -> NDArray[np.generic]:
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            array.close()
+            raise UserError(f"{path}: holds named arrays as an .npz file does: name it {path.stem}.npz")
+        return array
     if suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
             return arrays[member or _only(list(arrays), path)]

@@ -18,6 +18,8 @@ from prn_pipeline.reporting.labels import BASE, REFINER
 
 #: Scores that the leaderboard needs of every method.
 PER_METHOD = ("iou_micro", "iou_micro_ci95")
+#: What it needs of every gain.
+PER_GAIN = ("iou_micro", "ci95")
 #: Keys that one message lists.
 MAX_LISTED = 10
 
@@ -86,6 +88,11 @@ def _ranked(file: Path, names: Mapping[str, Any]) -> dict[str, Any]:
     methods = scores.get("methods") or {}
     lacking = [key for key in ("n_test", "methods", "gain") if not scores.get(key)]
     lacking += [f"methods.{name}.{key}" for name, of in methods.items() for key in PER_METHOD if of.get(key) is None]
+    gains = {name: of for name, of in (scores.get("gain") or {}).items() if name.startswith("vs_")}
+    lacking += [f"gain.{name}" for name, of in gains.items() if not isinstance(of, dict)]
+    lacking += [
+        f"gain.{name}.{key}" for name, of in gains.items() if isinstance(of, dict) for key in PER_GAIN if key not in of
+    ]
     lacking += [f"methods.{name}" for name in (BASE, REFINER) if name not in methods]
     if lacking:
         raise UserError(f"{file} has no {', '.join(lacking[:MAX_LISTED])}: {rerun(file)}")
