@@ -11,11 +11,12 @@ PAGE = (PROJECT / "docs" / "architecture.md").read_text()
 def shown() -> set[str]:
     """Folders of the tree on the page, by their path below the package."""
     tree = PAGE.split("src/prn_pipeline/\n")[1].split("```")[0]
-    found, above = set(), ""
+    found: set[str] = set()
+    above: list[str] = []
     for line in tree.splitlines():
         if match := re.match(r"( +)(\w+)/ ", line):
-            above = match[2] if len(match[1]) == 2 else above
-            found.add(match[2] if len(match[1]) == 2 else f"{above}/{match[2]}")
+            above = [*above[: len(match[1]) // 2 - 1], match[2]]
+            found.add("/".join(above))
     return found
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits, are_default
 from prn_pipeline.data.splits.settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
 
 
@@ -162,6 +163,11 @@ class DatasetSettings(StrictSettings):
         description="Read the first page (or frame) of image files that have several; otherwise they are an error.",
         exclude_if=_is_unset,
     )
+    read_limits: ReadLimits = Field(
+        default=DEFAULT_LIMITS,
+        description="Largest file of an image or a mask, in memory and in pages.",
+        exclude_if=are_default,
+    )
     image_size: int = Field(default=256, ge=16, description="Samples are stretched to this height and width.")
     split: SplitSettings = Field(default=RatioSplit(), description="How samples are assigned to train, val and test.")
     folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
@@ -225,6 +231,7 @@ class DatasetSettings(StrictSettings):
                 "bands",
                 "white",
                 "first_page",
+                "read_limits",
             )
             given = [name for name in about_files if getattr(self, name) != fields[name].default]
             if given:

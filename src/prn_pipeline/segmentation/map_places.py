@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prn_pipeline.data.read_limits import ReadLimits
 from prn_pipeline.data.readers.map_reading import Fit, MapReading, Orientation, Values
 from prn_pipeline.data.splits.settings import RelativePath
 
@@ -38,6 +39,7 @@ class OneMap(BaseModel):
     class_channels: tuple[int, ...] | None = inherited()
     fit: Fit | None = inherited()
     orientation: Orientation | None = inherited()
+    read_limits: ReadLimits | None = inherited()
 
     @model_validator(mode="before")
     @classmethod

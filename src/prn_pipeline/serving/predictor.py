@@ -41,6 +41,9 @@ from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiling import GRID, Tiled
 
+#: Settings that change no mask.
+_NOT_OF_MASKS = {"drift", "limits", "read_limits", "made_by", "learned_from", "expected_iou"}
+
 
 class Item(NamedTuple):
     """One input: an image, or its maps by another program, or both.
@@ -134,7 +137,7 @@ class Predictor:
     @property
     def digest(self) -> str:
         """sha256 of everything that affects masks: predictors with equal digests make equal predictions."""
-        settings = self.settings.model_dump_json(exclude={"drift", "limits", "made_by", "learned_from", "expected_iou"})
+        settings = self.settings.model_dump_json(exclude=_NOT_OF_MASKS)
         texts = [settings, *(weights_digest(module) for module in (self.base, self.refiner))]
         texts += [module.settings.model_dump_json() for module in (self.base, self.refiner)]
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tifffile
 from numpy.typing import NDArray
-from PIL import Image
 
+from prn_pipeline.data.readers.headers.declared import declared_size
 from prn_pipeline.data.readers.map_decoding import decode_map
 from prn_pipeline.data.readers.map_geometry import placed, turned
 from prn_pipeline.data.readers.map_reading import MapReading
@@ -24,10 +23,11 @@ from prn_pipeline.segmentation.map_import import as_maps
 from prn_pipeline.segmentation.map_places import MapPlace
 from prn_pipeline.serving.pictures import mask_picture, probability_bytes
 from prn_pipeline.serving.predictor import Item, Predictor
-from prn_pipeline.serving.settings import RequestLimits
 from prn_pipeline.serving.sources import decoded
 
 IMAGE, MAP = "image", "map"
+#: Values of a pixel that the limit of pixels allows for in any case: colours and transparency.
+MAX_CHANNELS = 4
 #: First bytes of file types that Pillow does not recognise, or not correctly.
 MAGIC = {b"\x93NUMPY": ".npy", b"II*\x00": ".tif", b"MM\x00*": ".tif", b"II+\x00": ".tif", b"MM\x00+": ".tif"}
 
@@ -69,6 +69,7 @@ def answer(
     limits = predictor.settings.limits
     if not 0 < len(table) <= limits.images:
         raise UserError(f"{len(table)} images, expected 1 to {limits.images} in a request: send several requests")
+    _check_total(table, limits.request_megabytes)
     rows = []
     for examined in predictor.examine(_items(predictor, table), at_own_scale):
         mask, maps = examined.predicted
@@ -110,7 +111,7 @@ def _has_value(value: object) -> bool:
 
 
 def _image(predictor: Predictor, content: object) -> Pixels:
-    with _as_file(content, predictor.settings.limits) as path:
+    with _as_file(content, predictor) as path:
         return decoded(path, *predictor.settings.reading)
 
 
@@ -120,15 +121,16 @@ def _maps(
     """The maps of a file, read as the predictor's own maps were; without an image they are not compared with one."""
     if native is None and reading.fit != "stretch":
         raise UserError(f"a map with padding (`fit: {reading.fit}`) without its image: send the column {IMAGE} too")
-    with _as_file(content, predictor.settings.limits) as path:
+    with _as_file(content, predictor) as path:
         logits = decode_map(path, None, reading, predictor.classes)
         upright = turned(logits, reading.orientation) if native is None else placed(logits, reading, native, str(path))
     return as_maps(upright, predictor.classes, reading.holds_logits).numpy()
 
 
 @contextmanager
-def _as_file(content: object, limits: RequestLimits) -> Iterator[Path]:
+def _as_file(content: object, predictor: Predictor) -> Iterator[Path]:
     """Write a value of a request to a temporary file, whose path error messages replace by "the file"."""
+    limits, bands = predictor.settings.limits, predictor.settings.bands
     if not isinstance(content, bytes):
         raise UserError(f"a value of type {type(content).__name__}, expected the bytes of a file (base64 in JSON)")
     if not 0 < len(content) <= limits.megabytes * 2**20:
@@ -138,24 +140,33 @@ def _as_file(content: object, limits: RequestLimits) -> Iterator[Path]:
         file.write(content)
         file.flush()
         try:
-            _check_pixels(Path(file.name), limits.megapixels)
+            _check_pixels(
+                Path(file.name), limits.megapixels, max(MAX_CHANNELS, bands.count if bands else 0, predictor.classes)
+            )
             yield Path(file.name)
         except UserError as error:
             raise UserError(str(error).replace(file.name, "the file")) from None
 
 
-def _check_pixels(path: Path, limit: int) -> None:
-    """Check the size in the header before decoding, because a small file can hold a huge picture."""
-    if path.suffix == ".npy":
-        return  # not compressed, so limited by the size of the file
+def _check_pixels(path: Path, limit: int, channels: int) -> None:
+    """Check the size in the header before decoding, because a small file can hold a huge picture.
+
+    Args:
+        path: of any kind that is read.
+        limit: millions of pixels.
+        channels: values of a pixel; a file with more of them may have fewer pixels.
+    """
     try:
-        if path.suffix == ".tif":
-            with tifffile.TiffFile(path) as tiff:
-                height, width = tiff.pages[0].shape[:2]
-        else:
-            with Image.open(path) as picture:
-                width, height = picture.size
-    except Exception as error:  # Pillow and tifffile raise many types
+        declared = declared_size(path)
+    except UserError:
+        raise
+    except Exception as error:  # Pillow, numpy and others raise many types
         raise UserError(f"{path}: not a readable picture ({error})") from error
-    if height * width > limit * 1e6:
-        raise UserError(f"{path}: {width} x {height} pixels, expected at most {limit} million; cut it into tiles")
+    if declared.pixels * max(1, declared.bands / channels) > limit * 1e6:
+        raise UserError(f"{path}: {declared}, expected at most {limit} million; cut it into tiles")
+
+
+def _check_total(table: pd.DataFrame, megabytes: int) -> None:
+    total = sum(len(content) for name in table for content in table[name] if isinstance(content, bytes | str))
+    if total > megabytes * 2**20:
+        raise UserError(f"{total / 2**20:.4g} MiB in one request, expected at most {megabytes}: send several requests")

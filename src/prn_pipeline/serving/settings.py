@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits, are_default
 from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.training.tiling import Tiles
@@ -25,8 +26,9 @@ class RequestLimits(_Strict):
     """Limits of one request to a server."""
 
     images: int = Field(32, ge=1, description="images per request")
-    megapixels: int = Field(50, ge=1, description="millions of pixels per image")
+    megapixels: int = Field(50, ge=1, description="millions of pixels per image, of all its pages together")
     megabytes: int = Field(64, ge=1, description="size of an image file, in MiB")
+    request_megabytes: int = Field(512, ge=1, description="size of all files of a request together, in MiB")
 
 
 class ServingSettings(_Strict):
@@ -35,6 +37,9 @@ class ServingSettings(_Strict):
     batch_size: int = Field(16, ge=1, description="images per forward pass")
     drift: DriftSettings = DriftSettings()
     limits: RequestLimits = RequestLimits()
+    read_limits: ReadLimits = Field(
+        DEFAULT_LIMITS, description="largest file of an image, in memory and in pages", exclude_if=are_default
+    )
 
 
 class PredictorSettings(ServingSettings):
@@ -67,6 +72,6 @@ class PredictorSettings(ServingSettings):
     )
 
     @property
-    def reading(self) -> tuple[BandSettings | None, int | None, bool]:
+    def reading(self) -> tuple[BandSettings | None, int | None, bool, ReadLimits]:
         """How image files are read: the last arguments of `sources.open_images` and `sources.decoded`."""
-        return self.bands, self.white, self.first_page
+        return self.bands, self.white, self.first_page, self.read_limits

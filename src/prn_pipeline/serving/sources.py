@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS, decode_bands, scale_bands
 from prn_pipeline.data.readers.contents import why_absent
 from prn_pipeline.data.readers.decoding import StoredImage, read_image
@@ -25,7 +26,11 @@ Source: TypeAlias = NDArray[np.generic] | str | Path
 
 
 def open_images(
-    images: Source | Iterable[Source], bands: BandSettings | None, white: int | None = None, first_page: bool = False
+    images: Source | Iterable[Source],
+    bands: BandSettings | None,
+    white: int | None = None,
+    first_page: bool = False,
+    limits: ReadLimits = DEFAULT_LIMITS,
 ) -> Iterator[Pixels]:
     """Yield images one by one, as the data set would have stored them.
 
@@ -35,6 +40,7 @@ def open_images(
         bands: bands of the data set; None for RGB.
         white: value of 16-bit pictures that becomes 255; None if the data set has 8-bit pictures only.
         first_page: read the first page of files with several.
+        limits: checked before a file is decoded.
 
     Raises:
         UserError: a source is not an image (the message gives its index), a folder has no images, or a file is missing
@@ -42,7 +48,7 @@ def open_images(
     """
     for index, source in enumerate(_each(images, EXTENSIONS if bands else PICTURES)):
         if isinstance(source, str | Path):
-            yield decoded(Path(source), bands, white, first_page)
+            yield decoded(Path(source), bands, white, first_page, limits)
         elif bands is not None:
             yield scale_bands(source, bands, f"image {index}")
         elif source.ndim == 3 and source.shape[2] == 3 and source.dtype == np.uint8 and source.size:
@@ -57,17 +63,25 @@ def open_images(
             )
 
 
-def decoded(path: Path, bands: BandSettings | None, white: int | None = None, first_page: bool = False) -> Pixels:
+def decoded(
+    path: Path,
+    bands: BandSettings | None,
+    white: int | None = None,
+    first_page: bool = False,
+    limits: ReadLimits = DEFAULT_LIMITS,
+) -> Pixels:
     """The image in a file, as the data set would have stored it; see `open_images`.
 
     Raises:
-        UserError: the file is missing, not an image, or has 16 bits on another scale than the data set.
+        UserError: the file is missing, not an image, too large, or has 16 bits on another scale than the data set.
     """
     if absent := why_absent(path):
         raise UserError(f"{path}: {absent}")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    return decode_bands(path, bands) if bands is not None else _scaled(read_image(path, first_page), white, str(path))
+    if bands is not None:
+        return decode_bands(path, bands, limits)
+    return _scaled(read_image(path, first_page, limits), white, str(path))
 
 
 def _is_picture(array: NDArray[np.generic]) -> bool:

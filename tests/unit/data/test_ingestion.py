@@ -16,6 +16,7 @@ from prn_pipeline.data.ingestion import data_identity, inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
+from tests.unit.data.hostile_files import PICTURES
 
 Writer = Callable[..., Path]
 TWELVE = [f"s{index:02d}" for index in range(12)]
@@ -163,3 +164,15 @@ def test_drawn_scenes_are_a_data_set_like_any_other() -> None:
     assert set(manifest["image_path"]) == {""}
     assert (manifest["native_height"] == 64).all()
     assert set(manifest["split"]) == {"train", "val", "test"}
+
+
+def test_files_that_unfold_are_among_the_bad_files(write_dataset: Writer) -> None:
+    root = write_dataset("abcdefgh")
+    (root / "roads/images/a.png").unlink()
+    (root / "roads/images/a.tif").write_bytes(PICTURES["circle.tif"])
+    (root / "roads/masks/b.png").unlink()
+    (root / "roads/masks/b.tif").write_bytes(PICTURES["huge.tif"])
+    message = refusal(root)
+    assert "2 of 8 samples cannot be used" in message
+    assert "a.tif: not a readable picture (its directories lead in a circle" in message
+    assert "b.tif: its header declares 200000 x 200000 pixels" in message

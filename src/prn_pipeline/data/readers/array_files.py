@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.contents import why_absent
-from prn_pipeline.data.readers.opening import open_picture, wide_pixels
+from prn_pipeline.data.readers.headers.array_header import check_npz, check_zarr, npy_declared
+from prn_pipeline.data.readers.headers.declared import check_file
+from prn_pipeline.data.readers.opening import TOO_LITTLE_MEMORY, open_picture, wide_pixels
 from prn_pipeline.data.readers.tiff_files import tiff_array
 from prn_pipeline.errors import UserError
 
@@ -22,22 +26,28 @@ PROBABILITIES = ("probabilities", "softmax")
 MAX_LISTED = 5
 
 
-def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
+def read_array(path: Path, member: str | None = None, limits: ReadLimits = DEFAULT_LIMITS) -> NDArray[np.generic]:
     """The stored array; pictures are turned upright, other values are unchanged.
 
     Args:
         path: .npy, .npz, .zarr, .tif, or a picture whose pixels are values: no palette.
         member: name of the array in an .npz file or .zarr group; None if it holds only one.
+        limits: checked before the file is decoded.
 
     Raises:
-        UserError: the file is missing or unreadable, or holds several arrays and `member` is None.
+        UserError: the file is missing, unreadable, empty or too large; or holds several arrays and `member` is None.
     """
     if absent := why_absent(path):
         raise UserError(f"{path}: cannot be read: {absent}")
     try:
-        return _read(path, member)
-    except (UserError, MemoryError):
+        found = _read(path, member, limits)
+        if not found.size:
+            raise ValueError(f"an array of shape {found.shape}, without any value")
+        return found
+    except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(f"{path}: {TOO_LITTLE_MEMORY}") from error
     except Exception as error:  # four libraries, without a common error type
         raise UserError(
             f"{path if member is None else f'{path}[{member}]'}: cannot be read ({error}). It may be damaged: write it"
@@ -45,22 +55,26 @@ def read_array(path: Path, member: str | None = None) -> NDArray[np.generic]:
         ) from error
 
 
-def _read(path: Path, member: str | None) -> NDArray[np.generic]:
+def _read(path: Path, member: str | None, limits: ReadLimits) -> NDArray[np.generic]:
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        array = np.load(path, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            array.close()
+        if zipfile.is_zipfile(path):
             raise UserError(f"{path}: holds named arrays as an .npz file does: name it {path.stem}.npz")
-        return array
+        limits.check(npy_declared(path), path)
+        return np.load(path, allow_pickle=False)
     if suffix == ".npz":
+        check_npz(path, member, limits)
         with np.load(path, allow_pickle=False) as arrays:
             return arrays[member or _only(list(arrays), path)]
     if suffix == ".zarr":
         found = zarr.open(path, mode="r")
         if isinstance(found, zarr.Group):
             found = found[member or _only(sorted(found.array_keys()), path)]
+        if not isinstance(found, zarr.Array):
+            raise ValueError("a group, expected an array")
+        check_zarr(path, found, limits)
         return np.asarray(found)
+    check_file(path, limits, every_page=suffix in TIFF)
     if suffix in TIFF:
         return tiff_array(path)
     opened = open_picture(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.array_files import read_array
 from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.settings import BandSettings
@@ -17,26 +18,29 @@ EXTENSIONS = frozenset({".npy", ".npz"}) | PICTURES
 LARGEST = 65535
 
 
-def decode_bands(path: Path, bands: BandSettings) -> NDArray[np.uint16]:
+def decode_bands(path: Path, bands: BandSettings, limits: ReadLimits = DEFAULT_LIMITS) -> NDArray[np.uint16]:
     """An image whose values from `bands.low` to `bands.high` are scaled to 0 .. 65535 and clipped.
 
     Args:
         path: .tif of any kind, .npy, .npz with one array, or a picture.
         bands: their number, and the range of their values.
+        limits: checked before the file is decoded.
 
     Returns:
         uint16 (H, W, bands.count).
 
     Raises:
-        UserError: the file cannot be read, has another number of bands, or holds NaN.
+        UserError: the file cannot be read, is too large, has another number of bands, or holds NaN.
     """
-    return scale_bands(read_array(path), bands, str(path))
+    return scale_bands(read_array(path, limits=limits), bands, str(path))
 
 
 def scale_bands(stored: NDArray[np.generic], bands: BandSettings, name: str) -> NDArray[np.uint16]:
     """Scale an array as `decode_bands` does; `name` is for messages."""
     if stored.dtype == bool:
         stored = stored.astype(np.uint8) * np.uint8(255)
+    if stored.dtype.kind not in "iuf":
+        raise UserError(f"{name}: values of type {stored.dtype}, expected integers or floats. Export the image again.")
     image = _bands_last(stored, bands.count, name)
     low, high = _range(image.dtype, bands, name)
     if image.dtype.kind == "f" and not np.isfinite(image).all():

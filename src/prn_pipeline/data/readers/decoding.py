@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.pixel_values import shades, white_of
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.headers.declared import check_file
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.opening import explaining, open_picture, wide_pixels
 from prn_pipeline.data.readers.tiff_files import TiffPage, is_tiff, read_tiff
@@ -47,7 +49,9 @@ class StoredImage(NamedTuple):
         return 255 - rgb if self.zero_is_white else rgb
 
 
-def decode_image(path: Path, white: int | None = None, first_page: bool = False) -> NDArray[np.uint8]:
+def decode_image(
+    path: Path, white: int | None = None, first_page: bool = False, limits: ReadLimits = DEFAULT_LIMITS
+) -> NDArray[np.uint8]:
     """An image as RGB.
 
     Its EXIF orientation is applied. Grey, palette, 1-bit, CMYK and other modes become RGB; alpha is dropped and
@@ -57,14 +61,15 @@ def decode_image(path: Path, white: int | None = None, first_page: bool = False)
         path: a picture file.
         white: value of 16-bit files that becomes 255; None: that of the bits which this file uses, see `white_of`.
         first_page: read the first page of a file with several.
+        limits: checked before the file is decoded.
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
-        UserError: the file is missing, unreadable, truncated, has several pages, or values outside 16 bits.
+        UserError: the file is missing, unreadable, truncated, too large, has several pages, or values outside 16 bits.
     """
-    stored = read_image(path, first_page)
+    stored = read_image(path, first_page, limits)
     return stored.as_rgb(white if white is not None else white_of(int(stored.pixels.max())))
 
 
@@ -73,9 +78,10 @@ def decode_mask(path: Path) -> NDArray[np.generic]:
     return read_mask(path).values
 
 
-def read_image(path: Path, first_page: bool = False) -> StoredImage:
+def read_image(path: Path, first_page: bool = False, limits: ReadLimits = DEFAULT_LIMITS) -> StoredImage:
     """An image as `decode_image` reads it, but wide values have no scale yet."""
     with explaining(path):
+        check_file(path, limits)
         if is_tiff(path):
             page = read_tiff(path)
             if page.pixels is not None:
@@ -87,11 +93,11 @@ def read_image(path: Path, first_page: bool = False) -> StoredImage:
         if opened.wide:
             wide = wide_pixels(path, opened.orientation)
             return StoredImage(wide[..., : 3 if wide.shape[2] >= 3 else 1], opened.orientation)
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return StoredImage(_sixteen_bits(np.asarray(picture)[..., None], path), opened.orientation)
-    if picture.mode in ("P", "PA"):  # by way of RGBA, so that a transparent entry keeps its stored colour
-        picture = picture.convert("RGBA")
-    return StoredImage(np.asarray(picture.convert("RGB"), dtype=np.uint8), opened.orientation)
+        if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+            return StoredImage(_sixteen_bits(np.asarray(picture)[..., None], path), opened.orientation)
+        if picture.mode in ("P", "PA"):  # by way of RGBA, so that a transparent entry keeps its stored colour
+            picture = picture.convert("RGBA")
+        return StoredImage(np.asarray(picture.convert("RGB"), dtype=np.uint8), opened.orientation)
 
 
 def _refuse_pages(pages: int, first_page: bool, path: Path, bands: int = 0) -> None:

@@ -89,8 +89,8 @@ class FolderReader:
         assert record.image_path is not None
         path = self.data_root / record.image_path
         if self.settings.bands is not None:
-            return decode_bands(path, self.settings.bands)
-        return decode_image(path, self.settings.white, self.settings.first_page)
+            return decode_bands(path, self.settings.bands, self.settings.read_limits)
+        return decode_image(path, self.settings.white, self.settings.first_page, self.settings.read_limits)
 
     def scaled(self, white: int | None) -> FolderReader:
         """A reader of the same files that scales wide pictures by `white`; None changes nothing."""
@@ -114,7 +114,7 @@ class FolderReader:
             image = self.image(record)
             return ReadSample(image, mask, image_facts(image, f"{bands.count} bands"), facts)
         assert record.image_path is not None
-        stored = read_image(self.data_root / record.image_path, self.settings.first_page)
+        stored = read_image(self.data_root / record.image_path, self.settings.first_page, self.settings.read_limits)
         kind = "8-bit RGB" if not stored.wide else f"16-bit {'grey' if stored.pixels.shape[2] == 1 else 'RGB'}"
         kind += " and a band that is left out" if stored.band_left_out else ""
         about = image_facts(stored.pixels, kind, stored.orientation, stored.wide, stored.band_left_out)
@@ -128,7 +128,8 @@ class FolderReader:
             return mask, facts
         paths = self._paths(record, record.ignore_path, "ignore region")
         rule = MaskSettings(threshold=0, **self.settings.mask.model_dump(include=_OF_FILES))
-        region = united([_one_page((read_mask(path, rule).values != 0).astype(np.uint8)) for path in paths])
+        stored = (read_mask(path, rule, limits=self.settings.read_limits) for path in paths)
+        region = united([_one_page((mask.values != 0).astype(np.uint8)) for mask in stored])
         if region.shape != mask.shape:
             raise UserError(
                 f"{self.data_root / record.ignore_path}: the ignore region is {region.shape[0]} x {region.shape[1]} "
@@ -153,7 +154,7 @@ class FolderReader:
 
     def _mask_file(self, path: Path) -> tuple[NDArray[np.uint8], MaskFacts]:
         classes, rule = len(self.settings.classes), self.settings.mask
-        stored = read_mask(path, rule, classes)
+        stored = read_mask(path, rule, classes, self.settings.read_limits)
         try:
             mask = class_ids(stored.values, classes, rule) if classes else binarize_mask(stored.values, rule)
         except UserError as error:

@@ -42,7 +42,7 @@ def decode_map(path: Path, member: str | None, reading: MapReading, classes: int
     Raises:
         UserError: the file cannot be read, has another shape, or its values do not agree with `reading`.
     """
-    return decode_array(read_array(path, member), reading, classes, named(path, member))
+    return decode_array(read_array(path, member, reading.read_limits), reading, classes, named(path, member))
 
 
 def decode_array(stored: NDArray[np.generic], reading: MapReading, classes: int, name: str) -> NDArray[np.float32]:

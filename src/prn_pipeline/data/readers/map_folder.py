@@ -96,7 +96,7 @@ class MapFolder:
             UserError: see `array_files.read_array`.
         """
         file = self._files[sample_id]
-        return read_array(file.path, file.member), named(file.path, file.member)
+        return read_array(file.path, file.member, self.reading.read_limits), named(file.path, file.member)
 
     def digest(self, ids: Iterable[str]) -> str:
         """sha256 (hex) over ids, contents and how they are read: equal if and only if the maps are."""
@@ -110,7 +110,7 @@ class MapFolder:
                 with file.path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
             else:
-                digest.update(read_array(file.path, file.member).tobytes())
+                digest.update(read_array(file.path, file.member, self.reading.read_limits).tobytes())
         return digest.hexdigest()
 
 
@@ -121,12 +121,15 @@ def _with_suffix(folder: Path, pattern: str) -> str:
 
 
 def _members(container: Path) -> list[MapFile]:
-    if container.suffix == ".npz" and container.is_file():
-        with np.load(container, allow_pickle=False) as arrays:
-            return [MapFile(container, name) for name in arrays]
-    if container.suffix == ".zarr" and container.is_dir():
-        group = zarr.open(container, mode="r")
-        return [MapFile(container, name) for name in group.array_keys()] if isinstance(group, zarr.Group) else []
+    try:
+        if container.suffix == ".npz" and container.is_file():
+            with np.load(container, allow_pickle=False) as arrays:
+                return [MapFile(container, name) for name in arrays]
+        if container.suffix == ".zarr" and container.is_dir():
+            group = zarr.open(container, mode="r")
+            return [MapFile(container, name) for name in group.array_keys()] if isinstance(group, zarr.Group) else []
+    except Exception as error:  # two libraries, without a common error type
+        raise UserError(f"{container}: cannot be read ({error}). It may be damaged: write it again.") from error
     return []
 
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits, are_default
+
 #: Meaning of stored values. A double sigmoid is what a program writes that applies a sigmoid to probabilities.
 Values = Literal["probabilities", "logits", "double_sigmoid"]
 #: How the pixels of a map lie on its image.
@@ -29,6 +31,10 @@ Orientation = Literal[
     "rotated_270",
     "antitransposed",
 ]
+
+
+#: Keys that say nothing about what the maps are; `values` has no name in an identity.
+_NOT_OF_MAPS = frozenset({"values", "read_limits"})
 
 
 def _is_default(value: Any) -> bool:
@@ -71,6 +77,10 @@ class MapReading(BaseModel):
         "upright", exclude_if=_is_default, description="how maps are turned against their images"
     )
 
+    read_limits: ReadLimits = Field(
+        DEFAULT_LIMITS, exclude_if=are_default, description="largest map, in memory and in pages"
+    )
+
     @model_validator(mode="after")
     def _scale_is_of_probabilities(self) -> MapReading:
         if self.values == "logits" and self.scale is not None:
@@ -84,5 +94,5 @@ class MapReading(BaseModel):
 
     def identity(self) -> str:
         """A string that is equal for equal readings: the values alone, if nothing else is set."""
-        others = {name: getattr(self, name) for name in sorted(MapReading.model_fields) if name != "values"}
+        others = {name: getattr(self, name) for name in sorted(MapReading.model_fields) if name not in _NOT_OF_MAPS}
         return self.values + "".join(f"\0{name}={value}" for name, value in others.items() if not _is_default(value))

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.array_files import NUMPY, read_array
 from prn_pipeline.data.readers.file_facts import MaskFacts, mask_facts
+from prn_pipeline.data.readers.headers.declared import check_file
 from prn_pipeline.data.readers.mask_layers import Layer, layer_values, split_layer
 from prn_pipeline.data.readers.opening import Opened, explaining, open_picture, wide_pixels
 from prn_pipeline.data.readers.tiff_files import TiffPage, is_tiff, read_tiff
@@ -35,7 +37,9 @@ class StoredMask(NamedTuple):
     hint: str = ""
 
 
-def read_mask(path: Path, rule: MaskSettings = _AUTOMATIC, classes: int = 0) -> StoredMask:
+def read_mask(
+    path: Path, rule: MaskSettings = _AUTOMATIC, classes: int = 0, limits: ReadLimits = DEFAULT_LIMITS
+) -> StoredMask:
     """A mask as the class ids or grey levels that it stores.
 
     Palette files give the palette index, or the levels of a grey palette: see `palette_values`. 1-bit files give 0 and
@@ -47,15 +51,17 @@ def read_mask(path: Path, rule: MaskSettings = _AUTOMATIC, classes: int = 0) -> 
         path: a picture, or .npy or .npz with one array.
         rule: the data set's; its `palette`, `alpha`, `pages` and `zero_is_white` say how to read what is ambiguous.
         classes: number of classes; 0 for foreground.
+        limits: checked before the file is decoded.
 
     Raises:
-        UserError: the file is unreadable, is a colour picture and not a mask, or has several pages.
+        UserError: the file is unreadable, too large, is a colour picture and not a mask, or has several pages.
     """
     if path.suffix.lower() in NUMPY:
-        stored = read_array(path)
+        stored = read_array(path, limits=limits)
         flat = stored.squeeze(0) if stored.ndim == 3 and stored.shape[0] == 1 else stored
         return _finished([split_layer(flat, False)], 1, rule, classes, path)
     with explaining(path):
+        check_file(path, limits, every_page=rule.pages == "unite")
         if is_tiff(path):
             page = read_tiff(path, every_page=rule.pages == "unite")
             if page.pixels is not None:

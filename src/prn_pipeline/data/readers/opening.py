@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, ImageSequence
 
 from prn_pipeline.data.readers.contents import why_absent
-from prn_pipeline.data.readers.file_kinds import UNREAD, how_to_read, register_plugins
+from prn_pipeline.data.readers.file_kinds import UNREAD, how_to_read
+from prn_pipeline.data.readers.headers.picture_header import ANIMATED, J2K_HEADER, J2K_SIZE, open_header
 from prn_pipeline.data.readers.orientation import UPRIGHT, orientation_of, upright
 from prn_pipeline.errors import UserError
 
-#: Formats whose frames are equals. Others, such as MPO of phones, put previews and the like behind the picture.
-_ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF", "TIFF"})
-#: Marker of the image's size in a JPEG 2000 file, and the place of the bits of a sample behind it.
-_J2K_SIZE, _J2K_BITS = b"\xff\x4f\xff\x51", 42
-_J2K_HEADER = 4096
+#: Place of the bits of a sample behind the marker of the size in a JPEG 2000 file.
+_J2K_BITS = 42
+#: What is wrong with a file within the limits that does not fit.
+TOO_LITTLE_MEMORY = "this machine has not enough memory to decode it. Cut it into tiles, or free some memory."
 #: Bytes that tell text from pictures, and characters of it in a message.
 _TEXT, _SHOWN_TEXT = 64, 24
 
@@ -53,10 +53,9 @@ def open_picture(path: Path, every_page: bool = False) -> Opened:
         Exception: whatever Pillow raises; see `explaining`.
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have set it, and Pillow would then fill with grey
-    register_plugins()
-    with Image.open(path) as picture:
+    with open_header(path) as picture:
         wide = _is_wide(picture, path)
-        pages = getattr(picture, "n_frames", 1) if picture.format in _ANIMATED else 1
+        pages = getattr(picture, "n_frames", 1) if picture.format in ANIMATED else 1
         if every_page and pages > 1:
             orientation = orientation_of(picture)
             copies = [page.copy() for page in ImageSequence.Iterator(picture)]
@@ -83,8 +82,10 @@ def explaining(path: Path) -> Iterator[None]:
     """Errors of the decoders as user errors about a file; Pillow and others raise a dozen types."""
     try:
         yield
-    except (UserError, MemoryError):
+    except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(f"{path}: {TOO_LITTLE_MEMORY}") from error
     except Exception as error:
         raise UserError(f"{path}: {_why_unreadable(path, error)}") from error
 
@@ -97,8 +98,8 @@ def _is_wide(picture: Image.Image, path: Path) -> bool:
         return any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
     if picture.format == "JPEG2000":
         with path.open("rb") as file:
-            header = file.read(_J2K_HEADER)
-        place = header.find(_J2K_SIZE)
+            header = file.read(J2K_HEADER)
+        place = header.find(J2K_SIZE)
         bits = header[place + _J2K_BITS : place + _J2K_BITS + 1] if place >= 0 else b""
         return bool(bits) and (bits[0] & 0x7F) + 1 > 8
     return False

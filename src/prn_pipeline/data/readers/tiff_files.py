@@ -9,12 +9,10 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from prn_pipeline.data.readers.headers.declared import TIFF
+from prn_pipeline.data.readers.headers.tiff_header import NOT_A_PICTURE
 from prn_pipeline.data.readers.orientation import TAG, UPRIGHT, upright
 
-#: First bytes of TIFF and BigTIFF files, of either byte order.
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-#: Bits of the tag NewSubfileType: a smaller copy of another page, a transparency mask.
-_NOT_A_PICTURE = 1 | 4
 #: Colour spaces whose stored values are plain grey, colours or indices.
 _PLAIN = frozenset({"minisblack", "miniswhite", "rgb", "palette"})
 _ALPHA = frozenset({tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA})
@@ -62,7 +60,7 @@ class TiffPage(NamedTuple):
 def is_tiff(path: Path) -> bool:
     """Whether a file begins like a TIFF file."""
     with path.open("rb") as file:
-        return file.read(4) in _MAGIC
+        return file.read(4) in TIFF
 
 
 def read_tiff(path: Path, every_page: bool = False) -> TiffPage:
@@ -73,7 +71,7 @@ def read_tiff(path: Path, every_page: bool = False) -> TiffPage:
     """
     with tifffile.TiffFile(path) as tiff:
         pages = [page.aspage() for page in tiff.pages]
-        pages = [page for page in pages if not page.subfiletype & _NOT_A_PICTURE] or pages
+        pages = [page for page in pages if not page.subfiletype & NOT_A_PICTURE] or pages
         first = pages[0]
         orientation = _orientation(first)
         space = tifffile.PHOTOMETRIC(first.photometric).name.lower()
@@ -112,7 +110,7 @@ def tiff_array(path: Path) -> NDArray[np.generic]:
         Exception: whatever tifffile raises; ValueError if the pages differ in size or type.
     """
     with tifffile.TiffFile(path) as tiff:
-        series = [found for found in tiff.series if not found.keyframe.subfiletype & _NOT_A_PICTURE] or tiff.series
+        series = [found for found in tiff.series if not found.keyframe.subfiletype & NOT_A_PICTURE] or tiff.series
         if len(series) > 1:
             raise ValueError(f"{len(series)} pictures of different sizes or types in one file, expected one")
         pixels, orientation = series[0].asarray(), _orientation(series[0].keyframe)

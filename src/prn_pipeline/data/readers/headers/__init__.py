@@ -1,0 +1,1 @@
+"""What a file says about its size, read from its header before memory is taken for its values."""
