@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from prn_pipeline.configuration.run_checks import (
     check_train,
     check_val,
 )
+from prn_pipeline.segmentation.imported_code import configure
 from prn_pipeline.tracking.stage_costs import stage_of
 
 #: Stages -> check that the parameters must pass before any of these stages runs.
@@ -58,6 +60,7 @@ class RunCheckHooks:
         """
         assert self._context is not None
         self._parameters = self._context.params
+        configure(_targets(self._parameters))
         self._stages = {stage_of(node) for node in pipeline.nodes}
         for stages_of_check, check in CHECKS.items():
             if self._stages.intersection(stages_of_check):
@@ -76,6 +79,12 @@ class RunCheckHooks:
             check_train(self._parameters, int((manifest["split"] == "train").sum()))
         if "prn_training" in self._stages:
             check_val(self._parameters, manifest.groupby("split")["group"].nunique().to_dict())
+
+
+def _targets(parameters: Mapping[str, Any]) -> list[str]:
+    """What the base models of the configuration import, which the predictors of this project may import too."""
+    blocks = parameters.get("base_models", {}).values()
+    return [str(block["target"]) for block in blocks if isinstance(block, Mapping) and block.get("target")]
 
 
 class ReportPathHooks:

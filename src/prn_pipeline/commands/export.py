@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from prn_pipeline.commands.registry import use_project_registry
+from prn_pipeline.commands.registry import allow_option, use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 from prn_pipeline.errors import UserError
 
@@ -14,8 +14,9 @@ from prn_pipeline.errors import UserError
 @click.command()
 @click.option("--model", required=True, help="folder of a predictor, or its address: models:/my_roads@champion")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="the .onnx file")
+@allow_option
 @report_user_errors
-def export(model: str, out: Path) -> None:
+def export(model: str, out: Path, allow_modules: tuple[str, ...]) -> None:
     """Write base model and refiner as one ONNX file: images in, refined logits out.
 
     The input is uint8 (N,3,H,W). N, H and W are free; H and W must be multiples of the printed number. The caller
@@ -31,7 +32,7 @@ def export(model: str, out: Path) -> None:
         raise UserError("onnx and onnxscript are not installed: pip install -e '.[serving]'")
     if model.startswith(SCHEMES):
         use_project_registry()
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, allow_modules)
     multiple = export_onnx(predictor, out).multiple
     size = predictor.settings.image_size
     click.echo(f"{out}: {INPUT} -> {OUTPUT}, foreground above 0; sides multiples of {multiple}, {size} in training")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prn_pipeline.commands.progress import print_failed, with_progress
-from prn_pipeline.commands.registry import use_project_registry
+from prn_pipeline.commands.registry import allow_option, use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="refine every image again, whichever model refined it; delete the results of images that were removed",
 )
+@allow_option
 @report_user_errors
 def refine(
     images: Path,
@@ -51,6 +52,7 @@ def refine(
     probabilities: bool,
     no_overlays: bool,
     overwrite: bool,
+    allow_modules: tuple[str, ...],
 ) -> None:
     """Refine the masks of IMAGES, a folder (with its subfolders) or a file.
 
@@ -66,7 +68,7 @@ def refine(
 
     if model.startswith(SCHEMES):
         use_project_registry()
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, allow_modules)
     folder, further = map_folders(predictor, maps, map_values)
     job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities, further)
     run = FolderRun(predictor, job, overwrite)

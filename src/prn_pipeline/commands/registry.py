@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from prn_pipeline.promotion.registry import Registry
 
 
+#: Option of every command that loads a predictor.
+allow_option = click.option(
+    "--allow-module",
+    "allow_modules",
+    multiple=True,
+    metavar="MODULE",
+    help="package or module that the predictor may import, for one with a base model of kind module; see"
+    " docs/security.md",
+)
+
+
 @click.command()
 @click.argument("model", required=False)
 @report_user_errors

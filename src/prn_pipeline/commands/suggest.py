@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prn_pipeline.commands.progress import print_failed, with_progress
-from prn_pipeline.commands.registry import use_project_registry
+from prn_pipeline.commands.registry import allow_option, use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 
 if TYPE_CHECKING:
@@ -32,9 +32,17 @@ MAX_LISTED = 10
 )
 @click.option("--at-own-scale", is_flag=True, help="do not resize images, but cut them into tiles: for large scenes")
 @click.option("--overwrite", is_flag=True, help="look at every image again, also after a change of the model")
+@allow_option
 @report_user_errors
 def suggest(
-    images: Path, model: str, out: Path, count: int, maps: tuple[Path, ...], at_own_scale: bool, overwrite: bool
+    images: Path,
+    model: str,
+    out: Path,
+    count: int,
+    maps: tuple[Path, ...],
+    at_own_scale: bool,
+    overwrite: bool,
+    allow_modules: tuple[str, ...],
 ) -> None:
     """List the images of IMAGES, a folder (with its subfolders), that are worth labelling next.
 
@@ -50,7 +58,7 @@ def suggest(
 
     if model.startswith(SCHEMES):
         use_project_registry()
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, allow_modules)
     folder, further = map_folders(predictor, maps)
     run = SuggestionRun(predictor, FolderJob(images, out, folder, at_own_scale, further=further), overwrite)
     failed = with_progress(run.look(), len(run.files), len(run.files) - len(run.pending))

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Tag, TypeAdapter
 
 from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.segmentation.few_shot import FEW_SHOT
+from prn_pipeline.segmentation.imported_code import stored_settings
 from prn_pipeline.segmentation.map_files import MAP_FILES
 from prn_pipeline.segmentation.protocol import MapSource, MapSourceKind, MapSourceSettings
 from prn_pipeline.segmentation.smp_model import SMP
@@ -70,8 +71,13 @@ def build_base_model(settings: Any, pretrained: bool = True) -> MapSource:
 
 
 def rebuild_base_model(values: dict[str, Any]) -> MapSource:
-    """The base model that a stored JSON describes, ready for its weights."""
-    return build_base_model(read_base_settings(values), pretrained=False)
+    """The base model that a stored JSON describes, ready for its weights.
+
+    Raises:
+        UserError: as `build_base_model`; or its target is no class of modules: see `imported_code`.
+    """
+    with stored_settings():
+        return build_base_model(read_base_settings(values), pretrained=False)
 
 
 def require_current(source: MapSource, values: dict[str, Any], name: str) -> None:

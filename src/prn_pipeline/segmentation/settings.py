@@ -164,7 +164,7 @@ class ModuleSettings(_Checked):
         " image_size: they are stretched to it, and its maps back. null: image_size",
     )
     target: str = Field(
-        pattern=r"^[\w.]+:[\w.]+$", description="package.module:Class, or a function that returns a torch.nn.Module"
+        pattern=r"^[\w.]+:[\w.]+$", description="package.module:Class, or a function that says `-> torch.nn.Module`"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of `target`")
     weights: str | None = Field(None, description="safetensors or torch file, from the project's folder; null: random")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.imported_code import factory_of
 from prn_pipeline.segmentation.input_size import at_input_size
 from prn_pipeline.segmentation.map_checks.network_output import instability, output_objection
 from prn_pipeline.segmentation.module_output import as_logits, picked
@@ -141,20 +141,9 @@ class ImportedModel(NetworkSource):
 
 
 def _built(settings: ModuleSettings) -> nn.Module:
-    package, _, name = settings.target.partition(":")
+    make = factory_of(settings.target)
     try:
-        found: Any = import_module(package)
-        for attribute in name.split("."):
-            found = getattr(found, attribute)
-    except ImportError as error:
-        raise UserError(
-            f"{settings.target} cannot be imported ({error}): install its package into this environment, or put its"
-            " folder on PYTHONPATH"
-        ) from error
-    except AttributeError as error:
-        raise UserError(f"{settings.target}: {error}; correct `target`, package.module:Class") from error
-    try:
-        network = found(**settings.options)
+        network = make(**settings.options)
     except Exception as error:  # the imported code may raise anything
         raise UserError(
             f"{settings.target} with options {settings.options} cannot be built ({type(error).__name__}: {error}):"

@@ -122,17 +122,20 @@ class Predictor:
         write_folder(folder, PredictorComponents(self.base, self.refiner, self.settings, self.reference))
 
     @classmethod
-    def load(cls, place: str | Path) -> Predictor:
+    def load(cls, place: str | Path, allow_modules: Iterable[str] = ()) -> Predictor:
         """Load a predictor that `save` wrote.
 
         Args:
             place: the folder, or an address in MLflow's model registry such as models:/my_roads@champion.
+            allow_modules: packages, modules or targets that a predictor of `kind: module` may import, such as
+                my_package, in addition to those in the environment variable PRN_ALLOWED_MODULES.
 
         Raises:
-            UserError: there is no such predictor; or its files are missing, damaged, or do not belong together.
+            UserError: there is no such predictor; or its files are missing, damaged, or do not belong together; or it
+                imports what is not allowed.
         """
         with folder_of(place) as folder:
-            return cls(*read_folder(folder))
+            return cls(*read_folder(folder, allow_modules))
 
     @property
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from prn_pipeline.layout.origins import place_of, rerun
 from prn_pipeline.metrics.descriptions import Descriptions
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.refinement.registry import rebuild_refiner
+from prn_pipeline.segmentation.imported_code import predictor_settings
 from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.segmentation.registry import rebuild_base_model
 from prn_pipeline.serving.settings import PredictorSettings
@@ -52,11 +54,15 @@ def write_folder(folder: Path, components: PredictorComponents) -> None:
         write_json(temporary / SETTINGS, components.settings.model_dump(mode="json") | {DIGESTS: digests})
 
 
-def read_folder(place: Path) -> PredictorComponents:
+def read_folder(place: Path, allow_modules: Iterable[str] = ()) -> PredictorComponents:
     """Read a predictor that `write_folder` wrote.
 
+    Args:
+        place: the folder.
+        allow_modules: what it may import; see `imported_code.predictor_settings`.
+
     Raises:
-        UserError: files are missing or damaged, or do not belong together.
+        UserError: files are missing or damaged, or do not belong together; or it imports what is not allowed.
     """
     missing = [name for name in FILES if not (place / name).is_file()]
     if missing:
@@ -77,8 +83,9 @@ def read_folder(place: Path) -> PredictorComponents:
         raise
     except Exception as error:  # pydantic, safetensors and numpy raise many types
         raise UserError(f"{place}: {SETTINGS} or {REFERENCE} cannot be read ({error}): {_save_again(place)}") from error
-    base = load_module(place / "base.safetensors", rebuild_base_model)
-    refiner = load_module(place / "refiner.safetensors", rebuild_refiner)
+    with predictor_settings(allow_modules):
+        base = load_module(place / "base.safetensors", rebuild_base_model)
+        refiner = load_module(place / "refiner.safetensors", rebuild_refiner)
     return PredictorComponents(base, refiner, settings, reference)
 
 
