@@ -75,9 +75,8 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     with project_lock(project), graceful_shutdown():
         lists = use_lists(project, file) if file else read_lists(project)
         if file:
-            console.print(
-                f"{BENCHMARK_LISTS} now has the lists of {file}", style="dim", highlight=False, soft_wrap=True
-            )
+            line = f"{BENCHMARK_LISTS} now has the lists of {file}"
+            console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
         link_and_warn(lists, data, project, console)
         outcomes = run_stale(lists, project, jobs, lambda outcome: print_outcome(outcome, project, console))
         _leaderboard(project, console)
@@ -120,7 +119,7 @@ def _leaderboard(project: Path, console: Console) -> None:
         )
         for run in runs:
             console.print(f"  {run.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"\nLeaderboard: {page}", highlight=False, soft_wrap=True)
+    console.print(f"\nLeaderboard: {page}", highlight=False, markup=False, soft_wrap=True)
     track_if_possible(made, page, tracking_settings(project), lambda line: print_warnings(console, [line]))
 
 

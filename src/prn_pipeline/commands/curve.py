@@ -81,7 +81,9 @@ def curve(
     for part in curve_tables(found):
         console.print(part, highlight=False, markup=False, soft_wrap=isinstance(part, str))
     file = inputs.file.relative_to(project) if inputs.file.is_relative_to(project) else inputs.file
-    console.print(f"\n{file}\nTo show it in a report: {inputs.report_command}", highlight=False, soft_wrap=True)
+    console.print(
+        f"\n{file}\nTo show it in a report: {inputs.report_command}", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 @contextmanager

@@ -25,11 +25,16 @@ def with_progress(steps: Iterable[tuple[str, str | None]], total: int, before: i
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     failed: list[tuple[str, str]] = []
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.description}"))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", style="dim", markup=False),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=total, completed=before)
         for name, error in steps:
-            bar.update(task, advance=1, description=name)
+            bar.update(task, advance=1, description=printable(name))
             if error is not None:
                 failed.append((name, error))
     return failed
@@ -43,6 +48,11 @@ def print_failed(failed: Sequence[tuple[str, str]], where: str = "") -> None:
         where: what follows their number.
     """
     for name, error in failed[:MAX_LISTED]:
-        click.secho(f"{name}: {error}", fg="red", err=True)
+        click.secho(f"{printable(name)}: {printable(error)}", fg="red", err=True)
     if len(failed) > MAX_LISTED:
         click.secho(f"... {len(failed)} images failed{where}", fg="red", err=True)
+
+
+def printable(text: str) -> str:
+    """The name of a file, or a text with one, without characters that move the cursor or change the terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -46,7 +46,7 @@ def models(model: str | None) -> None:
     for name in names if model is None else [model]:
         for row in _rows(_registry(name)):
             table.add_row(name, *row)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @click.command()

@@ -37,7 +37,7 @@ def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
         on_outcome=lambda outcome: print_outcome(outcome, project, console),
         echo=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
     )
-    console.print(report.message, highlight=False, soft_wrap=True)
+    console.print(report.message, highlight=False, markup=False, soft_wrap=True)
     sys.exit(report.exit_code)
 
 

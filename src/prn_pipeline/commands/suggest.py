@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prn_pipeline.commands.progress import print_failed, with_progress
+from prn_pipeline.commands.progress import print_failed, printable, with_progress
 from prn_pipeline.commands.registry import allow_option, use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 
@@ -80,6 +80,6 @@ def _print(found: Suggestions, images: int, out: Path) -> None:
     without = f" (left out: {', '.join(left_out)})" if left_out else ""
     click.echo(f"{len(found.table)} of {images} images to label next: {out / TABLE}{without}")
     for row in found.table.head(MAX_LISTED).itertuples(index=False):
-        click.echo(f"  {row.name}  {row.score:.2f}  {row.reason}")
+        click.echo(f"  {printable(str(row.name))}  {row.score:.2f}  {row.reason}")
     if (more := len(found.table) - MAX_LISTED) > 0:
         click.echo(f"  ... and {more} more")

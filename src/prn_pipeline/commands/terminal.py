@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from kedro.utils import find_kedro_project
 from rich.console import Console
+from rich.markup import escape
 
 from prn_pipeline.errors import UserError
 
@@ -49,15 +50,23 @@ def link_and_warn(lists: Lists, data: Path | None, project: Path, console: Conso
     from prn_pipeline.sweep.raw_data import folders_of, link_raw_data, without_raw_data
 
     for link in link_raw_data(folders_of(lists.datasets, project), project, data.resolve()) if data else []:
-        console.print(f"{link.relative_to(project)} -> {link.readlink()}", style="dim", highlight=False, soft_wrap=True)
+        console.print(
+            f"{link.relative_to(project)} -> {link.readlink()}",
+            style="dim",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     print_warnings(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
 
 
 def print_outcome(outcome: Outcome, project: Path, console: Console) -> None:
     """Print how a job ended, and its log file."""
-    state = f"[red]failed[/red] in {', '.join(outcome.failed)}" if outcome.failed else "done"
+    state = f"[red]failed[/red] in {escape(', '.join(outcome.failed))}" if outcome.failed else "done"
     log = outcome.log.relative_to(project)
-    console.print(f"{outcome.job.name}: {state}  [dim]{log}[/dim]", highlight=False, soft_wrap=True)
+    console.print(
+        f"{escape(outcome.job.name)}: {state}  [dim]{escape(str(log))}[/dim]", highlight=False, soft_wrap=True
+    )
 
 
 def print_warnings(console: Console, lines: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from prn_pipeline.reporting.wording import MISSING, duration, mebibytes
@@ -24,7 +25,13 @@ def plan_table(stages: Sequence[PlannedStage]) -> Table:
         time = MISSING if one.seconds is None else f"{mark}{duration(one.seconds)}"
         disk = MISSING if one.bytes is None else f"{mark}{mebibytes(one.bytes / MIB)}"
         names = "/".join(str(value) for value in one.names.values())
-        table.add_row(one.stage, names, one.reason or "[dim]follows a stale stage[/dim]", time, disk)
+        table.add_row(
+            one.stage,
+            escape(names),
+            escape(one.reason) if one.reason else "[dim]follows a stale stage[/dim]",
+            time,
+            disk,
+        )
     return table
 
 

@@ -21,6 +21,9 @@ from prn_pipeline.data.store.locations import is_remote, uploading
 
 #: Suffixes of artefacts that are folders, and large. Temporary files are small, and searching for them is not worth it.
 FOLDERS = ("", ".zarr")
+#: Bytes of a name without suffix that temporary names keep: with what they add, they stay below the 255 bytes that file
+#: systems allow.
+MAX_STEM = 160
 #: Seconds after which the temporary folder of a process that does not run here is taken for abandoned. Before that, it
 #: may belong to a process in another container.
 ABANDONED = 24 * 3600
@@ -65,7 +68,11 @@ def _swap(temporary: Path, path: Path) -> None:
 
 def _temporary_path(path: Path, process: int | str, state: str) -> Path:
     """Temporary path of a process of this machine; on a shared disk other machines have other paths."""
-    return path.with_name(f".{path.stem}.{crc32(platform.node().encode()):08x}-{process}.{state}{path.suffix}")
+    stem = os.fsencode(path.stem)
+    if len(stem) > MAX_STEM:  # shortened, and made unique again
+        stem = stem[:MAX_STEM].decode(errors="ignore").encode() + b"-%08x" % crc32(stem)
+    machine = f"{crc32(platform.node().encode()):08x}-{process}"
+    return path.with_name(f".{os.fsdecode(stem)}.{machine}.{state}{path.suffix}")
 
 
 def _remove_abandoned(path: Path) -> None:
