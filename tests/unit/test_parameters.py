@@ -282,3 +282,9 @@ def test_a_model_from_elsewhere_has_seen_no_image_unless_the_settings_say_so() -
     assert seen() == []
     assert seen(seen=["train", "val"]) == ["train", "val"]
     assert seen(train=True) == ["train"]
+
+
+def test_a_tilde_in_a_variable_is_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PRN_DATA_ROOT", "~/x")
+    assert load()["ingestion"]["data_root"] == str(tmp_path / "x")

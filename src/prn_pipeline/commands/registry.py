@@ -66,6 +66,7 @@ def use_project_registry() -> None:
         import mlflow
 
         from prn_pipeline.configuration.tracking_server import tracking_settings
+        from prn_pipeline.tracking.tracking_store import prepare_tracking_store
 
         try:
             project = project_root()
@@ -73,7 +74,8 @@ def use_project_registry() -> None:
             raise UserError(
                 f"{error}, or export MLFLOW_TRACKING_URI to name the server that has the registry"
             ) from None
-        mlflow.set_tracking_uri(tracking_settings(project)["uri"])
+        prepare_tracking_store(uri := tracking_settings(project)["uri"], project)
+        mlflow.set_tracking_uri(uri)
 
 
 def _registry(name: str) -> Registry:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.utils import find_kedro_project
@@ -17,6 +18,15 @@ if TYPE_CHECKING:  # so that --help does not wait for DVC
     from prn_pipeline.sweep.lists import Lists
     from prn_pipeline.sweep.run import Outcome
 
+
+class _Folder(click.Path):
+    """A path in which ~ is the user's home, also in a variable that no shell has expanded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, checked as click does."""
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -27,7 +37,7 @@ jobs_option = click.option(
 data_option = click.option(
     "--data",
     envvar="PRN_DATA_ROOT",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=_Folder(exists=True, file_okay=False, path_type=Path),
     help="folder of your data sets, to be linked into data/01_raw  [default: PRN_DATA_ROOT]",
 )
 

@@ -30,6 +30,8 @@ REMEDIES = {
 }
 #: MLflow's message for a server that does not answer; a server that refuses has another one.
 NO_ANSWER = re.compile(r"API request to (https?://\S+?)/api/\S+ failed with (?:timeout )?exception (.*)", re.DOTALL)
+#: MLflow's message for an address without a host, such as http://.
+NO_HOST = re.compile(r"API request to https?://api/2")
 #: Characters of that message's reason that are shown.
 MAX_REASON = 200
 
@@ -48,8 +50,13 @@ def check_run_options(options: dict[str, Any]) -> None:
     """Check the names among `kedro run`'s options for which Kedro has no message of its own.
 
     Raises:
-        UserError: unknown pipeline or environment.
+        UserError: unknown pipeline or environment, or a runner that cannot run these pipelines.
     """
+    if "ParallelRunner" in str(options.get("runner") or "") or options.get("parallel"):
+        raise UserError(
+            "ParallelRunner cannot run these pipelines: models and MLflow runs do not pass between its processes. Leave"
+            " out --runner; `prn benchmark --jobs N` runs several base models at a time"
+        )
     chosen = [*(options.get("pipelines") or ()), *([options["pipeline"]] if options.get("pipeline") else ())]
     for name in chosen:
         if name not in pipelines:
@@ -80,6 +87,11 @@ def _translated(error: BaseException) -> UserError | None:
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = f"{error.filename}: " if error.filename else ""  # an error of an open file has no name
         return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")
+    if isinstance(error, MlflowException) and NO_HOST.match(str(error)):
+        return UserError(
+            "the address of the tracking server names no host: write http://HOST:5000 in MLFLOW_TRACKING_URI or"
+            " conf/*/mlflow.yml"
+        )
     if isinstance(error, MlflowException) and (match := NO_ANSWER.match(str(error))):
         return UserError(
             f"the tracking server {match[1]} does not answer ({match[2][:MAX_REASON]}): start it, or correct"

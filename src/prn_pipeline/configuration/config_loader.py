@@ -24,8 +24,9 @@ def _below_project(path: str) -> str:
 
 
 def _environment(variable: str, *default: str | None) -> str | None:
-    """OmegaConf's resolver `oc.env`, except that a variable set to an empty string counts as not set."""
-    return os.environ.get(variable) or (default[0] if default else oc.env(variable))
+    """OmegaConf's resolver `oc.env`, except that an empty variable counts as not set, and that ~ is the user's home."""
+    value = os.environ.get(variable) or (default[0] if default else oc.env(variable))
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~") else value
 
 
 def _bucket(variable: str) -> str:

@@ -27,6 +27,8 @@ def read_lock(file: Path) -> dict[str, dict[str, Any]]:
 def unreadable(project: Path, error: Exception) -> UserError:
     """What DVC cannot read in a project, and what a user does about it where that is dvc.lock."""
     remedy = ""
+    if "not a git repository" in str(error):
+        remedy = ". Run `git init` there, or let DVC work without git: `dvc config --local core.no_scm true`"
     if LOCK in str(error) or not _is_text(project / LOCK):
         remedy = f". Restore it with `git checkout {LOCK}`, or delete {LOCK}: `prn benchmark` writes it again"
     return UserError(f"DVC cannot read {project}: {error}{remedy}")

@@ -10,12 +10,13 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from prn_pipeline.configuration.tracking_server import tracking_settings
 from prn_pipeline.layout.scopes import widest_scope
 from prn_pipeline.processes.redacted_output import redact_logs, redact_output
-from prn_pipeline.processes.secrets import remember_secrets
 from prn_pipeline.tracking.mlflow_run import MlflowRun
 from prn_pipeline.tracking.stage_costs import stage_of
 from prn_pipeline.tracking.system_metrics import log_final_sample
+from prn_pipeline.tracking.tracking_store import forget_left_run_id, prepare_tracking_store
 
 #: Input of the node that trains fold models.
 PROTOCOL = "params:logit_caching.protocol"
@@ -35,15 +36,20 @@ class TrackingHooks:
         self._context: KedroContext | None = None
 
     @hook_impl(tryfirst=True, specname="after_context_created")
-    def hide_secrets(self) -> None:
-        """Keep passwords out of what is printed and logged, before the tracking server is asked anything."""
+    def prepare(self, context: KedroContext) -> None:
+        """Before kedro-mlflow asks the tracking store anything: keep secrets out of output, and prepare the store.
+
+        Raises:
+            UserError: the store cannot be used.
+        """
         redact_output()
+        project = Path(context.project_path)
+        prepare_tracking_store(tracking_settings(project)["uri"], project)
 
     @hook_impl(trylast=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Keep the context, in which kedro-mlflow has set up the tracking server."""
         self._context = context
-        remember_secrets(str(context.mlflow.server.mlflow_tracking_uri))  # type: ignore[attr-defined]
         redact_logs()  # handlers that libraries have added since
 
     @hook_impl(tryfirst=True, specname="before_pipeline_run")
@@ -52,6 +58,7 @@ class TrackingHooks:
         assert self._context is not None
         scope = widest_scope(stage_of(node) for node in pipeline.nodes)
         self._run = MlflowRun(self._context.params, Path(self._context.project_path), scope)
+        forget_left_run_id(self._context.mlflow.server.mlflow_tracking_uri)  # type: ignore[attr-defined]
         config = self._context.mlflow.tracking  # type: ignore[attr-defined]
         config.run.name = self._run.name
         config.run.id = None if _runs_all_stages(run_params) else self._run.find(config.experiment.name)

@@ -57,3 +57,10 @@ def test_another_error_of_dvc_does_not_blame_the_lock(project: Path) -> None:
     with pytest.raises(UserError, match=r"DVC cannot read .*cannot be a dependency") as caught:
         stale_stages(project)
     assert "git checkout" not in str(caught.value)
+
+
+def test_a_project_without_git_is_refused_with_both_ways_out(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    with pytest.raises(UserError, match=r"not a git repository. Run `git init` there, or .*no_scm true"):
+        stale_stages(tmp_path)
