@@ -1,10 +1,14 @@
 """What MLflow runs record: hashes of DVC and system metrics."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
 import pytest
 
+from prn_pipeline.processes.owners import this_process
+from prn_pipeline.tracking.dead_runs import close_runs_of_dead_processes
 from prn_pipeline.tracking.mlflow_run import MlflowRun
 from prn_pipeline.tracking.system_metrics import enable_system_metrics, log_final_sample
 from tests.unit.test_parameters import load
@@ -57,3 +61,44 @@ def test_a_run_that_ends_at_once_has_a_sample_and_a_resumed_one_gets_the_next_st
         mlflow.disable_system_metrics_logging()
     samples = mlflow.MlflowClient().get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
     assert [sample.step for sample in samples] == [0, 1]
+
+
+LEAVE_OPEN = """
+import os, sys, mlflow
+from prn_pipeline.processes.owners import this_process
+mlflow.set_tracking_uri(sys.argv[1])
+mlflow.set_experiment("kept")
+parent = mlflow.start_run(run_name="killed", tags=this_process())
+mlflow.start_run(run_name="training", nested=True, tags=this_process())
+os._exit(9)
+"""
+
+
+def test_runs_of_a_killed_process_are_closed_and_those_of_living_and_distant_ones_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    kept = client.create_experiment("kept")
+    subprocess.run([sys.executable, "-c", LEAVE_OPEN, uri], cwd=tmp_path, check=False)
+    old = {"process.start": "1"}  # another process had this number before
+    distant = {"process.machine": "elsewhere/1", "process.pid": "999999999"}
+    for name, tags in {
+        "living": this_process(),
+        "reused": this_process() | old,
+        "elsewhere": this_process() | distant,
+        "of an earlier version": {},
+    }.items():
+        client.create_run(kept, run_name=name, tags=tags)
+    close_runs_of_dead_processes(uri, "kept")
+    found = {run.info.run_name: run.info.status for run in client.search_runs([kept])}
+    assert found == {
+        "killed": "KILLED",
+        "training": "KILLED",
+        "reused": "KILLED",
+        "living": "RUNNING",
+        "elsewhere": "RUNNING",
+        "of an earlier version": "RUNNING",
+    }
+    assert "3 MLflow runs of killed processes are closed as KILLED" in caplog.text
+    close_runs_of_dead_processes(uri, "no such experiment")

@@ -17,6 +17,7 @@ import yaml
 
 from prn_pipeline.data.store.sample_store import IDENTITY
 from prn_pipeline.layout.scopes import SCOPES, scope_path
+from prn_pipeline.processes.owners import this_process
 from prn_pipeline.tracking.metric_names import flat_metrics
 from prn_pipeline.tracking.provenance import git_commit
 from prn_pipeline.tracking.system_metrics import enable_system_metrics, log_final_sample
@@ -69,13 +70,13 @@ class MlflowRun:
     def describe(self) -> None:
         """Tag the active MLflow run with scope, names, commit and parameters."""
         if mlflow.active_run() is not None:
-            mlflow.set_tags(self._tags)
+            mlflow.set_tags(self._tags | this_process())
 
     def start_child(self, name: str) -> None:
         """Start a nested MLflow run for one training, with the tags of its parent."""
         if mlflow.active_run() is not None:
             self._child = mlflow.start_run(
-                run_name=name, nested=True, tags={**self._tags, "role": "training", "stage": name}
+                run_name=name, nested=True, tags={**self._tags, **this_process(), "role": "training", "stage": name}
             ).info.run_id
 
     def end_child(self, status: str) -> None:

@@ -13,6 +13,7 @@ from kedro.pipeline.node import Node
 from prn_pipeline.configuration.tracking_server import tracking_settings
 from prn_pipeline.layout.scopes import widest_scope
 from prn_pipeline.processes.redacted_output import redact_logs, redact_output
+from prn_pipeline.tracking.dead_runs import close_runs_of_dead_processes
 from prn_pipeline.tracking.mlflow_run import MlflowRun
 from prn_pipeline.tracking.stage_costs import stage_of
 from prn_pipeline.tracking.system_metrics import log_final_sample
@@ -58,8 +59,10 @@ class TrackingHooks:
         assert self._context is not None
         scope = widest_scope(stage_of(node) for node in pipeline.nodes)
         self._run = MlflowRun(self._context.params, Path(self._context.project_path), scope)
-        forget_left_run_id(self._context.mlflow.server.mlflow_tracking_uri)  # type: ignore[attr-defined]
+        uri = self._context.mlflow.server.mlflow_tracking_uri  # type: ignore[attr-defined]
         config = self._context.mlflow.tracking  # type: ignore[attr-defined]
+        forget_left_run_id(uri)
+        close_runs_of_dead_processes(uri, config.experiment.name)
         config.run.name = self._run.name
         config.run.id = None if _runs_all_stages(run_params) else self._run.find(config.experiment.name)
 

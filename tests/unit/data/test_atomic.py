@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prn_pipeline.data.store.atomic import ABANDONED, atomic_write
+from prn_pipeline.processes.owners import visible_processes
 
 KILLED = """
 import os, sys
@@ -31,6 +32,10 @@ def temporary_folders(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if ".partial" in path.name]
 
 
+def pid_of(folder: Path) -> str:
+    return folder.name.split(".")[2].split("-")[-1]
+
+
 @pytest.fixture
 def left(tmp_path: Path) -> Path:
     """The temporary folder of a process that was killed long ago."""
@@ -51,18 +56,40 @@ def test_abandoned_folders_of_other_artefacts_stay(left: Path) -> None:
     assert left.is_dir()
 
 
-def test_a_recent_temporary_folder_stays(left: Path) -> None:
+def test_a_temporary_folder_of_a_process_that_has_just_ended_here_is_removed(left: Path) -> None:
     os.utime(left)
     make(left.with_name("maps.zarr"))
-    assert left.is_dir()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("namespace", ["-abc", ""], ids=["another container", "an earlier version"])
+def test_a_recent_temporary_folder_of_a_process_that_cannot_be_seen_stays(left: Path, namespace: str) -> None:
+    theirs = left.rename(left.with_name(left.name.replace(f"-{visible_processes()}-", f"{namespace}-")))
+    os.utime(theirs)
+    make(left.with_name("maps.zarr"))
+    assert theirs.is_dir()
+    os.utime(theirs, (0, time.time() - ABANDONED - 60))
+    make(left.with_name("maps.zarr"))
+    assert not theirs.exists()
 
 
 def test_the_temporary_folder_of_a_living_process_stays(left: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as living:
-        killed = left.name.split(".")[2].split("-")[1]
+        killed = pid_of(left)
         theirs = left.rename(left.with_name(left.name.replace(f"-{killed}.", f"-{living.pid}.")))
         make(left.with_name("maps.zarr"))
         assert theirs.is_dir()
         living.communicate(b"\n")
     make(left.with_name("maps.zarr"))
     assert not theirs.exists()
+
+
+def test_an_old_artefact_that_a_killed_process_moved_aside_stays_while_there_is_no_new_one(left: Path) -> None:
+    os.utime(left)
+    aside = left.rename(left.with_name(left.name.replace(".partial.", ".retired.")))
+    with pytest.raises(ZeroDivisionError), atomic_write(left.with_name("maps.zarr")):
+        raise ZeroDivisionError
+    assert aside.is_dir()
+    make(left.with_name("maps.zarr"))
+    make(left.with_name("maps.zarr"))
+    assert not aside.exists()

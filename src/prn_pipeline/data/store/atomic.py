@@ -18,14 +18,15 @@ from zlib import crc32
 import psutil
 
 from prn_pipeline.data.store.locations import is_remote, uploading
+from prn_pipeline.processes.owners import visible_processes
 
 #: Suffixes of artefacts that are folders, and large. Temporary files are small, and searching for them is not worth it.
 FOLDERS = ("", ".zarr")
 #: Bytes of a name without suffix that temporary names keep: with what they add, they stay below the 255 bytes that file
 #: systems allow.
 MAX_STEM = 160
-#: Seconds after which the temporary folder of a process that does not run here is taken for abandoned. Before that, it
-#: may belong to a process in another container.
+#: Seconds after which the temporary folder of a process of another container, whose processes this one does not see,
+#: is taken for abandoned. That of a process that has ended here is removed at once.
 ABANDONED = 24 * 3600
 
 
@@ -71,20 +72,30 @@ def _temporary_path(path: Path, process: int | str, state: str) -> Path:
     stem = os.fsencode(path.stem)
     if len(stem) > MAX_STEM:  # shortened, and made unique again
         stem = stem[:MAX_STEM].decode(errors="ignore").encode() + b"-%08x" % crc32(stem)
-    machine = f"{crc32(platform.node().encode()):08x}-{process}"
-    return path.with_name(f".{os.fsdecode(stem)}.{machine}.{state}{path.suffix}")
+    machine = f"{crc32(platform.node().encode()):08x}-{visible_processes()}"
+    return path.with_name(f".{os.fsdecode(stem)}.{machine}-{process}.{state}{path.suffix}")
 
 
 def _remove_abandoned(path: Path) -> None:
     """Remove temporary folders that killed processes have left, as far as possible."""
+    own = f"-{visible_processes()}-PROCESS"
     names = {
-        re.compile(re.escape(_temporary_path(path, "PROCESS", state).name).replace("PROCESS", r"(\d+)"))
+        re.compile(
+            re.escape(_temporary_path(path, "PROCESS", state).name).replace(
+                re.escape(own), r"(?:-(?P<seen_by>[0-9a-f]+))?-(?P<process>\d+)"
+            )
+        )
         for state in ("partial", "retired")
     }
     for left in path.parent.iterdir():
         for found in filter(None, (name.fullmatch(left.name) for name in names)):
             with suppress(FileNotFoundError):  # another process may be removing it
-                if not psutil.pid_exists(int(found[1])) and time.time() - left.stat().st_mtime > ABANDONED:
+                age, is_seen_here = time.time() - left.stat().st_mtime, found["seen_by"] == visible_processes()
+                is_only_copy = ".retired." in f"{left.name}." and not os.path.lexists(
+                    path
+                )  # killed between two renames
+                at_once = is_seen_here and not is_only_copy
+                if not psutil.pid_exists(int(found["process"])) and (at_once or age > ABANDONED):
                     shutil.rmtree(left, ignore_errors=True)
 
 
