@@ -13,6 +13,7 @@ import pandas as pd
 
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.segmentation.map_import import read_maps
@@ -152,7 +153,7 @@ def write_table(out: Path, journal: Journal, names: list[str]) -> None:
     table = table[[*(column for column in table if column != "error"), "error"]]  # also if the first row is an error
     table = table.convert_dtypes()  # keeps integers in columns with missing values
     with atomic_write(out / TABLE) as temporary:
-        table.to_csv(temporary, index=False)
+        temporary.write_text(csv_text(table), encoding="utf-8", newline="")
 
 
 def read_item(predictor: Predictor, job: FolderJob, name: str, path: Path) -> Item:

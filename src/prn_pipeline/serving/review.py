@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.serving.journal import Journal
 
@@ -64,4 +65,4 @@ def write_review(folder: Path, found: Review | None) -> None:
         (folder / FILE).unlink(missing_ok=True)
         return
     with atomic_write(folder / FILE) as temporary:
-        found.table.to_csv(temporary, index=False)
+        temporary.write_text(csv_text(found.table), encoding="utf-8", newline="")

@@ -12,7 +12,9 @@ from PIL import Image
 from prn_pipeline.commands import prn
 from prn_pipeline.commands.progress import printable
 from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.serving.folder_job import FolderJob, FolderRun
 from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.suggestion.job import SuggestionRun, write_suggestions
 
 #: Stems of up to 251 bytes; brackets that look like markup, of which one is a folder `g[`; line breaks and codes.
 LONG = ("x" * 251, "ä" * 125, "字" * 83, "a" * 236, "l" * 125 + ".m")
@@ -86,3 +88,22 @@ def test_short_names_keep_their_temporary_names(tmp_path: Path) -> None:
 
 def test_terminal_codes_are_shown_and_not_sent() -> None:
     assert printable("a\x1b[2J\r\nä字 [/b]") == r"a\x1b[2J\r\nä字 [/b]"
+
+
+def test_tables_hold_any_name_and_no_formula(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    names = {"a\rb": "a\rb", "=cmd": "'=cmd", "-x": "'-x", "@y": "'@y", "+z": "'+z", "more/=c": "more/=c"}
+    for name in names:
+        (photos / f"{name}.png").write_bytes((photos / "a.png").read_bytes())
+    list(FolderRun(predictor, FolderJob(photos, tmp_path / "out")).refine())
+    run = SuggestionRun(predictor, FolderJob(photos, tmp_path / "suggested"))
+    list(run.look())
+    write_suggestions(tmp_path / "suggested", run.suggest(20))
+    expected = {*names.values(), "a", "b", "more/c"}
+    with (tmp_path / "out" / "refined.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert {row["name"] for row in found} == expected
+    assert len(found) == len(expected)
+    assert {len(row) for row in found} == {len(found[0])}
+    with (tmp_path / "suggested" / "suggested.csv").open(newline="") as file:
+        assert {row["name"] for row in csv.DictReader(file)} <= expected
+    assert FolderRun(predictor, FolderJob(photos, tmp_path / "out")).pending == {}

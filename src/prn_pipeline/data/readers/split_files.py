@@ -9,6 +9,7 @@ import pandas as pd
 
 from prn_pipeline.data.readers.pairing import compile_expression, plain_id
 from prn_pipeline.data.splits.settings import ColumnSplit, GroupSettings, ListsSplit
+from prn_pipeline.data.store.spreadsheets import unescaped
 from prn_pipeline.errors import UserError
 
 #: Entries of a file in one error message.
@@ -101,14 +102,21 @@ def _or_null(split: str) -> str:
 
 
 def _known_ids(names: list[str], known: Mapping[str, str], file: Path) -> list[str]:
-    unknown = [name for name in names if plain_id(name) not in known]
+    plain = [_plain(name, known) for name in names]
+    unknown = [name for name, one in zip(names, plain, strict=True) if one not in known]
     if unknown:
         raise UserError(
             f"{file}: {len(unknown)} of {len(names)} entries have no image: {', '.join(unknown[:MAX_LISTED])}. "
             f"Expected sample ids such as {', '.join(sorted(set(known.values()))[:2])}. Add the images, or remove the"
             " entries."
         )
-    return [known[plain_id(name)] for name in names]
+    return [known[one] for one in plain]
+
+
+def _plain(name: str, known: Mapping[str, str]) -> str:
+    """An id as `known` spells it, also as the tables of this package write ids that look like a formula."""
+    plain = plain_id(name)
+    return plain if plain in known else plain_id(unescaped(name.strip()))
 
 
 def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -> dict[str, str]:

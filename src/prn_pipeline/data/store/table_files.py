@@ -10,6 +10,7 @@ import pandas as pd
 
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.checksums import NAME, PLACEHOLDER, ChecksumError, check_seal, near_name, sealed
+from prn_pipeline.data.store.spreadsheets import csv_text, unescaped
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.origins import rerun
 
@@ -18,7 +19,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table atomically, as .csv or .parquet by suffix; Parquet keeps `attrs`."""
     buffer = io.BytesIO()
     if path.suffix == ".csv":
-        table.assign(**{PLACEHOLDER: ""}).to_csv(buffer, index=False)
+        buffer.write(csv_text(table.assign(**{PLACEHOLDER: ""})).encode())
     else:
         marked = table.copy(deep=False)
         marked.attrs = {**table.attrs, NAME: PLACEHOLDER}
@@ -55,6 +56,8 @@ def _csv(data: bytes) -> pd.DataFrame:
     columns = pd.read_csv(io.BytesIO(data), nrows=0).columns
     missing: dict[Hashable, list[str]] = {name: [""] for name in columns if name != "sample_id"}
     table = pd.read_csv(io.BytesIO(data), dtype={"sample_id": str}, keep_default_na=False, na_values=missing)
+    if "sample_id" in table:
+        table["sample_id"] = table["sample_id"].map(unescaped)
     return table.iloc[:, :-1] if has_checksum else table
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.card_ranks import rank_card, rank_note
 from prn_pipeline.reporting.leaderboard.finding import finding, finding_outcome
@@ -78,7 +79,7 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
         methods={one.method: label_or_name(one.method) for one in found},
         provenance=provenance,
     )
-    return Leaderboard(html, frame(found).to_csv(index=False), markdown(found), found, ranking, unscored, mixed, warned)
+    return Leaderboard(html, csv_text(frame(found)), markdown(found), found, ranking, unscored, mixed, warned)
 
 
 def key_numbers(runs: Sequence[BenchmarkRun], found: Sequence[Standing]) -> dict[str, str]:

@@ -14,6 +14,7 @@ import pandas as pd
 from prn_pipeline.data.pixel_digest import pixel_digest
 from prn_pipeline.data.splits.video_frames import thumbnail
 from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob, read_item
@@ -127,7 +128,7 @@ class SuggestionRun:
 def write_suggestions(folder: Path, found: Suggestions) -> None:
     """Write `TABLE` into the folder of results."""
     with atomic_write(folder / TABLE) as temporary:
-        found.table.to_csv(temporary, index=False)
+        temporary.write_text(csv_text(found.table), encoding="utf-8", newline="")
 
 
 def _entry(name: str, path: Path, item: Item, examined: Examined) -> Entry:
