@@ -197,7 +197,9 @@ def test_a_line_without_the_name_of_its_image_is_noticed(tmp_path: Path) -> None
     Journal(tmp_path, {"model": "a"})
     with (tmp_path / ".refined.jsonl").open("a") as file:
         file.write('{"source": [1, 2]}\n')
-    with pytest.raises(UserError, match=r"refined.jsonl is damaged \(line 2 has no 'name'\): remove the file"):
+    with pytest.raises(
+        UserError, match=r"refined.jsonl is damaged \(line 2 has no 'name' that is a text\): remove the file"
+    ):
         Journal(tmp_path, {"model": "a"})
     assert Journal.reset(tmp_path) == {}
 
