@@ -97,6 +97,10 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpa
 #: Name -> content of files of which none may take memory or time.
 PICTURES = {
     "huge.tif": tiff([page(200_000, 200_000)]),
+    "said_twice.tif": tiff([[*page(200_000, 200_000), (256, 4, 1, 4), (257, 4, 1, 4)]]),
+    "rows_twice.tif": tiff([[*page(60_000, 1), (278, 4, 1, 1)]]),
+    "jpeg_said_twice.tif": tiff([[*page(16, 16, t259=7, t279=735), (259, 4, 1, 8)]], data=jpeg_of(65_500, 65_500)),
+    "real_size.tif": tiff([[*(tag for tag in page(4, 4) if tag[0] != 256), (256, 11, 1, 0x48435000)]]),
     "strips.tif": tiff([page(4_000_000_000, 1, t278=1)]),
     "circle.tif": tiff([page(4, 4)], back_to=16),
     "circle_of_three.tif": tiff([page(4, 4)] * 3, back_to=16),

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import struct
+from collections import defaultdict
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -22,6 +23,8 @@ _READ = frozenset({_WIDTH, _HEIGHT, _BITS, _SAMPLES, _DEPTH, _ROWS, _TILE_WIDTH,
 #: Bytes and format of a value, by type of the tag.
 _TYPES = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+#: Types of real numbers, which no size has.
+_REAL = frozenset({5, 10, 11, 12})
 #: Most tags of a page; tifffile refuses more.
 _MAX_TAGS = 4096
 #: Pages may share values, such as a colour profile; a file in which they add up to more than this many times its size
@@ -39,9 +42,13 @@ _OME = re.compile(rb'\bSize[ZCT]="(\d+)"')
 _SHAPE = re.compile(rb'"shape":\s*(\[[\d,\s]*\])|^shape=\(([\d,\s]*)\)')
 
 
+#: The tags of a directory by code: type, count, and the value or its place.
+_Tags = dict[int, list[tuple[int, int, bytes]]]
+
+
 class _Page(NamedTuple):
     declared: Declared
-    description: bytes
+    descriptions: list[bytes]
     is_copy: bool
 
 
@@ -59,7 +66,7 @@ def tiff_declared(path: Path, limits: ReadLimits) -> Declared:
     largest = max((page.declared for page in pages), key=lambda declared: declared.nbytes)
     pictures = [page for page in pages if not page.is_copy] or pages
     slices = sum(page.declared.pages for page in pictures)
-    planes = _described(pages[0].description, pages[0].declared)
+    planes = max((_described(text, pages[0].declared) for text in pages[0].descriptions), default=1)
     found = largest._replace(pages=max(slices, planes))
     limits.check(found, path, every_page=False)
     return found
@@ -94,15 +101,16 @@ def _pages(file: BinaryIO, path: Path, limits: ReadLimits) -> list[_Page]:
                 if not pages:
                     raise
                 break  # libraries read the pages before a damaged directory
-            tags = {code: (kind, number, value) for code, kind, number, value in struct.iter_unpack(entry, raw)}
+            tags: _Tags = defaultdict(list)  # a damaged directory has some twice
+            for code, *tag in struct.iter_unpack(entry, raw):
+                tags[code].append(tuple(tag))
             directories += len(raw)
-            values += sum(_SIZES.get(kind, 1) * number for kind, number, _ in tags.values())
+            values += sum(_SIZES.get(kind, 1) * number for found in tags.values() for kind, number, _ in found)
             if directories > size or values > _SHARED * size + _LONGEST_DESCRIPTION:
                 raise ValueError("its directories overlap")
             if depth == 0:
                 pages.append(_page(file, order, tags))
-            if _SUBDIRECTORIES in tags:
-                chains += [(place, depth + 1) for place in _numbers(file, order, *tags[_SUBDIRECTORIES]) if place]
+            chains += [(place, depth + 1) for place in _numbers(file, order, tags.get(_SUBDIRECTORIES, [])) if place]
     if not pages:
         raise ValueError("no page")
     return pages
@@ -119,33 +127,38 @@ def _directory(file: BinaryIO, offset: int, counting: str, entry: str, pointer: 
     return raw, struct.unpack(pointer, following)[0] if len(following) == struct.calcsize(pointer) else 0
 
 
-def _numbers(file: BinaryIO, order: str, kind: int, count: int, field: bytes) -> tuple[int, ...]:
-    """All values of a tag; none if they are no whole numbers."""
-    if kind not in _TYPES or kind == 2:
-        return ()
-    length = _SIZES[kind] * count
-    return struct.unpack(f"{order}{count}{_TYPES[kind]}", _content(file, order, length, field, length))
+def _numbers(file: BinaryIO, order: str, tags: list[tuple[int, int, bytes]]) -> list[int]:
+    """All values of tags that are whole numbers."""
+    found: list[int] = []
+    for kind, count, field in tags:
+        if kind in _TYPES and kind != 2:
+            length = _SIZES[kind] * count
+            found += struct.unpack(f"{order}{count}{_TYPES[kind]}", _content(file, order, length, field, length))
+    return found
 
 
-def _page(file: BinaryIO, order: str, tags: dict[int, tuple[int, int, bytes]]) -> _Page:
-    number = {code: _value(file, order, *tags[code]) for code in _READ & tags.keys()}
+def _page(file: BinaryIO, order: str, tags: _Tags) -> _Page:
+    said = {code: {_value(file, order, *tag) for tag in tags[code]} for code in _READ & tags.keys()}
+    if twice := sorted(code for code, values in said.items() if len(values) > 1):
+        raise ValueError(f"tag {twice[0]} twice, with different values")
+    number = {code: values.pop() for code, values in said.items()}
     height, width = number.get(_HEIGHT, 0), number.get(_WIDTH, 0)
     samples, depth = max(1, number.get(_SAMPLES, 1)), max(1, number.get(_DEPTH, 1))
     tile = number.get(_TILE_HEIGHT, 0), number.get(_TILE_WIDTH, 0)
     rows = tile if all(tile) else (number.get(_ROWS, 0) or height, width)
     segments = depth * math.prod(-(-side // max(1, part)) for side, part in zip((height, width), rows, strict=True))
-    places = max((tags[code][1] for code in (_OFFSETS, _TILE_OFFSETS) if code in tags), default=0)
+    located = [tag for code in (_OFFSETS, _TILE_OFFSETS) for tag in tags.get(code, [])]
+    places = max((count for _, count, _ in located), default=0)
     if segments > places + _SPARE_SEGMENTS:
         raise ValueError(f"{segments} strips or tiles, but places of {places}")
     itemsize = 1 << max(0, (max(1, number.get(_BITS, 1)) - 1).bit_length() - 3)
     if (compression := number.get(_COMPRESSION, 1)) in JPEG | JPEG_2000:
-        each = [_numbers(file, order, *tags[code]) for code in (_OFFSETS, _TILE_OFFSETS) if code in tags]
-        check_embedded(file, compression, [place for found in each for place in found], rows[0] * rows[1])
+        check_embedded(file, compression, _numbers(file, order, located), rows[0] * rows[1])
     # memory is taken for whole tiles
     declared = Declared(max(height, tile[0]), max(width, tile[1]), samples, depth, itemsize)
     return _Page(
         declared,
-        _text(file, order, *tags[_DESCRIPTION]) if _DESCRIPTION in tags else b"",
+        [_text(file, order, *tag) for tag in tags.get(_DESCRIPTION, [])],
         bool(number.get(_SUBFILE, 0) & NOT_A_PICTURE),
     )
 
@@ -153,6 +166,8 @@ def _page(file: BinaryIO, order: str, tags: dict[int, tuple[int, int, bytes]]) -
 def _value(file: BinaryIO, order: str, kind: int, count: int, field: bytes) -> int:
     """The largest number of a tag, of whose values at most 64 are read; 0 if it holds no whole numbers."""
     if kind not in _TYPES or kind == 2 or not count:
+        if kind in _REAL:
+            raise ValueError("a size that is no whole number")
         return 0
     code, number = _TYPES[kind], min(count, 64)
     data = _content(file, order, _SIZES[kind] * count, field, _SIZES[kind] * number)
