@@ -19,12 +19,11 @@ from mlflow.exceptions import MlflowException
 
 from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.processes.exit_codes import ExitError
+from prn_pipeline.processes.full_disks import full_disk, is_full_disk
 from prn_pipeline.processes.secrets import redact
 
 #: Errors of the operating system that only the user can resolve -> how.
 REMEDIES = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space, or ask for a larger quota",
     errno.EROFS: "mount it for writing, or work on another disk",
     errno.EACCES: "change its permissions, or work in a folder of your own",
 }
@@ -84,6 +83,8 @@ def _translated(error: BaseException) -> UserError | None:
     """The user error that an error of another library amounts to, if any."""
     if isinstance(error, yaml.MarkedYAMLError):
         return UserError(f"{error} Correct the file.")
+    if is_full_disk(error):
+        return UserError(full_disk(error, Path.cwd()))
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = f"{error.filename}: " if error.filename else ""  # an error of an open file has no name
         return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")

@@ -23,6 +23,7 @@ from prn_pipeline.training.callbacks import (
     RestoreBestOnPlateau,
     RngStateCallback,
 )
+from prn_pipeline.training.checkpoint_files import CheckpointFiles
 from prn_pipeline.training.distributed.batch_norm import synchronize_batch_norms
 from prn_pipeline.training.distributed.batches import distributed_loader
 from prn_pipeline.training.distributed.task import DistributedTask
@@ -73,6 +74,7 @@ def train_in_this_process(
         gradient_clip_val=settings.gradient_clip or None,
         deterministic="warn",
         callbacks=_callbacks(settings, best, always, val is not None),
+        plugins=[CheckpointFiles()],
         logger=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),

@@ -1,0 +1,66 @@
+"""A full disk ends in one line that names the disk and the path, whichever library notices it."""
+
+import errno
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from prn_pipeline.commands.user_errors import as_user_error
+from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.processes import full_disks
+from prn_pipeline.training.checkpoint_files import CheckpointFiles
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        sqlite3.OperationalError("database or disk is full"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_the_artefact_that_could_not_be_written_is_named_and_nothing_stays(error: Exception, tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_write(tmp_path / "x.parquet") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    found = as_user_error(caught.value)
+    assert str(found).startswith(f"{tmp_path}/x.parquet: No space left on device; free some space")
+    assert "the disk at /" in str(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_full_one_of_several_disks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_disks, "_free", lambda place: 0 if place == Path(tempfile.gettempdir()) else 2**30)
+    found = str(as_user_error(sqlite3.OperationalError("database or disk is full")))
+    assert "(temporary files)" in found
+    assert "(the project)" not in found
+
+
+def test_another_error_is_no_full_disk(tmp_path: Path) -> None:
+    assert as_user_error(RuntimeError("full of hope")) is None
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "x"):
+        raise ZeroDivisionError
+
+
+def test_a_checkpoint_is_written_beside_its_place_and_the_one_before_it_stays_when_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+    file = tmp_path / "checkpoints/last.ckpt"
+    CheckpointFiles().save_checkpoint({"epoch": 3}, file)
+    assert torch.load(file, weights_only=True) == {"epoch": 3}
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(OSError, match="No space left"):
+        CheckpointFiles().save_checkpoint({"epoch": 4}, file)
+    assert [path.name for path in file.parent.iterdir()] == ["last.ckpt"]
