@@ -240,12 +240,19 @@ def test_a_val_split_too_small_for_the_refiner_is_refused_before_the_base_model_
     assert not (project / "data/06_models").exists()
 
 
+#: A refiner that cannot do without TTA.
+WITH_TTA: dict[str, Any] = {"refiners": {"prn": {"inputs": ["tta"], "inputs_if_available": []}}}
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"base_model": "few_shot_resnet18"}, "needs labelled images of what to segment"),
-        ({"logit_caching": {"keep": []}}, "reads tta, but logit_caching.keep is"),
-        ({"base_model": "external"}, "reads tta, which base model 'external' of kind maps does not have"),
+        (WITH_TTA | {"logit_caching": {"keep": []}}, "reads tta, but logit_caching.keep is"),
+        (
+            WITH_TTA | {"base_model": "external"},
+            "reads tta, which base model 'external' of kind maps does not have",
+        ),
     ],
 )
 def test_a_refused_run_leaves_no_mlflow_run(project: Path, parameters: dict[str, Any], message: str) -> None:
