@@ -35,7 +35,10 @@ def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
 
 
 def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
-    """Markdown for the README: of each situation the refiner with the best median over the best free method."""
+    """Markdown for the README: of each situation the refiner with the best median over the best free method.
+
+    Refiners are compared on base models and seeds that all of them have been run on.
+    """
     rows = []
     for situation, runs in found:
         by_refiner = {
@@ -43,8 +46,10 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
             for name in situation.refiners
             if name not in COMPARED_WITH and any(run["refiner"] == name for run in runs)
         }
-        if not by_refiner:
+        common = set.intersection(*({_group(run) for run in own} for own in by_refiner.values())) if by_refiner else ()
+        if not common:
             continue
+        by_refiner = {name: [run for run in own if _group(run) in common] for name, own in by_refiner.items()}
         best = max(by_refiner, key=lambda name: float(np.median([over_best_free(run) for run in by_refiner[name]])))
         over_base, over_free, _, seconds, passed = _statistics(by_refiner[best])
         rows.append([situation.title, f"`{best}`", str(len(by_refiner[best])), over_base, over_free, seconds, passed])
@@ -105,7 +110,7 @@ def runs_table(situation: Situation, runs: Sequence[Scores]) -> str:
     ]
     by_group: dict[tuple[Any, ...], dict[str, Scores]] = {}
     for run in runs:
-        by_group.setdefault((run["dataset"], run["base_model"], run["seed"]), {})[run["refiner"]] = run
+        by_group.setdefault(_group(run), {})[run["refiner"]] = run
     rows = []
     for (dataset, base_model, seed), of_refiner in by_group.items():
         any_run = next(iter(of_refiner.values()))
@@ -120,6 +125,10 @@ def runs_table(situation: Situation, runs: Sequence[Scores]) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _group(run: Scores) -> tuple[Any, ...]:
+    return run["dataset"], run["base_model"], run["seed"]
 
 
 def _label(method: str) -> str:
