@@ -16,6 +16,7 @@ from benchmarks.machine import describe, use_cores
 from benchmarks.results_page import replace_between
 from benchmarks.stage_case import BASE_MODEL, CONF, REFINER, conf, without_training
 from benchmarks.stage_inputs import open_stores, write_stores
+from benchmarks.stored_runs import with_tta
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays, write_deferred_arrays
 from prn_pipeline.data.execution.engine import open_engine
 from prn_pipeline.data.execution.settings import EngineSettings
@@ -65,7 +66,7 @@ def pseudo_labelling(folder: Path, engine: EngineSettings) -> None:
 def refining(folder: Path, engine: EngineSettings) -> None:
     """From logits to PRN's logits, with random weights."""
     samples, _, _ = open_stores(folder)
-    refiner = build_refiner(read_settings(without_training(conf("refiners")[REFINER]))).eval()
+    refiner = build_refiner(read_settings(with_tta(without_training(conf("refiners")[REFINER])))).eval()
     rows = samples.rows(["test"])
     make = partial(refined_maps, samples, rows, refiner, conf("evaluation")["batch_size"], Tiles())
     write(folder / "made_refined.zarr", make, len(rows), engine)

@@ -18,6 +18,7 @@ import yaml
 
 from benchmarks.machine import use_cores
 from benchmarks.stage_inputs import open_stores
+from benchmarks.stored_runs import with_tta
 from prn_pipeline.data.store.array_store import ArrayStream, write_arrays
 from prn_pipeline.refinement.registry import build_refiner, read_settings
 from prn_pipeline.segmentation.network_source import cached_maps
@@ -54,7 +55,7 @@ def pseudo_labelling(folder: Path) -> None:
 def refining(folder: Path) -> None:
     """From logits to PRN's logits, with random weights: the first half of the pipeline evaluation."""
     samples, _, _ = open_stores(folder)
-    refiner = build_refiner(read_settings(without_training(conf("refiners")[REFINER])))
+    refiner = build_refiner(read_settings(with_tta(without_training(conf("refiners")[REFINER]))))
     rows, batch_size = samples.rows(["test"]), conf("evaluation")["batch_size"]
     batches = predict_logits(refiner, samples, rows, refiner.arrays, batch_size)
     write_arrays(folder / "made.zarr", ArrayStream({"logits": batch} for batch in batches))

@@ -60,9 +60,17 @@ def all_names(kind: str) -> list[str]:
 
 def named_settings(kind: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A block of parameters_<kind>.yml, and its block `training`."""
-    block = dict(_blocks(kind)[name])
+    block = with_tta(dict(_blocks(kind)[name]))
     training = block.pop("training", {})
     return block, training
+
+
+def with_tta(block: dict[str, Any]) -> dict[str, Any]:
+    """A refiner's block for a base model that has TTA and the maps of no other model; other blocks as they are."""
+    if "inputs_if_available" not in block:
+        return block
+    others = {key: value for key, value in block.items() if key != "inputs_if_available"}
+    return others | {"inputs": [*others.get("inputs", []), "tta"]}
 
 
 def counts_of(network: nn.Module, samples: Samples, rows: np.ndarray, arrays: tuple[str, ...]) -> np.ndarray:
