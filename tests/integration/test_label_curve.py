@@ -89,7 +89,8 @@ def test_a_curve_is_refused_without_maps_then_measured_and_put_into_the_report(s
         (["--refiner", "trees", "--refiner", "prm"], "unknown refiner 'prm'"),
         (["--dataset", "synthetic_road"], "unknown dataset 'synthetic_road'"),
         (["--base-model", "external", "--refiner", "fine_tune"], "has maps only and no network"),
-        (["--base-model", "external"], "refiner 'prn' reads tta"),
+        (["--base-model", "external"], "there are no stored maps of base model 'external'"),
+        (["--base-model", "external", "--params", "refiners.prn.inputs=[tta]"], "refiner 'prn' reads tta"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_message(arguments: list[str], said: str) -> None:
