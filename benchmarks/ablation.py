@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.results_page import replace_between
+from benchmarks.results_page import replace_mark
 from benchmarks.stored_runs import CONF, named_settings, open_map_manifest, open_samples
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
@@ -23,7 +23,7 @@ from prn_pipeline.refinement.registry import read_settings
 from prn_pipeline.stages.prn_training import train_refiner
 from prn_pipeline.training.settings import TrainingSettings
 
-BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+MARK = "ablation"
 FOUND = Path("benchmarks/results/ablation.json")
 #: What is varied: `prn` with a sixth of its steps, since seven times three trainings have to end some time.
 WHOLE = "prn_quick"
@@ -83,7 +83,7 @@ def main() -> None:
                 FOUND.parent.mkdir(exist_ok=True)
                 FOUND.write_text(json.dumps(found, indent=2) + "\n")
                 print(dataset, base_model, variant, of_variant[f"{dataset}/{base_model}"], flush=True)
-    replace_between(PAGE, BEGIN, END, section(found))
+    replace_mark(PAGE, MARK, section(found))
     print(PAGE)
 
 

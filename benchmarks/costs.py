@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from benchmarks.results_page import MAIN, PAGE, replace_between
+from benchmarks.results_page import MAIN, PAGE, replace_mark
 from benchmarks.situations import of_lists
 from benchmarks.stored_runs import all_names, named_settings
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
@@ -17,7 +17,7 @@ from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.stages.evaluation.model_costs import model_cost
 
-BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
+MARK = "costs"
 SIDE, BATCH = 256, 8
 
 
@@ -57,7 +57,7 @@ def section(base_models: Sequence[str]) -> str:
 
 def main() -> None:
     """Measure, and put the table into the page."""
-    replace_between(PAGE, BEGIN, END, section(of_lists("trained_out")[0]["base_models"]))
+    replace_mark(PAGE, MARK, section(of_lists("trained_out")[0]["base_models"]))
     print(PAGE)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.results_page import replace_between
+from benchmarks.results_page import replace_mark
 from prn_pipeline.metrics.saturating_curve import Curves
 from prn_pipeline.reporting.wording import bracket, fixed
 from prn_pipeline.stages.label_curve.measuring import FULL_CORRECTION
 
-BEGIN, END = "<!-- few-labels: begin -->", "<!-- few-labels: end -->"
+MARK = "few-labels"
 #: Numbers of labelled images whose gains are compared: how much of the gain with many is there with few.
 FEW, MANY = 10, 100
 
@@ -34,7 +34,7 @@ def write_page(page: Path, folder: Path) -> None:
     Raises:
         ValueError: the page lacks them.
     """
-    replace_between(page, BEGIN, END, section(folder))
+    replace_mark(page, MARK, section(folder))
 
 
 def _table(found: Mapping[str, Any]) -> str:

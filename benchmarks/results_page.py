@@ -31,15 +31,7 @@ def replace_mark(page: Path, mark: str, text: str) -> None:
     Raises:
         ValueError: the page lacks them.
     """
-    replace_between(page, f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->", text)
-
-
-def replace_between(page: Path, begin: str, end: str, text: str) -> None:
-    """Replace the lines of a page between two marks.
-
-    Raises:
-        ValueError: the page lacks them.
-    """
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     old = page.read_text()
     if begin not in old or end not in old:
         raise ValueError(f"{page} has no lines {begin} and {end}: put them where the tables belong")

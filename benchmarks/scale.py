@@ -13,7 +13,7 @@ from typing import Any
 from distributed import LocalCluster
 
 from benchmarks.machine import describe, use_cores
-from benchmarks.results_page import replace_between
+from benchmarks.results_page import replace_mark
 from benchmarks.stage_case import BASE_MODEL, CONF, REFINER, conf, without_training
 from benchmarks.stage_inputs import open_stores, write_stores
 from benchmarks.stored_runs import with_tta
@@ -31,7 +31,7 @@ from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 
 PAGE = CONF.parents[1] / "docs" / "scale.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+MARK = "measured"
 #: How many images there might be, and how many workers.
 AMOUNTS = {"1 M": 10**6, "1 G": 10**9}
 WORKERS = (1, 16, 256, 4096)
@@ -172,7 +172,7 @@ def main() -> None:
         text = section(rates, bytes_an_image(folder / "stores", given.images), given.images, given.size)
     print(text)
     if not given.no_page:
-        replace_between(PAGE, BEGIN, END, text)
+        replace_mark(PAGE, MARK, text)
         print(PAGE)
 
 

@@ -52,8 +52,9 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
         by_refiner = {name: [run for run in own if _group(run) in common] for name, own in by_refiner.items()}
         best = max(by_refiner, key=lambda name: float(np.median([over_best_free(run) for run in by_refiner[name]])))
         over_base, over_free, _, seconds, passed = _statistics(by_refiner[best])
-        rows.append([situation.title, f"`{best}`", str(len(by_refiner[best])), over_base, over_free, seconds, passed])
-    head = ["situation", "best refiner", "runs", "over the base model", "over the best free method"]
+        done = f"{len(by_refiner[best])} of {sum(names[2] == best for names in situation.names())}"
+        rows.append([situation.title, f"`{best}`", done, over_base, over_free, seconds, passed])
+    head = ["situation", "best refiner", "runs so far", "over the base model", "over the best free method"]
     return table([*head, "training, s", "passes"], rows) if rows else NOT_YET
 
 
@@ -84,14 +85,14 @@ def goals(situation: Situation, runs: Sequence[Scores]) -> str:
         if sum(run["refiner"] == name for run in runs) == sum(names[2] == name for names in situation.names())
     ]
     for goal in situation.goals:
-        reached = {name: goal.of([run for run in runs if run["refiner"] == name]) for name in complete}
+        reached = {name: goal.reached([run for run in runs if run["refiner"] == name]) for name in complete}
         if not reached:
-            rows.append([f"{goal.text}, at least {goal.least:+.1f}", "not all runs are done", ""])
+            rows.append([goal.text, "not all runs are done", ""])
             continue
         best = max(reached, key=reached.__getitem__)
         met = "met" if reached[best] >= goal.least else "**missed**"
         value = f"{fixed(reached[best], 2, signed=True)} (`{best}`)"
-        rows.append([f"{goal.text}, at least {goal.least:+.1f}", value, met])
+        rows.append([goal.text, value, met])
     return table(["goal", "reached", ""], rows) if rows else ""
 
 

@@ -10,14 +10,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results_page import PAGE, replace_between
+from benchmarks.results_page import PAGE, replace_mark
 from benchmarks.situations import of_lists
 from benchmarks.stored_runs import DATA, counts_of, open_refiner, open_samples
 from prn_pipeline.metrics.bootstrap import Gain, paired_gain
 from prn_pipeline.refinement import FixedThreshold
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 
-BEGIN, END = "<!-- transfer: begin -->", "<!-- transfer: end -->"
+MARK = "transfer"
 FOUND = Path("benchmarks/results/transfer.json")
 REFINERS = ("prn", "trees")
 SEED, RESAMPLES = 0, 2000
@@ -66,7 +66,7 @@ def main() -> None:
             found[key] = measure(dataset, refiner, *pair)
             FOUND.write_text(json.dumps(found, indent=2) + "\n")
             print(key, _shown(found[key]), flush=True)
-    replace_between(PAGE, BEGIN, END, section(found, datasets, bases))
+    replace_mark(PAGE, MARK, section(found, datasets, bases))
     print(PAGE)
 
 

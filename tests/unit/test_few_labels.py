@@ -11,7 +11,7 @@ import yaml
 
 from benchmarks import few_labels
 from benchmarks.few_labels import CASES, KEPT, TARGETS, TARGETS_OF, main, parameters_of
-from benchmarks.few_labels_page import BEGIN, END, section, share_of_many, write_page
+from benchmarks.few_labels_page import MARK, section, share_of_many, write_page
 from benchmarks.stored_runs import all_names
 from prn_pipeline.configuration.run_checks import check_base_network, check_inputs
 from prn_pipeline.data.store.json_files import write_json
@@ -97,11 +97,11 @@ def test_the_page_has_a_row_per_refiner_and_a_column_per_size(tmp_path: Path) ->
     found["b"]["sizes"][0]["full_correction"] = {"iou_micro": 0.03, "ci95": [0.01, 0.05]}
     write_json(tmp_path / "results/d/b.json", CURVE | {"refiners": found})
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write_text(f"before\n<!-- {MARK}: begin -->\nold\n<!-- {MARK}: end -->\nafter\n")
     write_page(page, tmp_path / "results")
     assert page.read_text().splitlines() == [
         "before",
-        BEGIN,
+        f"<!-- {MARK}: begin -->",
         "`b` on `d`, 100 labelled images in 90 groups, 3 draws:",
         "",
         "| refiner | 5 | 50 | over best free, most | 10 of 100 | s |",
@@ -109,7 +109,7 @@ def test_the_page_has_a_row_per_refiner_and_a_column_per_size(tmp_path: Path) ->
         "| a | +0.4 – | +4.0 [0.0, 4.0] | +2.0 [−4.0, 4.0] | 82 % | 3 |",
         "| b |  | −2.0 [0.0, −2.0] | −1.0 [2.0, −2.0] |  | 3 |",
         "| its whole correction |  | +3.0 [1.0, 5.0] |  |  |  |",
-        END,
+        f"<!-- {MARK}: end -->",
         "after",
     ]
 

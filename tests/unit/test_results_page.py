@@ -12,7 +12,7 @@ from benchmarks.situations import SITUATIONS, Goal, Situation, over_best_free, t
 from prn_pipeline.sweep.committed_results import RESULTS
 from tests.unit.test_parameters import PROJECT, load
 
-WORST = Goal("worst", lambda runs: min(map(over_best_free, runs)), 0.0)
+WORST = Goal("worst", over_best_free, 0.0)
 LIST = {"datasets": ["roads", "cells"], "base_models": ["unet"], "refiners": ["prn", "trees"], "seeds": [0]}
 COST = {"parameters": 9, "gflop": 0.1, "milliseconds": 2.0}
 HERE = Situation("here", "near", (LIST,), "make it", (WORST,))
@@ -61,7 +61,7 @@ def test_the_headline_has_the_best_refiner_and_never_what_it_is_compared_with(me
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(scores("roads", "fine_tune", 0.3)))
     lines = headline([(here, here.runs(metrics)), (HERE, [])]).splitlines()
-    assert lines[2:] == ["| near | `prn` | 1 | +5.0 [5.0, 5.0] | +3.0 [3.0, 3.0] | 34 | 4 |"], (
+    assert lines[2:] == ["| near | `prn` | 1 of 2 | +5.0 [5.0, 5.0] | +3.0 [3.0, 3.0] | 34 | 4 |"], (
         "on roads, which both have"
     )
     assert headline([(HERE, [])]) == NOT_YET
@@ -73,17 +73,21 @@ def test_a_situation_without_runs_says_so() -> None:
 
 def test_a_goal_is_met_or_missed_by_a_refiner_whose_runs_are_all_done(metrics: Path) -> None:
     assert goals(HERE, HERE.runs(metrics)).splitlines()[2:] == [
-        "| worst, at least +0.0 | \N{MINUS SIGN}1.00 (`prn`) | **missed** |"
+        "| worst gain over the best free method, at least +0.0 | \N{MINUS SIGN}1.00 (`prn`) | **missed** |"
     ], "trees, of which a run is missing, would be better"
     file = metrics / "cells" / "unet" / "trees" / "seed-0.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(scores("cells", "trees", 0.03)))
-    assert goals(HERE, HERE.runs(metrics)).splitlines()[2:] == ["| worst, at least +0.0 | +1.00 (`trees`) | met |"]
+    assert goals(HERE, HERE.runs(metrics)).splitlines()[2:] == [
+        "| worst gain over the best free method, at least +0.0 | +1.00 (`trees`) | met |"
+    ]
 
 
 def test_no_goal_is_judged_before_its_runs_are_done(metrics: Path) -> None:
     runs = [run for run in HERE.runs(metrics) if run["refiner"] == "trees"]
-    assert goals(HERE, runs).splitlines()[2:] == ["| worst, at least +0.0 | not all runs are done |  |"]
+    assert goals(HERE, runs).splitlines()[2:] == [
+        "| worst gain over the best free method, at least +0.0 | not all runs are done |  |"
+    ]
 
 
 def test_a_run_stands_with_its_best_free_method_and_the_gains_over_it(metrics: Path) -> None:
@@ -124,7 +128,9 @@ def test_the_page_says_what_the_committed_scores_say() -> None:
     assert text.index(EXPECTATIONS) < min(text.index(f"{one.mark}: begin") for one in SITUATIONS)
 
 
-@pytest.mark.parametrize("situation", [one for one in SITUATIONS if one.mark != "moved"], ids=lambda one: one.mark)
+@pytest.mark.parametrize(
+    "situation", [one for one in SITUATIONS if one.mark != "domain-shift"], ids=lambda one: one.mark
+)
 def test_every_name_of_a_situation_has_settings(situation: Situation) -> None:
     seen: set[str] = set()
     for dataset, base_model, refiner, _ in situation.names():

@@ -66,7 +66,7 @@ def redact_logs() -> None:
 
 
 def redact_output() -> None:
-    """From now on this process writes no secrets to its output streams and logs, whoever writes there.
+    """From now on this process writes no secrets to its output streams and logs.
 
     Libraries print too: MLflow prints the address of a run, and Python the traceback of a defect.
     """

@@ -32,7 +32,7 @@ def configure(targets: Iterable[str]) -> None:
 
 @contextmanager
 def stored_settings() -> Iterator[None]:
-    """Until the block ends, settings were read from a file: their targets are classes of modules, whoever wrote it."""
+    """Until the block ends, settings were read from a file, from anywhere: their targets are classes of modules."""
     with _from(_source.get() or (_STORED, ())):
         yield
 

@@ -97,9 +97,8 @@ def _remove_abandoned(path: Path) -> None:
         for found in filter(None, (name.fullmatch(left.name) for name in names)):
             with suppress(FileNotFoundError):  # another process may be removing it
                 age, is_seen_here = time.time() - left.stat().st_mtime, found["seen_by"] == visible_processes()
-                is_only_copy = ".retired." in f"{left.name}." and not os.path.lexists(
-                    path
-                )  # killed between two renames
+                # Of a process that was killed between two renames.
+                is_only_copy = ".retired." in f"{left.name}." and not os.path.lexists(path)
                 at_once = is_seen_here and not is_only_copy
                 if not psutil.pid_exists(int(found["process"])) and (at_once or age > ABANDONED):
                     shutil.rmtree(left, ignore_errors=True)
