@@ -16,7 +16,6 @@ from benchmarks.run_once import OWN, SHARED, kedro, maps_folder, scores_file
 from benchmarks.shifted_data import SHIFTED, make_shifted
 from benchmarks.stored_runs import named_settings
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.base_network.kind import BASE_NETWORK
 
 BASE_MODEL = "unet_resnet18_small"
 #: Where the data sets are made.
@@ -36,13 +35,14 @@ FROZEN = {f"base_models.{BASE_MODEL}.training.{key}": value for key, value in FR
 
 
 def long_fine_tuning() -> dict[str, str]:
-    """Parameters of `LONG`."""
-    training = named_settings("refiners", "fine_tune")[1] | {"epochs": EPOCHS}
+    """Parameters of `LONG`: those of `fine_tune`, for more epochs."""
+    block, training = named_settings("refiners", "fine_tune")
     del training["augmentation"]
-    return {
-        f"refiners.{LONG}.network": BASE_NETWORK.name,
-        f"refiners.{LONG}.training.augmentation.crop": "null",
-    } | {f"refiners.{LONG}.training.{key}": str(value) for key, value in training.items()}
+    return (
+        {f"refiners.{LONG}.{key}": str(value) for key, value in block.items() if key != "learning_rates"}
+        | {f"refiners.{LONG}.training.{key}": str(value) for key, value in (training | {"epochs": EPOCHS}).items()}
+        | {f"refiners.{LONG}.training.augmentation.crop": "null"}
+    )
 
 
 def run_shifted(name: str, seed: int, root: Path) -> None:

@@ -43,6 +43,8 @@ def _bucket(variable: str) -> str:
 LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
+    # As kedro-mlflow sets it, but from the start.
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
     "merge_strategy": {"parameters": "soft"},
     "custom_resolvers": {"oc.env": _environment, "project": _below_project, "bucket": _bucket},
 }

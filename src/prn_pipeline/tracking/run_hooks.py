@@ -10,7 +10,6 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from prn_pipeline.configuration.tracking_server import tracking_settings
 from prn_pipeline.layout.scopes import widest_scope
 from prn_pipeline.processes.redacted_output import redact_logs, redact_output
 from prn_pipeline.tracking.dead_runs import close_runs_of_dead_processes
@@ -44,8 +43,9 @@ class TrackingHooks:
             UserError: the store cannot be used.
         """
         redact_output()
-        project = Path(context.project_path)
-        prepare_tracking_store(tracking_settings(project)["uri"], project)
+        # From the run's own loader: another one would take over ${globals:...}, with those of another environment.
+        server = context.config_loader["mlflow"]["server"]
+        prepare_tracking_store(server["mlflow_tracking_uri"], Path(context.project_path))
 
     @hook_impl(trylast=True)
     def after_context_created(self, context: KedroContext) -> None:
