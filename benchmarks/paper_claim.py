@@ -40,10 +40,10 @@ DATASET, BASE_MODEL, SEED, RESAMPLES = "scenes", "unet_resnet18_small", 0, 2000
 SIZES = (50, 200, 1000, 2000)
 #: Name -> loss, and which stored arrays stand for pseudo-labels and for true masks.
 TARGETS: dict[str, tuple[Any, dict[str, str]]] = {
-    "paper's mix": ("paper", {"pseudo_labels": "pseudo_labels", "masks": "masks"}),
+    "paper's mix": ("paper", {"pseudo_labels": "labels", "masks": "masks"}),
     "true masks": ("paper", {"pseudo_labels": "masks", "masks": "masks"}),
-    "pseudo-labels": ("paper", {"pseudo_labels": "pseudo_labels", "masks": "pseudo_labels"}),
-    "paper's mix, released loss": ("released", {"pseudo_labels": "pseudo_labels", "masks": "masks"}),
+    "pseudo-labels": ("paper", {"pseudo_labels": "labels", "masks": "labels"}),
+    "paper's mix, released loss": ("released", {"pseudo_labels": "labels", "masks": "masks"}),
 }
 #: The paper's optimizer; a cosine, because nothing is validated that could lower the rate.
 TRAINING = TrainingSettings.model_validate(

@@ -29,7 +29,7 @@ def test_a_network_learns_from_the_target_that_its_name_says(
     monkeypatch.setattr(paper_claim, "fit", record)
     rows = bright_squares.rows(["val"])
     labels = 1 - bright_squares.array("masks", np.arange(24))
-    write_arrays(tmp_path / "labels.zarr", ArrayStream([{"pseudo_labels": labels}], {IDENTITY: "bright-squares"}))
+    write_arrays(tmp_path / "labels.zarr", ArrayStream([{"labels": labels}], {IDENTITY: "bright-squares"}))
     stores = {**bright_squares.stores, "labels": ArrayStore(tmp_path / "labels.zarr")}
     paper_claim.fitted(Samples(bright_squares.manifest, stores), rows, target, tmp_path)
     network, _, learned = calls[0]
