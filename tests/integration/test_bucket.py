@@ -11,7 +11,8 @@ from typing import Any
 import fsspec
 import pytest
 
-from tests.integration.conftest import copy_project, mistake_of, run_pipelines
+from benchmarks.small_project import copy_project
+from tests.integration.conftest import mistake_of, run_pipelines
 
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 

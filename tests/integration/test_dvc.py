@@ -11,10 +11,10 @@ import mlflow
 import pytest
 import yaml
 
+from benchmarks.small_project import copy_project, make_small
 from prn_pipeline.sweep.failures import record_failed_stage
 from prn_pipeline.sweep.lists import read_lists
 from prn_pipeline.sweep.plan import plan
-from tests.integration.conftest import copy_project, make_small
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINERS = ["prn", "bias_field"]

@@ -13,8 +13,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from benchmarks.small_project import SMALL, merged
 from prn_pipeline.commands import prn
-from tests.integration.conftest import SMALL, merged, run_pipelines
+from tests.integration.conftest import run_pipelines
 
 BASE = "synthetic_roads/unet_resnet18_small"
 #: 12 images to learn from, and refiners that are fitted in a second.

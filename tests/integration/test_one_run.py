@@ -12,11 +12,12 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from benchmarks.small_project import SMALL, merged
 from prn_pipeline.commands.user_errors import as_user_error
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.scopes import SCOPE_OF
-from tests.integration.conftest import SMALL, merged, mistake_of, run_pipelines
+from tests.integration.conftest import mistake_of, run_pipelines
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 BASE = "synthetic_roads/unet_resnet18_small/seed-0"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.integration.conftest import PROJECT, make_small
+from benchmarks.small_project import PROJECT, make_small
 
 TOKEN, PASSWORD = "tok3nPLANTEDtok3n", "p@ss/PLANTEDword"
 VARIABLES = {

@@ -14,13 +14,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.tracking import MlflowClient
 
+from benchmarks.small_project import merged
 from prn_pipeline.comparison.table import names
 from prn_pipeline.errors import UserError
 from prn_pipeline.io.predictor import PredictorDataset
 from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import BROKEN, CHAMPION, ChampionChangedError, Registry
 from prn_pipeline.serving.predictor import Item, Predictor
-from tests.integration.conftest import merged, mistake_of, run_pipelines
+from tests.integration.conftest import mistake_of, run_pipelines
 from tests.unit.serving.conftest import random_predictor
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"

@@ -14,11 +14,11 @@ import yaml
 from click.testing import CliRunner, Result
 from filelock import FileLock
 
+from benchmarks.small_project import PROJECT, copy_project
 from prn_pipeline.commands import prn
 from prn_pipeline.layout.places import PROJECT_LOCK, RETRAIN_REPORT
 from prn_pipeline.processes.exit_codes import EXIT_CODES
 from tests.conftest import shim_path
-from tests.integration.conftest import PROJECT, copy_project
 
 RUN = "unet_resnet18_small/prn/seed-0"
 

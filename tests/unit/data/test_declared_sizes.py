@@ -14,6 +14,7 @@ import tifffile
 import zarr
 from PIL import EpsImagePlugin, Image
 
+from benchmarks.hostile_files import PICTURES, gif, jpeg_of, npy, npz, page, tiff, zarr_json
 from prn_pipeline.data.read_limits import Declared, ReadLimits
 from prn_pipeline.data.readers.array_files import read_array
 from prn_pipeline.data.readers.decoding import decode_image, read_image
@@ -24,7 +25,6 @@ from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.settings import DatasetSettings, MaskSettings
 from prn_pipeline.errors import UserError
-from tests.unit.data.hostile_files import PICTURES, gif, jpeg_of, npy, npz, page, tiff, zarr_json
 
 RNG = np.random.default_rng(0)
 #: MiB that refusing a file may take, and seconds.

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from benchmarks.hostile_files import PICTURES
 from prn_pipeline.data.ingestion import data_identity, inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
-from tests.unit.data.hostile_files import PICTURES
 
 Writer = Callable[..., Path]
 TWELVE = [f"s{index:02d}" for index in range(12)]

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from PIL import EpsImagePlugin
 
+from benchmarks.hostile_files import PICTURES, npy, page, png, tiff
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.errors import UserError
@@ -16,7 +17,6 @@ from prn_pipeline.serving.folder_job import FolderJob, FolderRun
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.requests import answer
 from prn_pipeline.serving.settings import PredictorSettings, RequestLimits
-from tests.unit.data.hostile_files import PICTURES, npy, page, png, tiff
 from tests.unit.serving.conftest import map_predictor
 
 

@@ -23,6 +23,7 @@ def npy(shape: tuple[int, ...], dtype: str = "<f4", values: bytes = b"") -> byte
 
 
 def npz(path: Path, **members: bytes) -> Path:
+    """Write an archive of .npy files with these contents, compressed."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(f"{name}.npy", content)
@@ -53,6 +54,7 @@ def tiff(pages: Sequence[list[Tag]], back_to: int = 0, description: str = "", da
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file, with its checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
@@ -65,6 +67,7 @@ def png(height: int, width: int, frames: int = 0) -> bytes:
 
 
 def gif(height: int, width: int, frames: int) -> bytes:
+    """A GIF of so many frames of one pixel each, on a canvas of this size."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     return head + (b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00") * frames + b";"
 
