@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: help setup run repro benchmark plan test mutants bench fuzz bit-flips results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -21,6 +21,9 @@ WORKERS ?= 2
 SAMPLE ?= 200
 SEED ?= 0
 ROOMS ?=
+# minutes of all attacks together, and some of them by name: ATTACKS="'bombs' 'two writers'"
+MINUTES ?= 60
+ATTACKS ?=
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -109,6 +112,9 @@ fuzz: $(READY) ## strange settings and damaged own files: each is read or refuse
 
 bit-flips: $(READY) ## flipped bits and lost files in every kind of artefact: all are noticed; ten minutes
 	@python -m benchmarks.bit_flips
+
+soak: $(READY) ## attacks for MINUTES, drawn with SEED: kills, strange inputs, bombs ...; a table, exit code 1 on a finding
+	@OMP_NUM_THREADS=1 python -m benchmarks.soak --minutes $(MINUTES) --seed $(SEED) $(if $(ATTACKS),--attacks $(ATTACKS))
 
 airflow: .airflow/.ready ## create .airflow, a separate environment, from deploy/airflow/requirements.lock
 

@@ -1,0 +1,1 @@
+"""Attacks on the whole project, drawn from one seed; see docs/security.md."""
