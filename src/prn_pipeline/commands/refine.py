@@ -65,16 +65,18 @@ def refine(
     from prn_pipeline.serving.map_folders import map_folders
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
+    from prn_pipeline.serving.results_lock import results_lock
 
     if model.startswith(SCHEMES):
         use_project_registry()
     predictor = Predictor.load(model, allow_modules)
     folder, further = map_folders(predictor, maps, map_values)
     job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities, further)
-    run = FolderRun(predictor, job, overwrite)
-    failed = _run(run, out)
-    _print_review(predictor, run, out)
-    _print_drift(predictor, run, out)
+    with results_lock(out):
+        run = FolderRun(predictor, job, overwrite)
+        failed = _run(run, out)
+        _print_review(predictor, run, out)
+        _print_drift(predictor, run, out)
     sys.exit(1 if failed else 0)
 
 

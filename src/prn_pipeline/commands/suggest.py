@@ -54,16 +54,18 @@ def suggest(
     from prn_pipeline.serving.map_folders import map_folders
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
+    from prn_pipeline.serving.results_lock import results_lock
     from prn_pipeline.serving.suggestion.job import SuggestionRun, write_suggestions
 
     if model.startswith(SCHEMES):
         use_project_registry()
     predictor = Predictor.load(model, allow_modules)
     folder, further = map_folders(predictor, maps)
-    run = SuggestionRun(predictor, FolderJob(images, out, folder, at_own_scale, further=further), overwrite)
-    failed = with_progress(run.look(), len(run.files), len(run.files) - len(run.pending))
-    found = run.suggest(count)
-    write_suggestions(out, found)
+    with results_lock(out):
+        run = SuggestionRun(predictor, FolderJob(images, out, folder, at_own_scale, further=further), overwrite)
+        failed = with_progress(run.look(), len(run.files), len(run.files) - len(run.pending))
+        found = run.suggest(count)
+        write_suggestions(out, found)
     _print(found, len(run.files), out)
     print_failed(failed)
     sys.exit(1 if failed else 0)

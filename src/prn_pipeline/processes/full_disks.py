@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 #: How libraries that do not raise OSError say it: safetensors and other code in Rust, SQLite, torch.
@@ -21,6 +23,17 @@ def is_full_disk(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return bool(_MESSAGES.search(str(error)))
+
+
+@contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Within the block, the error of a full disk names the path: that of a write to an open file has no name."""
+    try:
+        yield
+    except Exception as error:
+        if is_full_disk(error) and not getattr(error, "filename", None):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def full_disk(error: BaseException, working: Path) -> str:

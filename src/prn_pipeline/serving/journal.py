@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from prn_pipeline.data.store.checksums import ChecksumError, with_checksum, without_checksum
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions
+from prn_pipeline.processes.full_disks import naming_full_disk
 
 #: File name in the folder of results.
 NAME = ".refined.jsonl"
@@ -47,7 +49,8 @@ class Journal:
             self.entries[entry["name"]] = entry
         if not lines:
             folder.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(_line(header))
+            with naming_full_disk(self._path):
+                self._path.write_text(_line(header))
 
     @staticmethod
     def reset(folder: Path, file: str = NAME) -> dict[str, Entry]:
@@ -63,7 +66,7 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Record one image after its results are written."""
         self.entries[entry["name"]] = entry
-        with self._path.open("a") as file:
+        with naming_full_disk(self._path), self._path.open("a") as file:
             file.write(_line(entry))
 
     def is_done(self, name: str, source: Path) -> bool:
@@ -96,7 +99,7 @@ def _read(file: Path) -> list[Entry]:
     except (ValueError, AttributeError, ChecksumError) as error:
         raise UserError(f"{file} is damaged ({error}): {_REMEDY}") from error
     if complete != text:
-        file.write_text(complete)
+        os.truncate(file, len(complete.encode()))  # on a full disk, writing it again would lose all of it
     return lines
 
 

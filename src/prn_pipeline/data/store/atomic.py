@@ -5,7 +5,6 @@ Buckets have no renaming: see `locations`.
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import re
@@ -19,7 +18,7 @@ from zlib import crc32
 import psutil
 
 from prn_pipeline.data.store.locations import is_remote, uploading
-from prn_pipeline.processes.full_disks import is_full_disk
+from prn_pipeline.processes.full_disks import naming_full_disk
 from prn_pipeline.processes.owners import visible_processes
 
 #: Suffixes of artefacts that are folders, and large. Temporary files are small, and searching for them is not worth it.
@@ -50,12 +49,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     temporary = _temporary_path(path, os.getpid(), "partial")
     _remove(temporary)
     try:
-        yield temporary
-        _swap(temporary, path)
-    except Exception as error:
-        if is_full_disk(error) and not getattr(error, "filename", None):  # that of a write to an open file has no name
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
-        raise
+        with naming_full_disk(path):
+            yield temporary
+            _swap(temporary, path)
     finally:
         _remove(temporary)
 
