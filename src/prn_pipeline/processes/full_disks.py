@@ -27,13 +27,24 @@ def is_full_disk(error: BaseException) -> bool:
 
 @contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
-    """Within the block, the error of a full disk names the path: that of a write to an open file has no name."""
+    """Within the block, the error of a full disk names the path: that of a write to an open file has no name.
+
+    An error that was raised while that of a full disk was handled comes from it: torch, for one, notices when it closes
+    its file that less was written than it wanted to.
+    """
     try:
         yield
     except Exception as error:
-        if is_full_disk(error) and not getattr(error, "filename", None):
+        if (found := _first_full_disk(error)) and not getattr(found, "filename", None):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
+
+
+def _first_full_disk(error: BaseException | None) -> BaseException | None:
+    """The error of a full disk among an error and what was handled when it was raised."""
+    while error is not None and not is_full_disk(error):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def full_disk(error: BaseException, working: Path) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from prn_pipeline.processes.full_disks import naming_full_disk
+
 #: Suffix of a checkpoint that is being written; a training does not resume from such a file.
 PARTIAL = ".partial"
 
@@ -23,7 +25,7 @@ class CheckpointFiles(TorchCheckpointIO):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}{PARTIAL}")
         try:
-            with temporary.open("wb") as file:
+            with naming_full_disk(target), temporary.open("wb") as file:
                 torch.save(checkpoint, file)
             os.replace(temporary, target)
         finally:

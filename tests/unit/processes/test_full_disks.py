@@ -58,9 +58,24 @@ def test_a_checkpoint_is_written_beside_its_place_and_the_one_before_it_stays_wh
     assert torch.load(file, weights_only=True) == {"epoch": 3}
 
     def fails(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        finally:
+            raise RuntimeError("unexpected pos 1479744 vs 1479640")  # as torch does, which closes its file
 
     monkeypatch.setattr(torch, "save", fails)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         CheckpointFiles().save_checkpoint({"epoch": 4}, file)
+    assert str(as_user_error(caught.value)).startswith(f"{file}: No space left on device; free some space")
     assert [path.name for path in file.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_a_checkpoint_that_fails_for_another_reason_keeps_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("unexpected pos 1479744 vs 1479640")
+
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        CheckpointFiles().save_checkpoint({"epoch": 4}, tmp_path / "last.ckpt")
