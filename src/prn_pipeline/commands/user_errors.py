@@ -83,8 +83,9 @@ def _translated(error: BaseException) -> UserError | None:
     """The user error that an error of another library amounts to, if any."""
     if isinstance(error, yaml.MarkedYAMLError):
         return UserError(f"{error} Correct the file.")
-    if is_full_disk(error):
-        return UserError(full_disk(error, Path.cwd()))
+    if is_full_disk(error):  # Kedro repeats the message of an error that it wraps, and only that error has the path
+        full = [one for one in _chain(error, handled=True) if is_full_disk(one)]
+        return UserError(full_disk(next((one for one in full if getattr(one, "filename", None)), error), Path.cwd()))
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = f"{error.filename}: " if error.filename else ""  # an error of an open file has no name
         return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from kedro.io import DatasetError
 
 from prn_pipeline.commands.user_errors import as_user_error
 from prn_pipeline.data.store.atomic import atomic_write
@@ -34,6 +35,18 @@ def test_the_artefact_that_could_not_be_written_is_named_and_nothing_stays(error
     assert str(found).startswith(f"{tmp_path}/x.parquet: No space left on device; free some space")
     assert "the disk at /" in str(found)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_path_is_that_of_the_error_which_another_one_wraps(tmp_path: Path) -> None:
+    def save() -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.zarr"))
+        except OSError as error:
+            raise DatasetError(f"Failed while saving data to dataset.\n{error}") from error
+
+    with pytest.raises(DatasetError) as caught:
+        save()
+    assert str(as_user_error(caught.value)).startswith(f"{tmp_path}/x.zarr: No space left on device; free some space")
 
 
 def test_the_full_one_of_several_disks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
