@@ -64,11 +64,13 @@ class Ended:
         code: its exit code; negative: the signal that ended it.
         output: what it printed, errors included.
         seconds: that it took.
+        command: what was started.
     """
 
     code: int
     output: str
     seconds: float
+    command: list[str]
 
     @property
     def has_traceback(self) -> bool:
@@ -110,7 +112,7 @@ class Command:
             raise HangError(f"{' '.join(self.command)} did not end in {seconds:.0f} s")
         code = self._process.exitcode
         assert code is not None
-        return Ended(code, self._log.read_text(errors="replace"), time.monotonic() - self._start)
+        return Ended(code, self._log.read_text(errors="replace"), time.monotonic() - self._start, self.command)
 
     def kill_after(self, seconds: float) -> Ended:
         """SIGKILL to it and all its children at a moment, unless it has ended before."""

@@ -21,7 +21,6 @@ RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 SCORES = Path("metrics") / f"{RUN}.json"
 #: Keys of scores that differ between runs: times, memory, and the checksum of all.
 VARYING = ("seconds", "cost", "memory_mib", "checksum", "under_load")
-IMAGES = 24
 STAGES = ("ingestion", "base_training", "logit_caching", "pseudo_labelling", "prn_training", "evaluation", "reporting")
 
 
@@ -30,10 +29,11 @@ class World:
 
     Args:
         folder: where all of it lies.
+        images: number of images to refine.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, images: int = 24) -> None:
+        self.folder, self._count = folder, images
         #: Seconds of undisturbed commands, to kill within them.
         self.seconds: dict[str, float] = {}
 
@@ -49,7 +49,7 @@ class World:
         folder = self.folder / "images"
         folder.mkdir()
         draw = np.random.default_rng(0)
-        for number in range(IMAGES):
+        for number in range(self._count):
             height, width = draw.integers(30, 90, 2)
             Image.fromarray(draw.integers(0, 256, (height, width, 3), np.uint8)).save(folder / f"{number:02d}.png")
         return folder
@@ -119,6 +119,11 @@ def results_below(out: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in sorted(files)}
 
 
+def size_of(folder: Path) -> int:
+    """Bytes that a folder takes on a disk in memory."""
+    return sum(4096 + -(-one.lstat().st_size // 4096) * 4096 for one in [folder, *folder.rglob("*")] if one.exists())
+
+
 def _save_predictor(folder: Path) -> None:
     import torch
     from torch import nn
@@ -136,7 +141,9 @@ def _save_predictor(folder: Path) -> None:
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)
     settings = BaseModelSettings(architecture="Unet", encoder="tu-mobilenetv3_small_050", encoder_weights=None)
-    Predictor(BaseModel(settings).eval(), refiner, PredictorSettings(image_size=64)).save(folder)
+    # An image alone gives other last digits than among others, and a call that continues has other batches.
+    of_predictor = PredictorSettings(image_size=64, batch_size=1)
+    Predictor(BaseModel(settings).eval(), refiner, of_predictor).save(folder)
 
 
 def _forget(project: Path, stages: list[str]) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from benchmarks.planted_secrets import files_below, found_in, spellings
 from benchmarks.small_project import PROJECT, make_small
 
 TOKEN, PASSWORD = "tok3nPLANTEDtok3n", "p@ss/PLANTEDword"
@@ -19,9 +20,7 @@ VARIABLES = {
 }
 #: A server that refuses the connection.
 AWAY = f"http://bob:{quote(PASSWORD, safe='')}@127.0.0.1:1"
-SECRETS = [
-    one.encode() for one in (TOKEN, TOKEN[::-1], PASSWORD, quote(PASSWORD, safe=""), quote(PASSWORD), "PLANTEDword")
-]
+SECRETS = spellings(TOKEN) | spellings(TOKEN[::-1]) | spellings(PASSWORD) | {b"PLANTEDword"}
 
 
 def printed(project: Path, *command: str, **variables: str) -> bytes:
@@ -49,12 +48,10 @@ def test_no_planted_secret_is_printed_or_written(
         "the registry": printed(project, "prn", "models", MLFLOW_TRACKING_URI=AWAY),
     }
     assert b"the tracking server http://***@127.0.0.1:1 does not answer" in outputs["a run without its server"]
-    files = [
-        file for root in (project, temporary) for file in root.rglob("*") if file.is_file() and not file.is_symlink()
-    ]
+    files = files_below([project, temporary])
     names = {file.name for file in files}
     assert {"failure.json", "leaderboard.html", "leaderboard.csv", "leaderboard.md", "mlflow.db"} <= names
     assert any(file.suffix == ".log" and file.stat().st_size for file in files), "the output of a stage"
-    found = [str(file) for file in files for secret in SECRETS if secret in file.read_bytes()]
+    found = [place for place, _ in found_in([project, temporary], SECRETS)]
     found += [name for name, text in outputs.items() for secret in SECRETS if secret in text]
     assert found == []
