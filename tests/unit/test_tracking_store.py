@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -34,6 +35,31 @@ def test_processes_that_meet_at_a_new_database_all_find_it_whole(tmp_path: Path)
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_process_that_is_killed_while_it_creates_the_database_leaves_none_and_the_next_one_finds_no_half(
+    tmp_path: Path,
+) -> None:
+    start = multiprocessing.get_context("fork")
+    process = start.Process(target=prepare_tracking_store, args=(database(tmp_path), tmp_path))
+    process.start()
+    deadline = time.monotonic() + 60
+    while not (half := list(tmp_path.glob(".mlflow.*.partial.db"))) or not half[0].stat().st_size:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    assert not (tmp_path / "mlflow.db").exists()
+    prepare_tracking_store(database(tmp_path), tmp_path)
+    assert MlflowClient(database(tmp_path)).search_experiments()
+    assert sorted(file.name for file in tmp_path.iterdir() if file.is_file()) == ["mlflow.db"]
+
+
+def test_half_a_database_is_named_as_such(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("create table assessments (assessment_id varchar(50))")
+    with pytest.raises(UserError, match=r"mlflow.db\S* is half a database: .*delete the file if it holds no runs"):
+        prepare_tracking_store(database(tmp_path), tmp_path)
 
 
 @pytest.fixture

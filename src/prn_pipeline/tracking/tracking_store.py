@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 from contextlib import nullcontext
@@ -11,8 +12,10 @@ from urllib.parse import urlsplit
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import LOCKS
 from prn_pipeline.processes.locks import file_lock
@@ -50,9 +53,27 @@ def prepare_tracking_store(uri: str, project: Path) -> None:
     _check_address(uri, project)
     with file_lock(project / LOCKS / LOCK) if uri.startswith("sqlite") else nullcontext():
         try:
+            if uri.startswith("sqlite"):
+                _create_database(make_url(uri).database)
             MlflowClient(uri).search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError) as error:
             raise UserError(_message(uri, error)) from error
+
+
+def _create_database(file: str | None) -> None:
+    """Create a database that does not exist, under a temporary name: MLflow takes seconds and continues no half."""
+    if (
+        not file
+        or file == ":memory:"
+        or file.startswith("file:")
+        or (Path(file).exists() and Path(file).stat().st_size)
+    ):
+        return
+    path = Path(file).absolute()
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}*"):
+        left.unlink(missing_ok=True)  # of a process that was killed: this one holds the lock
+    with atomic_write(path) as temporary:
+        MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
 
 
 def forget_left_run_id(uri: str) -> None:
@@ -93,6 +114,11 @@ def _message(uri: str, error: Exception) -> str:
         return (
             f"{shown} was written by another version of MLflow: make a copy of the database, then run"
             f" `mlflow db upgrade '{shown}'`; if a newer version wrote it, install that version"
+        )
+    if "already exists" in reason and "CREATE TABLE" in reason:
+        return (
+            f"{shown} is half a database: MLflow was killed while it created or upgraded it. Restore a copy, or delete"
+            " the file if it holds no runs yet"
         )
     if "maintenance mode" in reason:
         return (
