@@ -26,8 +26,8 @@ from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.assignment import assign_folds, assign_splits
 from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical_across, warn_of_identical
 from prn_pipeline.data.splits.foreground import check_foreground
+from prn_pipeline.data.splits.near_crops import MOST_IMAGES, crop_pairs
 from prn_pipeline.data.splits.near_crops import SIDE as REDUCED
-from prn_pipeline.data.splits.near_crops import crop_pairs
 from prn_pipeline.data.splits.near_duplicates import (
     joined,
     near_pairs,
@@ -56,7 +56,7 @@ class _Facts:
     native_width: int
     foreground: float
     thumbnail: NDArray[np.float32]
-    reduced: NDArray[np.float16]
+    reduced: NDArray[np.float16] | None
     image: ImageFacts
     mask: MaskFacts
 
@@ -147,8 +147,9 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
     if not grouped and not video:
         warn_of_near_within(name, within, len(manifest))
     if settings.task != "few_shot":
-        crops = crop_pairs(np.stack([fact.reduced for fact in facts]), splits)
-        pairs = joined(pairs, crops, content)
+        reduced = [fact.reduced for fact in facts if fact.reduced is not None]
+        if len(reduced) == len(facts):
+            pairs = joined(pairs, crop_pairs(reduced, splits), content)
         warn_of_near_pairs(name, pairs, manifest["sample_id"].tolist(), splits)
     read = Read(records, [fact.image for fact in facts], masks, getattr(reader, "account", None))
     return Inspection(manifest, summarise(name, manifest, read, pairs, within, settings.split.group is not None))
@@ -177,9 +178,11 @@ def data_identity(manifest: pd.DataFrame) -> str:
 
 
 def _examine_all(name: str, records: list[Record], reader: Reader) -> list[_Facts]:
+    with_reduced = len(records) <= MOST_IMAGES  # eight KiB each: of more images none is needed
+
     def attempt(record: Record) -> _Facts | UserError:
         try:
-            return _examine(record, reader)
+            return _examine(record, reader, with_reduced)
         except UserError as error:
             return error
 
@@ -193,7 +196,7 @@ def _examine_all(name: str, records: list[Record], reader: Reader) -> list[_Fact
     return [outcome for outcome in outcomes if isinstance(outcome, _Facts)]
 
 
-def _examine(record: Record, reader: Reader) -> _Facts:
+def _examine(record: Record, reader: Reader, with_reduced: bool) -> _Facts:
     image, mask, image_facts, mask_facts = reader.examine(record)
     height, width = image.shape[:2]
     if mask.shape != (height, width):
@@ -210,7 +213,7 @@ def _examine(record: Record, reader: Reader) -> _Facts:
         width,
         foreground_share(mask),
         small,
-        reduced.reshape(REDUCED, REDUCED).astype(np.float16),
+        reduced.reshape(REDUCED, REDUCED).astype(np.float16) if with_reduced else None,
         image_facts,
         mask_facts,
     )

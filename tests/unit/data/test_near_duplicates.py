@@ -12,9 +12,11 @@ import pytest
 import yaml
 from PIL import Image, ImageEnhance
 
+from prn_pipeline.data import ingestion
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.splits import near_duplicates
 from prn_pipeline.data.splits.near_crops import SIDE, CropPairs, crop_pairs
 from prn_pipeline.data.splits.near_duplicates import NearPairs, joined, near_pairs, near_within, warn_of_near_within
 from prn_pipeline.data.splits.versions import grouping_of, refuse_torn_versions
@@ -22,6 +24,7 @@ from prn_pipeline.data.splits.video_frames import thumbnail, thumbnails
 from prn_pipeline.errors import UserError
 
 Writer = Callable[..., Path]
+NONE = CropPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 def scene(seed: int) -> Image.Image:
@@ -104,8 +107,8 @@ def detailed(seed: int) -> Image.Image:
 
 
 def crops_of(pictures: list[Image.Image], splits: list[str]) -> list[tuple[int, int]]:
-    reduced = np.stack([thumbnails(np.asarray(picture), SIDE)[0].reshape(SIDE, SIDE) for picture in pictures])
-    found = crop_pairs(reduced.astype(np.float16), np.array(splits))
+    reduced = [thumbnails(np.asarray(picture), SIDE)[0].reshape(SIDE, SIDE).astype(np.float16) for picture in pictures]
+    found = crop_pairs(reduced, np.array(splits))
     return list(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
@@ -251,3 +254,29 @@ def test_the_proposed_pattern_matches_every_sample_and_groups_the_copies() -> No
     assert grouping_of([("a7", "b9")], [f"{letter}{n}" for letter in "ab" for n in range(10)]) is None
     assert grouping_of([], ids) is None
     assert grouping_of([(ids[0], ids[1])], ids) is None, "one group of everything would be no grouping"
+
+
+def test_pairs_found_block_by_block_are_those_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [scene(seed % 7) for seed in range(31)]
+    small = np.stack([thumbnail(np.asarray(picture)) for picture in pictures])
+    splits, content = np.array(["train", "val", "test"] * 10 + ["train"]), np.array([str(row) for row in range(31)])
+    at_once, within = near_pairs(small, splits, content), near_within(small, splits, content)
+    monkeypatch.setattr(near_duplicates, "BLOCK", 4)
+    in_blocks = near_pairs(small, splits, content)
+    assert len(at_once.first) > 20
+    assert near_within(small, splits, content) == within > 0
+    found = [sorted(zip(pairs.first, pairs.second, strict=True)) for pairs in (at_once, in_blocks)]
+    assert found[0] == found[1]
+    np.testing.assert_allclose(in_blocks.correlation, at_once.correlation, atol=1e-6)
+
+
+def test_of_more_images_than_are_searched_for_crops_no_reduced_image_is_held(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = DatasetSettings.model_validate({"reader": "synthetic", "synthetic": {"count": 12, "size": 32}})
+    reader, searched = make_reader("scenes", settings, tmp_path), []
+    monkeypatch.setattr(ingestion, "crop_pairs", lambda reduced, splits: searched.append(len(reduced)) or NONE)
+    inspect("scenes", settings, reader)
+    monkeypatch.setattr(ingestion, "MOST_IMAGES", 11)
+    inspect("scenes", settings, reader)
+    assert searched == [12]

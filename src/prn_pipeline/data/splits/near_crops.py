@@ -7,6 +7,7 @@ too, such as retinas in one round frame: pairs drawn at random show how much, an
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -31,8 +32,8 @@ ABOVE_RANDOM, RANDOM_PAIRS = 0.15, 30
 UNIT, SMALLEST, LARGEST, STEPS = 256, 90, 246, (15, 8, 4, 2)
 #: More images are not searched: the comparison grows with their square.
 MOST_IMAGES = 4000
-#: Correlations in memory at once.
-BLOCK = 8_000_000
+#: Correlations in memory at once; pictures at once where each becomes COARSE * COARSE cells.
+BLOCK, COARSE_BLOCK = 4_000_000, 256
 
 
 class Part(NamedTuple):
@@ -58,22 +59,22 @@ class CropPairs(NamedTuple):
     correlation: NDArray[np.float32]
 
 
-def crop_pairs(reduced: NDArray[np.floating], splits: NDArray[np.str_]) -> CropPairs:
+def crop_pairs(reduced: Sequence[NDArray[np.float16]], splits: NDArray[np.str_]) -> CropPairs:
     """Crops across splits; of each image at most the one picture that it resembles most.
 
     Args:
-        reduced: (n, SIDE, SIDE), as `video_frames.reduced` returns them.
+        reduced: n of float16 (SIDE, SIDE), as `video_frames.thumbnails` returns them. They stay apart and small: copies
+            of all of them would be most of what ingestion holds in memory.
         splits: train, val or test of each image, (n,).
     """
     found: dict[tuple[int, int], float] = {}
     count = len(reduced)
     if 2 <= count <= MOST_IMAGES and len(np.unique(splits)) > 1:
-        pictures = reduced.astype(np.float32)
-        likely = [pair for pair in _likeliest(pictures, splits) if pair.coarse >= LIKELY]
-        least = max(DETAIL, _detail_of_random_pairs(pictures) + ABOVE_RANDOM) if likely else 1
+        likely = [pair for pair in _likeliest(reduced, splits) if pair.coarse >= LIKELY]
+        least = max(DETAIL, _detail_of_random_pairs(reduced) + ABOVE_RANDOM) if likely else 1
         for pair in likely if least < 1 else ():
-            whole = pictures[pair.whole][:, ::-1] if pair.mirrored else pictures[pair.whole]
-            alike, detail = _fitted(pictures[pair.picture], whole, _parts()[pair.part])
+            picture, whole = _pictures(reduced, [pair.picture, pair.whole])
+            alike, detail = _fitted(picture, whole[:, ::-1] if pair.mirrored else whole, _parts()[pair.part])
             if alike >= ALIKE and detail >= least:
                 rows = (min(pair.whole, pair.picture), max(pair.whole, pair.picture))
                 found[rows] = max(alike, found.get(rows, 0))
@@ -91,11 +92,17 @@ class _Likely(NamedTuple):
     coarse: float
 
 
-def _likeliest(pictures: NDArray[np.float32], splits: NDArray[np.str_]) -> list[_Likely]:
+def _pictures(reduced: Sequence[NDArray[np.float16]], rows: Iterable[int]) -> NDArray[np.float32]:
+    """float32 (k, SIDE, SIDE)."""
+    return np.stack([reduced[row] for row in rows]).astype(np.float32)
+
+
+def _likeliest(reduced: Sequence[NDArray[np.float16]], splits: NDArray[np.str_]) -> list[_Likely]:
     """Of each image the likeliest part of a picture in another split."""
-    all_of_it = _weights(0, UNIT, COARSE)
-    wholes = _standardised(all_of_it @ pictures @ all_of_it.T)
-    targets = np.stack([wholes, wholes[:, :, ::-1]], axis=1).reshape(len(pictures), 2, -1)
+    all_of_it, count = _weights(0, UNIT, COARSE), len(reduced)
+    blocks = (range(start, min(start + COARSE_BLOCK, count)) for start in range(0, count, COARSE_BLOCK))
+    wholes = np.concatenate([_standardised(all_of_it @ _pictures(reduced, rows) @ all_of_it.T) for rows in blocks])
+    targets = np.stack([wholes, wholes[:, :, ::-1]], axis=1).reshape(count, 2, -1)
     best: dict[int, _Likely] = {}
     parts = len(_parts())
     for split in np.unique(splits):
@@ -104,7 +111,7 @@ def _likeliest(pictures: NDArray[np.float32], splits: NDArray[np.str_]) -> list[
         size = max(1, BLOCK // (parts * 2 * len(theirs)))
         for start in range(0, len(ours), size):
             rows = ours[start : start + size]
-            similar = _coarse_parts(pictures[rows]).reshape(-1, COARSE**2) @ wanted
+            similar = _coarse_parts(_pictures(reduced, rows)).reshape(-1, COARSE**2) @ wanted
             place = similar.argmax(0)
             for target, value in enumerate(similar[place, np.arange(similar.shape[1])].tolist()):
                 whole, mirrored = divmod(target, 2)
@@ -176,22 +183,23 @@ def _around(start: int, length: int, step: int) -> list[tuple[int, int]]:
     return [(min(max(start + shift, 0), UNIT - one), one) for one in lengths for shift in (-step, 0, step)]
 
 
-def _detail_of_random_pairs(pictures: NDArray[np.float32]) -> float:
+def _detail_of_random_pairs(reduced: Sequence[NDArray[np.float16]]) -> float:
     """Correlation of detail that nine of ten pairs of different images stay below when they are fitted."""
     rng = np.random.default_rng(0)
-    count = len(pictures)
+    count = len(reduced)
     first = rng.integers(0, count, RANDOM_PAIRS)
     second = (first + rng.integers(1, count, RANDOM_PAIRS)) % count
     all_of_it = _weights(0, UNIT, COARSE)
     details = []
     for one, other in zip(first, second, strict=True):
-        target = _standardised(all_of_it @ pictures[other] @ all_of_it.T).ravel()
-        part = int((_coarse_parts(pictures[one : one + 1])[0] @ target).argmax())
-        details.append(_fitted(pictures[one], pictures[other], _parts()[part])[1])
+        picture, whole = _pictures(reduced, [one, other])
+        target = _standardised(all_of_it @ whole @ all_of_it.T).ravel()
+        part = int((_coarse_parts(picture[None])[0] @ target).argmax())
+        details.append(_fitted(picture, whole, _parts()[part])[1])
     return float(np.quantile(details, 0.9))
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=4096)  # of 3 to 6 KiB each
 def _weights(start: int, length: int, side: int) -> NDArray[np.float32]:
     """(side, SIDE): rows that average a span of a reduced image, in 1/UNIT, to `side` values."""
     edges = np.linspace(start, start + length, side + 1) * (SIDE / UNIT)

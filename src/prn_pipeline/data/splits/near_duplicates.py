@@ -24,7 +24,7 @@ MAX_LISTED = 3
 NEAR = 0.97
 #: Share of images with a near-duplicate in their own split above which there is a warning.
 MOST_WITHIN = 0.5
-#: Rows of one matrix product; bounds the memory to a few ten MB.
+#: Rows and columns of one matrix product; bounds the memory to a few ten MB.
 BLOCK = 1024
 #: Length of a thumbnail below which an image is one plain colour and resembles nothing.
 PLAIN = 0.5
@@ -138,19 +138,26 @@ def _standardised(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _between(alike: NDArray[np.float32], ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> NearPairs:
-    side = round(alike.shape[1] ** 0.5)
-    turned = [one.reshape(-1, side * side) for one in _orientations(alike[theirs].reshape(-1, side, side))]
-    found = []
-    for start in range(0, len(ours), BLOCK):
-        block = alike[ours[start : start + BLOCK]]
-        correlation = block @ turned[0].T
-        for one in turned[1:]:
-            np.maximum(correlation, block @ one.T, out=correlation)
-        row, column = np.nonzero(correlation >= NEAR)
-        found.append(NearPairs(ours[start + row], theirs[column], correlation[row, column]))
+    """Pairs of `ours` and `theirs`, in order of both."""
+    found = [
+        _of_block(alike, ours[start : start + BLOCK], theirs[other : other + BLOCK])
+        for start in range(0, len(ours), BLOCK)
+        for other in range(0, len(theirs), BLOCK)
+    ]
     if not found:
         return NearPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-    return NearPairs(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    first, second, correlation = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((second, first))
+    return NearPairs(first[order], second[order], correlation[order])
+
+
+def _of_block(alike: NDArray[np.float32], ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> NearPairs:
+    side = round(alike.shape[1] ** 0.5)
+    block, correlation = alike[ours], np.full((len(ours), len(theirs)), -1, np.float32)
+    for turned in _orientations(alike[theirs].reshape(-1, side, side)):
+        np.maximum(correlation, block @ turned.reshape(-1, side * side).T, out=correlation)
+    row, column = np.nonzero(correlation >= NEAR)
+    return NearPairs(ours[row], theirs[column], correlation[row, column])
 
 
 def _orientations(pictures: NDArray[np.float32]) -> list[NDArray[np.float32]]:
