@@ -80,8 +80,8 @@ def few_shot_section(runs: Sequence[Scores]) -> str:
             for method in methods
             if all(method in run["methods"] for run in own)
         }
-        weights = draws(len(of_each["base"]), RESAMPLES, seed=0) / len(of_each["base"])
         gain = of_each[REFINED] - of_each["base"]
+        drawn = np.concatenate([some / len(gain) @ gain for some in draws(len(gain), RESAMPLES, seed=0)])
         rows.append(
             [
                 f"`{base_model}`",
@@ -89,7 +89,7 @@ def few_shot_section(runs: Sequence[Scores]) -> str:
                 str(len(gain)),
                 str(sum(run["n_test"] for run in own)),
                 *(f"{of_each[method].mean():.3f}" if method in of_each else "" for method in methods),
-                _gain({"gain": float(gain.mean()), "ci95": bounds(weights @ gain)}),
+                _gain({"gain": float(gain.mean()), "ci95": bounds(drawn)}),
             ]
         )
     refiner = f"**{runs[0]['refiner']}**" if runs else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 from prn_pipeline.metrics.scores import by_class, mean_iou, present_in_truth
 
 LEVEL = 0.95
+#: Numbers of draws in memory at a time: 4 MiB.
+MAX_DRAWN = 2**19
 
 
 class Gain(TypedDict):
@@ -24,14 +27,17 @@ class Gain(TypedDict):
 Groups = np.ndarray | None
 
 
-def draws(images: int, resamples: int, seed: int, groups: Groups = None) -> np.ndarray:
-    """How often each image is drawn in each resample, int64 (resamples, images).
+def draws(images: int, resamples: int, seed: int, groups: Groups = None) -> Iterator[np.ndarray]:
+    """How often each image is drawn in each resample: int64 (n, images) at a time, `resamples` rows in all.
 
     A resample draws as many groups as there are, with replacement. Without groups every image is its own group, and
-    rows sum to `images`.
+    rows sum to `images`. How many rows come at a time depends on the number of images, the rows do not.
     """
     units, of_image = independent(images, groups)
-    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)[:, of_image]
+    rng, chances = np.random.default_rng(seed), np.full(units, 1 / units)
+    at_once = max(1, MAX_DRAWN // images)
+    for start in range(0, resamples, at_once):
+        yield rng.multinomial(units, chances, size=min(at_once, resamples - start))[:, of_image]
 
 
 def independent(images: int, groups: Groups = None) -> tuple[int, np.ndarray]:
@@ -64,7 +70,7 @@ def interval(counts: np.ndarray, resamples: int, seed: int, groups: Groups = Non
     """
     if independent(len(counts), groups)[0] < 2:
         return [0.0, 1.0]
-    return bounds(_drawn(by_class(counts), draws(len(counts), resamples, seed, groups)))
+    return bounds(_iou(_sums(by_class(counts), draws(len(counts), resamples, seed, groups))))
 
 
 def paired_gain(counts: np.ndarray, reference: np.ndarray, resamples: int, seed: int, groups: Groups = None) -> Gain:
@@ -94,8 +100,9 @@ def paired_gain(counts: np.ndarray, reference: np.ndarray, resamples: int, seed:
     gain = float(mean_iou(counts.sum(0)) - mean_iou(reference.sum(0)))
     if independent(len(counts), groups)[0] < 2:
         return {"iou_micro": gain, "ci95": [-1.0, 1.0], "p": 1.0}
-    weights = draws(len(counts), resamples, seed, groups)
-    drawn = _drawn(counts, weights) - _drawn(reference, weights)
+    both = np.concatenate([counts, reference], axis=1)  # one pass over the draws
+    ours, theirs = np.split(_sums(both, draws(len(counts), resamples, seed, groups)), 2, axis=1)
+    drawn = _iou(ours) - _iou(theirs)
     below = (np.count_nonzero(drawn < 0) + 0.5 * np.count_nonzero(drawn == 0)) / len(drawn)
     return {
         "iou_micro": gain,
@@ -104,13 +111,18 @@ def paired_gain(counts: np.ndarray, reference: np.ndarray, resamples: int, seed:
     }
 
 
-def _drawn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """iou_micro of each draw, float64 (draws,).
+def _sums(counts: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndarray:
+    """Sums of the counts (images, C, 6) over the images of each draw, int64 (draws, C, 6)."""
+    flat = counts.reshape(len(counts), -1)
+    return np.concatenate([some @ flat for some in weights]).reshape(-1, *counts.shape[1:])
+
+
+def _iou(drawn: np.ndarray) -> np.ndarray:
+    """iou_micro of each draw's counts (draws, C, 6), float64 (draws,).
 
     Where objects are rare, some draws have none and cannot show how well objects are found: they are left out. This
     depends on the truth alone, so two methods keep the same draws.
     """
-    drawn = (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
     with_objects = present_in_truth(drawn).any(-1)
     return mean_iou(drawn[with_objects] if with_objects.any() else drawn)
 

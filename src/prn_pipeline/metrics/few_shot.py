@@ -38,11 +38,12 @@ def few_shot_scores(
         ("miou_categories", of_each, of_reference),
         ("miou_episodes", iou(counts[valid]), iou(reference[valid])),
     ):
-        weights = draws(len(ours), resamples, seed) / len(ours)
-        alone = len(ours) < 2  # gives no information about others
-        found |= {score: float(ours.mean()), f"{score}_ci95": [0.0, 1.0] if alone else bounds(weights @ ours)}
         gain = ours - theirs
-        gains[score] = {"gain": float(gain.mean()), "ci95": [-1.0, 1.0] if alone else bounds(weights @ gain)}
+        means = [(some / len(ours) @ ours, some / len(ours) @ gain) for some in draws(len(ours), resamples, seed)]
+        of_ours, of_gain = (np.concatenate(some) for some in zip(*means, strict=True))
+        alone = len(ours) < 2  # gives no information about others
+        found |= {score: float(ours.mean()), f"{score}_ci95": [0.0, 1.0] if alone else bounds(of_ours)}
+        gains[score] = {"gain": float(gain.mean()), "ci95": [-1.0, 1.0] if alone else bounds(of_gain)}
     total = counts.sum(0)
     background = iou(total[[3, 2, 1]])  # true negatives are its hits; false negatives and false positives swap
     return {

@@ -42,10 +42,12 @@ def saliency_scores(
         raise ValueError(
             f"a paired test needs the same images, got tables of shape {table.shape} and {reference.shape}"
         )
-    drawn = draws(len(table), resamples, seed, groups)
-    weights = drawn / drawn.sum(1, keepdims=True)
+    means = []
+    for drawn in draws(len(table), resamples, seed, groups):
+        weights = drawn / drawn.sum(1, keepdims=True)
+        means.append((weights @ table, weights @ reference))
     alone = independent(len(table), groups)[0] < 2  # gives no information about other images
-    ours, theirs = _of_means(weights @ table), _of_means(weights @ reference)
+    ours, theirs = (_of_means(np.concatenate(some)) for some in zip(*means, strict=True))
     own, other = _of_means(table.mean(0)[None]), _of_means(reference.mean(0)[None])
     scores: dict[str, Any] = {name: float(own[name][0]) for name in SALIENCY_SCORES}
     scores |= {f"{name}_ci95": [0.0, 1.0] if alone else bounds(ours[name]) for name in SALIENCY_SCORES}

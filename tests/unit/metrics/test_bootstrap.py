@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from prn_pipeline.metrics import bootstrap
 from prn_pipeline.metrics.bootstrap import bounds, draws, independent, interval, paired_gain
 
 RESAMPLES = 3000
@@ -75,17 +76,30 @@ def test_two_units_suffice_for_an_interval() -> None:
 
 
 def test_every_unit_is_as_likely_and_a_draw_has_as_many_as_there_are() -> None:
-    found = draws(6, 4000, seed=0)
+    found = np.concatenate(list(draws(6, 4000, seed=0)))
     assert (found.sum(1) == 6).all()
     assert found.mean(0) == pytest.approx(np.ones(6), abs=0.06)
     assert np.var(found, axis=0) == pytest.approx(np.full(6, 5 / 6), abs=0.08), "a multinomial's"
-    assert not (draws(6, 40, seed=1) == found[:40]).all()
-    assert (draws(6, 40, seed=0) == draws(6, 40, seed=0)).all()
+    (other,), (same,) = draws(6, 40, seed=1), draws(6, 40, seed=0)
+    assert not (other == found[:40]).all()
+    assert (same == found[:40]).all()
+
+
+def test_draws_of_many_images_come_in_blocks_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,), counts, groups = draws(50, 40, 0), random_counts(50, seed=0), np.arange(50) // 2
+    intervals = [interval(counts, 40, 0), interval(counts, 40, 0, groups)]
+    gain = paired_gain(counts, random_counts(50, seed=1), 40, 0)
+    monkeypatch.setattr(bootstrap, "MAX_DRAWN", 50 * 7)
+    blocks = list(draws(50, 40, 0))
+    assert [len(block) for block in blocks] == [7] * 5 + [5]
+    assert (np.concatenate(blocks) == whole).all()
+    assert [interval(counts, 40, 0), interval(counts, 40, 0, groups)] == intervals
+    assert paired_gain(counts, random_counts(50, seed=1), 40, 0) == gain
 
 
 def test_images_of_a_group_are_drawn_equally_often() -> None:
     groups = np.array(["b", "a", "b", "c", "a"])
-    found = draws(5, 500, 0, groups)
+    (found,) = draws(5, 500, 0, groups)
     np.testing.assert_array_equal(found[:, 0], found[:, 2])
     np.testing.assert_array_equal(found[:, 1], found[:, 4])
     assert (found[:, [0, 1, 3]].sum(1) == 3).all()
