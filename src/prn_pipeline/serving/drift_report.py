@@ -44,15 +44,15 @@ def drift_report(predictor: Predictor, journal: Journal, names: Iterable[str]) -
         journal: journal of the folder of results.
         names: names of the images that are in the folder now; entries of others are ignored.
     """
-    entries = [journal.entries[name] for name in sorted(set(names) & set(journal.entries))]
-    descriptions = [entry["description"] for entry in entries if "description" in entry]
-    images, settings = len(descriptions), predictor.settings.drift
+    known = sorted(set(names) & set(journal.entries))
+    described = [name for name in known if "description" in journal.entries[name]]
+    images, settings = len(described), predictor.settings.drift
     if predictor.reference is None:
         return DriftReport(images, [], [], "the predictor was saved without statistics of its training")
     if images < settings.images:
         return DriftReport(images, [], [], f"{images} images are too few, {settings.images} are needed")
     chosen = np.linspace(0, images - 1, min(MAX_IMAGES, images)).astype(int)
-    found = from_json([descriptions[index] for index in chosen])
+    found = from_json([journal.entries[described[index]]["description"] for index in chosen])
     compared = distances(predictor.reference, found, names_of(predictor.settings.classes), settings.level)
     drifted = [distance.name for distance in significant(compared, settings.level, settings.least)]
     return DriftReport(len(chosen), compared, drifted, "")

@@ -98,7 +98,7 @@ class FolderRun:
         #: Images of this folder that were refined before and have been removed since.
         self._removed: list[str] = []
         if overwrite:
-            own = [name for name, entry in Journal.reset(job.out).items() if entry.get("images") == job.place != ""]
+            own = [name for name, place in Journal.reset(job.out).items() if place == job.place != ""]
             self._removed = [name for name in own if name not in self.files]
         self.journal = Journal(job.out, job.journal_header(predictor))
         self.pending = {
@@ -147,7 +147,7 @@ class FolderRun:
 
 def write_table(out: Path, journal: Journal, names: list[str]) -> None:
     """Write `TABLE` with one row per image."""
-    entries = [journal.entries[name] for name in names if name in journal.entries]
+    entries = (journal.entries[name] for name in names if name in journal.entries)
     rows = [{"name": entry["name"], **entry.get("row", {}), "error": entry.get("error", "")} for entry in entries]
     table = pd.DataFrame(rows)
     table = table[[*(column for column in table if column != "error"), "error"]]  # also if the first row is an error

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,8 @@ NAME = ".refined.jsonl"
 Entry = dict[str, Any]
 
 _REMEDY = "remove the file, or refine all images again with --overwrite"
+#: What reading a damaged line raises.
+_DAMAGES = (ValueError, AttributeError, ChecksumError)
 
 
 class Journal:
@@ -37,27 +39,28 @@ class Journal:
     def __init__(self, folder: Path, header: Entry, file: str = NAME) -> None:
         _check_place(folder / file)
         self._path = folder / file
-        self.entries: dict[str, Entry] = {}
-        lines = _read(self._path)
-        if lines and lines[0] != header:
-            changed = sorted(key for key in header if lines[0].get(key) != header[key])
+        self.entries = Entries(self._path)
+        lines = _lines(self._path)
+        first = next(lines, None)
+        if first is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            with naming_full_disk(self._path):
+                self._path.write_text(_line(header))
+        elif first.entry != header:
+            changed = sorted(key for key in header if first.entry.get(key) != header[key])
             raise UserError(
                 f"{folder} holds results of another run: {', '.join(changed)} differ. Choose another folder, or replace"
                 " the results with --overwrite."
             )
-        for entry in lines[1:]:
-            self.entries[entry["name"]] = entry
-        if not lines:
-            folder.mkdir(parents=True, exist_ok=True)
-            with naming_full_disk(self._path):
-                self._path.write_text(_line(header))
+        for line in lines:
+            self.entries.place(line.entry["name"], line.start, line.length)
 
     @staticmethod
-    def reset(folder: Path, file: str = NAME) -> dict[str, Entry]:
-        """Delete the journal of a folder; returns its entries by image name."""
+    def reset(folder: Path, file: str = NAME) -> dict[str, str | None]:
+        """Delete the journal of a folder; returns the folder of images of each entry, by image name."""
         _check_place(folder / file)
         try:
-            before = {entry["name"]: entry for entry in _read(folder / file)[1:]}
+            before = {line.entry["name"]: line.entry.get("images") for line in _lines(folder / file) if line.start}
         except UserError:  # a damaged journal is a reason to start again
             before = {}
         (folder / file).unlink(missing_ok=True)
@@ -65,13 +68,53 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         """Record one image after its results are written."""
-        self.entries[entry["name"]] = entry
-        with naming_full_disk(self._path), self._path.open("a") as file:
-            file.write(_line(entry))
+        line = _line(entry).encode()
+        with naming_full_disk(self._path), self._path.open("ab") as file:
+            start = file.tell()
+            file.write(line)
+        self.entries.place(entry["name"], start, len(line))
 
     def is_done(self, name: str, source: Path) -> bool:
         """Whether this file, in its current version, has been refined."""
         return self.entries.get(name, {}).get("source") == stamp(source)
+
+
+class Entries(Mapping[str, Entry]):
+    """The newest entry of each image, read from the journal when it is asked for: memory holds only where they are."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[str, tuple[int, int]] = {}
+
+    def place(self, name: str, start: int, length: int) -> None:
+        """Note where in the file, in bytes, the newest entry of an image is."""
+        self._places[name] = (start, length)
+
+    def __getitem__(self, name: str) -> Entry:
+        start, length = self._places[name]
+        try:
+            with self._path.open("rb") as file:
+                file.seek(start)
+                return _parsed(file.read(length))
+        except (FileNotFoundError, *_DAMAGES) as error:
+            raise UserError(f"{self._path} was changed while it was in use ({error}): {_REMEDY}") from error
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+class _Line(NamedTuple):
+    """A line of a journal: its first byte, its length in bytes, and its entry; the first one is the header."""
+
+    start: int
+    length: int
+    entry: Entry
 
 
 def _check_place(journal: Path) -> None:
@@ -82,25 +125,33 @@ def _check_place(journal: Path) -> None:
         raise UserError(f"{journal} is a folder, expected a file: remove it, and all images are refined again")
 
 
-def _read(file: Path) -> list[Entry]:
+def _lines(journal: Path) -> Iterator[_Line]:
     """All complete lines; an incomplete last line, which a killed process leaves, is removed from the file."""
-    if not file.is_file():
-        return []
-    try:
-        text = file.read_text()
-        complete = text[: text.rfind("\n") + 1]
-        lines: list[Entry] = [without_checksum(json.loads(line)) for line in complete.splitlines()]
-        if unnamed := [
-            number for number, entry in enumerate(lines[1:], start=2) if not isinstance(entry.get("name"), str)
-        ]:
-            raise ValueError(f"line {unnamed[0]} has no 'name' that is a text")
-    except RecursionError as error:
-        raise UserError(f"{file} is damaged (a line is nested too deeply): {_REMEDY}") from error
-    except (ValueError, AttributeError, ChecksumError) as error:
-        raise UserError(f"{file} is damaged ({error}): {_REMEDY}") from error
-    if complete != text:
-        os.truncate(file, len(complete.encode()))  # on a full disk, writing it again would lose all of it
-    return lines
+    if not journal.is_file():
+        return
+    start = 0
+    with journal.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                entry = _parsed(line)
+                if number > 1 and not isinstance(entry.get("name"), str):
+                    raise ValueError(f"line {number} has no 'name' that is a text")
+            except RecursionError as error:
+                raise UserError(f"{journal} is damaged (a line is nested too deeply): {_REMEDY}") from error
+            except _DAMAGES as error:
+                raise UserError(f"{journal} is damaged ({error}): {_REMEDY}") from error
+            yield _Line(start, len(line), entry)
+            start += len(line)
+        else:
+            return
+    with journal.open("ab") as file:
+        file.truncate(start)
+
+
+def _parsed(line: bytes) -> Entry:
+    return without_checksum(json.loads(line.decode()))
 
 
 def _line(entry: Entry) -> str:

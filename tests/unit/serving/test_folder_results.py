@@ -1,6 +1,7 @@
 """What a folder job writes down for later runs and for people: header, entries, table, drift report."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -161,10 +162,11 @@ def test_a_journal_keeps_the_newest_entry_of_an_image_and_is_written_line_by_lin
     source = tmp_path / "a.png"
     source.write_bytes(b"12345")
     for number in (1, 2):
-        journal.add({"name": "a", "source": stamp(source), "row": {"height": number}})
+        journal.add({"name": "a", "images": "/photos", "source": stamp(source), "row": {"height": number}})
     assert len((tmp_path / "out" / NAME).read_text().splitlines()) == 3
     again = Journal(tmp_path / "out", {"model": "m"})
-    assert again.entries == journal.entries == {"a": {"name": "a", "source": stamp(source), "row": {"height": 2}}}
+    newest = {"name": "a", "images": "/photos", "source": stamp(source), "row": {"height": 2}}
+    assert again.entries == journal.entries == {"a": newest}
     assert again.is_done("a", source)
     assert not again.is_done("b", source)
     assert stamp(source) == [5, source.stat().st_mtime_ns]
@@ -172,7 +174,7 @@ def test_a_journal_keeps_the_newest_entry_of_an_image_and_is_written_line_by_lin
     source.write_bytes(b"123456")
     assert not again.is_done("a", source)
     before = Journal.reset(tmp_path / "out")
-    assert before == journal.entries
+    assert before == {"a": "/photos"}
     assert not (tmp_path / "out" / NAME).exists()
     assert Journal.reset(tmp_path / "out") == {}
 
@@ -182,6 +184,22 @@ def test_an_image_that_is_a_broken_link_is_never_done(tmp_path: Path) -> None:
     journal.add({"name": "a", "error": "no such file"})
     (tmp_path / "a.png").write_bytes(b"1")
     assert not journal.is_done("a", tmp_path / "a.png")
+
+
+def test_entries_are_read_from_the_file_so_that_memory_holds_only_where_they_are(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, {"model": "m"})
+    tracemalloc.start()
+    for number in range(500):
+        journal.add({"name": f"image-{number}", "description": [number + 0.5] * 100})
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / 500 < 600, "bytes of an image, of 3,000 with its numbers"
+    for number in (0, 250, 499):
+        assert journal.entries[f"image-{number}"]["description"] == [number + 0.5] * 100
+    assert (len(journal.entries), "image-500" in journal.entries) == (500, False)
+    (tmp_path / NAME).unlink()
+    with pytest.raises(UserError, match=r"refined.jsonl was changed while it was in use"):
+        journal.entries["image-7"]
 
 
 def test_a_changed_line_of_a_journal_is_noticed(tmp_path: Path) -> None:
