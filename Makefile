@@ -107,6 +107,9 @@ audit: $(READY) ## known vulnerabilities of the locked packages; asks a public s
 costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute on an idle machine
 	@python -m benchmarks.costs
 
+memory: $(READY) ## memory and time of every stage, prn refine and the server at 200, 2,000 and 20,000 images; hours, continues
+	@python -m benchmarks.memory $(MEMORY)
+
 fuzz: $(READY) ## strange settings and damaged own files: each is read or refused with a message; five minutes
 	@python -m benchmarks.fuzz 3000
 
