@@ -9,9 +9,9 @@ export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
-export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:mlflow.pyfunc.utils.data_validation
+export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help setup run repro benchmark plan test mutants bench fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench memory fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
