@@ -43,10 +43,16 @@ def test_no_planted_secret_is_printed_or_written(
         "a run without its server": printed(
             project, "kedro", "run", "--pipelines", "ingestion", MLFLOW_TRACKING_URI=AWAY
         ),
+        "a run with a secret parameter": printed(
+            project, "kedro", "run", "--params", f"base_models.unet_resnet18_small.options.api_key={TOKEN}"
+        ),
         "a benchmark": printed(project, "prn", "benchmark", MLFLOW_TRACKING_URI=AWAY),
         "the leaderboard": printed(project, "prn", "leaderboard", MLFLOW_TRACKING_URI=AWAY),
         "the registry": printed(project, "prn", "models", MLFLOW_TRACKING_URI=AWAY),
     }
+    assert b"options.api_key. Parameters are stored in MLflow" in outputs["a run with a secret parameter"].replace(
+        b"\n", b" "
+    )
     assert b"the tracking server http://***@127.0.0.1:1 does not answer" in outputs["a run without its server"]
     files = files_below([project, temporary])
     names = {file.name for file in files}

@@ -14,6 +14,7 @@ from omegaconf.resolvers import oc
 from prn_pipeline.configuration.configuration_errors import UNREADABLE, configuration_error
 from prn_pipeline.configuration.parameters import RUN_NAMES
 from prn_pipeline.configuration.resolved_run import resolve_run
+from prn_pipeline.configuration.secret_parameters import refuse_secrets
 from prn_pipeline.configuration.text_names import names_as_text
 from prn_pipeline.errors import UserError
 
@@ -109,6 +110,7 @@ class RunConfigLoader(OmegaConfigLoader):
             return loaded
         if "DVC_STAGE" in os.environ:
             loaded = self._tracked_by_dvc() | {k: loaded[k] for k in UNTRACKED if k in loaded}
+        refuse_secrets(loaded)
         checked = resolve_run(loaded, self.runtime_params or {})
         named = {**super().__getitem__("globals"), **(self.runtime_params or {})}
         for name in RUN_NAMES:

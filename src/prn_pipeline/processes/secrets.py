@@ -19,6 +19,14 @@ SECRET_NAME = re.compile(
     r"|SAS_KEY|AUTH_?KEY|_PAT$|CONNECTION_STRING|DSN$",
     re.IGNORECASE,
 )
+#: Of these, names that have no other meaning.
+PASSWORD_NAME = re.compile(
+    r"PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|SECRET_?(?:ACCESS_?)?KEY|SECRET$|ACCESS_?KEY|PRIVATE_?KEY|ACCOUNT_?KEY"
+    r"|AUTH_?TOKEN|ACCESS_?TOKEN|CONNECTION_STRING",
+    re.IGNORECASE,
+)
+#: A value as generators of tokens make them.
+_RANDOM = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.+/=~-]+")
 #: Such a name whose value is none: a file, an address, a switch.
 NO_SECRET_NAME = re.compile(r"_(FILE|PATH|DIR|URI|URL|HOST|TYPE|EXPIR\w*|TTL|PROVIDER)$|^OLDPWD$", re.IGNORECASE)
 #: Parameter of an address whose value is a secret: ?password=...
@@ -68,6 +76,27 @@ def redact(text: str) -> str:
 def remember_secrets(address: str) -> None:
     """Redact the password of an address from now on, also where it stands alone."""
     _known.update(_of_address(address))
+
+
+def remember(secret: str) -> None:
+    """Redact a secret from now on."""
+    _known.add(secret)
+
+
+def names_secret(name: str, value: str) -> bool:
+    """Whether a setting is a password or a token, by its name and its value.
+
+    Some names, such as token, have other meanings too: `pad_token: <pad>` of a text model. Of these, only a value that
+    is long and has digits counts.
+    """
+    if len(value.strip()) < MIN_LENGTH or not SECRET_NAME.search(name) or NO_SECRET_NAME.search(name):
+        return False
+    return bool(PASSWORD_NAME.search(name)) or (len(value) >= TOKEN_LENGTH and bool(_RANDOM.fullmatch(value)))
+
+
+def passwords_of_address(text: str) -> set[str]:
+    """The passwords and tokens in an address; none in any other text."""
+    return {secret for secret in _of_address(text) if len(secret) >= MIN_LENGTH} if "://" in text else set()
 
 
 def _secrets() -> set[str]:
