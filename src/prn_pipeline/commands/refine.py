@@ -13,7 +13,7 @@ from prn_pipeline.commands.registry import allow_option, use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
 
 if TYPE_CHECKING:
-    from prn_pipeline.serving.folder_job import FolderRun
+    from prn_pipeline.serving.folder_run import FolderRun
     from prn_pipeline.serving.predictor import Predictor
 
 
@@ -61,7 +61,8 @@ def refine(
     are expected to have, worst first) and drift.json. The next call skips images that are done. Exit code 1 if an image
     could not be refined, otherwise 0.
     """
-    from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+    from prn_pipeline.serving.folder_job import FolderJob
+    from prn_pipeline.serving.folder_run import FolderRun
     from prn_pipeline.serving.map_folders import map_folders
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
@@ -82,7 +83,7 @@ def refine(
 
 def _run(run: FolderRun, out: Path) -> bool:
     """Refine with a progress bar; return whether an image failed."""
-    from prn_pipeline.serving.folder_job import TABLE
+    from prn_pipeline.serving.folder_run import TABLE
 
     before = len(run.files) - len(run.pending)
     failed = with_progress(run.refine(), len(run.files), before)

@@ -12,7 +12,8 @@ from PIL import Image
 from prn_pipeline.commands import prn
 from prn_pipeline.commands.progress import printable
 from prn_pipeline.data.store.atomic import atomic_write
-from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+from prn_pipeline.serving.folder_job import FolderJob
+from prn_pipeline.serving.folder_run import FolderRun
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.suggestion.job import SuggestionRun, write_suggestions
 

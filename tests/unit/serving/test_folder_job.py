@@ -13,7 +13,8 @@ from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import describe
 from prn_pipeline.serving.drift_report import drift_report, write_report
-from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+from prn_pipeline.serving.folder_job import FolderJob
+from prn_pipeline.serving.folder_run import FolderRun
 from prn_pipeline.serving.journal import NAME
 from prn_pipeline.serving.map_folders import map_folders
 from prn_pipeline.serving.predictor import Predictor

@@ -20,7 +20,8 @@ from prn_pipeline.metrics.drift import Distance
 from prn_pipeline.serving import drift_report as module
 from prn_pipeline.serving.drift_report import DriftReport, drift_report, write_report
 from prn_pipeline.serving.folder_images import images_below
-from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+from prn_pipeline.serving.folder_job import FolderJob
+from prn_pipeline.serving.folder_run import FolderRun
 from prn_pipeline.serving.journal import NAME, Journal, as_json, from_json, stamp
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.settings import DriftSettings

@@ -13,7 +13,8 @@ from benchmarks.hostile_files import PICTURES, npy, page, png, tiff
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.errors import UserError
-from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+from prn_pipeline.serving.folder_job import FolderJob
+from prn_pipeline.serving.folder_run import FolderRun
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.requests import answer
 from prn_pipeline.serving.settings import PredictorSettings, RequestLimits

@@ -14,7 +14,8 @@ from prn_pipeline.data.store.json_files import read_json, write_json
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.metrics.map_quality.statistics import quality_statistics
-from prn_pipeline.serving.folder_job import FolderJob, FolderRun
+from prn_pipeline.serving.folder_job import FolderJob
+from prn_pipeline.serving.folder_run import FolderRun
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.review import FILE, Review
 from prn_pipeline.serving.saved import SETTINGS

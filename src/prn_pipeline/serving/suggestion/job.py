@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +14,8 @@ from prn_pipeline.data.pixel_digest import pixel_digest
 from prn_pipeline.data.splits.video_frames import thumbnail
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.spreadsheets import csv_text
-from prn_pipeline.errors import UserError
 from prn_pipeline.serving.folder_images import images_below
-from prn_pipeline.serving.folder_job import FolderJob, read_item
+from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
 from prn_pipeline.serving.journal import Entry, Journal, stamp
 from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Item, Predictor
@@ -66,7 +64,6 @@ class SuggestionRun:
             Journal.reset(job.out, JOURNAL)
         self._journal = Journal(job.out, job.journal_header(predictor), JOURNAL)
         self.pending = {name: path for name, path in self.files.items() if not self._journal.is_done(name, path)}
-        self._failed: list[tuple[str, str]] = []
 
     def look(self) -> Iterator[tuple[str, str | None]]:
         """Look at the pending images. One that cannot be read does not stop the others.
@@ -77,14 +74,14 @@ class SuggestionRun:
         Raises:
             UserError: the predictor needs other inputs.
         """
-        waiting: deque[tuple[str, Item]] = deque()
-        for examined in self._predictor.examine(self._items(waiting), self._job.at_own_scale):
-            name, item = waiting.popleft()
-            self._journal.add(_entry(name, self.files[name], item, examined))
-            yield name, None
-        for name, error in self._failed:
-            self._journal.add({"name": name, "error": error})
-            yield name, error
+        for found in examine_files(self._predictor, self._job, self.pending):
+            if isinstance(found, Unreadable):
+                self._journal.add(found.entry)
+                yield found.name, found.error
+            else:
+                name, item, examined = found
+                self._journal.add(_entry(name, self.files[name], item, examined))
+                yield name, None
 
     def suggest(self, count: int) -> Suggestions:
         """The images to label next, of those that have been looked at.
@@ -113,16 +110,6 @@ class SuggestionRun:
         ]
         table = pd.DataFrame(rows, columns=["name", "score", "reason"])
         return Suggestions(table, len(entries) - len(new), picked.passed_over)
-
-    def _items(self, waiting: deque[tuple[str, Item]]) -> Iterator[Item]:
-        for name, path in self.pending.items():
-            try:
-                item = read_item(self._predictor, self._job, name, path)
-            except UserError as error:
-                self._failed.append((name, str(error)))
-            else:
-                waiting.append((name, item))
-                yield item
 
 
 def write_suggestions(folder: Path, found: Suggestions) -> None:
