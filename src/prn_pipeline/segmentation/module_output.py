@@ -10,7 +10,7 @@ from torch import Tensor
 
 from prn_pipeline.data.readers.map_decoding import SMALLEST_PROBABILITY
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.settings import ModuleSettings
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 
 #: Names in one message.
 MAX_LISTED = 10

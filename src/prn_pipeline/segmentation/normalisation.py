@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prn_pipeline.segmentation.settings import MEAN, STD
+from prn_pipeline.segmentation.module_settings import MEAN, STD
 
 #: For bands without known statistics: the middle of their range, and a quarter of it.
 OTHER_MEAN, OTHER_STD = 0.5, 0.25

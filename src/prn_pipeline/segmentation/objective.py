@@ -10,7 +10,7 @@ from segmentation_models_pytorch import losses
 from torch import Tensor, nn
 
 from prn_pipeline.data.sample_format import IGNORE
-from prn_pipeline.segmentation.settings import LossName
+from prn_pipeline.segmentation.shared_settings import LossName
 
 Term = Callable[[Tensor, Tensor], Tensor]
 

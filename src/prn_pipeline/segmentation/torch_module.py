@@ -17,8 +17,8 @@ from prn_pipeline.segmentation.imported_code import factory_of
 from prn_pipeline.segmentation.input_size import at_input_size
 from prn_pipeline.segmentation.map_checks.network_output import instability, output_objection
 from prn_pipeline.segmentation.module_output import as_logits, picked
+from prn_pipeline.segmentation.module_settings import ModuleSettings, Normalisation
 from prn_pipeline.segmentation.network_source import NetworkSource
-from prn_pipeline.segmentation.settings import ModuleSettings, Normalisation
 from prn_pipeline.segmentation.weights import load_weights
 from prn_pipeline.training.inference import DEFAULT_TILES
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.segmentation.settings import ModuleSettings
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
 from prn_pipeline.segmentation.weights import load_weights
 

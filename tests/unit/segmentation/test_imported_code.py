@@ -9,8 +9,8 @@ from torch import nn
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation import imported_code
 from prn_pipeline.segmentation.imported_code import VARIABLE, configure, predictor_settings, stored_settings
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.registry import build_base_model, rebuild_base_model
-from prn_pipeline.segmentation.settings import ModuleSettings
 
 HERE = __name__
 CONVOLUTION = {"in_channels": 3, "out_channels": 1, "kernel_size": 1}

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.maps import MapMaker
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.segmentation.registry import build_base_model, read_base_settings
-from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
 
 HERE = "tests.unit.segmentation.test_imported_models"

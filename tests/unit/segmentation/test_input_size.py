@@ -13,8 +13,9 @@ from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.few_shot import FewShotModel
 from prn_pipeline.segmentation.maps import MapMaker
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.network_source import cached_maps
-from prn_pipeline.segmentation.settings import BaseModelSettings, FewShotSettings, ModuleSettings
+from prn_pipeline.segmentation.settings import BaseModelSettings, FewShotSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
 from prn_pipeline.segmentation.torch_module import ImportedModel
 from prn_pipeline.serving.onnx_export import INPUT, export_onnx

@@ -15,8 +15,8 @@ from prn_pipeline.refinement.base_network.refiner import BaseNetwork
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.segmentation import imported_code
 from prn_pipeline.segmentation.imported_code import VARIABLE
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.registry import build_base_model
-from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.serving.places import ARTEFACT
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.saved import DIGESTS, SETTINGS

@@ -19,7 +19,7 @@ from prn_pipeline.refinement.region_detail.correction_strength import Selection
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.trees.ensemble import TreeEnsemble
 from prn_pipeline.refinement.trees.settings import TreesSettings
-from prn_pipeline.segmentation.settings import ModuleSettings
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
 from prn_pipeline.serving.onnx_export import INPUT, export_onnx
 from prn_pipeline.serving.predictor import Predictor

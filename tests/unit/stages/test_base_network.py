@@ -20,8 +20,8 @@ from prn_pipeline.refinement.protocol import BaseTraining, FittingPlan, Learning
 from prn_pipeline.refinement.registry import build_refiner, rebuild_refiner
 from prn_pipeline.reporting.leaderboard.costs import added_cost
 from prn_pipeline.segmentation.map_assignment import assign_models
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.registry import build_base_model
-from prn_pipeline.segmentation.settings import ModuleSettings
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.stages.evaluation.map_descriptions import described_maps

@@ -12,8 +12,9 @@ import torch
 from prn_pipeline.data.augmentation.settings import AugmentationSettings
 from prn_pipeline.data.episodes import CATEGORY, draw_episodes
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.objective import MaskObjective
-from prn_pipeline.segmentation.settings import BaseModelSettings, FewShotSettings, ModuleSettings
+from prn_pipeline.segmentation.settings import BaseModelSettings, FewShotSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
 from prn_pipeline.stages import base_training
 from prn_pipeline.stages.base_training import train_base_model, train_fold_models

@@ -15,7 +15,7 @@ from prn_pipeline.segmentation.map_checks.seen_images import warn_of_seen_images
 from prn_pipeline.segmentation.map_checks.verdict import Finding
 from prn_pipeline.segmentation.map_files import MapFiles
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapCache, MapSource
-from prn_pipeline.segmentation.settings import Check
+from prn_pipeline.segmentation.shared_settings import Check
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prn_pipeline.segmentation.map_checks.fit import Truth, iou_at
 from prn_pipeline.segmentation.map_checks.readings import Reading, as_stated
 from prn_pipeline.segmentation.map_checks.verdict import Finding, compared, contradiction
-from prn_pipeline.segmentation.settings import MEAN, STD, Normalisation
+from prn_pipeline.segmentation.module_settings import MEAN, STD, Normalisation
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.registry import read_base_settings
-from prn_pipeline.segmentation.settings import BaseModelSettings, ModuleSettings
+from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.torch_module import ImportedModel
 
 HERE = "tests.unit.segmentation.map_checks.test_network_outputs"
