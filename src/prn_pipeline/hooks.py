@@ -13,16 +13,14 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from prn_pipeline.configuration.run_checks import (
+from prn_pipeline.configuration.model_checks import (
     check_base_network,
     check_inputs,
     check_kept,
-    check_split,
     check_task,
     check_tiles,
-    check_train,
-    check_val,
 )
+from prn_pipeline.configuration.split_checks import check_split, check_train, check_val
 from prn_pipeline.segmentation.imported_code import configure
 from prn_pipeline.tracking.stage_costs import stage_of
 

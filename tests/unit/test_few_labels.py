@@ -13,7 +13,7 @@ from benchmarks import few_labels
 from benchmarks.few_labels import CASES, KEPT, TARGETS, TARGETS_OF, main, parameters_of
 from benchmarks.few_labels_page import MARK, section, share_of_many, write_page
 from benchmarks.stored_runs import all_names
-from prn_pipeline.configuration.run_checks import check_base_network, check_inputs
+from prn_pipeline.configuration.model_checks import check_base_network, check_inputs
 from prn_pipeline.data.store.json_files import write_json
 from tests.unit.test_parameters import load
 

@@ -10,8 +10,9 @@ import yaml
 from kedro.framework.startup import bootstrap_project
 
 from prn_pipeline.configuration.config_loader import RunConfigLoader
+from prn_pipeline.configuration.model_checks import check_inputs
 from prn_pipeline.configuration.resolved_run import resolve_run
-from prn_pipeline.configuration.run_checks import check_inputs, check_split, check_train, check_val
+from prn_pipeline.configuration.split_checks import check_split, check_train, check_val
 from prn_pipeline.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -110,7 +111,7 @@ def test_a_refiner_of_several_maps_says_which_key_gives_it_them(caplog: pytest.L
     reading = {"refiner": "prn", "refiners": {"prn": {"inputs": ["several_maps"]}}}
     with pytest.raises(UserError, match=r"reads several_maps, which .*'external'.* does not have: give it `maps: \["):
         check_inputs(load(base_model="external", **reading))
-    with caplog.at_level("WARNING", logger="prn_pipeline.configuration.run_checks"):
+    with caplog.at_level("WARNING", logger="prn_pipeline.configuration.model_checks"):
         check_inputs(load(base_model="isnet_both", **reading))
         assert not caplog.text
         check_inputs(load(base_model="isnet_both", refiner="prn_maps"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from prn_pipeline.configuration.run_checks import check_base_network
+from prn_pipeline.configuration.model_checks import check_base_network
 from prn_pipeline.errors import UserError
 from tests.unit.test_parameters import load
 

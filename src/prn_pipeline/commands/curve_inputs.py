@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 from kedro.io import DataCatalog
 
+from prn_pipeline.configuration.model_checks import check_base_network, check_inputs, check_tiles
 from prn_pipeline.configuration.parameters import RUN_NAMES, Settings
 from prn_pipeline.configuration.project_configuration import ProjectConfiguration, read_configuration
-from prn_pipeline.configuration.run_checks import check_base_network, check_inputs, check_tiles
 from prn_pipeline.data.store.class_maps import map_samples
 from prn_pipeline.data.store.locations import location
 from prn_pipeline.errors import UserError

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 
+from prn_pipeline.configuration.model_checks import MODEL_INPUTS
 from prn_pipeline.configuration.parameters import RUN_NAMES, Parameters, Settings
-from prn_pipeline.configuration.run_checks import MODEL_INPUTS, check_run
+from prn_pipeline.configuration.run_checks import check_run
 from prn_pipeline.configuration.validation import validated
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError, unknown_name
