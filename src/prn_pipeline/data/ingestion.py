@@ -1,33 +1,26 @@
-"""Examines every sample once: all bad files are reported before anything is written."""
+"""The manifest of a data set: what its files hold, and which split, group and fold each sample is in."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from prn_pipeline.data.classes_present import refuse_one_class, warn_of_absent_classes
 from prn_pipeline.data.episodes import CATEGORY
+from prn_pipeline.data.examination import SampleFacts, examine_all
 from prn_pipeline.data.image_values import WHITE, common_white
 from prn_pipeline.data.mask_values import check_mask_values
-from prn_pipeline.data.pixel_digest import pixel_digest
-from prn_pipeline.data.readers.file_facts import ImageFacts, MaskFacts
-from prn_pipeline.data.readers.masks import foreground_share
 from prn_pipeline.data.readers.records import Reader, Record
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.assignment import assign_folds, assign_splits
 from prn_pipeline.data.splits.duplicates import join_identical, refuse_identical_across, warn_of_identical
 from prn_pipeline.data.splits.foreground import check_foreground
-from prn_pipeline.data.splits.near_crops import MOST_IMAGES, crop_pairs
-from prn_pipeline.data.splits.near_crops import SIDE as REDUCED
+from prn_pipeline.data.splits.near_crops import crop_pairs
 from prn_pipeline.data.splits.near_duplicates import (
     joined,
     near_pairs,
@@ -36,29 +29,10 @@ from prn_pipeline.data.splits.near_duplicates import (
     warn_of_near_within,
 )
 from prn_pipeline.data.splits.versions import refuse_torn_versions
-from prn_pipeline.data.splits.video_frames import SIDE as THUMBNAIL
-from prn_pipeline.data.splits.video_frames import looks_like_video, thumbnails
+from prn_pipeline.data.splits.video_frames import looks_like_video
 from prn_pipeline.data.summary import Read, Summary, summarise
 from prn_pipeline.data.turned_images import Pair, warn_of_turned
 from prn_pipeline.errors import UserError
-
-logger = logging.getLogger(__name__)
-
-#: Bad files in one error message.
-MAX_LISTED = 10
-
-
-@dataclass(frozen=True)
-class _Facts:
-    sha256: str
-    mask_sha256: str
-    native_height: int
-    native_width: int
-    foreground: float
-    thumbnail: NDArray[np.float32]
-    reduced: NDArray[np.float16] | None
-    image: ImageFacts
-    mask: MaskFacts
 
 
 @dataclass(frozen=True)
@@ -96,7 +70,7 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
         reader: as returned by `make_reader`.
 
     Raises:
-        UserError: bad files (up to `MAX_LISTED` are listed), no foreground at all, or impossible splits or folds.
+        UserError: bad files, as `examine_all`, no foreground at all, or impossible splits or folds.
     """
     return inspect_and_summarise(name, settings, reader).manifest
 
@@ -104,7 +78,7 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
 def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) -> Inspection:
     """The manifest of a data set, as `inspect` returns it, and its summary."""
     records = reader.records()
-    facts = _examine_all(name, records, reader)
+    facts = examine_all(name, records, reader)
     masks = {
         _text(record.mask_path) or record.sample_id: fact.mask for record, fact in zip(records, facts, strict=True)
     }
@@ -155,7 +129,7 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
     return Inspection(manifest, summarise(name, manifest, read, pairs, within, settings.split.group is not None))
 
 
-def _judge_images(name: str, settings: DatasetSettings, records: list[Record], facts: list[_Facts]) -> int | None:
+def _judge_images(name: str, settings: DatasetSettings, records: list[Record], facts: list[SampleFacts]) -> int | None:
     """Check the files of all images together; the common white of wide images, if there are any."""
     images = [_text(record.image_path) or record.sample_id for record in records]
     warn_of_turned(
@@ -177,49 +151,7 @@ def data_identity(manifest: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _examine_all(name: str, records: list[Record], reader: Reader) -> list[_Facts]:
-    with_reduced = len(records) <= MOST_IMAGES  # eight KiB each: of more images none is needed
-
-    def attempt(record: Record) -> _Facts | UserError:
-        try:
-            return _examine(record, reader, with_reduced)
-        except UserError as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        outcomes = list(pool.map(attempt, records))
-    problems = [outcome for outcome in outcomes if isinstance(outcome, UserError)]
-    if problems:
-        listed = "".join(f"\n- {problem}" for problem in problems[:MAX_LISTED])
-        more = f"\n... and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
-        raise UserError(f"data set '{name}': {len(problems)} of {len(records)} samples cannot be used:{listed}{more}")
-    return [outcome for outcome in outcomes if isinstance(outcome, _Facts)]
-
-
-def _examine(record: Record, reader: Reader, with_reduced: bool) -> _Facts:
-    image, mask, image_facts, mask_facts = reader.examine(record)
-    height, width = image.shape[:2]
-    if mask.shape != (height, width):
-        raise UserError(
-            f"{record.mask_path}: the mask is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), its image "
-            f"{record.image_path} is {height} x {width}. Export both at the same size; if they differ by a quarter "
-            "turn, the mask was drawn without the image's EXIF orientation."
-        )
-    small, reduced = thumbnails(image, THUMBNAIL, REDUCED)
-    return _Facts(
-        pixel_digest(image),
-        pixel_digest(mask),
-        height,
-        width,
-        foreground_share(mask),
-        small,
-        reduced.reshape(REDUCED, REDUCED).astype(np.float16) if with_reduced else None,
-        image_facts,
-        mask_facts,
-    )
-
-
-def _assign(name: str, records: list[Record], facts: list[_Facts], settings: DatasetSettings) -> _Assignment:
+def _assign(name: str, records: list[Record], facts: list[SampleFacts], settings: DatasetSettings) -> _Assignment:
     content = {record.sample_id: fact.sha256 for record, fact in zip(records, facts, strict=True)}
     given = {record.sample_id: record.split for record in records}
     groups = {record.sample_id: record.group for record in records}
