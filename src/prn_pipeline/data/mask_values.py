@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.file_facts import MaskFacts
 from prn_pipeline.data.readers.masks import likely_void
-from prn_pipeline.data.settings import DatasetSettings, MaskSettings
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits, are_default
-from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.training.tiling import Tiles
 

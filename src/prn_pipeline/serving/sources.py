@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS, decode_bands, scale_bands
 from prn_pipeline.data.readers.contents import why_absent
@@ -16,7 +17,6 @@ from prn_pipeline.data.readers.decoding import StoredImage, read_image
 from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.data.sample_format import Pixels
-from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 
 #: Share of an image's pixels above the white of the training images that means another scale, not a bright spot.

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.masks import class_ids
-from prn_pipeline.data.settings import DatasetSettings, MaskSettings
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.class_maps import CLASSES, ClassMaps, map_samples
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples

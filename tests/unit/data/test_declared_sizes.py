@@ -15,6 +15,7 @@ import zarr
 from PIL import EpsImagePlugin, Image
 
 from benchmarks.hostile_files import PICTURES, gif, jpeg_of, npy, npz, page, tiff, zarr_json
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.read_limits import Declared, ReadLimits
 from prn_pipeline.data.readers.array_files import read_array
 from prn_pipeline.data.readers.decoding import decode_image, read_image
@@ -23,7 +24,7 @@ from prn_pipeline.data.readers.headers.declared import declared_size
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.readers.mask_decoding import read_mask
-from prn_pipeline.data.settings import DatasetSettings, MaskSettings
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -125,8 +126,8 @@ def test_a_container_of_maps_that_is_damaged_is_a_user_error(tmp_path: Path) -> 
     ("content", "message"), [(npy((0, 5)), "without any value"), (npy((2, 2), "<U3", b"\0" * 48), "expected integers")]
 )
 def test_an_array_without_numbers_is_a_user_error(tmp_path: Path, content: bytes, message: str) -> None:
+    from prn_pipeline.data.file_settings import BandSettings
     from prn_pipeline.data.readers.band_decoding import decode_bands
-    from prn_pipeline.data.settings import BandSettings
 
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(UserError, match=message):

@@ -10,8 +10,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.mask_decoding import StoredMask, read_mask
-from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
 
 RNG = np.random.default_rng(0)

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.masks import binarize_mask, foreground_share, ignore_outside
-from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
 
 AUTOMATIC = MaskSettings()

@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 from scipy.special import expit
 
-from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.promotion.registering import REQUIREMENTS, register, signature_of
 from prn_pipeline.promotion.registry import BROKEN, DIGEST, Registry

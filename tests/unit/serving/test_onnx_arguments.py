@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel

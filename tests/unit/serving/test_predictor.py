@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import prn_pipeline
-from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings

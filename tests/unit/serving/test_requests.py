@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.special import expit, logit
 
-from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from prn_pipeline.data.settings import BandSettings
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.sources import TOO_BRIGHT, decoded, open_images
 

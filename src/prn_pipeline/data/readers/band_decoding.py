@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.array_files import read_array
 from prn_pipeline.data.readers.file_kinds import PICTURES
-from prn_pipeline.data.settings import BandSettings
 from prn_pipeline.errors import UserError
 
 EXTENSIONS = frozenset({".npy", ".npz"}) | PICTURES

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.array_files import NUMPY
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS as IMAGES
 from prn_pipeline.data.readers.band_decoding import decode_bands
@@ -25,7 +26,7 @@ from prn_pipeline.data.readers.pairing import pair_files, plain_id
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
 from prn_pipeline.data.sample_format import Pixels
-from prn_pipeline.data.settings import DatasetSettings, MaskSettings
+from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.settings import ColumnSplit, FoldersSplit, ListsSplit
 from prn_pipeline.errors import UserError
 

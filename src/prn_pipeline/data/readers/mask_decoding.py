@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.array_files import NUMPY, read_array
 from prn_pipeline.data.readers.file_facts import MaskFacts, mask_facts
@@ -17,7 +18,6 @@ from prn_pipeline.data.readers.mask_layers import Layer, layer_values, split_lay
 from prn_pipeline.data.readers.opening import Opened, explaining, open_picture, wide_pixels
 from prn_pipeline.data.readers.tiff_files import TiffPage, is_tiff, read_tiff
 from prn_pipeline.data.readers.white_zero import WhiteZero, as_meant
-from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
 
 _AUTOMATIC = MaskSettings()

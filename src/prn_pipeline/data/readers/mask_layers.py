@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.palettes import palette_values
 from prn_pipeline.data.readers.transparency import alpha_is_mask
-from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
 
 #: Colours in one error message.

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.file_facts import distinct_values
 from prn_pipeline.data.sample_format import IGNORE
-from prn_pipeline.data.settings import MaskSettings
 from prn_pipeline.errors import UserError
 
 #: Values in one error message.

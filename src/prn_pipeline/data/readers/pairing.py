@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from prn_pipeline.data.file_settings import RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read
 from prn_pipeline.data.readers.pairing_proposal import propose
-from prn_pipeline.data.settings import RegexPairing, StemPairing
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.file_facts import distinct_values
-from prn_pipeline.data.settings import MaskSettings
 
 
 class PaletteValues(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_pipeline.data.settings import MaskSettings
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.errors import UserError
 
 

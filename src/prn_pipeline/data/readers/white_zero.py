@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.file_facts import distinct_values
 from prn_pipeline.data.readers.tiff_files import TiffPage
-from prn_pipeline.data.settings import MaskSettings
 
 #: A mask with more values than this, from black to white, has soft edges: it is a picture, not class ids.
 MOST_CLASSES = 3

@@ -1,0 +1,101 @@
+"""Settings of the files of a data set: which belong together, and what their values mean."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from prn_pipeline.data.splits.settings import StrictSettings
+
+
+def is_unset(value: object) -> bool:
+    """Newer keys are left out of dumps where they have no effect, so that digests of older runs stay as they are."""
+    return value is None or value is False
+
+
+class StemPairing(StrictSettings):
+    """An image and a mask belong together when their names without extension are equal."""
+
+    by: Literal["stem"] = Field(default="stem", description="Pair files of equal stem; the stem is the sample id.")
+
+
+class RegexPairing(StrictSettings):
+    """An image and a mask belong together when group(1) of their own expressions is equal.
+
+    An expression is searched in the file name; one that contains "/" is searched in the path below the data set's
+    folder (below the split's folder with split method `folders`). Files it does not match are left out. A "/" inside
+    the key becomes "_" in the sample id.
+    """
+
+    by: Literal["regex"] = Field(description="Pair files by a part of their names; that part is the sample id.")
+    image: str = Field(description="Regular expression for image files; group(1) is the key.")
+    mask: str = Field(description="Regular expression for mask (and ignore region) files; group(1) is the key.")
+
+
+class MaskSettings(StrictSettings):
+    """Which values of a mask file are foreground.
+
+    Without `threshold` and `values`, a mask may hold 0 for background and one other value for foreground.
+    """
+
+    threshold: float | None = Field(default=None, description="Foreground where the value is above this number.")
+    values: tuple[int, ...] | None = Field(default=None, description="Class ids that are foreground.", min_length=1)
+    ignore_values: tuple[int, ...] = Field(default=(), description="Class ids of ignored pixels (255 in our masks).")
+    masks_per_image: Literal["one", "union"] = Field(
+        default="one",
+        exclude_if=lambda value: value == "one",  # settings that do not use it keep their digest
+        description="`union`: an image may have several mask files (and ignore regions), one per object for example; a"
+        " pixel is foreground where any of them says so.",
+    )
+    palette: Literal["index", "grey"] | None = Field(
+        default=None,
+        description="Values of files with a grey palette: the index, or the grey level; null: whichever agrees with the"
+        " other keys. Any other palette gives the index.",
+        exclude_if=is_unset,
+    )
+    alpha: Literal["ignore", "mask"] | None = Field(
+        default=None,
+        description="Files with transparency: `ignore` reads their colours, `mask` their alpha channel; null: the alpha"
+        " channel where it alone varies.",
+        exclude_if=is_unset,
+    )
+    pages: Literal["unite", "first"] | None = Field(
+        default=None,
+        description="Files of several pages or frames: `unite` the foreground of all, or read the `first`; null: an"
+        " error.",
+        exclude_if=is_unset,
+    )
+    zero_is_white: Literal["shown", "stored"] | None = Field(
+        default=None,
+        description="TIFF files in which 0 is white: read as they look, or as stored; null: as stored if a program for"
+        " arrays wrote them (tifffile, ImageJ) or if they hold class ids.",
+        exclude_if=is_unset,
+    )
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.threshold is not None and self.values is not None:
+            raise ValueError("give either `threshold` or `values`, not both")
+        both = sorted(set(self.values or ()) & set(self.ignore_values))
+        if both:
+            raise ValueError(f"{both} cannot be both in `values` and in `ignore_values`")
+        return self
+
+
+class BandSettings(StrictSettings):
+    """Images that are not 8-bit RGB."""
+
+    count: int = Field(ge=1, le=512, description="Number of bands of an image.")
+    low: float | None = Field(
+        default=None, description="Value that becomes 0; null: 0 of the integer type of the file."
+    )
+    high: float | None = Field(
+        default=None, description="Value that becomes 255; null: the largest value of that type."
+    )
+
+    @model_validator(mode="after")
+    def _a_range(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("give both `low` and `high`, or neither")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+        return self
