@@ -11,6 +11,9 @@ from prn_pipeline.pipelines.evaluation.nodes import (
     score,
 )
 
+#: The maps that a refiner learned from, and how it is run on them.
+LEARNING_MAPS = ["samples", "manifest", "logits", "map_manifest", "refiner", "params:evaluation", "params:tiles"]
+
 
 def create_pipeline(**kwargs: object) -> Pipeline:
     """Refine and describe, measure methods and costs, score."""
@@ -32,29 +35,13 @@ def create_pipeline(**kwargs: object) -> Pipeline:
             ),
             node(
                 describe_learning_maps,
-                inputs=[
-                    "samples",
-                    "manifest",
-                    "logits",
-                    "map_manifest",
-                    "refiner",
-                    "params:evaluation",
-                    "params:tiles",
-                ],
+                inputs=LEARNING_MAPS,
                 outputs="descriptions",
                 name="describe_learning_maps",
             ),
             node(
                 estimate_expected_iou,
-                inputs=[
-                    "samples",
-                    "manifest",
-                    "logits",
-                    "map_manifest",
-                    "refiner",
-                    "params:evaluation",
-                    "params:tiles",
-                ],
+                inputs=LEARNING_MAPS,
                 outputs="expected_iou",
                 name="estimate_expected_iou",
             ),
