@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from pathlib import Path
 
@@ -10,29 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.file_settings import MaskSettings
-from prn_pipeline.data.readers.array_files import NUMPY
-from prn_pipeline.data.readers.band_decoding import EXTENSIONS as IMAGES
 from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.readers.contents import require_contents
 from prn_pipeline.data.readers.decoding import decode_image, read_image
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_facts import MaskFacts, ReadSample, image_facts, united_facts
-from prn_pipeline.data.readers.file_kinds import PICTURES
-from prn_pipeline.data.readers.listing import list_pictures, require_dataset_folder
+from prn_pipeline.data.readers.listing import require_dataset_folder
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside, united
-from prn_pipeline.data.readers.nested import warn_of_nested
-from prn_pipeline.data.readers.pairing import pair_files, plain_id
 from prn_pipeline.data.readers.records import Record
+from prn_pipeline.data.readers.sample_files import find_samples, names_of_samples
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.data.splits.settings import ColumnSplit, FoldersSplit, ListsSplit
+from prn_pipeline.data.splits.settings import ColumnSplit, ListsSplit
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-Files = dict[str, dict[str, list[Path]]]
 #: Keys of `mask` that hold for files of ignore regions too, in which any value but 0 counts.
 _OF_FILES = {"palette", "alpha", "pages", "zero_is_white"}
 
@@ -57,12 +51,8 @@ class FolderReader:
         self.account = FileAccount()
         folder = require_dataset_folder(self.name, self.data_root, self.settings.folder or self.name)
         split = self.settings.split
-        given: dict[str, str] | None = None
-        if isinstance(split, FoldersSplit):
-            files, given = self._paired_by_split_folder(folder, split)
-        else:
-            files = self._paired(folder)
-        known = _names_of_samples(files, folder)
+        files, given = find_samples(folder, self.settings, self.account)
+        known = names_of_samples(files, folder)
         groups = groups_of(folder, split.group, known) if split.group else {}
         if isinstance(split, ListsSplit):
             given = splits_from_lists(folder, split, known, groups)
@@ -162,50 +152,7 @@ class FolderReader:
             raise UserError(f"{path}: {error}{stored.hint}") from error
         return _one_page(mask), stored.facts
 
-    def _paired(self, folder: Path) -> Files:
-        extensions = PICTURES if self.settings.bands is None else IMAGES
-        images = list_pictures(folder, self.settings.images, "images", extensions, self.account)
-        others = {"mask": list_pictures(folder, self.settings.masks, "masks", account=self.account, otherwise=NUMPY)}
-        if self.settings.ignore_region:
-            regions = list_pictures(folder, self.settings.ignore_region, "ignore_region", account=self.account)
-            others["ignore region"] = regions
-        patterns = {"images": self.settings.images, "masks": self.settings.masks}
-        if self.settings.ignore_region:
-            patterns["ignore_region"] = self.settings.ignore_region
-        warn_of_nested(folder, patterns, itertools.chain(images, *others.values()), self.account)
-        return pair_files(
-            images, others, self.settings.pairing, folder, self.account, self.settings.mask.masks_per_image == "union"
-        )
-
-    def _paired_by_split_folder(self, folder: Path, split: FoldersSplit) -> tuple[Files, dict[str, str]]:
-        folders = {"train": split.train, "val": split.val, "test": split.test}
-        found: dict[str, Files] = {}
-        for name, sub_folder in folders.items():
-            if sub_folder is None:
-                continue
-            if not (folder / sub_folder).is_dir():
-                raise UserError(
-                    f"{folder / sub_folder}: no such folder of the {name} split. Correct `split.{name}: {sub_folder}`."
-                )
-            found[name] = self._paired(folder / sub_folder)
-        pairs = [(name, sample_id) for name in found for sample_id in found[name]]
-        # Many data sets number the samples of every split from 1: then the split becomes part of every id.
-        plain = len({sample_id for _, sample_id in pairs}) == len(pairs)
-        ids = {(name, sample_id): sample_id if plain else f"{name}_{sample_id}" for name, sample_id in pairs}
-        files = {ids[name, sample_id]: found[name][sample_id] for name, sample_id in pairs}
-        return files, {ids[name, sample_id]: name for name, sample_id in pairs}
-
 
 def _one_page(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A mask (H, W) as it is, and pages (N, H, W) united."""
     return united(list(mask)) if mask.ndim == 3 else mask
-
-
-def _names_of_samples(files: Files, folder: Path) -> dict[str, str]:
-    """Every unambiguous name of a sample -> its id: the id itself, its image's file name, stem and path."""
-    meant: dict[str, set[str]] = {}
-    for sample_id, paths in files.items():
-        image = paths["image"][0]
-        for name in (image.name, image.stem, image.relative_to(folder).as_posix()):
-            meant.setdefault(plain_id(name), set()).add(sample_id)
-    return {name: ids.pop() for name, ids in meant.items() if len(ids) == 1} | {key: key for key in files}
