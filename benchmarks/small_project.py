@@ -29,6 +29,10 @@ SMALL: dict[str, Any] = {
 #: The lists that the project comes with.
 EMBEDDED = {"datasets": ["synthetic_roads"], "base_models": ["unet_resnet18_small"], "refiners": ["prn"], "seeds": [0]}
 
+#: What a copy is made without. What Python and numba have compiled goes along, which saves each copy a quarter of a
+#: minute; files that another process is writing there have such temporary names.
+LEFT = ("local", "*.egg-info", "*.pyc.*", "tmp.*")
+
 
 def copy_project(folder: Path) -> Path:
     """A repository with the project's code and configuration; in this process the code of this checkout runs."""
@@ -46,7 +50,7 @@ def copy_project(folder: Path) -> Path:
         source, target = PROJECT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("local", "__pycache__", "*.egg-info"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns(*LEFT))
         else:
             shutil.copy(source, target)
     (folder / "conf" / "local").mkdir()
