@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image, ImageEnhance
 
-from prn_pipeline.data import ingestion
+from prn_pipeline.data import examination, ingestion
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.settings import DatasetSettings
@@ -277,6 +277,6 @@ def test_of_more_images_than_are_searched_for_crops_no_reduced_image_is_held(
     reader, searched = make_reader("scenes", settings, tmp_path), []
     monkeypatch.setattr(ingestion, "crop_pairs", lambda reduced, splits: searched.append(len(reduced)) or NONE)
     inspect("scenes", settings, reader)
-    monkeypatch.setattr(ingestion, "MOST_IMAGES", 11)
+    monkeypatch.setattr(examination, "MOST_IMAGES", 11)
     inspect("scenes", settings, reader)
     assert searched == [12]
