@@ -2,12 +2,12 @@
 
 from prn_pipeline.configuration.config_loader import LOADER_ARGS, RunConfigLoader
 from prn_pipeline.hooks import ReportPathHooks, RunCheckHooks
-from prn_pipeline.tracking.parameters import TogetherHook
+from prn_pipeline.tracking.parameters import ParameterBatchHook
 from prn_pipeline.tracking.run_hooks import TrackingHooks
 from prn_pipeline.tracking.stage_costs import StageCostHooks
 
 CONFIG_LOADER_CLASS = RunConfigLoader
 CONFIG_LOADER_ARGS = LOADER_ARGS
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # its hook is `TogetherHook`
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # its hook is `ParameterBatchHook`
 #: Of hooks that are marked `tryfirst`, Kedro calls those of the last object first: checks come before tracking.
-HOOKS = (StageCostHooks(), TrackingHooks(), ReportPathHooks(), RunCheckHooks(), TogetherHook())
+HOOKS = (StageCostHooks(), TrackingHooks(), ReportPathHooks(), RunCheckHooks(), ParameterBatchHook())

@@ -20,10 +20,8 @@ from prn_pipeline.layout.scopes import SCOPES, scope_path
 from prn_pipeline.processes.owners import this_process
 from prn_pipeline.tracking.metric_names import flat_metrics
 from prn_pipeline.tracking.provenance import git_commit
-from prn_pipeline.tracking.quiet_imports import import_without_advice
 from prn_pipeline.tracking.system_metrics import enable_system_metrics, log_final_sample
 
-import_without_advice()
 for _library in (mlflow, kedro_mlflow):  # both set INFO at import, which logs every monitor and resolver
     logging.getLogger(_library.__name__).setLevel(logging.WARNING)
 

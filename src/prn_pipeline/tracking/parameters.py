@@ -1,4 +1,4 @@
-"""kedro-mlflow's hook, which logs the parameters of a node together instead of one by one."""
+"""kedro-mlflow's hook, with the parameters of a node logged in one batch instead of one by one."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BA
 from prn_pipeline.tracking.quiet_imports import import_without_advice
 
 import_without_advice()
-from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook  # noqa: E402 - not before its advice is caught
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook  # noqa: E402 - it imports the module above
 
 
-class TogetherHook(MlflowHook):
-    """`MlflowHook` with one request for the parameters of a node, and none for those that the run has already.
+class ParameterBatchHook(MlflowHook):
+    """`MlflowHook` that logs the parameters of a node in batches, and only those that the MLflow run does not have yet.
 
-    A run has some 150 parameters, most of them in several nodes. Each alone is a transaction of the tracking store, or
-    a request to its server: seconds of a small run. (`long_params_strategy` in mlflow.yml goes on deciding about
-    values that are longer than MLflow takes.)
+    A run has some 130 parameters, most of them inputs of several nodes. Logged one by one, each costs a transaction of
+    the tracking store or a request to its server, which adds seconds to a small run. Values that are too long for
+    MLflow are still handled as `long_params_strategy` in mlflow.yml says.
     """
 
     def __init__(self) -> None:
