@@ -31,7 +31,6 @@ PRELOADED = [
     "benchmarks.soak.attacks",
     "kedro.framework.cli.cli",
     "kedro.framework.session",
-    "kedro_mlflow.framework.hooks.mlflow_hook",
     "lightning",
     "matplotlib.pyplot",
     "prn_pipeline.cli",
