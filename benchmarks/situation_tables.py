@@ -51,11 +51,11 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
             continue
         by_refiner = {name: [run for run in own if _group(run) in common] for name, own in by_refiner.items()}
         best = max(by_refiner, key=lambda name: float(np.median([over_best_free(run) for run in by_refiner[name]])))
-        over_base, over_free, _, seconds, passed = _statistics(by_refiner[best])
+        over_base, over_free, above, seconds, passed = _statistics(by_refiner[best])
         done = f"{len(by_refiner[best])} of {sum(names[2] == best for names in situation.names())}"
-        rows.append([situation.title, f"`{best}`", done, over_base, over_free, seconds, passed])
+        rows.append([situation.title, f"`{best}`", done, over_base, over_free, above, seconds, passed])
     head = ["situation", "best refiner", "runs so far", "over the base model", "over the best free method"]
-    return table([*head, "training, s", "passes"], rows) if rows else NOT_YET
+    return table([*head, "interval above it", "training, s", "passes"], rows) if rows else NOT_YET
 
 
 def _statistics(own: Sequence[Scores]) -> list[str]:
