@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,6 +60,7 @@ def _with_its_method(gains: dict[str, Any]) -> dict[str, Any]:
 
 
 _Interval = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_in_order)]
+_UNKNOWN = [math.nan, math.nan]
 
 
 class _Block(BaseModel):
@@ -66,15 +68,17 @@ class _Block(BaseModel):
 
 
 class _Gain(_Block):
-    iou_micro: float | None = None
-    ci95: _Interval | None = None
-    wrong_pixels: float | None = None
+    """Numbers may be absent, but are never null: readers calculate with those that are there."""
+
+    iou_micro: float = math.nan
+    ci95: _Interval = _UNKNOWN
+    wrong_pixels: float = math.nan
     method: str | None = None
 
 
 class _Method(_Block):
-    iou_micro: Annotated[float, AfterValidator(_share)] | None = None
-    iou_micro_ci95: _Interval | None = None
+    iou_micro: Annotated[float, AfterValidator(_share)] = math.nan
+    iou_micro_ci95: _Interval = _UNKNOWN
     images_worse_pct: float | None = None
     vs_base: _Gain | None = None
 

@@ -29,6 +29,11 @@ NAMES = {"dataset": "roads", "base_model": "unet", "refiner": "prn", "seed": 0}
 WRONG: dict[str, Any] = {
     "gain.vs_best_free.ci95": [0.3, -0.3],
     "gain.vs_best_free.method": None,
+    "gain.vs_best_free.iou_micro": None,
+    "gain.vs_base.ci95": None,
+    "gain.vs_base.wrong_pixels": None,
+    "methods.refined.iou_micro": None,
+    "methods.refined.iou_micro_ci95": None,
     "gain.vs_best_free.wrong_pixels": "9",
     "methods.base.iou_micro_ci95": [0.8, 0.6],
     "methods.base.iou_micro": True,
