@@ -21,6 +21,8 @@ from prn_pipeline.data.pixel_values import shades, white_of
 from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.readers.decoding import decode_image, read_image
 from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.readers.headers.picture_header import J2K_SIZE
+from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.pipelines.ingestion.nodes import ingest
@@ -182,6 +184,17 @@ def test_colours_of_16_bits_keep_their_low_byte(tmp_path: Path, name: str) -> No
     np.testing.assert_array_equal(read_image(file).pixels, WIDE)
     np.testing.assert_array_equal(decode_image(file, 65535), expected(WIDE, 65535))
     np.testing.assert_array_equal(decode_bands(file, BandSettings(count=3)), WIDE)
+
+
+def test_jpeg_2000_whose_header_promises_other_bits_is_refused_as_image_and_mask(tmp_path: Path) -> None:
+    file = tmp_path / "a.jp2"
+    Image.fromarray(RNG.integers(0, 2, (40, 40), np.uint8) * 255).save(file)
+    content = bytearray(file.read_bytes())
+    content[content.index(J2K_SIZE) + 42] = 8  # a bit more than its values have
+    file.write_bytes(content)
+    for read in (read_image, read_mask):
+        with pytest.raises(UserError, match=r"a\.jp2: not a readable picture"):
+            read(file)
 
 
 def test_alpha_of_16_bit_pictures_is_dropped(tmp_path: Path) -> None:

@@ -68,8 +68,8 @@ def read_mask(
                 _refuse_pages(page.pages, rule, path)
                 return _from_tiff(page, rule, classes, path)
         opened = open_picture(path, every_page=rule.pages == "unite")
-    _refuse_pages(opened.pages, rule, path)
-    layers = [_layer(picture, opened, path) for picture in opened.pictures]
+        _refuse_pages(opened.pages, rule, path)
+        layers = [_layer(picture, opened, path) for picture in opened.pictures]
     return _finished(layers, opened.orientation, rule, classes, path)
 
 

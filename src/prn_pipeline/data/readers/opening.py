@@ -74,7 +74,10 @@ def wide_pixels(path: Path, orientation: int) -> NDArray[np.uint16]:
     """
     content = path.read_bytes()
     decode = imagecodecs.png_decode if content.startswith(b"\x89PNG") else imagecodecs.jpeg2k_decode
-    return upright(decode(content), orientation).astype(np.uint16, copy=False)
+    pixels = decode(content)
+    if pixels.ndim != 3:  # Pillow would have opened it as grey
+        raise ValueError("its headers disagree about the number of channels")
+    return upright(pixels, orientation).astype(np.uint16, copy=False)
 
 
 @contextmanager
