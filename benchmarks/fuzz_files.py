@@ -118,9 +118,11 @@ def request_cases(draw: random.Random, folder: Path) -> Iterator[Case]:
         table = pd.DataFrame(rows, columns=columns, dtype=object)
         if draw.random() < 0.1:
             table.columns = pd.Index([draw.choice([1, None, "image"]) for _ in columns])
-        options = {name: draw.random() < 0.2 for name in ("probabilities", "at_own_scale")}
+        probabilities, at_own_scale = draw.random() < 0.2, draw.random() < 0.2
         shown = f"{len(rows)} rows of {columns}, the first {repr(rows[:1])[:200]}"
-        yield Case("request", f"{served}: {shown}", partial(answer, predictors[served], table, **options))
+        yield Case(
+            "request", f"{served}: {shown}", partial(answer, predictors[served], table, probabilities, at_own_scale)
+        )
 
 
 def _value(draw: random.Random, files: dict[str, bytes]) -> Any:

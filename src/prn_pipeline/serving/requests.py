@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,7 +47,11 @@ def _further_columns(predictor: Predictor) -> list[tuple[str, str, MapPlace]]:
 
 
 def answer(
-    predictor: Predictor, table: pd.DataFrame, probabilities: bool = False, at_own_scale: bool = False
+    predictor: Predictor,
+    table: pd.DataFrame,
+    probabilities: bool = False,
+    at_own_scale: bool = False,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> pd.DataFrame:
     """Answer a request with masks.
 
@@ -57,6 +61,7 @@ def answer(
             npy, ...) as bytes.
         probabilities: also return probability maps.
         at_own_scale: see `Predictor.predict`.
+        given_up: whether nobody waits for the answer any longer; asked before each image.
 
     Returns:
         One row per image: mask (base64 of a PNG: 255 is foreground, or class ids), height, width, foreground (share of
@@ -64,14 +69,14 @@ def answer(
         with classes, of a .npy file).
 
     Raises:
-        UserError: the request is invalid.
+        UserError: the request is invalid, or it has been given up.
     """
     limits = predictor.settings.limits
     if not 0 < len(table) <= limits.images:
         raise UserError(f"{len(table)} images, expected 1 to {limits.images} in a request: send several requests")
     _check_total(table, limits.request_megabytes)
     rows = []
-    for examined in predictor.examine(_items(predictor, table), at_own_scale):
+    for examined in predictor.examine(_items(predictor, table, given_up), at_own_scale):
         mask, maps = examined.predicted
         picture = io.BytesIO()
         mask_picture(mask, predictor.classes).save(picture, "PNG")
@@ -87,11 +92,13 @@ def answer(
     return pd.DataFrame(rows)
 
 
-def _items(predictor: Predictor, table: pd.DataFrame) -> Iterator[Item]:
+def _items(predictor: Predictor, table: pd.DataFrame, given_up: Callable[[], bool]) -> Iterator[Item]:
     expected = columns_of(predictor)
     if missing := [name for name, required in expected.items() if required and name not in table]:
         raise UserError(f"columns {', '.join(map(str, table.columns))}, expected {', '.join(missing)}")
     for index, (_, row) in enumerate(table.iterrows()):
+        if given_up():
+            raise UserError(f"row {index}: given up, because nobody waits for the answer any longer")
         try:
             image = _image(predictor, row[IMAGE]) if IMAGE in row and _has_value(row[IMAGE]) else None
             logits = None

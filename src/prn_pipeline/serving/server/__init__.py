@@ -1,0 +1,1 @@
+"""A server of one predictor, with limits on the size, the time and the number of requests."""
