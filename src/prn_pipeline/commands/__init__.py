@@ -8,6 +8,7 @@ from prn_pipeline.commands.export import export
 from prn_pipeline.commands.refine import refine
 from prn_pipeline.commands.registry import models, rollback
 from prn_pipeline.commands.retrain import pull, push, retrain
+from prn_pipeline.commands.serve import serve
 from prn_pipeline.commands.suggest import suggest
 from prn_pipeline.commands.verify import verify
 from prn_pipeline.processes.redacted_output import redact_output
@@ -27,6 +28,7 @@ for command in (
     curve,
     refine,
     suggest,
+    serve,
     export,
     models,
     rollback,
