@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help setup run repro benchmark plan test mutants bench memory fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help setup run repro benchmark plan test mutants bench memory server-load fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -109,6 +109,9 @@ costs: $(READY) ## parameters, GFLOP and milliseconds of every refiner; a minute
 
 memory: $(READY) ## memory and time of every stage, prn refine and the server at 200, 2,000 and 20,000 images; hours, continues
 	@python -m benchmarks.memory $(MEMORY)
+
+server-load: $(READY) ## how long good clients of `prn serve` wait, alone and among bad ones; three minutes, idle machine
+	@python -m benchmarks.server_load
 
 fuzz: $(READY) ## strange settings and damaged own files: each is read or refused with a message; five minutes
 	@python -m benchmarks.fuzz 3000
