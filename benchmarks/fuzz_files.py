@@ -110,9 +110,9 @@ def file_cases(draw: random.Random, folder: Path) -> Iterator[Case]:
 def request_cases(draw: random.Random, folder: Path) -> Iterator[Case]:
     """Requests to a served predictor: other columns, other values, damaged files."""
     del folder
-    predictors, files = _predictors(), whole_files() | {name: of for name, of in PICTURES.items() if len(of) < 10_000}
+    ready, files = predictors(), whole_files() | {name: of for name, of in PICTURES.items() if len(of) < 10_000}
     while True:
-        served = draw.choice(list(predictors))
+        served = draw.choice(list(ready))
         columns = draw.sample(["image", "map", "map_2", "x", ""], draw.choice([0, 1, 1, 2, 3]))
         rows = [{name: _value(draw, files) for name in columns} for _ in range(draw.choice([0, 1, 1, 2, 40]))]
         table = pd.DataFrame(rows, columns=columns, dtype=object)
@@ -120,9 +120,7 @@ def request_cases(draw: random.Random, folder: Path) -> Iterator[Case]:
             table.columns = pd.Index([draw.choice([1, None, "image"]) for _ in columns])
         probabilities, at_own_scale = draw.random() < 0.2, draw.random() < 0.2
         shown = f"{len(rows)} rows of {columns}, the first {repr(rows[:1])[:200]}"
-        yield Case(
-            "request", f"{served}: {shown}", partial(answer, predictors[served], table, probabilities, at_own_scale)
-        )
+        yield Case("request", f"{served}: {shown}", partial(answer, ready[served], table, probabilities, at_own_scale))
 
 
 def _value(draw: random.Random, files: dict[str, bytes]) -> Any:
@@ -132,7 +130,8 @@ def _value(draw: random.Random, files: dict[str, bytes]) -> Any:
 
 
 @cache
-def _predictors() -> dict[str, Predictor]:
+def predictors() -> dict[str, Predictor]:
+    """Small networks: for images, and for maps of another program."""
     refiners = [
         FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "inputs": inputs})).eval()
         for inputs in (("tta", "images"), ())

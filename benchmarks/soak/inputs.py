@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks.fuzz import KINDS, Case, outcome
+from benchmarks.fuzz_bodies import body_cases
 from benchmarks.fuzz_files import FILE_KINDS
 from benchmarks.soak.children import HangError, call
 from benchmarks.soak.record import Attempt, Finding
@@ -23,7 +24,7 @@ COUNT = 200
 LIMIT = 10.0
 
 Kind = Callable[[random.Random, Path], Iterator[Case]]
-ALL: dict[str, Kind] = {kind.__name__: kind for kind in (*KINDS, *FILE_KINDS)}
+ALL: dict[str, Kind] = {kind.__name__: kind for kind in (*KINDS, *FILE_KINDS, body_cases)}
 
 
 def read_inputs(draw: random.Random, folder: Path, world: World) -> Attempt:
