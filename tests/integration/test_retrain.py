@@ -370,9 +370,9 @@ def test_invalid_lists_are_named_and_reported(project: Path) -> None:
     assert (report()["exit_code"], kedro_calls()) == (1, [])
 
 
-def test_help_and_readme_list_the_exit_codes_and_a_usage_error_exits_with_2() -> None:
-    shown, readme = retrain("--help").output, (PROJECT / "README.md").read_text()
+def test_help_and_page_list_the_exit_codes_and_a_usage_error_exits_with_2() -> None:
+    shown, page = retrain("--help").output, (PROJECT / "docs/sweeps.md").read_text()
     for code, meaning in EXIT_CODES.items():
         assert f"{code:>3}  {meaning}" in shown
-        assert f"| {code} | {meaning} |" in readme
+        assert f"| {code} | {meaning} |" in page
     assert retrain("--unknown").exit_code == 2

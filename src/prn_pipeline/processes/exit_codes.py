@@ -12,7 +12,7 @@ PUSH_FAILED = 6
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 TERMINATED = 143  # 128 + SIGTERM
 
-#: Meaning of each exit code of `prn retrain`. The README has the same table.
+#: Meaning of each exit code of `prn retrain`. docs/sweeps.md has the same table.
 EXIT_CODES = {
     DONE: "done, or nothing had changed",
     USER_ERROR: "an error in the project or its configuration; the last message names it",

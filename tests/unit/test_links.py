@@ -1,0 +1,38 @@
+"""Links between the pages of the project lead somewhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), *(PROJECT / "deploy").rglob("*.md")]
+CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+
+
+def links(page: Path) -> Iterator[tuple[str, str]]:
+    """Path and anchor of each link of a page to a file of the project."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", CODE.sub("", page.read_text())):
+        if "://" not in target and not target.startswith("mailto:"):
+            path, _, anchor = target.partition("#")
+            yield path, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """What links can name of a page: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.*)$", CODE.sub(lambda found: found[0].strip("`"), page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_link_has_its_target(page: Path) -> None:
+    for path, anchor in links(page):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{path} is missing"
+        assert not anchor or anchor in anchors(target), f"{path} has no heading {anchor}"
+
+
+def test_the_readme_names_every_page() -> None:
+    named = {(PROJECT / path).resolve() for path, _ in links(PROJECT / "README.md")}
+    assert set((PROJECT / "docs").glob("*.md")) <= named
