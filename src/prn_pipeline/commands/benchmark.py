@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from prn_pipeline.commands.terminal import (
     data_option,
     jobs_option,
     link_and_warn,
+    new_console,
     print_outcome,
     print_warnings,
     project_root,
@@ -23,6 +23,8 @@ from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from prn_pipeline.reporting.leaderboard import BenchmarkRun
 
 
@@ -36,7 +38,7 @@ def plan(data: Path | None) -> None:
     from prn_pipeline.sweep.plan_table import plan_table, totals
     from prn_pipeline.sweep.raw_data import without_raw_data
 
-    project, console = project_root(), Console()
+    project, console = project_root(), new_console()
     lists = read_lists(project)
     print_warnings(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project, data)])
     stages = plan_stages(lists, project)
@@ -70,7 +72,7 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     from prn_pipeline.sweep.lists import read_lists, use_lists
     from prn_pipeline.sweep.run_stale import run_stale
 
-    project, console = project_root(), Console()
+    project, console = project_root(), new_console()
     # DVC releases its own lock while a stage runs, so a pull could change the files of a stage.
     with project_lock(project), graceful_shutdown():
         lists = use_lists(project, file) if file else read_lists(project)
@@ -87,7 +89,7 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
 @report_user_errors
 def leaderboard() -> None:
     """Print every method on every data set, and write the table as HTML, CSV and Markdown."""
-    _leaderboard(project_root(), Console())
+    _leaderboard(project_root(), new_console())
 
 
 def _leaderboard(project: Path, console: Console) -> None:

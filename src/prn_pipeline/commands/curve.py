@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 
 from prn_pipeline.commands.terminal import project_root
 from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
@@ -33,6 +32,13 @@ def _sizes(context: click.Context, option: click.Parameter, value: str) -> list[
     return sorted({int(part) for part in parts})
 
 
+def _params(context: click.Context, option: click.Parameter, value: str) -> Any:
+    """Parameters by their names, as Kedro reads them."""
+    from kedro.framework.cli.utils import _split_params
+
+    return _split_params(context, option, value)
+
+
 @click.command()
 @click.option("--dataset", help="as in `kedro run`; the default is that of conf/base/globals.yml")
 @click.option("--base-model", help="as in `kedro run`")
@@ -40,7 +46,7 @@ def _sizes(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option("--seed", type=click.IntRange(min=0), help="as in `kedro run`")
 @click.option("--sizes", default=SIZES, show_default=True, callback=_sizes, help="numbers of labelled images")
 @click.option("--draws", default=DRAWS, show_default=True, type=click.IntRange(min=1), help="draws of images per size")
-@click.option("--params", default="", callback=_split_params, help="further parameters, as in `kedro run --params`")
+@click.option("--params", default="", callback=_params, help="further parameters, as in `kedro run --params`")
 @exit_with_code
 @report_user_errors
 def curve(

@@ -6,9 +6,15 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from prn_pipeline.commands.terminal import data_option, jobs_option, link_and_warn, print_outcome, project_root
+from prn_pipeline.commands.terminal import (
+    data_option,
+    jobs_option,
+    link_and_warn,
+    new_console,
+    print_outcome,
+    project_root,
+)
 from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
 from prn_pipeline.processes.exit_codes import EXIT_CODES_HELP
 
@@ -27,7 +33,7 @@ def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
     """
     from prn_pipeline.retraining.retrain import retrain as retrain_project
 
-    project, console = project_root(), Console()
+    project, console = project_root(), new_console()
     report = retrain_project(
         project,
         workers=jobs,

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.utils import find_kedro_project
-from rich.console import Console
-from rich.markup import escape
 
 from prn_pipeline.errors import UserError
 
-if TYPE_CHECKING:  # so that --help does not wait for DVC
+if TYPE_CHECKING:  # so that --help waits neither for DVC nor for rich
+    from rich.console import Console
+
     from prn_pipeline.sweep.lists import Lists
     from prn_pipeline.sweep.run import Outcome
 
@@ -48,10 +47,19 @@ def project_root() -> Path:
     Raises:
         UserError: there is none.
     """
+    from kedro.utils import find_kedro_project
+
     found = find_kedro_project(Path.cwd())
     if found is None:
         raise UserError(f"{Path.cwd()} is not in a project: change to the folder with pyproject.toml and conf/")
     return Path(found)
+
+
+def new_console() -> Console:
+    """The terminal that the command was called in."""
+    from rich.console import Console
+
+    return Console()
 
 
 def link_and_warn(lists: Lists, data: Path | None, project: Path, console: Console) -> None:
@@ -72,6 +80,8 @@ def link_and_warn(lists: Lists, data: Path | None, project: Path, console: Conso
 
 def print_outcome(outcome: Outcome, project: Path, console: Console) -> None:
     """Print how a job ended, and its log file."""
+    from rich.markup import escape
+
     state = f"[red]failed[/red] in {escape(', '.join(outcome.failed))}" if outcome.failed else "done"
     log = outcome.log.relative_to(project)
     console.print(

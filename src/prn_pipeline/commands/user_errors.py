@@ -13,9 +13,6 @@ from typing import Any
 
 import click
 import yaml
-from kedro.framework.project import pipelines
-from kedro.utils import find_kedro_project
-from mlflow.exceptions import MlflowException
 
 from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.processes.exit_codes import ExitError
@@ -51,6 +48,9 @@ def check_run_options(options: dict[str, Any]) -> None:
     Raises:
         UserError: unknown pipeline or environment, or a runner that cannot run these pipelines.
     """
+    from kedro.framework.project import pipelines
+    from kedro.utils import find_kedro_project
+
     if "ParallelRunner" in str(options.get("runner") or "") or options.get("parallel"):
         raise UserError(
             "ParallelRunner cannot run these pipelines: models and MLflow runs do not pass between its processes. Leave"
@@ -89,17 +89,23 @@ def _translated(error: BaseException) -> UserError | None:
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = f"{error.filename}: " if error.filename else ""  # an error of an open file has no name
         return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")
-    if isinstance(error, MlflowException) and NO_HOST.match(str(error)):
+    if _is_of_mlflow(error) and NO_HOST.match(str(error)):
         return UserError(
             "the address of the tracking server names no host: write http://HOST:5000 in MLFLOW_TRACKING_URI or"
             " conf/*/mlflow.yml"
         )
-    if isinstance(error, MlflowException) and (match := NO_ANSWER.match(str(error))):
+    if _is_of_mlflow(error) and (match := NO_ANSWER.match(str(error))):
         return UserError(
             f"the tracking server {match[1]} does not answer ({match[2][:MAX_REASON]}): start it, or correct"
             " MLFLOW_TRACKING_URI or conf/*/mlflow.yml"
         )
     return None
+
+
+def _is_of_mlflow(error: BaseException) -> bool:
+    """Whether MLflow raised the error; it is not imported for that, because only an imported library raises errors."""
+    mlflow = sys.modules.get("mlflow.exceptions")
+    return mlflow is not None and isinstance(error, mlflow.MlflowException)
 
 
 def report_user_errors(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from prn_pipeline.commands.terminal import data_option, project_root
+from prn_pipeline.commands.terminal import data_option, new_console, project_root
 from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
 from prn_pipeline.processes.exit_codes import ExitError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from prn_pipeline.sweep.verify import Verification
 
 #: Differences that are listed of each kind.
@@ -37,7 +38,7 @@ def verify(run: str, data: Path | None, keep: bool) -> None:
     from prn_pipeline.sweep.committed_results import UnknownRunError, find_run
     from prn_pipeline.sweep.verify import verify as verify_run
 
-    project, console = project_root(), Console()
+    project, console = project_root(), new_console()
     try:
         committed = find_run(run, project)
     except UnknownRunError as error:

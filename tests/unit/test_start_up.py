@@ -1,0 +1,68 @@
+"""A command imports the libraries that it works with, and no others: a mistyped option does not wait for PyTorch.
+
+Modules are counted, not seconds, so that a slow machine finds the same.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+#: Libraries that take a tenth of a second or more to import.
+HEAVY = {
+    "dvc",
+    "kedro",
+    "kedro_mlflow",
+    "lightning",
+    "matplotlib",
+    "mlflow",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "rankseg",
+    "scipy",
+    "segmentation_models_pytorch",
+    "sklearn",
+    "sqlalchemy",
+    "torch",
+    "zarr",
+}
+#: A command in a process of its own, which writes the names of the modules that it has imported.
+CHILD = """
+import atexit, json, pathlib, sys
+file, program, *sys.argv[1:] = sys.argv[1:]
+sys.argv[0] = program
+atexit.register(lambda: pathlib.Path(file).write_text(json.dumps(sorted(sys.modules))))
+if program == "prn":
+    from prn_pipeline.commands import prn as main
+else:
+    from kedro.framework.cli import main
+main()
+"""
+
+
+def heavy_libraries(file: Path, *command: str, exit_code: int) -> set[str]:
+    """The heavy libraries that a command imports, in the project's folder."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(file), *command], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == exit_code, done.stderr
+    return {name.partition(".")[0] for name in json.loads(file.read_text())} & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [
+        ("prn --help", 0),
+        ("prn plan --help", 0),
+        ("prn curve --help", 0),
+        ("prn plna", 2),
+        ("prn benchmark --jbos 2", 2),
+    ],
+)
+def test_help_and_mistyped_options_of_prn_import_nothing_heavy(command: str, exit_code: int, tmp_path: Path) -> None:
+    assert not heavy_libraries(tmp_path / "modules.json", *command.split(), exit_code=exit_code)
