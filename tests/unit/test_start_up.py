@@ -37,7 +37,10 @@ import atexit, json, pathlib, sys
 file, program, *sys.argv[1:] = sys.argv[1:]
 sys.argv[0] = program
 atexit.register(lambda: pathlib.Path(file).write_text(json.dumps(sorted(sys.modules))))
-if program == "prn":
+if program == "python":
+    exec(sys.argv[1])
+    sys.exit()
+elif program == "prn":
     from prn_pipeline.commands import prn as main
 else:
     from kedro.framework.cli import main
@@ -66,3 +69,9 @@ def heavy_libraries(file: Path, *command: str, exit_code: int) -> set[str]:
 )
 def test_help_and_mistyped_options_of_prn_import_nothing_heavy(command: str, exit_code: int, tmp_path: Path) -> None:
     assert not heavy_libraries(tmp_path / "modules.json", *command.split(), exit_code=exit_code)
+
+
+def test_settings_and_parameters_import_no_library_that_computes(tmp_path: Path) -> None:
+    """Every process checks its parameters first: those of networks, too, need no network."""
+    code = "import prn_pipeline.configuration.config_loader"
+    assert heavy_libraries(tmp_path / "modules.json", "python", code, exit_code=0) == {"kedro"}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
-from prn_pipeline.refinement.protocol import RefinerSettings
 from prn_pipeline.refinement.registry import read_settings
-from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
-from prn_pipeline.segmentation.protocol import MapSourceSettings
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS
 from prn_pipeline.segmentation.registry import can_be_trained, read_base_settings
+
+if TYPE_CHECKING:
+    from prn_pipeline.refinement.protocol import RefinerSettings
+    from prn_pipeline.segmentation.protocol import MapSourceSettings
 
 logger = logging.getLogger(__name__)
 

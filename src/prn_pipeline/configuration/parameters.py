@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.refinement.pseudo_labels.candidates import MAX_LEVELS
-from prn_pipeline.serving.comparison import ComparisonSettings
-from prn_pipeline.serving.first_champion import FirstChampionSettings
-from prn_pipeline.serving.settings import ServingSettings
-from prn_pipeline.training.tiling import Tiles
+from prn_pipeline.serving.promotion_settings import ComparisonSettings, FirstChampionSettings
+from prn_pipeline.serving.user_settings import ServingSettings
+from prn_pipeline.training.tiles import Tiles
 
 Settings = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import OmegaConf
 
@@ -16,9 +16,11 @@ from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.layout.names import check_name
 from prn_pipeline.refinement import registry as refiners
 from prn_pipeline.segmentation import registry as base_models
-from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
-from prn_pipeline.segmentation.protocol import MapSourceSettings
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS
 from prn_pipeline.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from prn_pipeline.segmentation.protocol import MapSourceSettings
 
 #: Key of a refiner's block: inputs that it reads only where the base model gives them.
 IF_AVAILABLE = "inputs_if_available"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.protocol import RefinerSettings
-from prn_pipeline.segmentation.protocol import MapSourceSettings
+
+if TYPE_CHECKING:
+    from prn_pipeline.refinement.protocol import RefinerSettings
+    from prn_pipeline.segmentation.protocol import MapSourceSettings
 
 
 def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: RefinerSettings) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
 from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.refinement.base_network.kind import BASE_NETWORK
 from prn_pipeline.refinement.patch_refine_net.kind import PATCH_REFINE_NET
-from prn_pipeline.refinement.protocol import Refiner, RefinerKind, RefinerSettings
 from prn_pipeline.refinement.region_detail.kind import REGION_DETAIL
 from prn_pipeline.refinement.trees.kind import TREES
+
+if TYPE_CHECKING:
+    from prn_pipeline.refinement.protocol import Refiner, RefinerKind, RefinerSettings
 
 KINDS = (PATCH_REFINE_NET, REGION_DETAIL, TREES, BASE_NETWORK)
 REFINERS: dict[str, RefinerKind] = {kind.name: kind for kind in KINDS}

@@ -148,17 +148,3 @@ def _block(in_channels: int, out_channels: int) -> nn.Sequential:
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
-
-
-class FewShotKind:
-    """See `protocol.MapSourceKind`."""
-
-    name = "few_shot"
-    settings = FewShotSettings
-
-    def build(self, settings: FewShotSettings, pretrained: bool) -> FewShotModel:
-        """The network that settings describe."""
-        return FewShotModel(settings, pretrained)
-
-
-FEW_SHOT = FewShotKind()

@@ -11,8 +11,6 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
-from torch import nn
-
 from prn_pipeline.errors import UserError
 
 #: Environment variable that lists what predictors may import, separated by commas.
@@ -57,6 +55,8 @@ def factory_of(target: str) -> Callable[..., Any]:
     Raises:
         UserError: the source may not import it, it cannot be imported, or it is no class of modules.
     """
+    from torch import nn
+
     source = _source.get()
     if source is not None and source[0] == _PREDICTOR:
         _require_allowed(target, source[1])
@@ -128,6 +128,8 @@ def _imported(target: str) -> Any:
 
 def _makes_modules(function: Any) -> bool:
     """Whether a function says that it returns a module."""
+    from torch import nn
+
     try:
         returned = typing.get_type_hints(function).get("return")
     except Exception:  # annotations may name anything

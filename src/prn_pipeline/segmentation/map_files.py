@@ -12,7 +12,7 @@ from prn_pipeline.data.readers.listing import require_dataset_folder
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.store.map_manifest import NO_MAP
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS
 from prn_pipeline.segmentation.map_places import MapPlace, labels_of
 from prn_pipeline.segmentation.map_stack import MapStack
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
@@ -82,17 +82,3 @@ class MapFiles:
     def eval(self) -> MapFiles:
         """Return self, as `nn.Module.eval` does."""
         return self
-
-
-class MapFilesKind:
-    """See `protocol.MapSourceKind`."""
-
-    name = "maps"
-    settings = MapFilesSettings
-
-    def build(self, settings: MapFilesSettings, pretrained: bool) -> MapFiles:
-        """The folder of maps that settings describe."""
-        return MapFiles(settings)
-
-
-MAP_FILES = MapFilesKind()

@@ -9,11 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from prn_pipeline.data.store.logits import stored_logits
-
-#: Mean logit over the maps of all models, then the logits of each model but the first, which is the base model.
-SEVERAL_MAPS = "several_maps"
-#: Mean and spread of the logits over the passes of TTA.
-TTA = "tta"
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS
 
 
 def further_array(

@@ -15,8 +15,9 @@ from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.store.array_store import Batch
 from prn_pipeline.data.store.map_manifest import NO_MAP
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.input_names import TTA
 from prn_pipeline.segmentation.map_import import EXTERNAL, assign_maps, imported_maps, read_maps
-from prn_pipeline.segmentation.map_inputs import TTA, further_array
+from prn_pipeline.segmentation.map_inputs import further_array
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """The interface of a base model to the rest of the project: a source of maps.
 
 A source is a network that is trained or run here, or maps on disk that another program wrote. Each is a file of this
-package with a `MapSourceKind`; `registry.MAP_SOURCES` lists them; a block of `conf/base/parameters_base_models.yml`
-configures one under a name.
+package and a `MapSourceKind` in `kinds`; `registry.MAP_SOURCES` lists them; a block of
+`conf/base/parameters_base_models.yml` configures one under a name.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class TrainableSource(MapSource, Protocol):
 
 
 class MapSourceKind(Protocol):
-    """One kind of source. To add one, write a file and list its kind in `registry.MAP_SOURCES`."""
+    """One kind of source. To add one, write a file and its kind, and list it in `registry.MAP_SOURCES`."""
 
     @property
     def name(self) -> str:

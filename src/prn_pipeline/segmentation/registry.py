@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-import torch
 from pydantic import Discriminator, Tag, TypeAdapter
 
 from prn_pipeline.errors import UserError, unknown_name
-from prn_pipeline.segmentation.few_shot import FEW_SHOT
 from prn_pipeline.segmentation.imported_code import stored_settings
-from prn_pipeline.segmentation.map_files import MAP_FILES
-from prn_pipeline.segmentation.protocol import MapSource, MapSourceKind, MapSourceSettings
-from prn_pipeline.segmentation.smp_model import SMP
-from prn_pipeline.segmentation.torch_module import TORCH_MODULE
-from prn_pipeline.training.inference import DEFAULT_TILES
+from prn_pipeline.segmentation.kinds import FEW_SHOT, MAP_FILES, SMP, TORCH_MODULE
+
+if TYPE_CHECKING:
+    from prn_pipeline.segmentation.protocol import MapSource, MapSourceKind, MapSourceSettings
 
 MAP_SOURCES: dict[str, MapSourceKind] = {kind.name: kind for kind in (SMP, TORCH_MODULE, FEW_SHOT, MAP_FILES)}
 
@@ -104,6 +101,10 @@ def can_be_trained(settings: Any, size: int) -> bool:
     Raises:
         UserError: the model cannot be built, or does not support the size.
     """
+    import torch
+
+    from prn_pipeline.training.inference import DEFAULT_TILES
+
     model: Any = build_base_model(settings, pretrained=False)
     side = min(size, DEFAULT_TILES.size)
     model.check_size(side)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.segmentation.maps import FLIPS
-from prn_pipeline.training.tiling import GRID
+from prn_pipeline.training.tiles import GRID
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def scaled_side(side: int, scale: float) -> int:
-    """A side in pixels at another scale: the nearest multiple of `tiling.GRID`, which networks need.
+    """A side in pixels at another scale: the nearest multiple of `tiles.GRID`, which networks need.
 
     Of two as near it is the one farther from the side; one on the wrong side of it, or the side itself, is passed over.
     """

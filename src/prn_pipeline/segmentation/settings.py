@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.splits.settings import RelativePath
-from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS, TTA
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS, TTA
 from prn_pipeline.segmentation.map_places import MapPlace, OneMap, place_of
 from prn_pipeline.segmentation.shared_settings import Checked, LearntSplit, LossName, TrainedHere, is_default, is_empty
 

@@ -150,17 +150,3 @@ def architecture_names() -> list[str]:
     import segmentation_models_pytorch as smp
 
     return [architecture.__name__ for architecture in smp.MODEL_ARCHITECTURES_MAPPING.values()]
-
-
-class SmpKind:
-    """See `protocol.MapSourceKind`."""
-
-    name = "smp"
-    settings = BaseModelSettings
-
-    def build(self, settings: BaseModelSettings, pretrained: bool) -> BaseModel:
-        """The network that settings describe."""
-        return BaseModel(settings, pretrained)
-
-
-SMP = SmpKind()

@@ -154,17 +154,3 @@ def _built(settings: ModuleSettings) -> nn.Module:
             f"{settings.target} returns a {type(network).__name__}, expected a torch.nn.Module: correct `target`"
         )
     return network
-
-
-class TorchModuleKind:
-    """See `protocol.MapSourceKind`."""
-
-    name = "module"
-    settings = ModuleSettings
-
-    def build(self, settings: ModuleSettings, pretrained: bool) -> ImportedModel:
-        """The imported module that settings describe."""
-        return ImportedModel(settings, pretrained)
-
-
-TORCH_MODULE = TorchModuleKind()

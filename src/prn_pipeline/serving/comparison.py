@@ -7,36 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
 
 from prn_pipeline.metrics.bootstrap import LEVEL, independent
 from prn_pipeline.metrics.paired_units import by_unit, lower_bound, margin_of_error, unit_gain
 from prn_pipeline.metrics.scores import mean_iou
 from prn_pipeline.serving.looks import alpha_of
-from prn_pipeline.serving.slices import By, is_worse, slices, unusual_losses
-
-
-class ComparisonSettings(BaseModel):
-    """Conditions for the promotion of a challenger."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    level: float = Field(
-        default=0.05,
-        gt=0,
-        lt=1,
-        description="probability that any of all challengers that are no better than a champion replaces it",
-    )
-    margin: float = Field(ge=0, description="the lower bound of the gain must exceed it; in iou_micro, 0..1")
-    smallest_test: int = Field(
-        ge=2, description="smallest number of groups of test images, or of images without groups, that can promote"
-    )
-    frames_are_units: bool = Field(
-        default=False, description="whether images that look like frames of unnamed videos count as one unit each"
-    )
-    slices: tuple[By, ...] = Field(description="criteria of slices that must not get worse; classes are always checked")
-    smallest_slice: int = Field(ge=2, description="smallest number of images of a slice; smaller ones are ignored")
-    slice_tolerance: float = Field(ge=0, description="loss of iou_micro that a slice may have if it is not significant")
+from prn_pipeline.serving.promotion_settings import ComparisonSettings
+from prn_pipeline.serving.slices import is_worse, slices, unusual_losses
 
 
 class Units:

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.metrics.scores import mean_iou, present_in_truth
-
-Check = Literal["smallest_test", "constant_base", "constant", "best_free"]
-
-
-class FirstChampionSettings(BaseModel):
-    """Least quality of a first champion."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    least_iou: float = Field(default=0.05, ge=0, le=1, description="least iou_micro on the test images")
-    best_free_tolerance: float = Field(
-        default=0.005,
-        ge=0,
-        le=1,
-        description="loss of iou_micro to the best method without training that is allowed, even if it is significant:"
-        " on many test images a loss that nobody would notice is",
-    )
-    checks: tuple[Check, ...] = Field(
-        default=get_args(Check),
-        description="smallest_test: as many groups of test images as `comparison.smallest_test`; constant_base: the"
-        " base model must not predict the same everywhere; constant: the predictor must be better than one class"
-        " everywhere; best_free: it must not be significantly worse than the best method that needs no training, by"
-        " more than `best_free_tolerance`",
-    )
+from prn_pipeline.serving.promotion_settings import Check, FirstChampionSettings
 
 
 def shortcoming(

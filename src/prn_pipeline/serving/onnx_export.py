@@ -13,7 +13,7 @@ from prn_pipeline.data.store.logits import LARGEST_LOGIT
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.serving.predictor import Predictor, as_rows
-from prn_pipeline.training.tiling import GRID
+from prn_pipeline.training.tiles import GRID
 
 #: Opset of the ONNX standard, which onnxruntime has supported for years.
 OPSET = 18

@@ -39,7 +39,8 @@ from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.inference import MAX_BATCH_PIXELS, prepare_for_inference, to_device
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.precision import best_device
-from prn_pipeline.training.tiling import GRID, Tiled
+from prn_pipeline.training.tiles import GRID
+from prn_pipeline.training.tiling import Tiled
 
 #: Settings that change no mask.
 _NOT_OF_MASKS = {"drift", "limits", "read_limits", "made_by", "learned_from", "expected_iou"}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 from prn_pipeline.metrics.bootstrap import LEVEL
+from prn_pipeline.serving.promotion_settings import By
 
-#: Criteria that split a test set into slices, which are compared separately.
-By = Literal["image_size", "mask_size", "group"]
 SIZES = ("small", "medium", "large")
 #: Least number of other groups whose gains show how much groups differ by luck.
 MIN_OTHERS = 3

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prn_pipeline.data.store.array_store import SHARD_ROWS, rows_in_memory
+from prn_pipeline.data.store.shard_sizes import SHARD_ROWS, rows_in_memory
 
 Result = TypeVar("Result")
 

@@ -25,7 +25,7 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.complete_store import CompleteStore
 from prn_pipeline.data.store.contents import DESCRIPTION, read_description, write_description
 from prn_pipeline.data.store.locations import is_remote, marked_last, zarr_store
-from prn_pipeline.data.store.shard_digests import SHARD_ROWS
+from prn_pipeline.data.store.shard_sizes import SHARD_ROWS, rows_in_memory
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.origins import rerun
 
@@ -112,11 +112,6 @@ def shards(rows: np.ndarray, maps_per_image: int = 1) -> Iterator[np.ndarray]:
     """
     size = rows_in_memory(maps_per_image)
     return (rows[start : start + size] for start in range(0, len(rows), size))
-
-
-def rows_in_memory(maps_per_image: int) -> int:
-    """Number of rows that a stage holds in memory at a time: about `SHARD_ROWS`, a multiple of `maps_per_image`."""
-    return max(1, SHARD_ROWS // maps_per_image) * maps_per_image
 
 
 def write_arrays(path: Path, stream: ArrayStream) -> int:

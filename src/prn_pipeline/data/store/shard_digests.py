@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from prn_pipeline.data.store.checksums import digest
+from prn_pipeline.data.store.shard_sizes import SHARD_ROWS
 
-#: Samples in one file of a store. A batch as long as a shard is written without reading the file back.
-SHARD_ROWS = 32
 #: Bytes of a CRC-32C, at the end of every chunk and of the index.
 CRC_BYTES = 4
 #: Offset and length of chunks that are not there: rows after the last one.

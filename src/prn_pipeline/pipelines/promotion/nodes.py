@@ -18,10 +18,9 @@ from prn_pipeline.promotion.challenge import challenge
 from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapSource
-from prn_pipeline.serving.comparison import ComparisonSettings
 from prn_pipeline.serving.evaluation import TestImages
-from prn_pipeline.serving.first_champion import FirstChampionSettings
 from prn_pipeline.serving.predictor import Predictor
+from prn_pipeline.serving.promotion_settings import ComparisonSettings, FirstChampionSettings
 from prn_pipeline.serving.settings import PredictorSettings
 
 logger = logging.getLogger(__name__)

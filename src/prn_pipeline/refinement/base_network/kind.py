@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.refinement.base_network.refiner import BaseNetwork
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
+
+if TYPE_CHECKING:
+    from prn_pipeline.refinement.base_network.refiner import BaseNetwork
 
 #: From the settings of a base model to its network, without weights. A name, because this room knows no base models.
 REBUILD = "prn_pipeline.segmentation.registry:rebuild_base_model"
@@ -25,6 +28,8 @@ class BaseNetworkKind:
         Raises:
             UserError: they name none, because the refiner was never trained.
         """
+        from prn_pipeline.refinement.base_network.refiner import BaseNetwork
+
         if settings.base_model is None:
             raise UserError(
                 "a refiner with network base_network takes its network from the base model that it is trained on: train"

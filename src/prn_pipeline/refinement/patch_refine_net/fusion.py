@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.model import RefinedMaps
-
-FusionRule = Literal["paper", "average", "global", "local"]
+from prn_pipeline.refinement.patch_refine_net.settings import FusionRule
 
 
 def fuse(global_probabilities: Tensor, local_probabilities: Tensor) -> Tensor:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
+from typing import TYPE_CHECKING
+
 from prn_pipeline.refinement.patch_refine_net.settings import PatchRefineNetSettings
+
+if TYPE_CHECKING:
+    from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
 
 
 class PatchRefineNetKind:
@@ -15,6 +19,8 @@ class PatchRefineNetKind:
 
     def build(self, settings: PatchRefineNetSettings) -> PaperRefiner:
         """The untrained network."""
+        from prn_pipeline.refinement.patch_refine_net.refiner import PaperRefiner
+
         return PaperRefiner(settings)
 
 

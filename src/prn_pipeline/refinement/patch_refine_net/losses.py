@@ -29,9 +29,9 @@ from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.patch_refine_net.edges import LOWEST_LOG, edge_cross_entropy
 from prn_pipeline.refinement.patch_refine_net.model import RefinedMaps
+from prn_pipeline.refinement.patch_refine_net.settings import LossKind
 from prn_pipeline.refinement.validation import match_labels
 
-LossKind = Literal["paper", "released", "dice"]
 PaperKind = Literal["paper", "released"]
 
 FOCAL_SHARE, EDGE_SHARE = 0.7, 0.3

@@ -4,8 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prn_pipeline.refinement.patch_refine_net.fusion import FusionRule
-from prn_pipeline.refinement.patch_refine_net.losses import LossKind
+#: Names of the losses, see `losses`.
+LossKind = Literal["paper", "released", "dice"]
+#: Names of the ways in which two branches become one map, see `fusion`.
+FusionRule = Literal["paper", "average", "global", "local"]
 
 
 class PatchRefineNetSettings(BaseModel):

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.errors import UserError
-
-RefinerInput = Literal["tta", "features", "images", "several_maps"]
-
-#: The order of a refiner's arguments, independent of the order in its settings.
-INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "features", "images", "several_maps")
+from prn_pipeline.refinement.region_detail.input_order import RefinerInput
 
 #: Divisors that scale logits to the range of probabilities, so that no input dominates.
 LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
 
 #: Channels at full resolution: logit and probability of the base model; mean and spread over TTA.
 CHANNELS: dict[str, int] = {"logits": 2, "tta": 2}
-
-
-def in_order(inputs: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:
-    """The same inputs, each once, in the order of `INPUT_ORDER`, so that equivalent settings compare equal."""
-    return tuple(name for name in INPUT_ORDER if name in inputs)
 
 
 def channels_of(inputs: tuple[RefinerInput, ...], image_channels: int, several_maps: int = 0) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+from typing import TYPE_CHECKING
+
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
+
+if TYPE_CHECKING:
+    from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 
 
 class RegionDetail:
@@ -15,6 +19,8 @@ class RegionDetail:
 
     def build(self, settings: RegionDetailSettings) -> FoldEnsemble:
         """The untrained ensemble."""
+        from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
+
         return FoldEnsemble(settings)
 
 

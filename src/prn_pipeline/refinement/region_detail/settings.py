@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from prn_pipeline.refinement.region_detail.inputs import RefinerInput, in_order
+from prn_pipeline.refinement.region_detail.input_order import RefinerInput, in_order
 
 
 class RegionDetailSettings(BaseModel):

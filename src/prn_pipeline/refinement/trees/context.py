@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.refinement.region_detail.inputs import starting_logits
 from prn_pipeline.refinement.trees.colours import border_like, misfit
-from prn_pipeline.refinement.trees.pyramid import COARSEST, averages, mean
+from prn_pipeline.refinement.trees.pyramid import averages, mean
+from prn_pipeline.refinement.trees.settings import COARSEST
 
 #: Logits beyond say nothing more.
 LARGEST_LOGIT = 12.0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from prn_pipeline.refinement.trees.ensemble import TreeEnsemble
+from typing import TYPE_CHECKING
+
 from prn_pipeline.refinement.trees.settings import TreesSettings
+
+if TYPE_CHECKING:
+    from prn_pipeline.refinement.trees.ensemble import TreeEnsemble
 
 
 class Trees:
@@ -15,6 +19,8 @@ class Trees:
 
     def build(self, settings: TreesSettings) -> TreeEnsemble:
         """The untrained ensemble, which changes nothing."""
+        from prn_pipeline.refinement.trees.ensemble import TreeEnsemble
+
         return TreeEnsemble(settings)
 
 

@@ -7,9 +7,6 @@ import math
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Pixels per side of the coarsest cells, of which heights and widths are multiples.
-COARSEST = 32
-
 
 def averages(maps: Tensor, sizes: tuple[int, ...]) -> list[Tensor]:
     """Averages over cells, interpolated between their centres.

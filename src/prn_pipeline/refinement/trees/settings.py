@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from prn_pipeline.refinement.region_detail.inputs import in_order
-from prn_pipeline.refinement.trees.pyramid import COARSEST
+from prn_pipeline.refinement.region_detail.input_order import in_order
+
+#: Pixels per side of the coarsest cells that are averaged over, of which heights and widths are multiples.
+COARSEST = 32
 
 
 class TreesSettings(BaseModel):

@@ -10,7 +10,7 @@ import numpy as np
 from prn_pipeline.comparison.method import TunedMap
 from prn_pipeline.comparison.several_maps import ALONE, MEAN
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.segmentation.map_inputs import SEVERAL_MAPS
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS
 
 
 class StoredMap(NamedTuple):
