@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -23,6 +22,9 @@ from prn_pipeline.configuration.model_checks import (
 from prn_pipeline.configuration.split_checks import check_split, check_train, check_val
 from prn_pipeline.segmentation.imported_code import configure
 from prn_pipeline.tracking.stage_costs import stage_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Stages -> check that the parameters must pass before any of these stages runs.
 CHECKS = {

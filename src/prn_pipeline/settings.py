@@ -2,12 +2,15 @@
 
 from prn_pipeline.configuration.config_loader import LOADER_ARGS, RunConfigLoader
 from prn_pipeline.hooks import ReportPathHooks, RunCheckHooks
-from prn_pipeline.tracking.parameters import ParameterBatchHook
+from prn_pipeline.tracking.mlflow_commands import postpone_commands
+from prn_pipeline.tracking.mlflow_hook import LazyMlflowHook
 from prn_pipeline.tracking.run_hooks import TrackingHooks
 from prn_pipeline.tracking.stage_costs import StageCostHooks
 
+postpone_commands()
+
 CONFIG_LOADER_CLASS = RunConfigLoader
 CONFIG_LOADER_ARGS = LOADER_ARGS
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # its hook is `ParameterBatchHook`
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # its hook is `LazyMlflowHook`
 #: Of hooks that are marked `tryfirst`, Kedro calls those of the last object first: checks come before tracking.
-HOOKS = (StageCostHooks(), TrackingHooks(), ReportPathHooks(), RunCheckHooks(), ParameterBatchHook())
+HOOKS = (StageCostHooks(), TrackingHooks(), ReportPathHooks(), RunCheckHooks(), LazyMlflowHook())

@@ -20,6 +20,7 @@ def test_a_run_begins_without_advice_on_type_hints() -> None:
         "from kedro.framework.cli.cli import KedroCLI\n"
         "cli = KedroCLI(Path.cwd())\n"
         "cli.project_groups\n"
+        "from prn_pipeline.tracking.parameters import ParameterBatchHook\n"
         "import sys; print('kedro_mlflow.mlflow.kedro_pipeline_model' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", begin], cwd=PROJECT, capture_output=True, text=True, check=True)

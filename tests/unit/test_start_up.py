@@ -15,7 +15,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 HEAVY = {
     "dvc",
     "kedro",
-    "kedro_mlflow",
     "lightning",
     "matplotlib",
     "mlflow",
@@ -69,6 +68,23 @@ def heavy_libraries(file: Path, *command: str, exit_code: int) -> set[str]:
 )
 def test_help_and_mistyped_options_of_prn_import_nothing_heavy(command: str, exit_code: int, tmp_path: Path) -> None:
     assert not heavy_libraries(tmp_path / "modules.json", *command.split(), exit_code=exit_code)
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [
+        ("kedro run --help", 0),
+        ("kedro run --pramas dataset=synthetic_roads", 2),
+        ("kedro run --pipelines evaluate", 1),
+        ("kedro run --env locl", 1),
+        ("kedro run --params dataset=synthetic_raods", 1),
+        ("kedro run --params tiles.size=3", 1),
+    ],
+)
+def test_mistyped_options_and_parameters_of_kedro_run_wait_for_kedro_alone(
+    command: str, exit_code: int, tmp_path: Path
+) -> None:
+    assert heavy_libraries(tmp_path / "modules.json", *command.split(), exit_code=exit_code) == {"kedro"}
 
 
 def test_settings_and_parameters_import_no_library_that_computes(tmp_path: Path) -> None:

@@ -48,8 +48,9 @@ def check_run_options(options: dict[str, Any]) -> None:
     Raises:
         UserError: unknown pipeline or environment, or a runner that cannot run these pipelines.
     """
-    from kedro.framework.project import pipelines
     from kedro.utils import find_kedro_project
+
+    from prn_pipeline.pipeline_registry import Pipelines
 
     if "ParallelRunner" in str(options.get("runner") or "") or options.get("parallel"):
         raise UserError(
@@ -57,9 +58,10 @@ def check_run_options(options: dict[str, Any]) -> None:
             " out --runner; `prn benchmark --jobs N` runs several base models at a time"
         )
     chosen = [*(options.get("pipelines") or ()), *([options["pipeline"]] if options.get("pipeline") else ())]
+    known_pipelines = list(Pipelines())  # Kedro's own mapping would build all of them
     for name in chosen:
-        if name not in pipelines:
-            raise UserError(unknown_name("pipeline", name, pipelines))
+        if name not in known_pipelines:
+            raise UserError(unknown_name("pipeline", name, known_pipelines))
     environment = options.get("env") or os.environ.get("KEDRO_ENV")
     project = find_kedro_project(Path.cwd())
     if not environment or not project or options.get("conf_source"):

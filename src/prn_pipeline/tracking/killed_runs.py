@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import mlflow
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +22,16 @@ def kill_open_runs() -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            while mlflow.active_run() is not None:
-                mlflow.end_run("KILLED")
+            _kill_runs()
         except Exception as error:  # any error of a server that is away: the process's exit code matters more
             logger.warning("the open MLflow runs could not be ended as KILLED: %s", error)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
         raise
+
+
+def _kill_runs() -> None:
+    mlflow = sys.modules.get("mlflow")  # a process that has not imported it has no open run
+    while mlflow is not None and mlflow.active_run() is not None:
+        mlflow.end_run("KILLED")

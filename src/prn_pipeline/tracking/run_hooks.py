@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
@@ -12,11 +14,10 @@ from kedro.pipeline.node import Node
 
 from prn_pipeline.layout.scopes import widest_scope
 from prn_pipeline.processes.redacted_output import redact_logs, redact_output
-from prn_pipeline.tracking.dead_runs import close_runs_of_dead_processes
-from prn_pipeline.tracking.mlflow_run import MlflowRun
 from prn_pipeline.tracking.stage_costs import stage_of
-from prn_pipeline.tracking.system_metrics import log_final_sample
-from prn_pipeline.tracking.tracking_store import forget_left_run_id, prepare_tracking_store
+
+if TYPE_CHECKING:
+    from prn_pipeline.tracking.mlflow_run import MlflowRun
 
 #: Input of the node that trains fold models.
 PROTOCOL = "params:logit_caching.protocol"
@@ -29,6 +30,9 @@ class TrackingHooks:
 
     Stages that runs share and that run in processes of their own have an MLflow run per data set or base model.
     kedro-mlflow starts and ends the MLflow run; hooks marked `tryfirst` act before it, those marked `trylast` after it.
+
+    MLflow, which takes longer to import than all of Kedro, is imported by the first hook that asks the tracking store:
+    a command that ends before, with a mistyped option or parameter, does not wait for it.
     """
 
     def __init__(self) -> None:
@@ -40,9 +44,13 @@ class TrackingHooks:
         """Before kedro-mlflow asks the tracking store anything: keep secrets out of output, and prepare the store.
 
         Raises:
-            UserError: the store cannot be used.
+            UserError: a parameter is wrong, or the store cannot be used.
         """
         redact_output()
+        with suppress(MissingConfigException):
+            context.config_loader["parameters"]  # `context.params` would import every pipeline here
+        from prn_pipeline.tracking.tracking_store import prepare_tracking_store
+
         # From the run's own loader: another one would take over ${globals:...}, with those of another environment.
         server = context.config_loader["mlflow"]["server"]
         prepare_tracking_store(server["mlflow_tracking_uri"], Path(context.project_path))
@@ -56,6 +64,10 @@ class TrackingHooks:
     @hook_impl(tryfirst=True, specname="before_pipeline_run")
     def choose_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Name the MLflow run; where this process runs some of the stages, continue the run that has the others."""
+        from prn_pipeline.tracking.dead_runs import close_runs_of_dead_processes
+        from prn_pipeline.tracking.mlflow_run import MlflowRun
+        from prn_pipeline.tracking.tracking_store import forget_left_run_id
+
         assert self._context is not None
         scope = widest_scope(stage_of(node) for node in pipeline.nodes)
         self._run = MlflowRun(self._context.params, Path(self._context.project_path), scope)
@@ -106,6 +118,8 @@ class TrackingHooks:
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """Log the hashes that DVC has and the last sample of system metrics, before kedro-mlflow ends the run."""
         if self._run is not None:
+            from prn_pipeline.tracking.system_metrics import log_final_sample
+
             self._run.log_lock({stage_of(node) for node in pipeline.nodes})
             log_final_sample()
 

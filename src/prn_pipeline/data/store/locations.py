@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
-
-from zarr.storage import FsspecStore, LocalStore
+from typing import TYPE_CHECKING, Any, cast
 
 from prn_pipeline.errors import UserError
+
+if TYPE_CHECKING:  # whoever writes a JSON file needs no Zarr
+    from zarr.storage import FsspecStore, LocalStore
 
 #: Name of the object that marks a folder as complete.
 MARKER = "_SUCCESS"
@@ -130,4 +131,6 @@ def file_sizes(folder: Path) -> dict[str, int]:
 
 def zarr_store(path: Path) -> LocalStore | FsspecStore:
     """The store at `path`, as Zarr takes it."""
+    from zarr.storage import FsspecStore, LocalStore
+
     return FsspecStore.from_url(str(path), storage_options=OPTIONS) if is_remote(path) else LocalStore(path)
