@@ -42,6 +42,11 @@ def _run(**options: Any) -> None:
     ):
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
+        from rich.console import Console
+
+        from prn_pipeline.commands.run_summary import print_summary
+
+        print_summary(Console(markup=False, highlight=False), ReportPathHooks.scores)
         click.echo(f"\nReport: {ReportPathHooks.written}")
 
 

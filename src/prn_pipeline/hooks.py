@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kedro.framework.context import KedroContext
@@ -88,9 +89,10 @@ def _targets(parameters: Mapping[str, Any]) -> list[str]:
 
 
 class ReportPathHooks:
-    """Remembers where the report was written, so that the command line can print the path last."""
+    """Remembers where the report was written, and its scores, so that the command line can print them last."""
 
     written: ClassVar[Path | None] = None
+    scores: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __init__(self) -> None:
         self._catalog: Any = None
@@ -99,6 +101,12 @@ class ReportPathHooks:
     def before_pipeline_run(self, catalog: DataCatalog) -> None:
         """Keep the catalog, which knows the report's path."""
         self._catalog = catalog
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Remember the scores that a report is made of."""
+        if dataset_name == "scores":
+            ReportPathHooks.scores = data
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str) -> None:
