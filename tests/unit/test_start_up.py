@@ -91,3 +91,11 @@ def test_settings_and_parameters_import_no_library_that_computes(tmp_path: Path)
     """Every process checks its parameters first: those of networks, too, need no network."""
     code = "import prn_pipeline.configuration.config_loader"
     assert heavy_libraries(tmp_path / "modules.json", "python", code, exit_code=0) == {"kedro"}
+
+
+def test_the_nodes_of_ingestion_and_every_entry_of_the_catalog_do_without_pytorch(tmp_path: Path) -> None:
+    """Kedro makes every entry of the catalog in every run, and DVC runs each stage in a process of its own."""
+    rooms = ("pipelines.ingestion", "io.array_store", "io.files", "io.modules", "io.predictor", "io.summary")
+    code = ";".join(f"import prn_pipeline.{room}" for room in rooms)
+    found = heavy_libraries(tmp_path / "modules.json", "python", code, exit_code=0)
+    assert not found & {"lightning", "mlflow", "segmentation_models_pytorch", "torch"}

@@ -8,10 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.nn import functional as F
 
 from prn_pipeline.data.readers.records import Reader, Record
 from prn_pipeline.data.sample_format import Pixels
@@ -64,6 +62,9 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
 def image_stretched(image: Pixels, size: int) -> Pixels:
     """An image (H,W,bands) stretched to (size,size,bands): bilinear, with antialiasing where it shrinks."""
     if image.dtype == np.uint16:
+        import torch  # few data sets have such images, and the others need no PyTorch
+        from torch.nn import functional as F
+
         bands = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
         stretched = F.interpolate(bands, (size, size), mode="bilinear", antialias=True)[0]
         return stretched.permute(1, 2, 0).round().clamp(0, 65535).numpy().astype(np.uint16)

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Mapping
 
 from prn_pipeline.data.file_settings import BandSettings
-from prn_pipeline.data.pixel_values import white_of
 from prn_pipeline.data.readers.band_decoding import LARGEST
 from prn_pipeline.data.readers.file_facts import ImageFacts
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.shades import white_of
 
 logger = logging.getLogger(__name__)
 

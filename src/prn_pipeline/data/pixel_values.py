@@ -1,40 +1,15 @@
-"""Pixel values of 8-bit and 16-bit images on one scale."""
+"""Pixel values of 8-bit and 16-bit images on one scale, for networks."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from prn_pipeline.data.sample_format import Pixels
+from prn_pipeline.data.shades import STEPS, as_colours, shades, white_of
 
-#: Steps of a 16-bit image in one step of an 8-bit image: 65535 / 255.
-STEPS = 257
-#: Bits that sensors and files have.
-_BITS = (8, 10, 12, 14, 16)
+__all__ = ["as_colours", "pixel_values", "shades", "white_of"]
 
 
 def pixel_values(images: Tensor) -> Tensor:
     """Pixel values as float32 in [0, 255]: int32 images, which hold 16 bits, are divided; others keep their values."""
     return images.float() / STEPS if images.dtype == torch.int32 else images.float()
-
-
-def as_colours(image: Pixels) -> NDArray[np.uint8]:
-    """An image as uint8 (H,W,3) for display: its first three bands, or a single band as grey."""
-    if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
-    first = np.resize(np.arange(min(3, image.shape[2])), 3)
-    return (image[..., first] // STEPS).astype(np.uint8)
-
-
-def white_of(highest: int) -> int:
-    """The largest value of the fewest usual bits that hold `highest`: 255, 1023, 4095, 16383 or 65535."""
-    return next(2**bits - 1 for bits in _BITS if highest < 2**bits)
-
-
-def shades(wide: NDArray[np.uint16], white: int) -> NDArray[np.uint8]:
-    """Wide grey or colours (H,W,1 or 3) as uint8 (H,W,3): 0 .. `white` become 0 .. 255, larger values are clipped."""
-    levels = np.rint(np.minimum(np.arange(2**16), white) * (255 / white)).astype(np.uint8)
-    scaled = levels[wide]
-    return scaled if scaled.shape[2] == 3 else np.repeat(scaled, 3, axis=2)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prn_pipeline.data.pixel_values import as_colours
 from prn_pipeline.data.sample_format import Pixels
+from prn_pipeline.data.shades import as_colours
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.metrics.counts import boundaries
 

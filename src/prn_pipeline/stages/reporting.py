@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from prn_pipeline.data.pixel_values import as_colours
+from prn_pipeline.data.shades import as_colours
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_pipeline.data.pixel_values import shades, white_of
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.headers.declared import check_file
@@ -16,6 +15,7 @@ from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.opening import explaining, open_picture, wide_pixels
 from prn_pipeline.data.readers.tiff_files import TiffPage, is_tiff, read_tiff
 from prn_pipeline.data.sample_format import Pixels
+from prn_pipeline.data.shades import shades, white_of
 from prn_pipeline.errors import UserError
 
 EXTENSIONS = PICTURES

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from prn_pipeline.data.pixel_values import as_colours
 from prn_pipeline.data.sample_format import IGNORE, Pixels
+from prn_pipeline.data.shades import as_colours
 
 #: Samples of each split that are shown.
 SHOWN = {"train": 6, "val": 3, "test": 3}
