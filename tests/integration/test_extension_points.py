@@ -51,7 +51,7 @@ class Shift(Refiner):
 
     @property
     def guard(self) -> dict[str, float]:
-        return {"shift": float(self.shift)}
+        return {"shift": self.shift.item()}
 
     def forward(self, base_logits: Tensor, *inputs: Tensor) -> Tensor:
         return self.settings.scale * (base_logits.float() + self.shift)

@@ -32,5 +32,6 @@ def test_the_figure_has_a_panel_for_each_base_model(tmp_path: Path) -> None:
     sizes = []
     for models in (["one"], ["one", "two"]):
         (tmp_path / "figure.png").write_bytes(draw({model: summary(DRAWS) for model in models}))
-        sizes.append(Image.open(tmp_path / "figure.png").size)
+        with Image.open(tmp_path / "figure.png") as figure:
+            sizes.append(figure.size)
     assert sizes[1][0] > 1.5 * sizes[0][0]

@@ -217,7 +217,9 @@ class Predictor:
         Raises:
             UserError: an input of a network is missing.
         """
-        inputs = {} if images is None else {"images": channels_first(torch.from_numpy(images))}
+        inputs = {}
+        if images is not None:  # PyTorch warns of arrays that nobody may write to
+            inputs["images"] = channels_first(torch.from_numpy(np.require(images, requirements="W")))
         with self._lock:  # parallel passes on the same cores are no faster, and the autocast contexts are shared
             if maps is None:
                 inputs |= self._base_maps(inputs.get("images"))

@@ -279,7 +279,8 @@ def test_animations_are_refused(tmp_path: Path, name: str) -> None:
 def test_the_second_picture_in_a_photo_of_a_phone_does_not_count(tmp_path: Path) -> None:
     photo, preview = Image.new("RGB", (16, 8), (200, 0, 0)), Image.new("RGB", (4, 2))
     photo.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[preview])
-    assert Image.open(tmp_path / "a.jpg").n_frames == 2
+    with Image.open(tmp_path / "a.jpg") as opened:
+        assert opened.n_frames == 2
     assert decode_image(tmp_path / "a.jpg").shape == (8, 16, 3)
 
 

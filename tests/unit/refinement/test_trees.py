@@ -130,7 +130,7 @@ def test_the_kernel_and_the_exported_form_agree_with_one_pixel_at_a_time() -> No
 
 
 @pytest.mark.parametrize(
-    ("inputs", "stride"), product([(), ("images",), ("tta", "images"), ("images", "several_maps")], [1, 2, 4])
+    ("inputs", "stride"), [*product([(), ("images",), ("tta", "images"), ("images", "several_maps")], [1, 2, 4])]
 )
 def test_an_ensemble_is_the_mean_of_its_members(inputs: tuple[str, ...], stride: int) -> None:
     ensemble = TreeEnsemble(settings(inputs=inputs, depth=3, trees=60, stride=stride)).eval()

@@ -57,6 +57,7 @@ def hub(weights: dict[str, torch.Tensor]) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+    server.server_close()
 
 
 def build(endpoint: str, cache: Path, **environment: str) -> str:

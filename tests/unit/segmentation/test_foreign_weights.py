@@ -245,7 +245,9 @@ def test_the_command_to_export_gives_weights_that_load(tmp_path: Path, monkeypat
     assert torch.equal(loaded(tmp_path / "weights.pt", Net())["decode_head.weight"], WEIGHTS["decode_head.weight"])
 
 
-@pytest.mark.filterwarnings("ignore:.*TorchScript archive")
+@pytest.mark.filterwarnings(
+    "ignore:.*TorchScript archive", "ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning"
+)
 def test_a_scripted_module_is_refused_with_the_command_to_export(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.trace(nn.Conv2d(3, 1, 1), torch.zeros(1, 3, 2, 2)), tmp_path / "w.pt")
     with pytest.raises(UserError, match=r"TorchScript archive.*torch\.jit\.load"):

@@ -37,7 +37,8 @@ def test_masks_overlays_and_a_table_are_written(
         assert (mask == 255 * expected.mask).all()
         probabilities = np.asarray(Image.open(out / "probabilities" / f"{name}.png"))
         assert np.abs(probabilities / 65535 - expected.probabilities).max() < 1e-5
-        assert Image.open(out / "overlays" / f"{name}.jpg").size == (image.shape[1], image.shape[0])
+        with Image.open(out / "overlays" / f"{name}.jpg") as overlay:
+            assert overlay.size == (image.shape[1], image.shape[0])
         assert (row.height, row.width) == image.shape[:2]
         assert row.foreground == pytest.approx(expected.mask.mean(), abs=1e-6)
     assert not list(out.rglob("*partial*"))

@@ -64,7 +64,7 @@ def _read(path: Path, member: str | None, limits: ReadLimits) -> NDArray[np.gene
         return np.load(path, allow_pickle=False)
     if suffix == ".npz":
         check_npz(path, member, limits)
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays[member or _only(list(arrays), path)]
     if suffix == ".zarr":
         found = zarr.open(path, mode="r")
@@ -96,7 +96,7 @@ def _read(path: Path, member: str | None, limits: ReadLimits) -> NDArray[np.gene
 def holds_probabilities(path: Path) -> bool:
     """Whether an .npz file has an array with one of the names `PROBABILITIES`; False if it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return any(name in arrays for name in PROBABILITIES)
     except Exception:  # reading the map reports what is wrong with the file
         return False

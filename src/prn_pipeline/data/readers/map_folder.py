@@ -123,7 +123,8 @@ def _with_suffix(folder: Path, pattern: str) -> str:
 def _members(container: Path) -> list[MapFile]:
     try:
         if container.suffix == ".npz" and container.is_file():
-            with np.load(container, allow_pickle=False) as arrays:
+            # numpy itself would leave a damaged file open
+            with container.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return [MapFile(container, name) for name in arrays]
         if container.suffix == ".zarr" and container.is_dir():
             group = zarr.open(container, mode="r")
