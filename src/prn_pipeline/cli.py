@@ -13,7 +13,7 @@ from prn_pipeline.commands.kedro_messages import user_errors_reported_once
 from prn_pipeline.commands.user_errors import as_user_error, check_run_options, exit_with_code, report_user_errors
 from prn_pipeline.configuration.text_names import parsed_names_as_text
 from prn_pipeline.hooks import ReportPathHooks
-from prn_pipeline.processes.openmp import wait_asleep
+from prn_pipeline.processes.openmp import wait_briefly
 from prn_pipeline.processes.redacted_output import redact_output
 from prn_pipeline.processes.secrets import redact
 from prn_pipeline.processes.signals import graceful_shutdown
@@ -28,7 +28,7 @@ def cli() -> None:
 
 def _run(**options: Any) -> None:
     redact_output()
-    wait_asleep()
+    wait_briefly()
     check_run_options(options)
     ReportPathHooks.written = None
     assert kedro_run.callback is not None

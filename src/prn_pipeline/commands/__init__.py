@@ -11,7 +11,7 @@ from prn_pipeline.commands.retrain import pull, push, retrain
 from prn_pipeline.commands.serve import serve
 from prn_pipeline.commands.suggest import suggest
 from prn_pipeline.commands.verify import verify
-from prn_pipeline.processes.openmp import wait_asleep
+from prn_pipeline.processes.openmp import wait_briefly
 from prn_pipeline.processes.redacted_output import redact_output
 
 
@@ -19,7 +19,7 @@ from prn_pipeline.processes.redacted_output import redact_output
 def prn() -> None:
     """Run the sweep that conf/base/benchmark.yml lists, and use the predictors that it trains."""
     redact_output()
-    wait_asleep()
+    wait_briefly()
 
 
 for command in (

@@ -1,4 +1,4 @@
-"""OpenMP's threads wait asleep, unless the user has decided how they wait."""
+"""OpenMP's threads wait in a loop for a moment only, unless the user has decided how they wait."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from prn_pipeline.processes.openmp import VARIABLES, wait_asleep
+from prn_pipeline.processes.openmp import TURNS, VARIABLES, wait_briefly
 
 
 @pytest.fixture(autouse=True)
@@ -16,15 +16,15 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable)
 
 
-def test_threads_wait_asleep_by_default() -> None:
-    wait_asleep()
-    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+def test_threads_wait_for_a_moment_by_default() -> None:
+    wait_briefly()
+    assert os.environ["GOMP_SPINCOUNT"] == TURNS
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_what_the_user_has_decided_stays(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "ACTIVE")
-    wait_asleep()
+    wait_briefly()
     assert {one: os.environ[one] for one in VARIABLES if one in os.environ} == {variable: "ACTIVE"}
 
 
@@ -38,7 +38,7 @@ def test_what_the_user_has_decided_stays(variable: str, monkeypatch: pytest.Monk
 def test_commands_decide_before_pytorch_is_imported(command: str) -> None:
     asked = (
         "import atexit, os, sys\n"
-        "atexit.register(lambda: print('found', os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules))\n" + command
+        "atexit.register(lambda: print('found', os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules))\n" + command
     )
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False)
-    assert "found PASSIVE False" in done.stdout
+    assert f"found {TURNS} False" in done.stdout
