@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prn_pipeline.data.shades import STEPS, as_colours, shades, white_of
-
-__all__ = ["as_colours", "pixel_values", "shades", "white_of"]
+from prn_pipeline.data.shades import STEPS
 
 
 def pixel_values(images: Tensor) -> Tensor:

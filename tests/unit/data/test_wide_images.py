@@ -17,13 +17,13 @@ from PIL import Image
 from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.data.image_values import WHITE
 from prn_pipeline.data.ingestion import inspect
-from prn_pipeline.data.pixel_values import shades, white_of
 from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.readers.decoding import decode_image, read_image
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.headers.picture_header import J2K_SIZE
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.shades import shades, white_of
 from prn_pipeline.errors import UserError
 from prn_pipeline.pipelines.ingestion.nodes import ingest
 from prn_pipeline.serving.evaluation import TestImages
