@@ -22,7 +22,7 @@ def test_good_clients_get_their_masks_among_bad_ones(tmp_path: Path) -> None:
     random_predictor().save(tmp_path / "predictor")
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(file := io.BytesIO(), "PNG")
     own = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with served(str(tmp_path / "predictor"), tmp_path, own, OWN, "--body-seconds", "1") as (address, process):
+    with served(str(tmp_path / "predictor"), tmp_path, own, OWN, "--body-seconds", "5") as (address, process):
         good = json.dumps({"instances": [GOOD]}).encode()
         expected = ask(address, good)
         assert expected[0] == 200

@@ -98,7 +98,7 @@ def test_a_body_without_a_length_is_refused_when_it_has_become_too_large(predict
 
 
 def test_the_rest_of_a_refused_body_is_read_for_a_while_only(predictor: Predictor) -> None:
-    with running(predictor, megabytes=1, body_seconds=0.3) as server, connect(server) as connection:
+    with running(predictor, megabytes=1, body_seconds=1) as server, connect(server) as connection:
         connection.sendall(head(10**12))
         assert b"413" in received(connection)
         until(lambda: not is_open(connection))
@@ -106,14 +106,14 @@ def test_the_rest_of_a_refused_body_is_read_for_a_while_only(predictor: Predicto
 
 @pytest.mark.parametrize("sent", [b"", b"POST /invoca", head(100)[:-2]])
 def test_a_client_that_does_not_finish_its_head_is_cut_off(predictor: Predictor, sent: bytes) -> None:
-    with running(predictor, body_seconds=0.3) as server, connect(server) as connection:
+    with running(predictor, body_seconds=1) as server, connect(server) as connection:
         connection.sendall(sent)
         assert received(connection) == b""
         assert server.ask(ONE).status == 200
 
 
 def test_a_body_that_arrives_too_slowly_is_refused(predictor: Predictor) -> None:
-    with running(predictor, body_seconds=0.3) as server, connect(server) as connection:
+    with running(predictor, body_seconds=1) as server, connect(server) as connection:
         connection.sendall(head(100) + b"{")
         assert b"408" in received(connection)
         assert server.ask(ONE).status == 200
@@ -147,7 +147,7 @@ def test_requests_beyond_those_that_may_wait_are_told_to_come_back(predictor: Pr
 
 
 def test_a_request_without_an_answer_in_time_gives_up_its_turn(predictor: Predictor, gate: Gate) -> None:
-    with running(predictor, at_once=1, seconds=0.3) as server:
+    with running(predictor, at_once=1, seconds=1) as server:
         late = server.ask(ONE)
         assert (late.status, late.json["error_code"]) == (504, "DEADLINE_EXCEEDED")
         until(lambda: gate.given_up == [True])
@@ -157,7 +157,7 @@ def test_a_request_without_an_answer_in_time_gives_up_its_turn(predictor: Predic
 
 def test_a_server_whose_turns_never_end_says_that_it_is_not_ready(predictor: Predictor, gate: Gate) -> None:
     gate.hangs = True
-    with running(predictor, at_once=1, seconds=0.3) as server:
+    with running(predictor, at_once=1, seconds=1) as server:
         assert server.ask(ONE).status == 504
         assert server.get("/ready").status == 503
         assert server.get("/health").status == 200
