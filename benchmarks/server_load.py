@@ -143,7 +143,7 @@ def table(
     machine = describe()
     lines = [
         f"{clients} good clients, each with a picture of {SIZE} x {SIZE} every {PACE:g} s, or as soon as it has its"
-        f" answer, for {seconds:g} s; {cpu_name()}, {machine['cores']} cores, load of other work before:"
+        f" answer, for {seconds:g} s; {cpu_name()}, {machine['cores']} cores, load average of 15 minutes:"
         f" {os.getloadavg()[2]:.1f}; {machine['date']}.",
         "",
         "| | answers | p50, ms | p99, ms | peak, MiB |",
@@ -158,7 +158,7 @@ def table(
         "",
         f"Among bad clients p99 was {ratio:.2f} times the quiet p99 (goal: at most {GOAL:g}; {verdict}).",
         "",
-        "| bad clients, each five times a second | status (number) |",
+        "| bad clients, each five times a second or as soon as it has its answer | status (number) |",
         "|---|---|",
     ]
     for name in kinds(b""):

@@ -47,7 +47,7 @@ def serve(model: str, host: str, port: int, allow_modules: tuple[str, ...], **li
     from prn_pipeline.errors import UserError
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
-    from prn_pipeline.serving.server.running import serve
+    from prn_pipeline.serving.server import running
 
     try:
         settings = ServerSettings(**limits)
@@ -66,4 +66,4 @@ def serve(model: str, host: str, port: int, allow_modules: tuple[str, ...], **li
             " -o mask.png"
         )
 
-    serve(predictor, host, port, settings, listening)
+    running.serve(predictor, host, port, settings, listening)
