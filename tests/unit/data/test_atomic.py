@@ -1,4 +1,4 @@
-"""Temporary folders of long dead processes are removed; those that may still be in use stay."""
+"""What killed processes have left is removed; what may still be in use stays."""
 
 import os
 import subprocess
@@ -51,9 +51,20 @@ def test_the_next_write_removes_an_abandoned_folder(left: Path) -> None:
     assert [path.name for path in left.with_name("maps.zarr").iterdir()] == ["whole"]
 
 
-def test_abandoned_folders_of_other_artefacts_stay(left: Path) -> None:
-    make(left.with_name("other.zarr"))
-    assert left.is_dir()
+def test_a_killed_process_s_temporary_file_is_removed_by_the_first_write_into_its_folder(tmp_path: Path) -> None:
+    write = KILLED.replace("temporary.mkdir()", "").replace('(temporary / "half").write_text', "temporary.write_text")
+    subprocess.run([sys.executable, "-c", write, str(tmp_path / "mask.7.png")], check=False)
+    assert len(temporary_folders(tmp_path)) == 1
+    with atomic_write(tmp_path / "another.png") as temporary:
+        temporary.touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["another.png"]
+
+
+def test_names_that_only_look_like_temporary_ones_stay(tmp_path: Path) -> None:
+    for name in (".mask.partial.png", ".a.00000000-1-2.partial.png", "mask.partial"):
+        (tmp_path / name).touch()
+    make(tmp_path / "maps.zarr")
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_temporary_folder_of_a_process_that_has_just_ended_here_is_removed(left: Path) -> None:

@@ -21,14 +21,17 @@ from prn_pipeline.data.store.locations import is_remote, uploading
 from prn_pipeline.processes.full_disks import naming_full_disk
 from prn_pipeline.processes.owners import visible_processes
 
-#: Suffixes of artefacts that are folders, and large. Temporary files are small, and searching for them is not worth it.
+#: Suffixes of artefacts that are folders, and large: leftovers are searched for at every write. For files, which are
+#: small and may be many in one folder, at the first write of a process into that folder.
 FOLDERS = ("", ".zarr")
 #: Bytes of a name without suffix that temporary names keep: with what they add, they stay below the 255 bytes that file
 #: systems allow.
 MAX_STEM = 160
-#: Seconds after which the temporary folder of a process of another container, whose processes this one does not see,
-#: is taken for abandoned. That of a process that has ended here is removed at once.
+#: Seconds after which what a process of another container, whose processes this one does not see, has left is
+#: taken for abandoned. What a process that has ended here has left is removed at once.
 ABANDONED = 24 * 3600
+#: Folders that this process has searched for leftovers.
+_searched: set[Path] = set()
 
 
 @contextmanager
@@ -36,16 +39,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` when the block ends normally, remove it otherwise.
 
     The block creates a file or a folder at the temporary path, which keeps the suffix of `path` because writers such as
-    those of parquet and safetensors look at it. Temporary folders of the same path that long dead processes have left
-    are removed.
+    those of parquet and safetensors look at it. What killed processes have left in the folder of `path` is removed.
     """
     if is_remote(path):
         with uploading(path) as local:
             yield local
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix in FOLDERS and path.parent.is_dir():
-        _remove_abandoned(path)
+    if path.suffix in FOLDERS or path.parent not in _searched:
+        _searched.add(path.parent)
+        _remove_abandoned(path.parent)
     temporary = _temporary_path(path, os.getpid(), "partial")
     _remove(temporary)
     try:
@@ -69,35 +72,36 @@ def _swap(temporary: Path, path: Path) -> None:
     _remove(retired)
 
 
-def _temporary_path(path: Path, process: int | str, state: str) -> Path:
+def _temporary_path(path: Path, process: int, state: str) -> Path:
     """Temporary path of a process of this machine; on a shared disk other machines have other paths."""
     stem = os.fsencode(path.stem)
     if len(stem) > MAX_STEM:  # shortened, and made unique again
         stem = stem[:MAX_STEM].decode(errors="ignore").encode() + b"-%08x" % crc32(stem)
-    machine = f"{crc32(platform.node().encode()):08x}-{visible_processes()}"
-    return path.with_name(f".{os.fsdecode(stem)}.{machine}-{process}.{state}{path.suffix}")
+    owner = f"{_machine()}-{visible_processes()}-{process}"
+    return path.with_name(f".{os.fsdecode(stem)}.{owner}.{state}{path.suffix}")
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove temporary folders that killed processes have left, as far as possible."""
-    own = f"-{visible_processes()}-PROCESS"
-    names = {
-        re.compile(
-            re.escape(_temporary_path(path, "PROCESS", state).name).replace(
-                re.escape(own), r"(?:-(?P<seen_by>[0-9a-f]+))?-(?P<process>\d+)"
-            )
+def _machine() -> str:
+    return f"{crc32(platform.node().encode()):08x}"
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove temporary files and folders that killed processes of this machine have left, as far as possible."""
+    name = re.compile(
+        rf"\.(?P<stem>.+)\.{_machine()}(?:-(?P<seen_by>[0-9a-f]+))?-(?P<process>\d+)"
+        r"\.(?P<state>partial|retired)(?P<suffix>\.[^.]+)?"
+    )
+    for left in folder.iterdir():
+        if (found := name.fullmatch(left.name)) is None or psutil.pid_exists(int(found["process"])):
+            continue
+        # Of a process that was killed between two renames.
+        is_only_copy = found["state"] == "retired" and not os.path.lexists(
+            folder / f"{found['stem']}{found['suffix'] or ''}"
         )
-        for state in ("partial", "retired")
-    }
-    for left in path.parent.iterdir():
-        for found in filter(None, (name.fullmatch(left.name) for name in names)):
-            with suppress(FileNotFoundError):  # another process may be removing it
-                age, is_seen_here = time.time() - left.stat().st_mtime, found["seen_by"] == visible_processes()
-                # Of a process that was killed between two renames.
-                is_only_copy = ".retired." in f"{left.name}." and not os.path.lexists(path)
-                at_once = is_seen_here and not is_only_copy
-                if not psutil.pid_exists(int(found["process"])) and (at_once or age > ABANDONED):
-                    shutil.rmtree(left, ignore_errors=True)
+        at_once = found["seen_by"] == visible_processes() and not is_only_copy
+        with suppress(OSError):  # another process may be removing it
+            if at_once or time.time() - left.stat().st_mtime > ABANDONED:
+                _remove(left)
 
 
 def _remove(path: Path) -> None:
