@@ -67,5 +67,7 @@ def write_overlay(path: Path, image: Pixels, mask: NDArray[np.uint8], base: NDAr
 
 
 def _write(path: Path, picture: Image.Image) -> None:
+    file = io.BytesIO()
+    picture.save(file, Image.registered_extensions()[path.suffix])
     with atomic_write(path) as temporary:
-        picture.save(temporary)
+        temporary.write_bytes(file.getvalue())  # Pillow does not notice when a full disk takes only a part

@@ -1,6 +1,8 @@
 """Masks, probabilities and overlays as files, pixel by pixel."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +100,24 @@ def test_probabilities_are_written_with_sixteen_bits_or_as_an_array(tmp_path: Pa
     assert found.dtype == np.float32
     assert (found == np.stack([values, 1 - values])).all()
     assert (np.load(io.BytesIO(probability_bytes(np.stack([values] * 3)))) == values).all()
+
+
+FILLING = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from prn_pipeline.serving.pictures import write_overlay
+noise, mask = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8), np.zeros((200, 200), np.uint8)
+write_overlay(Path(sys.argv[1], "whole.jpg"), noise, mask, mask, 1)
+room = Path(sys.argv[1], "whole.jpg").stat().st_size - 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+write_overlay(Path(sys.argv[1], "part.jpg"), noise, mask, mask, 1)
+"""
+
+
+def test_a_picture_of_which_the_disk_takes_only_a_part_is_an_error_and_no_file(tmp_path: Path) -> None:
+    filling = subprocess.run(
+        [sys.executable, "-c", FILLING, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "File too large" in filling.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.jpg"]
