@@ -253,14 +253,14 @@ class Predictor:
 
     def _examine_stretched(self, batch: Sequence[Item]) -> Iterator[Examined]:
         size = self.settings.image_size
-        stretched = [image_stretched(item.image, size) for item in batch if item.image is not None]
+        stretched = [None if item.image is None else image_stretched(item.image, size)[None] for item in batch]
+        given = [image for image in stretched if image is not None]
         maps = [at_size(torch.from_numpy(item.logits), size) for item in batch if item.logits is not None]
-        images = np.stack(stretched) if stretched else None
+        images = np.concatenate(given) if len(given) == len(batch) else None
         found = self.logits(images, np.stack(maps) if maps else None, self._further_arrays(batch, maps))
         for index, item in enumerate(batch):
             row = slice(index, index + 1)
-            image = None if images is None else images[row]
-            description = partial(describe, image, found.base[row], found.refined[row])
+            description = partial(describe, stretched[index], found.base[row], found.refined[row])
             quality = partial(_quality, found.base[row], found.refined[row])
             yield Examined(from_logits(found.refined[index], item.shape), found.base[index], description, quality)
 

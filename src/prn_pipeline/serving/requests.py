@@ -100,7 +100,7 @@ def _items(predictor: Predictor, table: pd.DataFrame, given_up: Callable[[], boo
         if given_up():
             raise UserError(f"row {index}: given up, because nobody waits for the answer any longer")
         try:
-            image = _image(predictor, row[IMAGE]) if IMAGE in row and _has_value(row[IMAGE]) else None
+            image = _image(predictor, row[IMAGE]) if expected[IMAGE] or _has_value(row.get(IMAGE)) else None
             logits = None
             further: dict[str, list[NDArray[np.float32]]] = {}
             if predictor.base.runnable is None:

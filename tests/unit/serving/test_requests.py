@@ -134,6 +134,16 @@ def test_an_image_that_a_map_predictor_does_not_need_may_be_missing_in_some_rows
     assert found[["height", "width"]].to_numpy().tolist() == [[40, 50], [80, 100]]
 
 
+@pytest.mark.parametrize("nothing", [None, float("nan"), ""])
+def test_a_row_without_the_image_that_the_predictor_needs_is_named(
+    predictor: Predictor, scenes: list[np.ndarray], nothing: Any
+) -> None:
+    for rows in ([encoded(scenes[0]), nothing], [nothing, nothing]):
+        empty = rows.index(nothing)
+        with pytest.raises(UserError, match=f"row {empty}: a value of type .*, expected the bytes of a file"):
+            answer(predictor, pd.DataFrame({"image": pd.Series(rows, dtype=object)}))
+
+
 def test_an_error_names_the_row_in_the_order_of_the_request() -> None:
     maps = as_npy(np.full((4, 4), 0.5, np.float32))
     table = pd.DataFrame({"map": [maps, b"garbage"]}, index=[7, 3])
