@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.soak.children import Command, Ended
 from benchmarks.soak.judgement import differing, judged
-from benchmarks.soak.leftovers import leftovers
+from benchmarks.soak.leftovers import CHECKPOINTS, leftovers
 from benchmarks.soak.mounts import enlarge, small_disk
 from benchmarks.soak.record import Attempt, Finding
 from benchmarks.soak.world import World, results_below, scores_of, size_of
@@ -52,7 +52,11 @@ def fill_project(draw: random.Random, folder: Path, world: World) -> Attempt:
         command = ["kedro", "run"]
         ended = Command(command, project, folder / "log.txt").wait()
         findings = _judged_full(ended, disk)
-        findings += [Finding("mismatch", one) for one in leftovers(project) if "RUNNING" not in one]
+        findings += [
+            Finding("mismatch", one)
+            for one in leftovers(project)
+            if "RUNNING" not in one and f"{CHECKPOINTS}/" not in one  # the next start continues from a checkpoint
+        ]
         enlarge(disk, ENOUGH)
         findings += judged(Command(command, project, folder / "log.txt").wait(), command)
         if scores_of(project) != expected:
