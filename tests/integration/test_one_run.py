@@ -157,6 +157,8 @@ def test_mlflow_has_one_run_with_a_child_for_each_training(finished: Path) -> No
     children = {run.data.tags["stage"]: run for run in runs if run.data.tags.get("role") == "training"}
     assert set(children) == {"train_base", "train_prn"}, "holdout trains no fold models"
     assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {run.info.run_id}
+    names = {child.info.run_name for child in children.values()}
+    assert names == {f"train_base {BASE}", f"train_prn {RUN}"}, "what is trained, and on what"
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert run.data.tags["dataset"] == "synthetic_roads"
     assert len(run.data.tags["git_commit"]) == 40

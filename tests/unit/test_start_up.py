@@ -60,6 +60,7 @@ def heavy_libraries(file: Path, *command: str, exit_code: int) -> set[str]:
     ("command", "exit_code"),
     [
         ("prn --help", 0),
+        ("prn --version", 0),
         ("prn plan --help", 0),
         ("prn curve --help", 0),
         ("prn plna", 2),

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from prn_pipeline.data.store.sample_store import IDENTITY
-from prn_pipeline.layout.scopes import SCOPES, scope_path
+from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, scope_path
 from prn_pipeline.processes.owners import this_process
 from prn_pipeline.tracking.metric_names import flat_metrics
 from prn_pipeline.tracking.provenance import git_commit
@@ -72,11 +72,19 @@ class MlflowRun:
         if mlflow.active_run() is not None:
             mlflow.set_tags(self._tags | this_process())
 
-    def start_child(self, name: str) -> None:
-        """Start a nested MLflow run for one training, with the tags of its parent."""
+    def start_child(self, name: str, stage: str) -> None:
+        """Start a nested MLflow run for one training, with the tags of its parent.
+
+        Args:
+            name: of the node that trains.
+            stage: its stage, whose scope names what is trained: a base model belongs to no refiner.
+        """
         if mlflow.active_run() is not None:
+            trained = scope_path(SCOPE_OF[stage], self._names)
             self._child = mlflow.start_run(
-                run_name=name, nested=True, tags={**self._tags, **this_process(), "role": "training", "stage": name}
+                run_name=f"{name} {trained}",
+                nested=True,
+                tags={**self._tags, **this_process(), "role": "training", "stage": name},
             ).info.run_id
 
     def end_child(self, status: str) -> None:

@@ -88,7 +88,7 @@ class TrackingHooks:
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """Start a child run for a training; protocol holdout has no fold models to train."""
         if self._run is not None and "training" in node.tags and inputs.get(PROTOCOL) != "holdout":
-            self._run.start_child(node.name)
+            self._run.start_child(node.name, stage_of(node))
 
     @hook_impl(tryfirst=True)
     def after_node_run(self, node: Node) -> None:
