@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -33,6 +33,11 @@ class PictureRow:
     gain: str
     panels: list[Panel]
 
+    @property
+    def masks(self) -> list[Panel]:
+        """Image, base mask, refined mask, truth: what a reader looks at first."""
+        return [self.panels[place] for place in (0, 2, 4, 5)]
+
 
 def picture_rows(rows: Sequence[GalleryRow], refiner: str) -> list[PictureRow]:
     """The gallery: best gains first, then median, then worst."""
@@ -46,6 +51,11 @@ def by_kind(pictures: Sequence[PictureRow]) -> dict[GalleryKind, list[PictureRow
     for row in pictures:
         groups.setdefault(row.kind, []).append(row)
     return groups
+
+
+def first_look(groups: Mapping[GalleryKind, Sequence[PictureRow]]) -> PictureRow | None:
+    """The row that stands at the top of the page: of a median gain, which no picked example flatters."""
+    return next(iter(groups.get("median", ())), None)
 
 
 def _picture_row(row: GalleryRow, refiner: str, side: int) -> PictureRow:

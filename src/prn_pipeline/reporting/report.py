@@ -20,7 +20,7 @@ from prn_pipeline.reporting.inputs import Report, ReportInputs
 from prn_pipeline.reporting.key_numbers import key_numbers
 from prn_pipeline.reporting.label_curve import label_section
 from prn_pipeline.reporting.labels import refiner_label
-from prn_pipeline.reporting.picture_rows import LEGEND, PictureRow, by_kind, picture_rows
+from prn_pipeline.reporting.picture_rows import LEGEND, PictureRow, by_kind, first_look, picture_rows
 from prn_pipeline.reporting.theme import DARK, LIGHT
 
 TEMPLATES = Environment(
@@ -72,7 +72,8 @@ def render_report(report: ReportInputs) -> Report:
         image_cards=images,
         expected_iou=expected_iou_note(report.expected_iou),
         error_cards=errors,
-        picture_groups=by_kind(pictures),
+        picture_groups=(groups := by_kind(pictures)),
+        first=first_look(groups),
         legend=LEGEND,
         timing_rows=tables.timing_rows(report.scores.get("seconds", {}), report.scores.get("memory_mib", {})),
         settings={name: list(tables.setting_rows({name: value})) for name, value in report.parameters.items()},

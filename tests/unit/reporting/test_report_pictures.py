@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.reporting import gallery
-from prn_pipeline.reporting.inputs import GalleryRow
+from prn_pipeline.reporting.inputs import GalleryRow, Report
 
 Row = Callable[..., GalleryRow]
 
@@ -129,3 +130,14 @@ def test_row_that_cannot_be_drawn_is_refused_with_the_remedy(
 ) -> None:
     with pytest.raises(UserError, match=complaint):
         GalleryRow(**{**vars(make_row("best", "x")), field: value})
+
+
+def test_the_first_picture_of_the_page_is_a_median_one_not_the_best(full_report: Report) -> None:
+    top, _, rest = full_report.html.partition('<dl class="numbers">')
+    shown = re.search(r'class="card pictures first".*?<h2>(.+?) <span>', top, re.DOTALL)
+    median = re.search(r'<section class="gallery median">.*?<h4>(.+?) <span>', rest, re.DOTALL)
+    assert shown is not None
+    assert median is not None
+    assert shown[1] == median[1]
+    captions = re.findall(r"<figcaption>(.+?)</figcaption>", top)
+    assert captions == ["Image", "Base mask", "PRN mask", "Truth"]
