@@ -101,6 +101,8 @@ def test_the_registered_predictor_is_the_packed_one_and_lists_its_training_image
     registered = Predictor.load("models:/synthetic_roads@champion")
     assert registered.digest == packed.digest
     assert registered.settings.made_by == RUN
+    card = (project / "data/06_models" / RUN / "model_card.md").read_text()
+    assert "Measured on 4 test images" in card
     assert len(registered.settings.learned_from) == 14
     assert registered.reference is not None
     assert len(registered.reference.values) == 4

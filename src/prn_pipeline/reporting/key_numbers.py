@@ -9,7 +9,7 @@ from typing import Any
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.reporting import tables
 from prn_pipeline.reporting.caveats import free_parts
-from prn_pipeline.reporting.labels import in_sentence, label_or_name
+from prn_pipeline.reporting.labels import REFINER, in_sentence, label_or_name
 from prn_pipeline.reporting.wording import MISSING, duration, fixed, number
 
 
@@ -27,14 +27,19 @@ def key_numbers(scores: Mapping[str, Any]) -> dict[str, str]:
     return {
         "test images": fixed(scores.get("n_test"), 0),
         "of them worse than the base model": worse if worse == MISSING else f"{worse} %",
-        **{
-            f"of the way to the {in_sentence(label_or_name(bound))}": tables.share_of_bound(methods, bound)
-            for bound in comparison.names("bound")
-            if bound in methods
-        },
+        **dict(_beside(methods, bound) for bound in comparison.names("bound") if bound in methods),
         **({"correction strength, selected on held-out maps": correction} if correction else {}),
         "all stages": duration(sum(known) if known else None),
     }
+
+
+def _beside(methods: Mapping[str, Mapping[str, Any]], bound: str) -> tuple[str, str]:
+    """Label and value of the way to an upper bound for thresholds; a refiner that reads the image may pass it."""
+    label = in_sentence(label_or_name(bound))
+    most, refined = (number(methods.get(name, {}).get("iou_micro")) for name in (bound, REFINER))
+    if refined > most:
+        return f"points above the {label}", fixed(100 * (refined - most), 1, signed=True)
+    return f"of the way to the {label}", tables.share_of_bound(methods, bound)
 
 
 def correction_text(guard: Mapping[str, Any] | None) -> str:

@@ -113,6 +113,8 @@ class MlflowRun:
         elif dataset == "promotion":
             mlflow.log_metrics({f"promotion.{name}": value for name, value in flat_metrics(data).items()})
             mlflow.log_dict(data, "promotion.json")
+        elif dataset == "model_card":
+            mlflow.log_text(data, "model_card.md")
         elif dataset == "report":
             mlflow.log_text(data, "report.html")
         elif dataset == "figures":

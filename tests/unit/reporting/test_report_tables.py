@@ -10,6 +10,7 @@ import pytest
 
 from prn_pipeline.reporting import score_tables, tables
 from prn_pipeline.reporting.inputs import Report, ReportInputs
+from prn_pipeline.reporting.key_numbers import key_numbers
 from prn_pipeline.reporting.wording import duration, fixed, p_value
 
 RUN = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0}
@@ -124,6 +125,14 @@ def test_the_share_of_the_bound_is_how_far_the_refiner_went_towards_the_oracle(
     methods["refined"]["iou_micro"] = (0.8214 + 0.7008) / 2
     assert tables.share_of_bound(methods, "patch_oracle") == "50 %"
     assert tables.share_of_bound({"base": {"iou_micro": 0.5}, "refined": {"iou_micro": 0.6}}, "patch_oracle") == "–"
+
+
+def test_a_refiner_above_the_oracle_went_no_share_of_the_way(make_scores: Callable[..., dict[str, Any]]) -> None:
+    scores = make_scores(0.0603, None)
+    oracle = scores["methods"]["patch_oracle"]["iou_micro"]
+    scores["methods"]["refined"]["iou_micro"] = oracle + 0.012
+    assert key_numbers(scores)["points above the patch oracle"] == "+1.2"
+    assert not any(label.startswith("of the way") for label in key_numbers(scores))
 
 
 def test_timings_keep_their_order_and_share_the_whole() -> None:

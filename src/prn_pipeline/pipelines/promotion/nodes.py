@@ -17,6 +17,7 @@ from prn_pipeline.metrics.descriptions import Descriptions
 from prn_pipeline.promotion.challenge import challenge
 from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.reporting.model_card import model_card
 from prn_pipeline.segmentation.protocol import DatasetPlace, MapSource
 from prn_pipeline.serving.evaluation import TestImages
 from prn_pipeline.serving.predictor import Predictor
@@ -54,6 +55,11 @@ def pack_predictor(
     )
     reference = Descriptions(**{name: descriptions.read(name, slice(None)) for name in Descriptions._fields})
     return Predictor(base_model, refiner, predictor_settings, reference)
+
+
+def write_card(run: dict[str, Any], scores: dict[str, Any], dataset_summary: dict[str, Any]) -> str:
+    """The model card, beside the predictor."""
+    return model_card(run, scores, dataset_summary)
 
 
 def challenge_champion(

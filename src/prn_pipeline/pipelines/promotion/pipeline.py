@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from prn_pipeline.pipelines.promotion.nodes import challenge_champion, pack_predictor
+from prn_pipeline.pipelines.promotion.nodes import challenge_champion, pack_predictor, write_card
 
 
 def create_pipeline(**kwargs: object) -> Pipeline:
-    """Pack, then challenge."""
+    """Pack and describe, then challenge."""
     return pipeline(
         [
             node(
@@ -23,6 +23,12 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                 ],
                 outputs="predictor",
                 name="pack_predictor",
+            ),
+            node(
+                write_card,
+                inputs=["params:run", "scores", "dataset_summary"],
+                outputs="model_card",
+                name="write_card",
             ),
             node(
                 challenge_champion,
