@@ -75,6 +75,17 @@ def test_scores_without_costs_or_baselines_gains_leave_dashes() -> None:
     assert math.isnan(standing(found, "tta").gain.mean)
 
 
+def test_passes_of_a_base_model_of_unknown_cost_leave_dashes() -> None:
+    runs = benchmark(("drive",), ("wnet_flips",), ("prn",), (0,))
+    runs[0].scores["cost"]["base"] = None  # type: ignore[index]
+    prn = standing(standings(runs), "prn")
+    assert math.isnan(prn.milliseconds)
+    assert math.isnan(prn.gflop)
+    assert prn.parameters == 1_500_000
+    made = make_leaderboard(runs, FOLDER, {})
+    assert "1.5 M" in made.html
+
+
 def test_seeds_with_different_settings_are_named() -> None:
     runs = benchmark(("drive", "roads"), ("fpn",))
     assert mixed_settings(runs) == []  # older scores without digests of settings

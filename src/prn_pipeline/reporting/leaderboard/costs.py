@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns:
         parameters, gflop and milliseconds per image, and under_load: whether other processes slowed the clock; empty
-        where no run has costs.
+        where no run has costs. NaN where it adds passes of a base model whose cost is unknown, as that of maps from
+        elsewhere.
     """
     costs = [one["cost"] for one in scores if "cost" in one]
     if not costs:
@@ -46,8 +48,11 @@ def base_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _with_passes(cost: Mapping[str, Any], amount: str, passes: int) -> float:
-    return max(0.0, float(cost["refiner"][amount] + _of_base(cost, amount, passes)))
+    added = float(cost["refiner"][amount] + _of_base(cost, amount, passes))
+    return added if math.isnan(added) else max(0.0, added)
 
 
 def _of_base(cost: Mapping[str, Any], amount: str, passes: int) -> float:
-    return passes * cost["base"][amount] if passes else 0
+    if not passes:
+        return 0
+    return passes * cost["base"][amount] if cost["base"] else math.nan
