@@ -37,7 +37,8 @@ def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
 def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
     """Markdown for the README: of each situation the refiner with the best median over the best free method.
 
-    Refiners are compared on base models and seeds that all of them have been run on.
+    Refiners are compared on base models and seeds that all of them have been run on. What the best of them gains is
+    over all of its own runs: none is left out because another refiner has not been run there.
     """
     rows = []
     for situation, runs in found:
@@ -49,8 +50,8 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
         common = set.intersection(*({_group(run) for run in own} for own in by_refiner.values())) if by_refiner else ()
         if not common:
             continue
-        by_refiner = {name: [run for run in own if _group(run) in common] for name, own in by_refiner.items()}
-        best = max(by_refiner, key=lambda name: float(np.median([over_best_free(run) for run in by_refiner[name]])))
+        compared = {name: [run for run in own if _group(run) in common] for name, own in by_refiner.items()}
+        best = max(compared, key=lambda name: float(np.median([over_best_free(run) for run in compared[name]])))
         over_base, over_free, above, seconds, passed = _statistics(by_refiner[best])
         done = f"{len(by_refiner[best])} of {sum(names[2] == best for names in situation.names())}"
         rows.append([situation.title, f"`{best}`", done, over_base, over_free, above, seconds, passed])

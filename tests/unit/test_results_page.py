@@ -61,9 +61,9 @@ def test_the_headline_has_the_best_refiner_and_never_what_it_is_compared_with(me
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(scores("roads", "fine_tune", 0.3)))
     lines = headline([(here, here.runs(metrics)), (HERE, [])]).splitlines()
-    assert lines[2:] == ["| near | `prn` | 1 of 2 | +5.0 [5.0, 5.0] | +3.0 [3.0, 3.0] | 1 of 1 | 34 | 4 |"], (
-        "on roads, which both have"
-    )
+    assert lines[2:] == [
+        "| near | `prn` | 2 of 2 | +3.0 [1.0, 5.0] | +1.0 [\N{MINUS SIGN}1.0, 3.0] | 1 of 2 | 34 | 4 |"
+    ], "the better one on roads, which both have; with its loss on cells, which the other has not"
     assert headline([(HERE, [])]) == NOT_YET
 
 
