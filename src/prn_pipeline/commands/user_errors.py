@@ -24,6 +24,14 @@ REMEDIES = {
     errno.EROFS: "mount it for writing, or work on another disk",
     errno.EACCES: "change its permissions, or work in a folder of your own",
 }
+#: Packages that are extras -> the extra, as pyproject.toml names it.
+EXTRAS = {
+    **dict.fromkeys(("cloudpickle", "dvc", "kedro", "kedro_datasets", "kedro_mlflow", "lightning"), "pipeline"),
+    **dict.fromkeys(("matplotlib", "mlflow", "omegaconf", "sqlalchemy"), "pipeline"),
+    **dict.fromkeys(("onnx", "onnxscript", "starlette", "uvicorn"), "serving"),
+    **dict.fromkeys(("dask", "distributed"), "distributed"),
+    **dict.fromkeys(("s3fs", "upath"), "s3"),
+}
 #: MLflow's message for a server that does not answer; a server that refuses has another one.
 NO_ANSWER = re.compile(r"API request to (https?://\S+?)/api/\S+ failed with (?:timeout )?exception (.*)", re.DOTALL)
 #: MLflow's message for an address without a host, such as http://.
@@ -39,7 +47,8 @@ def as_user_error(error: BaseException | None) -> UserError | None:
     it was merely being handled when something else went wrong, that is a defect.
     """
     found = next((cause for cause in _chain(error, handled=True) if isinstance(cause, UserError)), None)
-    return found or next(filter(None, map(_translated, _chain(error, handled=False))), None)
+    translated = (_missing_extra(cause) or _translated(cause) for cause in _chain(error, handled=False))
+    return found or next(filter(None, translated), None)
 
 
 def check_run_options(options: dict[str, Any]) -> None:
@@ -79,6 +88,13 @@ def _chain(error: BaseException | None, *, handled: bool) -> Iterator[BaseExcept
         seen.add(id(error))
         yield error
         error = error.__cause__ or (error.__context__ if handled else None)
+
+
+def _missing_extra(error: BaseException) -> UserError | None:
+    """How to install the package whose import failed, if it is an extra."""
+    name = str(error.name) if isinstance(error, ModuleNotFoundError) else ""
+    extra = EXTRAS.get(name.partition(".")[0])
+    return UserError(f"{name} is not installed: pip install 'prn_pipeline[{extra}]'") if extra else None
 
 
 def _translated(error: BaseException) -> UserError | None:
