@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from prn_pipeline.commands import prn
+from prn_pipeline.sweep.lists import Lists, unknown_names
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILE = "conf/base/parameters_datasets.yml"
@@ -65,6 +66,12 @@ def test_init_prints_the_data_root_of_a_folder_elsewhere(
     done = called("init", str(roads), "--name", "highways")
     assert f"  export PRN_DATA_ROOT={roads.parent}\n" in done.output
     assert yaml.safe_load((project / FILE).read_text())["datasets"]["highways"]["folder"] == "my_roads"
+
+
+def test_benchmarks_and_dvc_find_the_block_of_any_name(project: Path, roads: Path) -> None:
+    called("init", str(roads), "--name", "2018")
+    lists = Lists(datasets=["2018"], base_models=["unet_resnet18_small"], refiners=["prn"], seeds=[0])
+    assert unknown_names(lists, project) == []
 
 
 def test_a_block_is_never_overwritten(project: Path, roads: Path) -> None:

@@ -43,7 +43,7 @@ def init(folder: Path, name: str | None) -> None:
     add_dataset_block(project, name, text)
     click.echo(f"Added to {FILE}:\n\n{text.rstrip()}\n")
     for note in proposal.notes:
-        click.echo(f"Note: {note}")
+        click.echo(f"Note: {note}\n")
     if data_root != configured:
         click.echo(f"The folder is not below {configured}. Type this first:\n")
         click.echo(f"  export PRN_DATA_ROOT={quote(str(data_root))}\n")

@@ -97,6 +97,12 @@ def test_other_names_of_masks_in_their_own_folder_are_paired(folder: Path) -> No
     assert found.block["pairing"]["by"] == "regex"
 
 
+def test_names_that_share_a_number_alone_are_paired_by_it(folder: Path) -> None:
+    pairs(folder, "training/images/{}_training.png", "training/1st_manual/{}_manual1.png", ["21", "22"])
+    pairs(folder, "test/images/{}_test.png", "test/1st_manual/{}_manual1.png", ["01", "02"])
+    assert splits(proposed(folder)) == {"01": "test", "02": "test", "21": "train", "22": "train"}
+
+
 def test_split_folders_become_the_split(folder: Path) -> None:
     for split in ("train", "Valid", "test"):
         pairs(folder, split + "/img/{}.jpg", split + "/gt/{}.png", ["1", "2"])  # every split numbers from 1
@@ -158,6 +164,7 @@ def test_several_masks_of_an_image_are_united(image: str, masks: tuple[str, str]
     found = proposed(folder)
     assert found.block["mask"] == {"masks_per_image": "union"}
     assert found.samples == 3
+    assert "Images have several masks each" in found.notes[0]
 
 
 def test_lists_of_names_become_the_split(folder: Path) -> None:
@@ -220,6 +227,24 @@ def test_a_folder_of_the_field_of_view_is_the_ignore_region(folder: Path) -> Non
     assert proposed(folder).block["ignore_region"] == "fov"
 
 
+def test_a_field_of_view_that_fits_no_image_is_said_and_left_out(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    mask(folder / "fov/all.png")
+    found = proposed(folder)
+    assert "ignore_region" not in found.block
+    assert "`ignore_region: fov` was not set" in found.notes[-1]
+
+
+def test_of_two_folders_of_masks_the_usual_name_is_taken_and_the_other_said(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    pairs(folder, "images/{}.jpg", "masks_colour/{}.png")
+    found = proposed(folder)
+    assert found.samples == 3
+    assert found.notes[0] == (
+        "masks_colour/ may hold masks too; those of masks/ are used: set `masks` if that is wrong."
+    )
+
+
 def test_the_size_is_a_multiple_of_32_below_the_smaller_side(folder: Path) -> None:
     pairs(folder, "images/{}.png", "masks/{}.png")
     for one in ("a1", "b2", "c3"):
@@ -262,8 +287,8 @@ def test_images_without_masks_are_refused_with_what_was_found(folder: Path) -> N
             '{"images": [], "annotations": [{"segmentation": []}]}',
             "format of COCO. Draw them with `ann",
         ),
-        ("labels/a.txt", "0 0.5 0.5 0.1 0.2\n", "is boxes in the format of YOLO"),
-        ("labels/a.txt", "0 0.5 0.5 0.1 0.2 0.3 0.4\n", "is polygons in the format of YOLO"),
+        ("labels/a.txt", "0 0.5 0.5 0.1 0.2\n", "holds boxes in the format of YOLO"),
+        ("labels/a.txt", "0 0.5 0.5 0.1 0.2 0.3 0.4\n", "holds polygons in the format of YOLO"),
         ("train.csv", "ImageId,EncodedPixels\na.jpg,1 3\n", "a table of run-length codes"),
         ("a.json", '{"shapes": [{"points": []}], "imageData": null}', "polygons of LabelMe"),
         ("a.xml", "<annotation><bndbox></bndbox></annotation>", "format of Pascal VOC"),

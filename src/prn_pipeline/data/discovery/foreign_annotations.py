@@ -22,7 +22,7 @@ def foreign_annotations(inventory: Inventory) -> str:
         for path in files[:FILES]:
             if found := kind(_beginning(inventory.folder / path)):
                 name, remedy = found
-                return f"{_named(path, files)} {'is' if len(files) == 1 else 'are'} {name}. {remedy}."
+                return f"{_named(path, files)} {'holds' if len(files) == 1 else 'hold'} {name}. {remedy}."
     return ""
 
 

@@ -51,12 +51,13 @@ def rule_of_masks(files: Sequence[Path], several: bool) -> MaskRule:
     reading, note = _reading(chosen)
     settings = MaskSettings(**reading)
     united = {"masks_per_image": "union"} if several else {}
+    union = "Images have several masks each: all are united (`mask.masks_per_image`)." if several else ""
     if settings.threshold is not None:
-        return MaskRule({"mask": reading | united}, (note,))
+        return MaskRule({"mask": reading | united}, tuple(filter(None, (note, union))))
     rule = _rule([_look(path, settings) for path in chosen], len(files))
     mask = {**reading, **rule.block.get("mask", {}), **united}
     block = {**rule.block, "mask": mask} if mask else rule.block
-    return MaskRule(block, tuple(filter(None, (note, *rule.notes))))
+    return MaskRule(block, tuple(filter(None, (note, union, *rule.notes))))
 
 
 def evenly(items: Sequence[Path], most: int) -> list[Path]:

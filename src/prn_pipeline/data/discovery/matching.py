@@ -14,6 +14,8 @@ from prn_pipeline.errors import UserError
 
 Paths = Sequence[PurePosixPath]
 _NAME = r"(.+)\.[^.]+$"
+#: The first number of a name.
+_NUMBER = r"^\D*(\d+)"
 #: How the expressions of `propose` begin, and how they begin if the folder is a part of the id.
 _ANY, _WITH_FOLDER = "^(.+", "^(.+/[^/]+"
 
@@ -67,6 +69,7 @@ def _rules(images: Paths, masks: Paths) -> Iterator[RegexPairing | None]:
     proposal = propose(*names)
     if proposal:
         yield _rule(proposal.image, proposal.mask)
+    yield _rule(_NUMBER, _NUMBER)  # 21_training.tif and 21_manual1.gif, 01_test.tif and 01_manual1.gif
     places = [_shared_place(paths) for paths in (images, masks)]
     before = [f"^{re.escape(place)}/" for place in places]
     if all(places):  # images/a/7.jpg and masks/a/7.png: the folder belongs to the id

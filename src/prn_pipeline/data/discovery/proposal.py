@@ -67,7 +67,8 @@ def propose_block(name: str, data_root: Path, below: str) -> Proposal:
     block: dict[str, Any] = {} if below == name else {"folder": below}
     block |= masks.block | arrangement.block | {"image_size": size.size}
     notes = (*found.notes, *arrangement.notes, *masks.notes, *([size.note] if size.note else []))
-    files, _ = find_samples(folder, DatasetSettings.model_validate(block), FileAccount())
+    files, refused = _samples(folder, block)
+    notes += refused
     table = None
     if "split" not in block:
         split = find_split(inventory, names_of_samples(files, folder))
@@ -86,6 +87,17 @@ def propose_block(name: str, data_root: Path, below: str) -> Proposal:
             table.unlink()
         raise
     return Proposal(name, data_root, _ordered(block), samples, size.native, notes, table)
+
+
+def _samples(folder: Path, block: dict[str, Any]) -> tuple[Files, tuple[str, ...]]:
+    """The files of each sample. An ignore region whose files fit no image is removed from the block, and named."""
+    try:
+        return find_samples(folder, DatasetSettings.model_validate(block), FileAccount())[0], ()
+    except UserError as error:
+        if "ignore_region" not in block:
+            raise
+        note = f"`ignore_region: {block.pop('ignore_region')}` was not set: {error}"
+        return find_samples(folder, DatasetSettings.model_validate(block), FileAccount())[0], (note,)
 
 
 def _write_table(folder: Path, arrangement: Arrangement, files: Files) -> tuple[Path, str]:

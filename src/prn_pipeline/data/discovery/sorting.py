@@ -59,7 +59,7 @@ def sort_pictures(inventory: Inventory) -> Sorted:
     images, masks, plain = (_of(roles, role) for role in ("images", "masks", None))
     if masks and not images:
         images, plain = plain, []
-    elif images and not masks and plain:
+    elif images and not masks and plain and not foreign_annotations(inventory):
         masks, plain = plain, []
     if images and masks:
         return _by_folder(inventory, folders, images, masks, _of(roles, "region"), plain)
@@ -74,8 +74,10 @@ def _by_folder(
     inventory: Inventory, folders: _ByFolder, images: Files, masks: Files, regions: Files, plain: Files
 ) -> Sorted:
     notes = []
-    best = min(map(rank_of_masks, masks))
-    others = [folder for folder in masks if rank_of_masks(folder) > best]
+    best: dict[str | None, int] = {}
+    for folder in masks:
+        best[split_of(folder)] = min(rank_of_masks(folder), best.get(split_of(folder), rank_of_masks(folder)))
+    others = [folder for folder in masks if rank_of_masks(folder) > best[split_of(folder)]]
     masks = [folder for folder in masks if folder not in others]
     if others:
         notes.append(

@@ -57,9 +57,13 @@ def is_split(name: str) -> bool:
 
 
 def rank_of_masks(folder: PurePosixPath) -> int:
-    """Place of a folder among those that may hold the masks: the lowest is taken."""
-    names = [word for part in reversed(folder.parts) for word in (_plain(part), *_words(part)) if word in MASKS]
-    return MASKS.index(names[0]) if names else len(MASKS)
+    """Place of a folder among those that may hold the masks: the lowest is taken, and `masks` before `masks_colour`."""
+    for part in reversed(folder.parts):
+        if _plain(part) in MASKS:
+            return MASKS.index(_plain(part))
+        if found := [word for word in _words(part) if word in MASKS]:
+            return len(MASKS) + MASKS.index(found[0])
+    return 2 * len(MASKS)
 
 
 def named_as_mask(stem: str) -> bool:
