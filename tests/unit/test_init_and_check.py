@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from prn_pipeline.commands import prn
+from prn_pipeline.pipelines.ingestion.nodes import draw_samples, ingest
 from prn_pipeline.sweep.lists import Lists, unknown_names
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -112,6 +114,18 @@ def test_check_prints_the_table_and_writes_the_sheet(project: Path, roads: Path)
     assert f"Samples beside their masks: {sheet}" in done.output
     assert sheet.read_bytes().startswith(b"\x89PNG")
     assert not (project / "data/02_intermediate").exists()
+
+
+def test_the_sheet_is_the_one_that_ingestion_draws(project: Path, roads: Path) -> None:
+    called("init", str(roads))
+    called("check", "my_roads")
+    settings = {"image_size": 32}
+    stream, manifest, _ = ingest("my_roads", settings, str(roads.parent))
+    stored = list(stream.batches)
+    samples = Mock()
+    samples.read = lambda name, rows: np.concatenate([batch[name] for batch in stored])[rows]
+    sheet = project / "data/08_reporting/my_roads/samples.png"
+    assert sheet.read_bytes() == draw_samples("my_roads", samples, manifest)
 
 
 def test_check_prints_a_warning_once(project: Path, roads: Path) -> None:
