@@ -63,6 +63,8 @@ def heavy_libraries(file: Path, *command: str, exit_code: int) -> set[str]:
         ("prn --version", 0),
         ("prn plan --help", 0),
         ("prn curve --help", 0),
+        ("prn init --help", 0),
+        ("prn check --help", 0),
         ("prn plna", 2),
         ("prn benchmark --jbos 2", 2),
     ],

@@ -3,8 +3,10 @@
 import click
 
 from prn_pipeline.commands.benchmark import benchmark, leaderboard, plan
+from prn_pipeline.commands.check import check
 from prn_pipeline.commands.curve import curve
 from prn_pipeline.commands.export import export
+from prn_pipeline.commands.init import init
 from prn_pipeline.commands.refine import refine
 from prn_pipeline.commands.registry import models, rollback
 from prn_pipeline.commands.retrain import pull, push, retrain
@@ -24,6 +26,8 @@ def prn() -> None:
 
 
 for command in (
+    init,
+    check,
     plan,
     benchmark,
     leaderboard,

@@ -24,6 +24,8 @@ LOCKS = Path("data/.locks")
 STAGE_COSTS = "stage_costs.json"
 #: In the folder of a scope's reports: the error of the stage that failed last; removed when that stage succeeds.
 FAILURE = "failure.json"
+#: In a data set's folder of reports: samples beside their masks.
+SAMPLE_SHEET = "samples.png"
 #: In a run's folder of reports.
 PROMOTION, REPORT = "promotion.json", "report.html"
 #: Lists of names whose combinations are the runs of a benchmark. DVC reads them under this name.

@@ -1,0 +1,131 @@
+"""The settings `pairing` and `masks_per_image` under which every image finds its mask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from prn_pipeline.data.file_settings import RegexPairing, StemPairing
+from prn_pipeline.data.readers.pairing import pair_files, plain_id
+from prn_pipeline.data.readers.pairing_proposal import propose
+from prn_pipeline.errors import UserError
+
+Paths = Sequence[PurePosixPath]
+_NAME = r"(.+)\.[^.]+$"
+#: The first number of a name.
+_NUMBER = r"^\D*(\d+)"
+#: How the expressions of `propose` begin, and how they begin if the folder is a part of the id.
+_ANY, _WITH_FOLDER = "^(.+", "^(.+/[^/]+"
+
+
+class Part(NamedTuple):
+    """A data set, or one of its split folders.
+
+    Attributes:
+        folder: that the paths are relative to.
+        images: at least one.
+        masks: at least one.
+    """
+
+    folder: Path
+    images: Paths
+    masks: Paths
+
+
+class Match(NamedTuple):
+    """How images and masks belong together.
+
+    Attributes:
+        rule: None for equal names, which is the default.
+        several: an image may have several masks.
+    """
+
+    rule: RegexPairing | None
+    several: bool
+
+
+def match_files(parts: Sequence[Part]) -> Match:
+    """The first rule, from the plainest on, that gives every image a mask and every mask an image.
+
+    Raises:
+        UserError: there is none; the message names the files that the nearest rule leaves alone.
+    """
+    rules = list(
+        _rules([path for part in parts for path in part.images], [path for part in parts for path in part.masks])
+    )
+    for several in (False, True):
+        for rule in rules:
+            if all(_alone(rule, part, several) == 0 for part in parts):
+                return Match(rule, several)
+    nearest = min(rules, key=lambda rule: sum(_alone(rule, part, True) for part in parts))
+    raise _refusal(max(parts, key=lambda part: _alone(nearest, part, True)), nearest)
+
+
+def _rules(images: Paths, masks: Paths) -> Iterator[RegexPairing | None]:
+    yield None
+    names = [sorted({path.name for path in paths}) for paths in (images, masks)]  # splits may number from 1 each
+    proposal = propose(*names)
+    if proposal:
+        yield _rule(proposal.image, proposal.mask)
+    yield _rule(_NUMBER, _NUMBER)  # 21_training.tif and 21_manual1.gif, 01_test.tif and 01_manual1.gif
+    places = [_shared_place(paths) for paths in (images, masks)]
+    before = [f"^{re.escape(place)}/" for place in places]
+    if all(places):  # images/a/7.jpg and masks/a/7.png: the folder belongs to the id
+        yield _rule(before[0] + _NAME, before[1] + _NAME)
+        yield _rule(before[0] + _NAME, before[1] + r"(.+)/[^/]+$")  # masks/7/1.png and masks/7/2.png
+    yield _rule(*[_WITH_FOLDER + r")\.[^.]+$"] * 2)  # a/7.jpg and a/7.png
+    if proposal and all(expression.startswith(_ANY) for expression in proposal[:2]):
+        if all(places):
+            yield _rule(before[0] + proposal.image[1:], before[1] + proposal.mask[1:])
+        yield _rule(*(expression.replace(_ANY, _WITH_FOLDER, 1) for expression in proposal[:2]))
+    ends = [_shared_last(paths) for paths in (images, masks)]
+    if all(ends):  # 7/images/photo.png and 7/masks/object.png: the folder is the id
+        yield _rule(*(rf"^(.+)/{re.escape(end)}/" for end in ends))
+
+
+def _rule(image: str, mask: str) -> RegexPairing:
+    return RegexPairing(by="regex", image=image, mask=mask)
+
+
+def _alone(rule: RegexPairing | None, part: Part, several: bool) -> int:
+    """Files that a rule leaves without a partner, or gives the id of another one."""
+    image, mask = (rule.image, rule.mask) if rule else (None, None)
+    keys = [_keys(image, part.images), _keys(mask, part.masks)]
+    shared = (set(keys[0]) & set(keys[1])) - {""}
+    repeated = sum(len(found) - len(set(found)) for found in (keys if not several else keys[:1]))
+    return repeated + sum(key not in shared for found in keys for key in found)
+
+
+def _keys(expression: str | None, paths: Paths) -> list[str]:
+    if expression is None:
+        return [plain_id(path.stem) for path in paths]
+    texts = (str(path) if "/" in expression else path.name for path in paths)
+    return [plain_id(match[1]) if (match := re.search(expression, text)) else "" for text in texts]
+
+
+def _refusal(part: Part, rule: RegexPairing | None) -> UserError:
+    images, masks = ([part.folder / path for path in paths] for paths in part[1:])
+    try:
+        pair_files(images, {"mask": masks}, rule or StemPairing(), part.folder, several=True)
+    except UserError as error:
+        return error
+    return UserError(
+        f"{part.folder}: {len(images)} images and {len(masks)} masks, but no rule gives each image its masks. Give each"
+        " mask its image's name."
+    )
+
+
+def _shared_place(paths: Paths) -> str:
+    """The folders that all paths begin with; "" for none."""
+    first, *others = [path.parent.parts for path in paths]
+    length = min(map(len, [first, *others]))
+    same = next((place for place in range(length) if any(one[place] != first[place] for one in others)), length)
+    return "/".join(first[:same])
+
+
+def _shared_last(paths: Paths) -> str:
+    """The name of the folders that all files lie in, where these are two levels deep or more; otherwise ""."""
+    found = {path.parent.name for path in paths}
+    return found.pop() if len(found) == 1 and all(len(path.parent.parts) > 1 for path in paths) else ""

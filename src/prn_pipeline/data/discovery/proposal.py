@@ -1,0 +1,128 @@
+"""A folder -> the settings of the data set that it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prn_pipeline.data.discovery.arrangement import Arrangement, arrange
+from prn_pipeline.data.discovery.image_size import size_of_images
+from prn_pipeline.data.discovery.inventory import take_inventory
+from prn_pipeline.data.discovery.mask_rule import rule_of_masks
+from prn_pipeline.data.discovery.sorting import sort_pictures
+from prn_pipeline.data.discovery.split_choice import choose_splits
+from prn_pipeline.data.discovery.split_files import find_split
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.readers.file_account import FileAccount
+from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.errors import UserError
+
+#: Table that is written into the data set's folder where no setting expresses the splits that its folders name.
+TABLE = "splits_by_folder.csv"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The block of a data set.
+
+    Attributes:
+        name: of the block.
+        data_root: folder that `block["folder"]`, or the name, is below.
+        block: keys that differ from the defaults, in the order of `parameters_datasets.yml`.
+        samples: their number.
+        native: median height and width of the images in pixels.
+        notes: what was decided without proof, one sentence each, with the key to set.
+        table: a file that was written for the block; None for none.
+    """
+
+    name: str
+    data_root: Path
+    block: dict[str, Any]
+    samples: int
+    native: tuple[int, int]
+    notes: tuple[str, ...]
+    table: Path | None = None
+
+
+def propose_block(name: str, data_root: Path, below: str) -> Proposal:
+    """Look at a data set's folder, and check with the reader that the settings find its samples.
+
+    Args:
+        name: for the block.
+        data_root: folder that holds the data sets.
+        below: path of the data set's folder below it.
+
+    Raises:
+        UserError: no images with masks were found, or files have no partner.
+    """
+    folder = data_root / below
+    inventory = take_inventory(folder)
+    found = sort_pictures(inventory)
+    arrangement = arrange(folder, found)
+    masks = rule_of_masks([folder / path for path in found.masks], arrangement.several)
+    size = size_of_images([folder / path for path in found.images])
+    block: dict[str, Any] = {} if below == name else {"folder": below}
+    block |= masks.block | arrangement.block | {"image_size": size.size}
+    notes = (*found.notes, *arrangement.notes, *masks.notes, *([size.note] if size.note else []))
+    files, refused = _samples(folder, block)
+    notes += refused
+    table = None
+    if "split" not in block:
+        split = find_split(inventory, names_of_samples(files, folder))
+        notes += split.notes
+        if split.block:
+            block["split"] = split.block
+        elif arrangement.splits:
+            table, note = _write_table(folder, arrangement, files)
+            block["split"] = {"method": "column", "file": TABLE}
+            notes += (f"Folders name the splits: they stand in {table} (`split`).", *([note] if note else []))
+    settings = DatasetSettings.model_validate(block)
+    try:
+        samples = len(make_reader(name, settings, data_root).records())
+    except UserError:
+        if table:
+            table.unlink()
+        raise
+    return Proposal(name, data_root, _ordered(block), samples, size.native, notes, table)
+
+
+def _samples(folder: Path, block: dict[str, Any]) -> tuple[Files, tuple[str, ...]]:
+    """The files of each sample. An ignore region whose files fit no image is removed from the block, and named."""
+    try:
+        return find_samples(folder, DatasetSettings.model_validate(block), FileAccount())[0], ()
+    except UserError as error:
+        if "ignore_region" not in block:
+            raise
+        note = f"`ignore_region: {block.pop('ignore_region')}` was not set: {error}"
+        return find_samples(folder, DatasetSettings.model_validate(block), FileAccount())[0], (note,)
+
+
+def _write_table(folder: Path, arrangement: Arrangement, files: Files) -> tuple[Path, str]:
+    """Write the split of each sample; the path, and what to say of the splits that are missing."""
+    choice = choose_splits(arrangement.splits)
+    assert choice is not None
+    named = {own: key for key, own in choice.named().items() if own}
+    split_of_image = {folder / path: named[own] for own, paths in arrangement.splits.items() for path in paths}
+    rows = [(sample_id, split_of_image.get(paths["image"][0], "")) for sample_id, paths in files.items()]
+    path = folder / TABLE
+    text = "sample_id,split\n" + "".join(f"{_quoted(sample_id)},{split}\n" for sample_id, split in rows)
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except PermissionError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}). Its folders name splits that need this table: allow"
+            " writing, or arrange the files as train/images, train/masks, test/images and test/masks."
+        ) from error
+    return path, choice.note
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"') else text
+
+
+def _ordered(block: dict[str, Any]) -> dict[str, Any]:
+    return {key: block[key] for key in DatasetSettings.model_fields if key in block}

@@ -1,0 +1,106 @@
+"""Lists and tables in a folder that name the split of each image -> the key `split`."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from prn_pipeline.data.discovery.inventory import Inventory
+from prn_pipeline.data.discovery.split_choice import choose_splits
+from prn_pipeline.data.discovery.words import split_word
+from prn_pipeline.data.readers.pairing import plain_id
+
+#: Names of columns that hold splits, in lower case.
+COLUMNS = ("split", "subset", "set", "partition", "phase", "fold", "usage", "dataset")
+#: Larger files are no lists of names.
+MAX_BYTES = 64 * 2**20
+
+
+class FoundSplit(NamedTuple):
+    """A split that the data set defines.
+
+    Attributes:
+        block: the value of the key `split`; empty if there is none.
+        notes: what was decided without proof, or could not be used, one sentence each.
+    """
+
+    block: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def find_split(inventory: Inventory, known: Mapping[str, str]) -> FoundSplit:
+    """The first usable split of lists (train.txt, test.txt), then of tables with a column of splits.
+
+    Args:
+        inventory: of the data set's folder.
+        known: every name of an image -> its sample id, as `names_of_samples` returns them.
+    """
+    notes: list[str] = []
+    for found in (*_lists(inventory, known), *_tables(inventory, known)):
+        if found.block:
+            return found
+        notes += found.notes
+    return FoundSplit({}, tuple(notes))
+
+
+def _lists(inventory: Inventory, known: Mapping[str, str]) -> Iterator[FoundSplit]:
+    by_folder: dict[PurePosixPath, dict[str, PurePosixPath]] = defaultdict(dict)
+    for path in inventory.others:
+        split = split_word(path.stem)
+        if path.suffix.lower() in (".txt", ".lst", "") and split:
+            by_folder[path.parent].setdefault(split, path)
+    for files in by_folder.values():
+        wrong = [path for path in files.values() if not _names_images(_text(inventory, path), known)]
+        choice = choose_splits([split for split, path in files.items() if path not in wrong])
+        if choice is None:
+            if wrong:
+                yield FoundSplit({}, (f"{wrong[0]} is no list of one image per line: not used for `split`.",))
+            continue
+        named = {key: str(files[name]) if name else None for key, name in choice.named().items()}
+        yield FoundSplit({"method": "lists", **named}, (choice.note,) if choice.note else ())
+
+
+def _names_images(text: str, known: Mapping[str, str]) -> bool:
+    entries = [line.strip() for line in text.splitlines() if line.strip()]
+    return bool(entries) and all(plain_id(entry) in known for entry in entries)
+
+
+def _tables(inventory: Inventory, known: Mapping[str, str]) -> Iterator[FoundSplit]:
+    for path in inventory.others:
+        if path.suffix.lower() not in (".csv", ".tsv"):
+            continue
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        rows = list(csv.DictReader(_text(inventory, path).splitlines(), delimiter=delimiter))
+        columns = [name for name in (rows[0] if rows else ()) if name]
+        column = next((name for name in columns if name.strip().lower() in COLUMNS), None)
+        if column is None:
+            continue
+        ids = next((name for name in columns if all(plain_id(row[name] or "") in known for row in rows)), None)
+        if ids is None:
+            yield FoundSplit({}, (f"{path} has the column `{column}`, but none with names of all images: not used.",))
+            continue
+        yield _column_split(path, ids, column, {(row[column] or "").strip() for row in rows} - {""})
+
+
+def _column_split(path: PurePosixPath, ids: str, column: str, values: set[str]) -> FoundSplit:
+    words = {value: split_word(value) for value in values}
+    own = {split: value for value, split in words.items() if split}
+    if None in words.values() or len(own) < len(words) or "test" not in own or len(own) < 2:
+        listed = ", ".join(sorted(values)[:5])
+        return FoundSplit(
+            {}, (f"{path}: `{column}` holds {listed}, expected train, val and test: not used for `split`.",)
+        )
+    block: dict[str, Any] = {"method": "column", "file": str(path), "id": ids, "column": column}
+    return FoundSplit(block | {split: value for split, value in sorted(own.items()) if split != value})
+
+
+def _text(inventory: Inventory, path: PurePosixPath) -> str:
+    """The file's text; "" if it is none, or too large to be a list."""
+    file = inventory.folder / path
+    try:
+        return file.read_text(encoding="utf-8-sig") if file.stat().st_size <= MAX_BYTES else ""
+    except (OSError, UnicodeDecodeError):
+        return ""

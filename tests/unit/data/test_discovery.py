@@ -1,0 +1,320 @@
+"""`prn init` understands a folder by itself, or says what it found and what was expected."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from prn_pipeline.data.discovery.block_text import block_text
+from prn_pipeline.data.discovery.proposal import TABLE, Proposal, propose_block
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.readers.records import Record
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError
+
+SIZE = (48, 70)  # height, width
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(path)
+
+
+def mask(path: Path, values: Sequence[int] = (0, 255)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stripes = np.array(values, np.uint8)[np.arange(SIZE[1]) * len(values) // SIZE[1]]
+    Image.fromarray(np.tile(stripes, (SIZE[0], 1))).save(path)
+
+
+def pairs(folder: Path, image: str, truth: str, ids: Sequence[str] = ("a1", "b2", "c3")) -> None:
+    for one in ids:
+        picture(folder / image.format(one))
+        mask(folder / truth.format(one))
+
+
+def proposed(folder: Path) -> Proposal:
+    return propose_block(folder.name, folder.parent, folder.name)
+
+
+def records(found: Proposal) -> list[Record]:
+    return make_reader(found.name, DatasetSettings(**found.block), found.data_root).records()
+
+
+def splits(found: Proposal) -> dict[str, str | None]:
+    return {record.sample_id: record.split for record in records(found)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "roads"
+    made.mkdir()
+    return made
+
+
+def test_the_plain_layout_needs_a_size_alone(folder: Path) -> None:
+    pairs(folder, "images/{}.png", "masks/{}.png")
+    assert proposed(folder).block == {"image_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        *(("img", "gt"), ("JPEGImages", "SegmentationClass"), ("Photos", "Ground_Truth"), ("x", "y")),
+        *(
+            ("input", "Labels"),
+            ("data/imgs", "data/annotations"),
+            ("ISIC_Input", "ISIC_GroundTruth"),
+            ("train", "train_masks"),
+        ),
+    ],
+)
+def test_folders_are_known_by_usual_names(images: str, masks: str, folder: Path) -> None:
+    pairs(folder, images + "/{}.png", masks + "/{}.png")
+    found = proposed(folder)
+    assert (found.block["images"], found.block["masks"], found.samples) == (images, masks, 3)
+
+
+@pytest.mark.parametrize("name", ["{}_mask.png", "mask_{}.png", "{}_GT.png", "{}.png"])
+def test_masks_beside_their_images_are_known_by_their_names(name: str, folder: Path) -> None:
+    pairs(folder, "{}.jpg", name)
+    assert set(splits(proposed(folder))) == {"a1", "b2", "c3"}
+
+
+def test_images_and_masks_of_one_format_in_one_folder_are_told_apart(folder: Path) -> None:
+    pairs(folder, "{}.png", "{}_mask.png")
+    assert [record.image_path.name for record in records(proposed(folder)) if record.image_path] == [
+        *("a1.png", "b2.png", "c3.png")
+    ]
+
+
+def test_other_names_of_masks_in_their_own_folder_are_paired(folder: Path) -> None:
+    pairs(folder, "images/road_{}.jpg", "masks/label_{}.png", ["1", "2", "3"])
+    found = proposed(folder)
+    assert found.samples == 3
+    assert found.block["pairing"]["by"] == "regex"
+
+
+def test_names_that_share_a_number_alone_are_paired_by_it(folder: Path) -> None:
+    pairs(folder, "training/images/{}_training.png", "training/1st_manual/{}_manual1.png", ["21", "22"])
+    pairs(folder, "test/images/{}_test.png", "test/1st_manual/{}_manual1.png", ["01", "02"])
+    assert splits(proposed(folder)) == {"01": "test", "02": "test", "21": "train", "22": "train"}
+
+
+def test_split_folders_become_the_split(folder: Path) -> None:
+    for split in ("train", "Valid", "test"):
+        pairs(folder, split + "/img/{}.jpg", split + "/gt/{}.png", ["1", "2"])  # every split numbers from 1
+    found = proposed(folder)
+    assert found.block["split"] == {"method": "folders", "train": "train", "val": "Valid", "test": "test"}
+    assert splits(found)["val_1"] == "val"
+
+
+def test_val_is_test_where_there_is_no_test(folder: Path) -> None:
+    pairs(folder, "train/images/{}.jpg", "train/masks/{}.png")
+    pairs(folder, "val/images/{}.jpg", "val/masks/{}.png", ["d", "e"])
+    found = proposed(folder)
+    assert found.block["split"] == {"method": "folders", "train": "train", "val": None, "test": "val"}
+    assert any("no test split" in note for note in found.notes)
+
+
+def test_a_test_folder_without_masks_is_left_out_and_said(folder: Path) -> None:
+    pairs(folder, "train/images/{}.jpg", "train/masks/{}.png")
+    picture(folder / "test/images/z.jpg")
+    found = proposed(folder)
+    assert found.samples == 3
+    assert "test/images/: images without masks, left out" in found.notes[0]
+
+
+def test_splits_below_images_and_masks_become_a_table(folder: Path) -> None:
+    for split in ("train", "test"):
+        pairs(folder, f"images/{split}/{{}}.jpg", f"masks/{split}/{{}}.png", ["1", "2"])
+    found = proposed(folder)
+    assert found.table == folder / TABLE
+    assert splits(found) == {"test_1": "test", "test_2": "test", "train_1": "train", "train_2": "train"}
+
+
+def test_class_folders_are_found_by_a_pattern(folder: Path) -> None:
+    pairs(folder, "cat/img/{}.jpg", "cat/mask/{}.png", ["c1", "c2"])
+    pairs(folder, "dog/img/{}.jpg", "dog/mask/{}.png", ["d1", "d2"])
+    block = proposed(folder).block
+    assert (block["images"], block["masks"]) == ("*/img", "*/mask")
+
+
+def test_equal_names_below_images_and_masks_keep_their_folder(folder: Path) -> None:
+    for kind in ("cat", "dog"):
+        pairs(folder, f"images/{kind}/{{}}.jpg", f"masks/{kind}/{{}}.png", ["1", "2"])
+    assert set(splits(proposed(folder))) == {"cat_1", "cat_2", "dog_1", "dog_2"}
+
+
+@pytest.mark.parametrize(
+    ("image", "masks"),
+    [
+        ("{}/images/photo.png", ("{}/masks/x.png", "{}/masks/y.png")),
+        ("images/{}.png", ("masks/{}/1.png", "masks/{}/2.png")),
+        ("{}.jpg", ("{}_mask_1.png", "{}_mask_2.png")),
+    ],
+)
+def test_several_masks_of_an_image_are_united(image: str, masks: tuple[str, str], folder: Path) -> None:
+    for one in ("a", "b", "c"):
+        picture(folder / image.format(one))
+        mask(folder / masks[0].format(one))
+        mask(folder / masks[1].format(one), (255, 0))
+    found = proposed(folder)
+    assert found.block["mask"] == {"masks_per_image": "union"}
+    assert found.samples == 3
+    assert "Images have several masks each" in found.notes[0]
+
+
+def test_lists_of_names_become_the_split(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    (folder / "train.txt").write_text("a1\nb2.jpg\n")
+    (folder / "test.txt").write_text("c3\n")
+    found = proposed(folder)
+    assert found.block["split"] == {"method": "lists", "train": "train.txt", "val": None, "test": "test.txt"}
+    assert splits(found) == {"a1": "train", "b2": "train", "c3": "test"}
+
+
+def test_a_table_with_a_column_of_splits_becomes_the_split(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    (folder / "meta.csv").write_text("weather,file,Subset\nsun,a1.jpg,training\nrain,b2.jpg,valid\nsun,c3.jpg,test\n")
+    assert splits(proposed(folder)) == {"a1": "train", "b2": "val", "c3": "test"}
+
+
+def test_a_list_of_other_things_is_not_used_and_said(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    (folder / "train.txt").write_text("lr 0.1\n")
+    (folder / "test.txt").write_text("lr 0.2\n")
+    found = proposed(folder)
+    assert "split" not in found.block
+    assert ".txt is no list of one image per line" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "keys"),
+    [
+        ((0, 1), {}),
+        ((0, 255), {}),
+        ((0, 1, 255), {"mask": {"ignore_values": [255]}}),
+        ((0, 3, 120, 250, 255, 255, 254, 253, 255, 255), {"mask": {"threshold": 127}}),
+        ((0, 1, 2), {"task": "multiclass", "classes": ["class_0", "class_1", "class_2"]}),
+        (
+            (0, 1, 2, 255),
+            {"task": "multiclass", "classes": ["class_0", "class_1", "class_2"], "mask": {"ignore_values": [255]}},
+        ),
+    ],
+)
+def test_values_of_masks_decide_rule_and_task(values: tuple[int, ...], keys: dict[str, object], folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    for one in (folder / "masks").iterdir():
+        mask(one, values)
+    assert proposed(folder).block == {**keys, "image_size": 32}
+
+
+def test_values_that_leave_the_foreground_open_are_said_with_the_key(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    mask(folder / "masks/a1.png", (0, 128, 200))
+    found = proposed(folder)
+    assert "mask" not in found.block
+    assert "Masks hold 0, 128, 200, 255 in 3 masks" in found.notes[0]
+    assert "set `mask: {values: [...]}`" in found.notes[0]
+
+
+def test_a_folder_of_the_field_of_view_is_the_ignore_region(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    pairs(folder, "images/{}.jpg", "fov/{}.png")
+    assert proposed(folder).block["ignore_region"] == "fov"
+
+
+def test_a_field_of_view_that_fits_no_image_is_said_and_left_out(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    mask(folder / "fov/all.png")
+    found = proposed(folder)
+    assert "ignore_region" not in found.block
+    assert "`ignore_region: fov` was not set" in found.notes[-1]
+
+
+def test_of_two_folders_of_masks_the_usual_name_is_taken_and_the_other_said(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    pairs(folder, "images/{}.jpg", "masks_colour/{}.png")
+    found = proposed(folder)
+    assert found.samples == 3
+    assert found.notes[0] == (
+        "masks_colour/ may hold masks too; those of masks/ are used: set `masks` if that is wrong."
+    )
+
+
+def test_the_size_is_a_multiple_of_32_below_the_smaller_side(folder: Path) -> None:
+    pairs(folder, "images/{}.png", "masks/{}.png")
+    for one in ("a1", "b2", "c3"):
+        Image.new("RGB", (300, 230)).save(folder / f"images/{one}.png")
+        Image.new("L", (300, 230), 255).save(folder / f"masks/{one}.png")
+    assert proposed(folder).block["image_size"] == 224
+
+
+def test_the_text_of_a_block_is_yaml_of_the_same_settings(folder: Path) -> None:
+    pairs(folder, "{}.png", "{}_mask.png")
+    found = proposed(folder)
+    assert yaml.safe_load(block_text(found)) == {"roads": found.block}
+
+
+def test_a_wrong_path_and_a_file_are_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="roads/no: no such folder, expected the folder of a data set"):
+        propose_block("no", folder, "no")
+    (folder / "x.zip").write_bytes(b"")
+    with pytest.raises(UserError, match=r"x\.zip: a file, expected the folder of a data set"):
+        propose_block("x", folder, "x.zip")
+
+
+def test_an_empty_folder_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"no pictures \(found no file\)\. Expected images with one mask picture each"):
+        proposed(folder)
+
+
+def test_images_without_masks_are_refused_with_what_was_found(folder: Path) -> None:
+    picture(folder / "images/a.jpg")
+    picture(folder / "images/b.jpg")
+    with pytest.raises(UserError, match=r"no masks \(found 2 \.jpg in images\)\. Expected"):
+        proposed(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "named"),
+    [
+        (
+            "annotations.json",
+            '{"images": [], "annotations": [{"segmentation": []}]}',
+            "format of COCO. Draw them with `ann",
+        ),
+        ("labels/a.txt", "0 0.5 0.5 0.1 0.2\n", "holds boxes in the format of YOLO"),
+        ("labels/a.txt", "0 0.5 0.5 0.1 0.2 0.3 0.4\n", "holds polygons in the format of YOLO"),
+        ("train.csv", "ImageId,EncodedPixels\na.jpg,1 3\n", "a table of run-length codes"),
+        ("a.json", '{"shapes": [{"points": []}], "imageData": null}', "polygons of LabelMe"),
+        ("a.xml", "<annotation><bndbox></bndbox></annotation>", "format of Pascal VOC"),
+    ],
+)
+def test_other_annotations_are_refused_with_their_name(file: str, text: str, named: str, folder: Path) -> None:
+    picture(folder / "images/a.jpg")
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text(text)
+    with pytest.raises(UserError, match="images, but no masks") as caught:
+        proposed(folder)
+    assert named in str(caught.value)
+    assert "PNG per image in masks/" in str(caught.value) or "Masks are needed" in str(caught.value)
+
+
+def test_files_without_a_partner_are_named(folder: Path) -> None:
+    pairs(folder, "images/{}.jpg", "masks/{}.png")
+    picture(folder / "images/lonely.jpg")
+    with pytest.raises(UserError, match=r"1 image files without mask: lonely\.jpg"):
+        proposed(folder)
+
+
+def test_colour_masks_are_refused_and_no_table_is_left(folder: Path) -> None:
+    for split in ("train", "test"):
+        pairs(folder, f"images/{split}/{{}}.jpg", f"masks/{split}/{{}}.png", ["1", "2"])
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)).save(folder / "masks/train/1.png")
+    with pytest.raises(UserError, match=r"masks/train/1\.png"):
+        proposed(folder)
+    assert not (folder / TABLE).exists()
