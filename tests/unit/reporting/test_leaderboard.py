@@ -18,6 +18,7 @@ from prn_pipeline.reporting.leaderboard import make_leaderboard, read_runs, term
 from prn_pipeline.reporting.leaderboard.estimates import over_seeds
 from prn_pipeline.reporting.leaderboard.finding import mean_gain, over_base, over_best_free
 from prn_pipeline.reporting.leaderboard.formats import WIDE, rounded
+from prn_pipeline.reporting.leaderboard.matrix import Cell, matrix
 from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.ranks import comparable_scores, critical_difference, rank_methods
 from prn_pipeline.reporting.leaderboard.standings import Standing, standings
@@ -73,6 +74,27 @@ def test_scores_without_costs_or_baselines_gains_leave_dashes() -> None:
     assert math.isnan(standing(found, "prn").milliseconds)
     assert standing(found, "prn").gain.mean == pytest.approx(0.05)
     assert math.isnan(standing(found, "tta").gain.mean)
+
+
+def test_the_matrix_compares_refiners_with_the_best_free_method_of_each_row() -> None:
+    runs = benchmark(("drive", "roads"), ("fpn",), ("prn", "bias_field"), (0,))
+    refiners, rows = matrix(standings(runs[:-1]))
+    assert refiners == ["prn", "bias_field"]
+    drive, roads = rows
+    assert (drive.dataset, drive.base_model, drive.base, drive.free) == ("drive", "fpn", "0.600", "TTA (flips)")
+    assert drive.cells[0] == Cell("+2.0")
+    assert drive.cells[1] == Cell("+5.0", largest=True, outcome="better")
+    assert roads.cells[2] == Cell("\N{EN DASH}"), "not run there"
+
+
+def test_a_refiner_below_the_best_free_method_is_marked_and_too_few_images_are_not() -> None:
+    runs = benchmark(("drive", "roads"), ("fpn",), ("prn",), (0,))
+    for run, units in zip(runs, (40, 4), strict=True):
+        worse = scores(-0.01) | {"n_independent": units}
+        run.scores.update(worse)  # type: ignore[union-attr]
+    _, rows = matrix(standings(runs))
+    assert [row.cells[1].outcome for row in rows] == ["worse", ""]
+    assert all(row.cells[0].largest for row in rows)
 
 
 def test_passes_of_a_base_model_of_unknown_cost_leave_dashes() -> None:

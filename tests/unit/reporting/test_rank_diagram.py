@@ -7,10 +7,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 
-from prn_pipeline.reporting.labels import label_or_name
+from prn_pipeline.reporting.labels import short_label_or_name
 from prn_pipeline.reporting.leaderboard.figure_ranks import rank_diagram
 from prn_pipeline.reporting.leaderboard.ranks import Ranking, critical_difference
-from prn_pipeline.reporting.theme import LIGHT
+from prn_pipeline.reporting.theme import LIGHT, styled
 
 RANKS = {"refined": 1.2, "tta": 1.9, "rankseg": 3.3, "base": 3.6}
 RANKING = Ranking(RANKS, tuple("abcdefgh"), p=0.001, critical_difference=1.25)
@@ -60,8 +60,8 @@ def test_each_method_stands_at_its_rank_with_its_name() -> None:
     assert {y for _, y, _ in points} == {0}
     assert [same_color(line.get_color(), LIGHT.refiner) for _, _, line in points] == [True, False, False, False]
     texts = {text.get_text(): text for text in axes.texts}
-    labels = [f"{label_or_name('refined')}  1.20", f"{label_or_name('tta')}  1.90"]
-    labels += [f"3.30  {label_or_name('rankseg')}", f"3.60  {label_or_name('base')}"]
+    labels = [f"{short_label_or_name('refined')}  1.20", f"{short_label_or_name('tta')}  1.90"]
+    labels += [f"3.30  {short_label_or_name('rankseg')}", f"3.60  {short_label_or_name('base')}"]
     assert set(labels) <= set(texts)
     assert [texts[name].get_fontweight() for name in labels] == ["bold", "normal", "normal", "normal"]
     stems = [(x, y) for x, y in lines(axes) if len(x) == 3]
@@ -82,3 +82,17 @@ def test_the_critical_difference_is_that_of_demsars_table() -> None:
     found = {methods: critical_difference(10, methods) for methods in table}
     expected = {methods: q * math.sqrt(methods * (methods + 1) / 60) for methods, q in table.items()}
     assert found == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [tuple(RANKS), ("components_tuned", "tuned_threshold", "a_refiner_of_a_long_name_of_ours", "tta_scales_tuned")],
+)
+def test_no_name_is_cut_off(names: tuple[str, ...]) -> None:
+    ranking = Ranking(dict(zip(names, RANKS.values(), strict=True)), tuple("abcdefgh"), p=0.001, critical_difference=1)
+    with styled(LIGHT):
+        figure = rank_diagram(ranking, {names[0]}, LIGHT)
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert min(box.x0 for box in boxes) >= 0
+    assert max(box.x1 for box in boxes) <= figure.bbox.width

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from prn_pipeline.reporting.labels import label_or_name
+from prn_pipeline.reporting.labels import short_label_or_name
 from prn_pipeline.reporting.leaderboard.ranks import Ranking
 from prn_pipeline.reporting.theme import Theme, new_figure
 
 WIDTH = 6.4  # inches
 STEP = 0.36  # inches between two names
 HEAD = 0.85  # inches above the axis
+AXIS = 1.8  # inches between the best and the worst rank, at least
+LETTER = 0.085  # inches of a bold letter
 
 
 def rank_diagram(ranking: Ranking, refiners: set[str], theme: Theme) -> Figure:
@@ -29,11 +32,14 @@ def rank_diagram(ranking: Ranking, refiners: set[str], theme: Theme) -> Figure:
     alike = ranking.alike
     top = 0.25 + 0.16 * len(alike)
     height = HEAD + 0.16 * len(alike) + STEP * half
-    figure = new_figure(WIDTH, height)
+    span = max(most - 1, 1)
+    sides = [_room(names[:half]), _room(names[half:])]
+    width = max(WIDTH, sum(sides) + AXIS)
+    inch = span / (width - sum(sides))  # in ranks
+    figure = new_figure(width, height)
     axes = figure.subplots()
     axes.set_axis_off()
-    span = max(most - 1, 1)
-    axes.set_xlim(1 - 0.62 * span, most + 0.62 * span)
+    axes.set_xlim(1 - inch * sides[0], most + inch * sides[1])
     axes.set_ylim(-(top + STEP * half + 0.1), HEAD - 0.25)
     axes.plot([1, most], [0, 0], color=theme.muted, linewidth=1.2)
     for tick in range(1, most + 1):
@@ -49,7 +55,7 @@ def rank_diagram(ranking: Ranking, refiners: set[str], theme: Theme) -> Figure:
         axes.text(
             end + (-0.02 if left else 0.02) * span,
             depth,
-            f"{label_or_name(name)}  {rank:.2f}" if left else f"{rank:.2f}  {label_or_name(name)}",
+            f"{short_label_or_name(name)}  {rank:.2f}" if left else f"{rank:.2f}  {short_label_or_name(name)}",
             ha="right" if left else "left",
             va="center",
             color=theme.ink,
@@ -70,3 +76,8 @@ def rank_diagram(ranking: Ranking, refiners: set[str], theme: Theme) -> Figure:
             (1 + end) / 2, 0.54, f"critical difference {ranking.critical_difference:.2f}", ha="center", va="bottom"
         )
     return figure
+
+
+def _room(names: Sequence[str]) -> float:
+    """Inches beside the axis for the longest name with its rank."""
+    return LETTER * (max((len(short_label_or_name(name)) for name in names), default=0) + len("  0.00") + 3)

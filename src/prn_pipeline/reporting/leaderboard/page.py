@@ -13,6 +13,7 @@ from prn_pipeline.reporting.labels import label_or_name
 from prn_pipeline.reporting.leaderboard.card_ranks import rank_card, rank_note
 from prn_pipeline.reporting.leaderboard.finding import finding, finding_outcome
 from prn_pipeline.reporting.leaderboard.formats import COLUMNS, frame, markdown, texts
+from prn_pipeline.reporting.leaderboard.matrix import matrix
 from prn_pipeline.reporting.leaderboard.mixed import mixed_settings
 from prn_pipeline.reporting.leaderboard.ranks import Ranking, comparable_scores, rank_methods
 from prn_pipeline.reporting.leaderboard.runs import BenchmarkRun
@@ -58,7 +59,7 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
     refiners = {one.method for one in found if one.kind == "refined"}
     claimed, warned = with_enough_units(judged), warnings(found)
     unscored = [run for run in runs if run.state != "done"]
-    mixed = mixed_settings(runs)
+    mixed, (matrix_refiners, matrix_rows) = mixed_settings(runs), matrix(found)
     html = TEMPLATES.get_template("leaderboard.html.j2").render(
         light=LIGHT,
         dark=DARK,
@@ -71,6 +72,8 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
         mixed=mixed,
         rank_card=rank_card(ranking, refiners),
         rank_note=rank_note(ranking),
+        matrix_refiners=matrix_refiners,
+        matrix_rows=matrix_rows,
         columns=COLUMNS,
         rows=[_row(one, folder) for one in found],
         bounds=list(dict.fromkeys(label_or_name(one.method) for one in found if one.kind == "bound")),
@@ -85,13 +88,16 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
 def key_numbers(runs: Sequence[BenchmarkRun], found: Sequence[Standing]) -> dict[str, str]:
     """The numbers under the headline: label -> value."""
     states = [run.state for run in runs]
-    counted = {
-        "runs with scores": f"{states.count('done')} of {len(states)}",
-        "data sets": str(len({one.dataset for one in found})),
-        "base models": str(len({one.base_model for one in found})),
-        "seeds": str(max((len(one.seeds) for one in found), default=0)),
+    counts = {
+        "data set": len({one.dataset for one in found}),
+        "base model": len({one.base_model for one in found}),
+        "seed": max((len(one.seeds) for one in found), default=0),
+        **({"run failed": states.count("failed")} if "failed" in states else {}),
     }
-    return counted | ({"runs failed": str(states.count("failed"))} if "failed" in states else {})
+    several = {"run failed": "runs failed"}
+    return {"runs with scores": f"{states.count('done')} of {len(states)}"} | {
+        (what if count == 1 else several.get(what, f"{what}s")): str(count) for what, count in counts.items()
+    }
 
 
 def _row(one: Standing, folder: Path) -> dict[str, object]:
