@@ -107,7 +107,7 @@ SITUATIONS = (
         "strong",
         "a strong model from elsewhere, its maps alone, 10 to 100 labelled images",
         of_lists("strong_objects", "strong_vessels"),
-        "make strong-models",
+        "make strong-models MAPS=...",
         (
             Goal("mean", over_base, 2.0),
             Goal("mean", over_best_free, 1.0),

@@ -20,7 +20,7 @@ from prn_pipeline.processes.redacted_output import redact_output
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="prn_pipeline", message="%(package)s %(version)s")
 def prn() -> None:
-    """Run the sweep that conf/base/benchmark.yml lists, and use the predictors that it trains."""
+    """Add and check data sets, run benchmarks, and use trained predictors; `kedro run` makes a single run."""
     redact_output()
     wait_briefly()
 

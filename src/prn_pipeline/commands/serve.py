@@ -26,7 +26,9 @@ def _limit(name: str) -> Any:
 @click.command()
 @click.argument("model")
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen at; 0.0.0.0 for all networks")
-@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="to listen on; 0 takes a free one"
+)
 @_limit("at_once")
 @_limit("waiting")
 @_limit("seconds")
