@@ -30,6 +30,7 @@ STAGE_OF = {
     "report": "reporting",
     "figures": "reporting",
     "predictor": "promotion",
+    "model_card": "promotion",
     Path(PROMOTION).stem: "promotion",
 }
 #: Folders below which artefacts lie in folders named after their scope: `data/04_feature`, `metrics`.

@@ -87,7 +87,7 @@ def test_values_that_cannot_be_scores_are_refused_and_do_not_stop_the_leaderboar
         read_scores(file)
     (run,) = read_runs([NAMES], tmp_path)
     assert run.state == "failed"
-    assert "runs failed" in make_leaderboard([run], tmp_path, {}).html
+    assert "run failed" in make_leaderboard([run], tmp_path, {}).html
 
 
 @pytest.mark.parametrize("lost", ["base", "refined"])
