@@ -49,7 +49,7 @@ def _metadata() -> str:
 
 def _parts(run: Mapping[str, Any]) -> Iterator[str]:
     names = run["names"]
-    yield f"base model {names['base_model']}, whose maps the refiner {names['refiner']} corrects; seed {names['seed']}"
+    yield f"base model {names['base_model']}, refiner {names['refiner']}, seed {names['seed']}"
     if classes := run["dataset"].get("classes"):
         yield f"one mask of {len(classes)} classes per image: {', '.join(classes)}"
     else:
@@ -74,7 +74,6 @@ def _limits(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
         " scores nor the gain hold; `prn refine` warns when images differ from those of training."
     )
     yield f"{fixed(gains.get('images_worse_pct'), 1)} % of the test images have a worse mask than without the refiner."
-    yield "A refiner corrects maps: an object that the base model does not show at all mostly stays missing."
     if run["dataset"].get("task") == "few_shot":
         yield "Measured over episodes: another choice of labelled examples gives other masks."
     yield "Not for decisions about health or safety without a person who looks at the masks."

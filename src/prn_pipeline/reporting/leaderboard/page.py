@@ -88,15 +88,14 @@ def make_leaderboard(runs: Sequence[BenchmarkRun], folder: Path, provenance: Map
 def key_numbers(runs: Sequence[BenchmarkRun], found: Sequence[Standing]) -> dict[str, str]:
     """The numbers under the headline: label -> value."""
     states = [run.state for run in runs]
-    counts = {
-        "data set": len({one.dataset for one in found}),
-        "base model": len({one.base_model for one in found}),
-        "seed": max((len(one.seeds) for one in found), default=0),
-        **({"run failed": states.count("failed")} if "failed" in states else {}),
-    }
-    several = {"run failed": "runs failed"}
+    counts = [
+        (len({one.dataset for one in found}), "data set", "data sets"),
+        (len({one.base_model for one in found}), "base model", "base models"),
+        (max((len(one.seeds) for one in found), default=0), "seed", "seeds"),
+        *([(states.count("failed"), "run failed", "runs failed")] if "failed" in states else []),
+    ]
     return {"runs with scores": f"{states.count('done')} of {len(states)}"} | {
-        (what if count == 1 else several.get(what, f"{what}s")): str(count) for what, count in counts.items()
+        one if count == 1 else several: str(count) for count, one, several in counts
     }
 
 
