@@ -1,8 +1,10 @@
-# Start with `make run` and `make test`. Each sets up .venv from requirements.lock the first time.
+# Start with `make run` and `make test`. The first sets up .venv from requirements.lock, the second adds what tests
+# and development need from requirements-dev.lock.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
+DEV := $(VENV)/.ready-dev
 
 # So that `kedro run` finds `dvc`, and the tests find `kedro`.
 export PATH := $(BIN):$(PATH)
@@ -11,7 +13,19 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help setup run repro benchmark plan test mutants bench memory server-load fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help setup setup-dev run repro benchmark plan test mutants bench memory server-load fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# an index of PyTorch's builds for CPUs: with it, set-up leaves out the packages that only GPUs need
+TORCH_INDEX ?=
+# to install the packages of a lock file
+ifeq ($(TORCH_INDEX),)
+install = $(PIP) --no-deps --require-hashes -r $(1)
+else
+install = awk '/^[a-z0-9]/ { gpu = /^(cuda-|nvidia-|triton|torch==|torchvision==)/ } !gpu' $(1) > $(VENV)/without-gpu.lock \
+	&& $(PIP) --no-deps --require-hashes -r $(VENV)/without-gpu.lock \
+	&& $(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -oE '^(torch|torchvision)==[0-9.]+' $(1))
+endif
 
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
@@ -33,8 +47,14 @@ setup: $(READY) ## create .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name yours: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(call install,requirements.lock)
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup-dev: $(DEV) ## the same, and what tests and development need
+
+$(DEV): $(READY) requirements-dev.lock
+	$(call install,requirements-dev.lock)
 	@touch $@
 
 run: $(READY) ## one run on the embedded data set; prints the path of its report last
@@ -49,13 +69,13 @@ benchmark: $(READY) ## the same, JOBS base models at a time, and the leaderboard
 plan: $(READY) ## which stages `make benchmark` would run, why, and estimates of time and disk space
 	@prn plan
 
-test: $(READY) ## all tests, WORKERS test files at a time
+test: $(DEV) ## all tests, WORKERS test files at a time
 	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile
 
-mutants: $(READY) ## do tests notice changed code? SAMPLE mutants of ROOMS, drawn with SEED; an hour for 200
+mutants: $(DEV) ## do tests notice changed code? SAMPLE mutants of ROOMS, drawn with SEED; an hour for 200
 	@OMP_NUM_THREADS=1 python -m benchmarks.mutants $(ROOMS) --sample $(SAMPLE) --seed $(SEED)
 
-coverage: $(READY) ## all tests, and which lines they cover
+coverage: $(DEV) ## all tests, and which lines they cover
 	@python -m coverage erase
 	@python -m coverage run -m pytest -q
 	@python -m coverage combine -q
@@ -124,7 +144,7 @@ soak: $(READY) ## attacks for MINUTES, drawn with SEED: kills, strange inputs, b
 
 airflow: .airflow/.ready ## create .airflow, a separate environment, from deploy/airflow/requirements.lock
 
-airflow-test: $(READY) .airflow/.ready ## run the DAG of deploy/airflow twice on a small copy of the project; minutes
+airflow-test: $(DEV) .airflow/.ready ## run the DAG of deploy/airflow twice on a small copy of the project; minutes
 	@python -m pytest -q deploy/airflow
 
 .airflow/.ready: deploy/airflow/requirements.lock
@@ -133,13 +153,13 @@ airflow-test: $(READY) .airflow/.ready ## run the DAG of deploy/airflow twice on
 	deploy/airflow/airflow db migrate
 	@touch $@
 
-lint: $(READY) ## format check, lint, import rules, types
+lint: $(DEV) ## format check, lint, import rules, types
 	@ruff format --check .
 	@ruff check .
 	@lint-imports
 	@mypy
 
-format: $(READY) ## format and fix
+format: $(DEV) ## format and fix
 	@ruff format .
 	@ruff check --fix .
 

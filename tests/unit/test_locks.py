@@ -1,0 +1,47 @@
+"""The two lock files agree with each other and with what `pyproject.toml` asks for."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = Path(__file__).parents[2]
+#: Extras that `make setup` installs; `dev` is all of them and what tests and development need.
+RUN = ("pipeline", "serving", "formats", "heif", "s3", "distributed")
+
+
+def locked(name: str) -> dict[str, str]:
+    """Package -> its pinned version with the platforms that it is for."""
+    lines = re.findall(r"^([\w.-]+)==([^\\\n]+)", (PROJECT / name).read_text(), flags=re.MULTILINE)
+    return {canonicalize_name(package): version.strip() for package, version in lines}
+
+
+def asked(*extras: str) -> list[Requirement]:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    found = map(Requirement, lines)
+    return [one for one in found if canonicalize_name(one.name) != canonicalize_name(project["name"])]
+
+
+def test_development_adds_to_what_users_run_with_and_changes_nothing() -> None:
+    run, development = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert {package: development.get(package) for package in run} == run
+    assert "pytest" in development
+    assert "pytest" not in run
+
+
+def test_locks_hold_what_the_project_asks_for() -> None:
+    for name, extras in (("requirements.lock", RUN), ("requirements-dev.lock", (*RUN, "docs", "dev"))):
+        versions = locked(name)
+        for requirement in asked(*extras):
+            pinned = versions[canonicalize_name(requirement.name)].partition(" ")[0]
+            assert requirement.specifier.contains(pinned, prereleases=True), (name, requirement, pinned)
+
+
+def test_locks_hold_for_other_systems() -> None:
+    versions = locked("requirements.lock")
+    only_on_linux = {package for package, version in versions.items() if "sys_platform == 'linux'" in version}
+    assert {package for package in versions if package.startswith(("nvidia-", "triton"))} <= only_on_linux
+    assert "torch" not in only_on_linux
