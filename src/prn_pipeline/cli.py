@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import json
+import logging
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 
 from prn_pipeline.commands.kedro_messages import user_errors_reported_once
+from prn_pipeline.commands.run_progress import run_progress
 from prn_pipeline.commands.user_errors import as_user_error, check_run_options, exit_with_code, report_user_errors
 from prn_pipeline.configuration.text_names import parsed_names_as_text
 from prn_pipeline.hooks import ReportPathHooks
@@ -32,6 +37,10 @@ def _run(**options: Any) -> None:
     check_run_options(options)
     ReportPathHooks.written = None
     assert kedro_run.callback is not None
+    quiet, as_json = options.pop("quiet", False), options.pop("as_json", False)
+    if quiet:
+        for name in ("prn_pipeline", "kedro.runner.runner"):
+            logging.getLogger(name).setLevel(logging.WARNING)
     if "DVC_STAGE" in os.environ:
         options["params"] = _with_tracked_data(options["params"] or {})
     with (
@@ -39,15 +48,23 @@ def _run(**options: Any) -> None:
         record_failure(options["params"] or {}, _describe),
         kill_open_runs(),
         user_errors_reported_once(),
+        run_progress(quiet),
     ):
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
-        from rich.console import Console
+        _print_finding(ReportPathHooks.scores, ReportPathHooks.written, as_json)
 
-        from prn_pipeline.commands.run_summary import print_summary
 
-        print_summary(Console(markup=False, highlight=False), ReportPathHooks.scores)
-        click.echo(f"\nReport: {ReportPathHooks.written}")
+def _print_finding(scores: Mapping[str, Any], report: Path, as_json: bool) -> None:
+    from rich.console import Console
+
+    from prn_pipeline.commands.run_summary import print_summary, summary
+
+    if as_json:
+        click.echo(json.dumps({**summary(scores), "report": str(report)}, indent=2))
+        return
+    print_summary(Console(markup=False, highlight=False), scores)
+    click.echo(f"\nReport: {report}")
 
 
 def _with_tracked_data(params: dict[str, Any]) -> dict[str, Any]:
@@ -74,5 +91,11 @@ run.callback = exit_with_code(report_user_errors(_run))
 (_kedro_params,) = (option for option in kedro_run.params if option.name == "params")
 _params = copy.copy(_kedro_params)
 _params.callback = _parameters
-run.params = [_params if option is _kedro_params else option for option in kedro_run.params]
+run.params = [
+    *(_params if option is _kedro_params else option for option in kedro_run.params),
+    click.Option(["--quiet"], is_flag=True, help="Print warnings, errors and the finding only."),
+    click.Option(
+        ["--json", "as_json"], is_flag=True, help="Print the finding as JSON; the log goes to standard error."
+    ),
+]
 cli.add_command(run)

@@ -1,7 +1,8 @@
-"""Kedro hooks of the project that do not belong to tracking: checks before a run, and the path of its report."""
+"""Kedro hooks of the project that do not belong to tracking: checks before a run, its stages, its report's path."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,11 +22,14 @@ from prn_pipeline.configuration.model_checks import (
     check_tiles,
 )
 from prn_pipeline.configuration.split_checks import check_split, check_train, check_val
+from prn_pipeline.processes.work_progress import begin_stage
 from prn_pipeline.segmentation.imported_code import configure
 from prn_pipeline.tracking.stage_costs import stage_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 #: Stages -> check that the parameters must pass before any of these stages runs.
 CHECKS = {
@@ -86,6 +90,32 @@ def _targets(parameters: Mapping[str, Any]) -> list[str]:
     """What the base models of the configuration import, which the predictors of this project may import too."""
     blocks = parameters.get("base_models", {}).values()
     return [str(block["target"]) for block in blocks if isinstance(block, Mapping) and block.get("target")]
+
+
+class StageHooks:
+    """Announces each stage as its first node starts."""
+
+    def __init__(self) -> None:
+        self._stages: list[str] = []
+        self._current = ""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """List the stages of this process, in the order of their nodes."""
+        self._stages = list(dict.fromkeys(stage_of(node) for node in pipeline.nodes))
+        self._current = ""
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Announce the stage, if it is another one than before."""
+        stage = stage_of(node)
+        if stage == self._current:
+            return
+        self._current, number = stage, self._stages.index(stage) + 1
+        name = stage.replace("_", " ")
+        begin_stage(name, number, len(self._stages))
+        if len(self._stages) > 1:
+            logger.info("stage %d of %d: %s", number, len(self._stages), name)
 
 
 class ReportPathHooks:

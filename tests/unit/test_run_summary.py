@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from prn_pipeline.commands.run_summary import print_summary
+from prn_pipeline.commands.run_summary import print_summary, summary
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMITTED = sorted((PROJECT / "benchmarks" / "results").rglob("seed-*.json"))
@@ -52,3 +52,22 @@ def test_scores_without_gains_are_shown_with_dashes() -> None:
     text = printed({**names, "methods": {"base": {"iou_micro": 0.5}, "refined": {"iou_micro": None}}, "gain": {}})
     assert "0.500" in row(text, "Base model")
     assert "No claim: a score, the gain or its 95 % interval is missing." in text
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: "-".join(file.parts[-4:-1]))
+def test_programs_read_what_people_read(file: Path) -> None:
+    scores = json.loads(file.read_text())
+    found = json.loads(json.dumps(summary(scores), allow_nan=False))
+    assert found["iou_micro"]["refined"] == scores["methods"]["refined"]["iou_micro"]
+    assert found["iou_micro"]["best_free"] == scores["methods"][found["best_free_method"]]["iou_micro"]
+    gained = scores["gain"]["vs_best_free"]
+    assert found["gain_in_points"]["best_free"]["gain"] == pytest.approx(100 * gained["iou_micro"])
+    assert found["gain_in_points"]["best_free"]["interval"] == pytest.approx([100 * end for end in gained["ci95"]])
+    assert found["verdict"] in printed(scores)
+
+
+def test_what_is_missing_is_null_for_programs() -> None:
+    names = {"dataset": "roads", "base_model": "unet", "refiner": "prn", "seed": 0}
+    found = json.loads(json.dumps(summary({**names, "methods": {}, "gain": {}}), allow_nan=False))
+    assert found["gain_in_points"]["base"] == {"gain": None, "interval": None}
+    assert found["outcome"] == "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,35 @@ def print_summary(console: Console, scores: Mapping[str, Any]) -> None:
     console.print(found.verdict, *(f"\n{caveat}" for caveat in found.caveats), soft_wrap=True, sep="")
     names = ",".join(f"{name}={scores[name]}" for name in ("dataset", "base_model", "refiner", "seed"))
     console.print(f"\nNext: kedro run --pipelines promotion --params {names}", soft_wrap=True)
+
+
+def summary(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for programs: names of the run, IoU of each method shown, the refiner's gains in points, the verdict.
+
+    Args:
+        scores: the scores JSON of the run.
+    """
+    methods, gains = scores.get("methods", {}), scores.get("gain", {})
+    best = gains.get(BEST_FREE) or {}
+    found = headline(scores, scores)
+    return {
+        **{name: scores[name] for name in ("dataset", "base_model", "refiner", "seed")},
+        "test_images": scores.get("n_test"),
+        "iou_micro": {name: methods.get(name, {}).get("iou_micro") for name in (BASE, REFINER)}
+        | {"best_free": methods.get(best.get("method"), {}).get("iou_micro")},
+        "best_free_method": best.get("method"),
+        "gain_in_points": {
+            over: {
+                "gain": None if math.isnan(gained := points(gain.get("iou_micro"))) else gained,
+                "interval": points_interval(gain),
+            }
+            for over, gain in (("base", gains.get("vs_base") or {}), ("best_free", best))
+        },
+        "seconds": scores.get("seconds", {}),
+        "outcome": found.outcome,
+        "verdict": found.verdict,
+        "caveats": list(found.caveats),
+    }
 
 
 def _table(scores: Mapping[str, Any]) -> Table:

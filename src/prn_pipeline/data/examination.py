@@ -18,6 +18,7 @@ from prn_pipeline.data.splits.near_crops import SIDE as REDUCED
 from prn_pipeline.data.splits.video_frames import SIDE as THUMBNAIL
 from prn_pipeline.data.splits.video_frames import thumbnails
 from prn_pipeline.errors import UserError
+from prn_pipeline.processes.work_progress import counted
 
 #: Bad files in one error message.
 MAX_LISTED = 10
@@ -65,7 +66,7 @@ def examine_all(name: str, records: list[Record], reader: Reader) -> list[Sample
             return error
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        outcomes = list(pool.map(attempt, records))
+        outcomes = list(counted("images", pool.map(attempt, records), len(records)))
     problems = [outcome for outcome in outcomes if isinstance(outcome, UserError)]
     if problems:
         listed = "".join(f"\n- {problem}" for problem in problems[:MAX_LISTED])

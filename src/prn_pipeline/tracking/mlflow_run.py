@@ -10,7 +10,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import kedro_mlflow
 import mlflow
 import pandas as pd
 import yaml
@@ -20,10 +19,10 @@ from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, scope_path
 from prn_pipeline.processes.owners import this_process
 from prn_pipeline.tracking.metric_names import flat_metrics
 from prn_pipeline.tracking.provenance import git_commit
+from prn_pipeline.tracking.quiet_imports import quieten_logs
 from prn_pipeline.tracking.system_metrics import enable_system_metrics, log_final_sample
 
-for _library in (mlflow, kedro_mlflow):  # both set INFO at import, which logs every monitor and resolver
-    logging.getLogger(_library.__name__).setLevel(logging.WARNING)
+quieten_logs()
 
 logger = logging.getLogger(__name__)
 

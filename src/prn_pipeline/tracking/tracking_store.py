@@ -20,6 +20,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import LOCKS
 from prn_pipeline.processes.locks import file_lock
 from prn_pipeline.processes.secrets import redact, remember_secrets
+from prn_pipeline.tracking.quiet_imports import quieten_logs
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def _create_database(file: str | None) -> None:
     path = Path(file).absolute()
     for left in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}*"):
         left.unlink(missing_ok=True)  # of a process that was killed: this one holds the lock
+    quieten_logs()
     with atomic_write(path) as temporary:
         MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
 

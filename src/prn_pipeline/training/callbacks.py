@@ -13,6 +13,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from prn_pipeline.processes.work_progress import report_step
+
 logger = logging.getLogger(__name__)
 
 #: Called after every epoch with its number, from 1, and its metrics.
@@ -60,6 +62,22 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the rows from before the interruption."""
         self.rows = list(state_dict["rows"])
+
+
+class StepReport(Callback):
+    """Reports the steps of a training, of the largest number that there can be: early stopping may end it sooner."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Report the step."""
+        if trainer.is_global_zero:
+            batches = int(trainer.num_training_batches)
+            done = trainer.current_epoch * batches + batch_idx + 1
+            report_step(f"training of {self._name}", done, (trainer.max_epochs or 0) * batches)
 
 
 class RngStateCallback(Callback):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.processes.work_progress import report_step
 from prn_pipeline.training.allocator import keep_freed_memory
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.precision import autocast, best_device, multiplies_bf16
@@ -82,6 +83,7 @@ def predict(
     together = getattr(network, "maps_per_pass", 1)
     network, context = prepare_for_inference(network, device)
     network = network if whole else Tiled(network, tiles)
+    done = 0
     for stored in samples.batches(arrays, rows):
         first = channels_first(torch.from_numpy(stored[0]))
         height, width = first.shape[-2:]
@@ -93,6 +95,8 @@ def predict(
             with torch.inference_mode(), context:
                 output = network(*inputs)
             yield output
+            done += len(inputs[0])
+            report_step("maps", done, len(rows))
 
 
 def predict_logits(

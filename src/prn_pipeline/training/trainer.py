@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from pathlib import Path
 
 import lightning.pytorch as pl
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.processes.lightning_shutdown import lightning_shutdown
@@ -22,6 +21,7 @@ from prn_pipeline.training.callbacks import (
     History,
     RestoreBestOnPlateau,
     RngStateCallback,
+    StepReport,
 )
 from prn_pipeline.training.checkpoint_files import CheckpointFiles
 from prn_pipeline.training.distributed.batch_norm import synchronize_batch_norms
@@ -68,6 +68,7 @@ def train_in_this_process(
     pl.seed_everything(seed + topology.rank, workers=True, verbose=False)
     last = job.checkpoints / LAST
     always = [history, DefaultSigterm()] if topology.is_distributed else [history, RngStateCallback()]
+    always.append(StepReport(job.name))
     trainer = pl.Trainer(
         **topology.trainer_arguments(settings),
         max_epochs=settings.epochs,
@@ -77,7 +78,7 @@ def train_in_this_process(
         plugins=[CheckpointFiles()],
         logger=False,
         enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
     )
@@ -113,6 +114,4 @@ def _callbacks(
     if settings.schedule == "plateau" and validated:
         patience, divisor = settings.plateau_patience, settings.plateau_divisor
         callbacks.append(RestoreBestOnPlateau(best, settings.monitor, patience, divisor))
-    if sys.stderr.isatty():
-        callbacks.append(TQDMProgressBar(leave=False))
     return [*callbacks, best, last_checkpoint(Path(best.dirpath or "."))] if validated else [*callbacks, best]

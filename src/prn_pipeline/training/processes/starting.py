@@ -17,6 +17,7 @@ import cloudpickle
 import pandas as pd
 from safetensors.torch import load_file
 
+from prn_pipeline.processes.work_progress import report_step
 from prn_pipeline.training.callbacks import EpochListener, epoch_line
 from prn_pipeline.training.job import TrainingJob, TrainingResult
 from prn_pipeline.training.processes.failures import SHUTDOWN_SECONDS, process_error
@@ -89,6 +90,7 @@ def _forward_epochs(job: TrainingJob, folder: Path, forwarded: int, listener: Ep
         metrics = json.loads(line)
         epoch = int(metrics.pop("epoch"))
         logger.info(epoch_line(job.name, epoch, job.settings.epochs, metrics))
+        report_step(f"training of {job.name}", epoch, job.settings.epochs)
         if listener:
             listener(epoch, metrics)
     return len(complete)
