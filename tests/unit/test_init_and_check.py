@@ -1,6 +1,7 @@
 """`prn init` adds a block to a project's data sets; `prn check` reads them as ingestion does."""
 
 import shutil
+import subprocess
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -150,3 +151,32 @@ def test_check_proposes_a_near_name(project: Path, roads: Path) -> None:
     assert done.exit_code == 1
     assert "my_roads" in done.output
     assert "`prn init FOLDER` adds yours" in done.output
+
+
+def test_a_new_version_of_the_project_keeps_the_blocks_that_were_added(project: Path, roads: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=project, check=True, capture_output=True)
+
+    def commit(name: str) -> None:
+        git("add", FILE)
+        git("commit", "-m", name)
+
+    git("init", "-b", "main")
+    commit("a version")
+    git("checkout", "-b", "mine")
+    assert called("init", str(roads)).exit_code == 0
+    commit("my data set")
+    mine = yaml.safe_load((project / FILE).read_text())["datasets"]["my_roads"]
+    git("checkout", "main")
+    shipped = (project / FILE).read_text()
+    last = shipped.index("\n  kvasir_seg_large:")
+    changed = shipped[last:].replace("image_size: 512", "image_size: 480")
+    (project / FILE).write_text(f"{shipped[:last]}\n  another:\n    image_size: 96\n{changed}")
+    commit("the next version")
+    git("checkout", "mine")
+    git("merge", "main")
+    merged = yaml.safe_load((project / FILE).read_text())["datasets"]
+    assert merged["my_roads"] == mine
+    assert merged["another"] == {"image_size": 96}
+    assert merged["kvasir_seg_large"]["image_size"] == 480

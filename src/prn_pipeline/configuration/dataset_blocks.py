@@ -15,7 +15,8 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError, unknown_name
 
 #: The file that DVC's stages and the lists of benchmarks look into: a stage names one file for all data sets, and DVC
-#: refuses a stage whose data set is not in it. So blocks cannot lie in files of their own.
+#: refuses a stage whose data set is not in it. So blocks cannot lie in files of their own; those that are added stand
+#: at the end, which new versions of the project leave alone.
 FILE = Path("conf/base/parameters_datasets.yml")
 
 
