@@ -79,9 +79,7 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
     """The manifest of a data set, as `inspect` returns it, and its summary."""
     records = reader.records()
     facts = examine_all(name, records, reader)
-    masks = {
-        _text(record.mask_path) or record.sample_id: fact.mask for record, fact in zip(records, facts, strict=True)
-    }
+    masks = {_name_of_mask(record, settings): fact.mask for record, fact in zip(records, facts, strict=True)}
     check_mask_values(name, settings, masks)
     white = _judge_images(name, settings, records, facts)
     refuse_one_class(name, settings, [fact.foreground for fact in facts], masks)
@@ -168,6 +166,12 @@ def _assign(name: str, records: list[Record], facts: list[SampleFacts], settings
         refuse_torn_versions(splits, settings.split.method not in ("ratio", "folds"))
     learned_from = {sample_id: group for sample_id, group in groups.items() if splits[sample_id] != "test"}
     return _Assignment(splits, groups, assign_folds(learned_from, settings.folds, settings.split.seed))
+
+
+def _name_of_mask(record: Record, settings: DatasetSettings) -> str:
+    """Of its file, which may hold the masks of many images if it is no picture; of the sample if there is none."""
+    file = _text(record.mask_path)
+    return f"{file} ({record.sample_id})" if file and settings.annotations else file or record.sample_id
 
 
 def _text(path: Path | None) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.file_settings import BandSettings, MaskSettings, RegexPairing, StemPairing, is_unset
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits, are_default
 from prn_pipeline.data.splits.settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
@@ -34,7 +35,8 @@ class DatasetSettings(StrictSettings):
     )
     classes: tuple[str, ...] = Field(
         default=(),
-        description="Task `multiclass`: names of the class ids 0, 1, 2, ... in the mask files.",
+        description="Task `multiclass`: names of the class ids 0, 1, 2, ... in the mask files; with `annotations`, the"
+        " background and the categories.",
         max_length=254,
     )
     folder: RelativePath | None = Field(
@@ -50,6 +52,11 @@ class DatasetSettings(StrictSettings):
         default=StemPairing(), description="How an image finds its mask."
     )
     mask: MaskSettings = Field(default=MaskSettings(), description="Which values of a mask are foreground.")
+    annotations: AnnotationSettings | None = Field(
+        default=None,
+        description="Files of outlines or run-length codes in place of `masks`; null: there are mask pictures.",
+        exclude_if=is_unset,
+    )
     ignore_region: RelativePath | None = Field(
         default=None,
         description="Sub-folder (or glob) of region masks, paired like masks; pixels whose region is 0 are ignored.",
@@ -120,19 +127,30 @@ class DatasetSettings(StrictSettings):
         return self
 
     @model_validator(mode="after")
+    def _annotations_replace_masks(self) -> Self:
+        if self.annotations is None:
+            return self
+        given = [name for name in ("masks", "pairing", "mask", "ignore_region") if name in self._changed()]
+        if given:
+            raise ValueError(f"with `annotations`, there are no mask pictures: remove {', '.join(given)}")
+        if self.classes and self.annotations.categories:
+            raise ValueError("`classes` name the categories already: remove `annotations.categories`")
+        return self
+
+    @model_validator(mode="after")
     def _synthetic_stands_alone(self) -> Self:
         if self.reader == "folder" and self.synthetic is not None:
             raise ValueError("`synthetic` is for reader `synthetic`; remove it or set `reader: synthetic`")
         if self.reader == "synthetic":
             if self.split.method != "ratio" or self.split.group is not None:
                 raise ValueError("reader `synthetic` has no files to read splits or groups from; use `method: ratio`")
-            fields = type(self).model_fields
             about_files = (
                 "folder",
                 "images",
                 "masks",
                 "pairing",
                 "mask",
+                "annotations",
                 "ignore_region",
                 "classes",
                 "bands",
@@ -140,7 +158,11 @@ class DatasetSettings(StrictSettings):
                 "first_page",
                 "read_limits",
             )
-            given = [name for name in about_files if getattr(self, name) != fields[name].default]
+            given = self._changed() & {*about_files}
             if given:
                 raise ValueError(f"reader `synthetic` reads no files; remove {', '.join(sorted(given))}")
         return self
+
+    def _changed(self) -> set[str]:
+        """Keys whose values are not the defaults."""
+        return {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}

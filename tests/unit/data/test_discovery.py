@@ -282,15 +282,8 @@ def test_images_without_masks_are_refused_with_what_was_found(folder: Path) -> N
 @pytest.mark.parametrize(
     ("file", "text", "named"),
     [
-        (
-            "annotations.json",
-            '{"images": [], "annotations": [{"segmentation": []}]}',
-            "format of COCO. Draw them with `ann",
-        ),
         ("labels/a.txt", "0 0.5 0.5 0.1 0.2\n", "holds boxes in the format of YOLO"),
-        ("labels/a.txt", "0 0.5 0.5 0.1 0.2 0.3 0.4\n", "holds polygons in the format of YOLO"),
-        ("train.csv", "ImageId,EncodedPixels\na.jpg,1 3\n", "a table of run-length codes"),
-        ("a.json", '{"shapes": [{"points": []}], "imageData": null}', "polygons of LabelMe"),
+        ("via.json", '{"a.jpg": {"regions": [{"shape_attributes": {}}]}}', "polygons of the VGG Image Annotator"),
         ("a.xml", "<annotation><bndbox></bndbox></annotation>", "format of Pascal VOC"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Annotations that are no masks: each kind with what it is called and what turns it into masks."""
+"""Annotations that are not read: each kind with what it is called and what turns it into masks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TO_BOXES = "Masks are needed, because boxes say nothing about outlines: draw th
 
 def foreign_annotations(inventory: Inventory) -> str:
     """What annotations there are in place of masks, and what to do with them, in sentences; "" if none is known."""
-    for suffix, kind in ((".json", _json), (".csv", _table), (".txt", _text), (".xml", _xml)):
+    for suffix, kind in ((".json", _json), (".txt", _text), (".xml", _xml)):
         files = [path for path in inventory.others if path.suffix.lower() == suffix]
         for path in files[:FILES]:
             if found := kind(_beginning(inventory.folder / path)):
@@ -27,22 +27,8 @@ def foreign_annotations(inventory: Inventory) -> str:
 
 
 def _json(text: str) -> tuple[str, str] | None:
-    if '"shapes"' in text and ('"imageData"' in text or '"points"' in text):
-        return "polygons of LabelMe", f"Convert them with `labelme_export_json`, or draw them as {_TO_MASKS}"
-    if '"segmentation"' in text or ('"annotations"' in text and '"images"' in text) or '"categories"' in text:
-        return (
-            "annotations in the format of COCO",
-            f"Draw them with `annToMask` of pycocotools as {_TO_MASKS}",
-        )
     if '"regions"' in text and '"shape_attributes"' in text:
-        return "polygons of the VGG Image Annotator", f"Draw them as {_TO_MASKS}"
-    return None
-
-
-def _table(text: str) -> tuple[str, str] | None:
-    header = text.partition("\n")[0].lower()
-    if "encodedpixels" in header or "rle" in re.split(r"[^a-z]+", header):
-        return "a table of run-length codes", f"Decode each row, and save the union of an image's rows as {_TO_MASKS}"
+        return "polygons of the VGG Image Annotator", f"Export them in the format of COCO, or draw them as {_TO_MASKS}"
     return None
 
 
@@ -50,8 +36,6 @@ def _text(text: str) -> tuple[str, str] | None:
     lines = [line.strip() for line in text.splitlines()[:5] if line.strip()]
     if not lines or not all(_YOLO.fullmatch(line) for line in lines):
         return None
-    if any(len(line.split()) > 5 for line in lines):
-        return "polygons in the format of YOLO", f"Draw them as {_TO_MASKS}"
     return "boxes in the format of YOLO", f"{_TO_BOXES} draw them"
 
 

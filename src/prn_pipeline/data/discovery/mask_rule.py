@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.masks import HIGHEST_ID, MOST_CLASSES, NEAR_WHITE, SOFT, WHITES, likely_void
 from prn_pipeline.errors import UserError
 
+_T = TypeVar("_T")
 #: Mask files that are read.
 SAMPLE = 100
 #: Values in one sentence.
@@ -60,7 +61,7 @@ def rule_of_masks(files: Sequence[Path], several: bool) -> MaskRule:
     return MaskRule(block, tuple(filter(None, (note, union, *rule.notes))))
 
 
-def evenly(items: Sequence[Path], most: int) -> list[Path]:
+def evenly(items: Sequence[_T], most: int) -> list[_T]:
     """At most so many items, evenly spread from the first to the last."""
     places = np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))
     return [items[place] for place in places]

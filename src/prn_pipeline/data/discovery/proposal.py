@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prn_pipeline.data.discovery.arrangement import Arrangement, arrange
-from prn_pipeline.data.discovery.image_size import size_of_images
-from prn_pipeline.data.discovery.inventory import take_inventory
-from prn_pipeline.data.discovery.mask_rule import rule_of_masks
+from prn_pipeline.data.discovery.annotation_files import FoundAnnotations, find_annotations
+from prn_pipeline.data.discovery.arrangement import arrange
+from prn_pipeline.data.discovery.image_size import ImageSize, size_of_images
+from prn_pipeline.data.discovery.inventory import Inventory, take_inventory
+from prn_pipeline.data.discovery.mask_rule import evenly, rule_of_masks
+from prn_pipeline.data.discovery.matching import Paths
 from prn_pipeline.data.discovery.sorting import sort_pictures
 from prn_pipeline.data.discovery.split_choice import choose_splits
 from prn_pipeline.data.discovery.split_files import find_split
+from prn_pipeline.data.readers.annotations.annotated_samples import annotated_samples
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples
@@ -22,6 +26,8 @@ from prn_pipeline.errors import UserError
 
 #: Table that is written into the data set's folder where no setting expresses the splits that its folders name.
 TABLE = "splits_by_folder.csv"
+#: Masks that are drawn of annotations, to see that they can be.
+MASKS = 50
 
 
 @dataclass(frozen=True)
@@ -60,25 +66,60 @@ def propose_block(name: str, data_root: Path, below: str) -> Proposal:
     """
     folder = data_root / below
     inventory = take_inventory(folder)
-    found = sort_pictures(inventory)
+    here: dict[str, Any] = {} if below == name else {"folder": below}
+    try:
+        found = sort_pictures(inventory)
+    except UserError:
+        annotations = find_annotations(inventory)
+        if annotations is None:
+            raise
+        return _annotated(name, data_root, folder, inventory, annotations, here)
     arrangement = arrange(folder, found)
     masks = rule_of_masks([folder / path for path in found.masks], arrangement.several)
     size = size_of_images([folder / path for path in found.images])
-    block: dict[str, Any] = {} if below == name else {"folder": below}
-    block |= masks.block | arrangement.block | {"image_size": size.size}
+    block = here | masks.block | arrangement.block | {"image_size": size.size}
     notes = (*found.notes, *arrangement.notes, *masks.notes, *([size.note] if size.note else []))
     files, refused = _samples(folder, block)
-    notes += refused
+    return _finished(name, data_root, folder, inventory, block, files, arrangement.splits, (*notes, *refused), size)
+
+
+def _annotated(
+    name: str, data_root: Path, folder: Path, inventory: Inventory, found: FoundAnnotations, here: dict[str, Any]
+) -> Proposal:
+    size = size_of_images([folder / path for path in found.images])
+    block = here | found.block | {"image_size": size.size}
+    settings = DatasetSettings.model_validate(block)
+    files = annotated_samples(folder, settings, FileAccount(), {})
+    reader = make_reader(name, settings, data_root)
+    for record in evenly(reader.records(), MASKS):
+        reader.mask(record)
+    others = replace(inventory, others=[path for path in inventory.others if path not in set(found.files)])
+    notes = (*found.notes, *([size.note] if size.note else []))
+    return _finished(name, data_root, folder, others, block, files, found.splits, notes, size)
+
+
+def _finished(
+    name: str,
+    data_root: Path,
+    folder: Path,
+    inventory: Inventory,
+    block: dict[str, Any],
+    files: Files,
+    splits: Mapping[str, Paths],
+    notes: tuple[str, ...],
+    size: ImageSize,
+) -> Proposal:
+    """The block with its split, checked with the reader."""
     table = None
     if "split" not in block:
         split = find_split(inventory, names_of_samples(files, folder))
         notes += split.notes
         if split.block:
             block["split"] = split.block
-        elif arrangement.splits:
-            table, note = _write_table(folder, arrangement, files)
+        elif splits:
+            table, note = _write_table(folder, splits, files)
             block["split"] = {"method": "column", "file": TABLE}
-            notes += (f"Folders name the splits: they stand in {table} (`split`).", *([note] if note else []))
+            notes += (f"Folders or files name the splits: they stand in {table} (`split`).", *([note] if note else []))
     settings = DatasetSettings.model_validate(block)
     try:
         samples = len(make_reader(name, settings, data_root).records())
@@ -100,12 +141,12 @@ def _samples(folder: Path, block: dict[str, Any]) -> tuple[Files, tuple[str, ...
         return find_samples(folder, DatasetSettings.model_validate(block), FileAccount())[0], (note,)
 
 
-def _write_table(folder: Path, arrangement: Arrangement, files: Files) -> tuple[Path, str]:
+def _write_table(folder: Path, splits: Mapping[str, Paths], files: Files) -> tuple[Path, str]:
     """Write the split of each sample; the path, and what to say of the splits that are missing."""
-    choice = choose_splits(arrangement.splits)
+    choice = choose_splits(splits)
     assert choice is not None
     named = {own: key for key, own in choice.named().items() if own}
-    split_of_image = {folder / path: named[own] for own, paths in arrangement.splits.items() for path in paths}
+    split_of_image = {folder / path: named[own] for own, paths in splits.items() for path in paths}
     rows = [(sample_id, split_of_image.get(paths["image"][0], "")) for sample_id, paths in files.items()]
     path = folder / TABLE
     text = "sample_id,split\n" + "".join(f"{_quoted(sample_id)},{split}\n" for sample_id, split in rows)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from prn_pipeline.data.discovery.annotation_files import annotations_in
 from prn_pipeline.data.discovery.foreign_annotations import foreign_annotations
 from prn_pipeline.data.discovery.inventory import Inventory
 from prn_pipeline.data.discovery.words import Role, named_as_mask, rank_of_masks, role_of, split_of
@@ -59,7 +60,7 @@ def sort_pictures(inventory: Inventory) -> Sorted:
     images, masks, plain = (_of(roles, role) for role in ("images", "masks", None))
     if masks and not images:
         images, plain = plain, []
-    elif images and not masks and plain and not foreign_annotations(inventory):
+    elif images and not masks and plain and not (annotations_in(inventory) or foreign_annotations(inventory)):
         masks, plain = plain, []
     if images and masks:
         return _by_folder(inventory, folders, images, masks, _of(roles, "region"), plain)

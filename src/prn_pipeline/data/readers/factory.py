@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from prn_pipeline.data.readers.annotations.annotation_reader import AnnotationReader
 from prn_pipeline.data.readers.folder_reader import FolderReader
 from prn_pipeline.data.readers.records import Reader
 from prn_pipeline.data.readers.synthetic_reader import SyntheticReader
 from prn_pipeline.data.settings import DatasetSettings, ReaderName
 
+
+def _from_files(name: str, settings: DatasetSettings, data_root: Path) -> Reader:
+    return (AnnotationReader if settings.annotations else FolderReader)(name, settings, data_root)
+
+
 #: Name -> called with the data set's name, its settings, and the folder that holds the data sets.
 READERS: dict[ReaderName, Callable[[str, DatasetSettings, Path], Reader]] = {
-    "folder": FolderReader,
+    "folder": _from_files,
     "synthetic": SyntheticReader,
 }
 

@@ -18,7 +18,7 @@ from prn_pipeline.data.readers.listing import require_dataset_folder
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside, united
 from prn_pipeline.data.readers.records import Record
-from prn_pipeline.data.readers.sample_files import find_samples, names_of_samples
+from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples, paired_files
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.settings import DatasetSettings
@@ -33,6 +33,9 @@ _OF_FILES = {"palette", "alpha", "pages", "zero_is_white"}
 
 class FolderReader:
     """Reads the data set `name` below `data_root`; see `DatasetSettings` for the formats of its files."""
+
+    #: Kinds of files that are pictures or arrays, which are never empty.
+    _decoded: tuple[str, ...] = ("image", "mask", "ignore region")
 
     def __init__(self, name: str, settings: DatasetSettings, data_root: Path) -> None:
         self.name = name
@@ -51,7 +54,7 @@ class FolderReader:
         self.account = FileAccount()
         folder = require_dataset_folder(self.name, self.data_root, self.settings.folder or self.name)
         split = self.settings.split
-        files, given = find_samples(folder, self.settings, self.account)
+        files, given = find_samples(folder, self.settings, self.account, self._pair)
         known = names_of_samples(files, folder)
         groups = groups_of(folder, split.group, known) if split.group else {}
         if isinstance(split, ListsSplit):
@@ -63,7 +66,7 @@ class FolderReader:
             logger.warning("data set '%s': %d images are in no split: left out", self.name, len(files) - len(chosen))
             left = sorted(set(files) - set(chosen))
             self.account.leave_out("image", "in no split", (files[sample_id]["image"][0].name for sample_id in left))
-        used = (path for sample_id in chosen for paths in files[sample_id].values() for path in paths)
+        used = (path for one in chosen for kind in self._decoded for path in files[one].get(kind, ()))
         require_contents(used, folder)
         return [
             self._record(
@@ -87,7 +90,7 @@ class FolderReader:
         """A reader of the same files that scales wide pictures by `white`; None changes nothing."""
         if white is None:
             return self
-        return FolderReader(self.name, self.settings.model_copy(update={"white": white}), self.data_root)
+        return type(self)(self.name, self.settings.model_copy(update={"white": white}), self.data_root)
 
     def mask(self, record: Record) -> NDArray[np.uint8]:
         """uint8 (H, W) of 0, 1 and 255 by the data set's rule; of class ids and 255 if it has classes.
@@ -110,6 +113,9 @@ class FolderReader:
         kind += " and a band that is left out" if stored.band_left_out else ""
         about = image_facts(stored.pixels, kind, stored.orientation, stored.wide, stored.band_left_out)
         return ReadSample(stored.pixels, mask, about, facts)
+
+    def _pair(self, folder: Path, settings: DatasetSettings, account: FileAccount) -> Files:
+        return paired_files(folder, settings, account)
 
     def _mask(self, record: Record) -> tuple[NDArray[np.uint8], MaskFacts]:
         assert record.mask_path is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from prn_pipeline.data.readers.file_account import FileAccount
@@ -47,6 +47,7 @@ def list_pictures(
     extensions: frozenset[str] = PICTURES,
     account: FileAccount | None = None,
     otherwise: frozenset[str] = frozenset(),
+    besides: Collection[Path] = (),
 ) -> list[Path]:
     """Picture files of a sub-folder, or those that a glob pattern finds, sorted.
 
@@ -61,6 +62,7 @@ def list_pictures(
         extensions: suffixes of pictures, in lower case.
         account: notes what was found and what was left out.
         otherwise: suffixes that are taken if there is no picture at all.
+        besides: other files of the data set, which may lie among the pictures.
 
     Raises:
         UserError: no such sub-folder, no picture in it, or a file name that is not UTF-8.
@@ -69,7 +71,7 @@ def list_pictures(
     if not any(path.suffix.lower() in extensions for path in found.files):
         extensions |= otherwise
     pictures = [path for path in found.files if path.suffix.lower() in extensions]
-    others = [path for path in found.files if path.suffix.lower() not in extensions]
+    others = [path for path in found.files if path.suffix.lower() not in extensions and path not in besides]
     kinds = _kinds(others)
     if not pictures and others:
         raise UserError(

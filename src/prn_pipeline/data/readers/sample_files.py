@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 from prn_pipeline.data.readers.array_files import NUMPY
@@ -18,35 +19,11 @@ from prn_pipeline.errors import UserError
 
 #: Sample id -> kind of file (image, mask, ignore region) -> files.
 Files = dict[str, dict[str, list[Path]]]
+Pair = Callable[[Path, DatasetSettings, FileAccount], Files]
 
 
-def find_samples(folder: Path, settings: DatasetSettings, account: FileAccount) -> tuple[Files, dict[str, str] | None]:
-    """The files of each sample, and with split method `folders` the split of each.
-
-    Args:
-        folder: of the data set.
-        settings: of the data set.
-        account: receives what is found and left out.
-
-    Raises:
-        UserError: folders or partners are missing or duplicated.
-    """
-    if isinstance(settings.split, FoldersSplit):
-        return _paired_by_split_folder(folder, settings.split, settings, account)
-    return _paired(folder, settings, account), None
-
-
-def names_of_samples(files: Files, folder: Path) -> dict[str, str]:
-    """Every unambiguous name of a sample -> its id: the id itself, its image's file name, stem and path."""
-    meant: dict[str, set[str]] = {}
-    for sample_id, paths in files.items():
-        image = paths["image"][0]
-        for name in (image.name, image.stem, image.relative_to(folder).as_posix()):
-            meant.setdefault(plain_id(name), set()).add(sample_id)
-    return {name: ids.pop() for name, ids in meant.items() if len(ids) == 1} | {key: key for key in files}
-
-
-def _paired(folder: Path, settings: DatasetSettings, account: FileAccount) -> Files:
+def paired_files(folder: Path, settings: DatasetSettings, account: FileAccount) -> Files:
+    """The image, the mask files and the ignore regions of each sample below one folder."""
     extensions = PICTURES if settings.bands is None else IMAGES
     images = list_pictures(folder, settings.images, "images", extensions, account)
     others = {"mask": list_pictures(folder, settings.masks, "masks", account=account, otherwise=NUMPY)}
@@ -60,8 +37,37 @@ def _paired(folder: Path, settings: DatasetSettings, account: FileAccount) -> Fi
     return pair_files(images, others, settings.pairing, folder, account, settings.mask.masks_per_image == "union")
 
 
+def find_samples(
+    folder: Path, settings: DatasetSettings, account: FileAccount, pair: Pair = paired_files
+) -> tuple[Files, dict[str, str] | None]:
+    """The files of each sample, and with split method `folders` the split of each.
+
+    Args:
+        folder: of the data set.
+        settings: of the data set.
+        account: receives what is found and left out.
+        pair: the data set's folder, or that of a split, the settings and the account -> the files of each sample.
+
+    Raises:
+        UserError: folders or partners are missing or duplicated.
+    """
+    if isinstance(settings.split, FoldersSplit):
+        return _paired_by_split_folder(folder, settings.split, settings, account, pair)
+    return pair(folder, settings, account), None
+
+
+def names_of_samples(files: Files, folder: Path) -> dict[str, str]:
+    """Every unambiguous name of a sample -> its id: the id itself, its image's file name, stem and path."""
+    meant: dict[str, set[str]] = {}
+    for sample_id, paths in files.items():
+        image = paths["image"][0]
+        for name in (image.name, image.stem, image.relative_to(folder).as_posix()):
+            meant.setdefault(plain_id(name), set()).add(sample_id)
+    return {name: ids.pop() for name, ids in meant.items() if len(ids) == 1} | {key: key for key in files}
+
+
 def _paired_by_split_folder(
-    folder: Path, split: FoldersSplit, settings: DatasetSettings, account: FileAccount
+    folder: Path, split: FoldersSplit, settings: DatasetSettings, account: FileAccount, pair: Pair
 ) -> tuple[Files, dict[str, str]]:
     folders = {"train": split.train, "val": split.val, "test": split.test}
     found: dict[str, Files] = {}
@@ -72,7 +78,7 @@ def _paired_by_split_folder(
             raise UserError(
                 f"{folder / sub_folder}: no such folder of the {name} split. Correct `split.{name}: {sub_folder}`."
             )
-        found[name] = _paired(folder / sub_folder, settings, account)
+        found[name] = pair(folder / sub_folder, settings, account)
     pairs = [(name, sample_id) for name in found for sample_id in found[name]]
     # Many data sets number the samples of every split from 1: then the split becomes part of every id.
     plain = len({sample_id for _, sample_id in pairs}) == len(pairs)

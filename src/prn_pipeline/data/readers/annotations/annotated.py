@@ -1,0 +1,69 @@
+"""What annotation files say, whatever their format: images, and shapes of named categories on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from prn_pipeline.data.annotation_settings import AnnotationSettings
+from prn_pipeline.data.readers.annotations.shapes import Region
+
+
+class Shape(NamedTuple):
+    """A part of an image.
+
+    Attributes:
+        category: its name.
+        where: what a message calls it, such as "annotation 7".
+        draw: height and width of the image in pixels -> its pixels; raises UserError for what is no area.
+        ignored: its pixels are not counted, unless another shape covers them.
+        is_box: drawn as an upright rectangle, which may be a box around an object.
+    """
+
+    category: str
+    where: str
+    draw: Callable[[int, int], Region]
+    ignored: bool = False
+    is_box: bool = False
+
+
+class AnnotatedImage(NamedTuple):
+    """An image that a file lists, with or without shapes.
+
+    Attributes:
+        names: paths or names under which the image may be found, the likeliest first; with or without suffix.
+        source: the file.
+        shapes: in the order of drawing; called when the mask is drawn, and raises UserError for a bad shape.
+        size: height and width that the file states; None for none.
+    """
+
+    names: tuple[str, ...]
+    source: Path
+    shapes: Callable[[], Sequence[Shape]]
+    size: tuple[int, int] | None = None
+
+
+class Annotations(NamedTuple):
+    """The images of some files, and the categories that occur, in their order there."""
+
+    images: list[AnnotatedImage]
+    categories: tuple[str, ...]
+
+
+class Format(NamedTuple):
+    """A format of annotations.
+
+    Attributes:
+        label: what it is called in messages.
+        suffix: of its files, in lower case.
+        recognises: the first characters of a file -> whether it looks like one; None: only beside others of the format.
+        read: the data set's folder, files, settings -> what they say; raises UserError.
+        categories_file: names of files that hold the names of categories, where the annotations hold numbers alone.
+    """
+
+    label: str
+    suffix: str
+    recognises: Callable[[str], bool | None]
+    read: Callable[[Path, Sequence[Path], AnnotationSettings], Annotations]
+    categories_file: tuple[str, ...] = ()

@@ -1,0 +1,158 @@
+"""Annotation files and images -> the samples of a data set."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from prn_pipeline.data.annotation_settings import AnnotationSettings
+from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations
+from prn_pipeline.data.readers.annotations.image_names import ImageNames
+from prn_pipeline.data.readers.annotations.registry import FORMATS
+from prn_pipeline.data.readers.band_decoding import EXTENSIONS
+from prn_pipeline.data.readers.contents import absent_kind, require_contents
+from prn_pipeline.data.readers.file_account import FileAccount
+from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.finding import find_files
+from prn_pipeline.data.readers.listing import list_pictures
+from prn_pipeline.data.readers.pairing import plain_id
+from prn_pipeline.data.readers.sample_files import Files
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError, unknown_name
+
+logger = logging.getLogger(__name__)
+
+#: Names in one message.
+MAX_LISTED = 5
+
+
+def annotated_samples(
+    folder: Path, settings: DatasetSettings, account: FileAccount, index: dict[Path, AnnotatedImage]
+) -> Files:
+    """The image and the annotation file of each sample.
+
+    The id of a sample is the name of its image without suffix; where two images have one name, its path.
+
+    Args:
+        folder: of the data set, or of one of its splits.
+        settings: of the data set, with `annotations`.
+        account: receives what is found and left out.
+        index: receives what is said of each image, by its path.
+
+    Raises:
+        UserError: files are missing, damaged, or do not fit the images; or a category is unknown.
+    """
+    chosen = settings.annotations
+    assert chosen is not None
+    files = annotation_files(folder, chosen)
+    require_contents((path for path in files if absent_kind(path) != "empty"), folder)
+    found = FORMATS[chosen.format].read(folder, files, chosen)
+    check_categories(folder, found.categories, settings)
+    extensions = PICTURES if settings.bands is None else EXTENSIONS
+    images = list_pictures(
+        folder, settings.images, "images", extensions, account, besides={*files, *_names(folder, chosen)}
+    )
+    said = _by_image(found, images, folder, chosen, account)
+    unlisted = [path for path in images if path not in said]
+    if chosen.unlisted == "background":
+        said |= {path: AnnotatedImage((path.name,), files[0], list) for path in unlisted}
+    elif unlisted:
+        names = _listed([path.relative_to(folder).as_posix() for path in unlisted])
+        logger.warning(
+            "%s: %d of %d images are in no annotation file: left out, as not labelled (%s). If they are and show"
+            " nothing, set `annotations: {unlisted: background}`",
+            folder,
+            len(unlisted),
+            len(images),
+            names,
+        )
+        account.leave_out("image", "in no annotation file", (path.name for path in unlisted))
+    account.add("annotation files", len(files))
+    index.update(said)
+    return {sample_id: {"image": [path], "mask": [said[path].source]} for sample_id, path in _ids(said, folder)}
+
+
+def annotation_files(folder: Path, settings: AnnotationSettings) -> list[Path]:
+    """The files that the patterns of the settings find, sorted, without the one that names the categories.
+
+    Raises:
+        UserError: a pattern finds none.
+    """
+    suffix = FORMATS[settings.format].suffix
+    files: set[Path] = set()
+    for pattern in settings.files:
+        found = {
+            path for path in find_files(folder, pattern, "annotations.files").files if path.suffix.lower() == suffix
+        }
+        if not found:
+            raise UserError(
+                f"{folder / pattern}: no {suffix} files. Put the annotations there, or correct `annotations.files`."
+            )
+        files |= found
+    return sorted(files - set(_names(folder, settings)))
+
+
+def check_categories(folder: Path, known: Sequence[str], settings: DatasetSettings) -> None:
+    """Check the categories that the settings name, and log those that are left out.
+
+    Raises:
+        UserError: the annotations have no category of that name.
+    """
+    assert settings.annotations is not None
+    named = settings.classes[1:] or settings.annotations.categories or ()
+    for name in named:
+        if name not in known:
+            raise UserError(f"{folder}: {unknown_name('category', name, known)}. Correct the name in the settings.")
+    if named and (others := [name for name in known if name not in (*named, *settings.classes)]):
+        logger.warning("%s: shapes of %s count as background", folder, _listed(others))
+
+
+def _by_image(
+    found: Annotations, images: Sequence[Path], folder: Path, settings: AnnotationSettings, account: FileAccount
+) -> dict[Path, AnnotatedImage]:
+    names = ImageNames(images, folder)
+    said: dict[Path, AnnotatedImage] = {}
+    absent = []
+    for one in found.images:
+        path = names.find(one.names, one.source)
+        if path is None:
+            absent.append(one.names[0])
+        elif path in said:
+            raise UserError(
+                f"{one.source}: {one.names[0]} and {said[path].names[0]} of {said[path].source.name} are both about the"
+                f" image {path.relative_to(folder)}. Keep one of them, or narrow down `annotations.files`."
+            )
+        else:
+            said[path] = one
+    if absent and (settings.missing == "refuse" or not said):
+        raise UserError(
+            f"{folder}: {len(absent)} of {len(found.images)} annotated images are not among the {len(images)} of"
+            f" `images`: {_listed(absent)}. Add them, correct `images`, or set `annotations: {{missing: leave_out}}`."
+        )
+    if absent:
+        logger.warning("%s: %d annotated images are missing: left out (%s)", folder, len(absent), _listed(absent))
+        account.leave_out("annotation", "of images that are missing", absent)
+    return said
+
+
+def _ids(images: dict[Path, AnnotatedImage], folder: Path) -> list[tuple[str, Path]]:
+    counts = Counter(plain_id(path.stem) for path in images)
+    return sorted(
+        (
+            plain_id(
+                path.stem if counts[plain_id(path.stem)] == 1 else path.relative_to(folder).with_suffix("").as_posix()
+            ),
+            path,
+        )
+        for path in images
+    )
+
+
+def _names(folder: Path, settings: AnnotationSettings) -> list[Path]:
+    return [folder / settings.names] if settings.names else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_LISTED]) + (", ..." if len(names) > MAX_LISTED else "")

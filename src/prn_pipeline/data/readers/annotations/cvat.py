@@ -1,0 +1,163 @@
+"""CVAT's XML 1.1 "for images": polygons, masks, rectangles and ellipses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from xml.parsers import expat
+
+import numpy as np
+
+from prn_pipeline.data.annotation_settings import AnnotationSettings
+from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format, Shape
+from prn_pipeline.data.readers.annotations.run_lengths import from_runs, whole_numbers
+from prn_pipeline.data.readers.annotations.shapes import Region, ellipse, polygon, rectangle
+from prn_pipeline.data.readers.annotations.text_files import read_text
+from prn_pipeline.errors import UserError
+
+Attributes = Mapping[str, str]
+#: Elements that say something about a whole image, or that have no area and stand for none.
+_NO_SHAPES = frozenset({"tag", "attribute"})
+
+
+def recognises(text: str) -> bool:
+    """Whether a file begins like CVAT's."""
+    return "<annotations" in text and ("<image " in text or "<meta>" in text)
+
+
+def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> Annotations:
+    """The images of CVAT's files; one without shapes shows nothing.
+
+    Raises:
+        UserError: a file is none of CVAT's for images, or declares a document type, as attacks with entities do.
+    """
+    images: list[AnnotatedImage] = []
+    labels: dict[str, None] = {}
+    for path in files:
+        found = _Document(path)
+        labels |= dict.fromkeys([*found.labels, *(shape["label"] for _, ones in found.images for _, shape in ones)])
+        for image, shapes in found.images:
+            size = _number(image, "height", path), _number(image, "width", path)
+            images.append(AnnotatedImage((image.get("name", ""),), path, partial(_shapes, shapes), size))
+    return Annotations(images, tuple(labels))
+
+
+class _Document:
+    """What a file holds: its labels, and the attributes of each image and of its shapes."""
+
+    def __init__(self, path: Path) -> None:
+        self.labels: list[str] = []
+        self.images: list[tuple[Attributes, list[tuple[str, Attributes]]]] = []
+        self._path, self._open, self._text = path, [""], ""
+        parser = expat.ParserCreate()
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+        parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = self._characters, self._refuse_doctype
+        text = read_text(path)
+        try:
+            parser.Parse(text, True)
+        except expat.ExpatError as error:
+            raise UserError(f"{path}: not XML ({error}). Export the annotations again.") from None
+        if self._root != "annotations":
+            raise UserError(f"{path}: its root is <{self._root}>, expected <annotations> of CVAT for images 1.1.")
+
+    def _start(self, name: str, attributes: Attributes) -> None:
+        if self._open == [""]:
+            self._root = name
+        if name == "track":
+            raise UserError(f"{self._path}: tracks of a video. Export the task as 'CVAT for images 1.1'.")
+        if name == "image":
+            self.images.append((attributes, []))
+        elif "label" in attributes and self._open[-1] == "image" and name not in _NO_SHAPES:
+            self.images[-1][1].append((name, attributes))
+        self._open.append(name)
+        self._text = ""
+
+    def _end(self, name: str) -> None:
+        self._open.pop()
+        if name == "name" and self._open[-1] == "label":
+            self.labels.append(self._text.strip())
+
+    def _characters(self, text: str) -> None:
+        if self._open[-1] == "name":
+            self._text += text
+
+    def _refuse_doctype(self, *_: object) -> None:
+        raise UserError(f"{self._path}: a document type declaration, which CVAT never writes. Remove it.")
+
+
+def _shapes(shapes: Sequence[tuple[str, Attributes]]) -> list[Shape]:
+    numbered = list(enumerate(shapes, 1))
+    numbered.sort(key=lambda one: _number(one[1][1], "z_order", default="0"))
+    return [
+        Shape(
+            attributes["label"],
+            f"shape {number} (<{kind}> '{attributes['label']}')",
+            partial(_draw, kind, attributes),
+            is_box=kind == "box",
+        )
+        for number, (kind, attributes) in numbered
+    ]
+
+
+def _draw(kind: str, attributes: Attributes, height: int, width: int) -> Region:
+    if kind not in _DRAWN:
+        raise UserError(
+            f"a {kind} has no area here. Draw a polygon or a mask, or leave its label out of `annotations.categories`."
+        )
+    return _DRAWN[kind](attributes, height, width)
+
+
+def _polygon(attributes: Attributes, height: int, width: int) -> Region:
+    try:
+        pairs = [pair.split(",") for pair in attributes.get("points", "").split(";")]
+        points = np.array([[float(x), float(y)] for x, y in pairs])
+    except ValueError:
+        raise UserError("its points are no pairs 'x,y;x,y'. Export the annotations again.") from None
+    return polygon(points, height, width)
+
+
+def _mask(attributes: Attributes, height: int, width: int) -> Region:
+    left, top, columns, rows = (_number(attributes, name) for name in ("left", "top", "width", "height"))
+    if not (min(left, top) >= 0 and 0 <= columns <= width - left and 0 <= rows <= height - top):
+        raise UserError(f"its box of {columns} x {rows} pixels at {left, top} is not within the image.")
+    return Region(top, left, from_runs(whole_numbers(attributes.get("rle", "")), rows, columns, by_row=True))
+
+
+def _box(attributes: Attributes, height: int, width: int) -> Region:
+    left, top, right, bottom = (_real(attributes, name) for name in ("xtl", "ytl", "xbr", "ybr"))
+    corners = rectangle((left, top), (right, bottom), _real(attributes, "rotation", "0"))
+    turned = "rotation" in attributes  # the corners of a turned box may leave the image
+    return polygon(corners.clip((0, 0), (width, height)) if turned else corners, height, width)
+
+
+def _ellipse(attributes: Attributes, height: int, width: int) -> Region:
+    x, y, across, down = (_real(attributes, name) for name in ("cx", "cy", "rx", "ry"))
+    return ellipse((x, y), (across, down), _real(attributes, "rotation", "0"), height, width)
+
+
+_DRAWN: dict[str, Callable[[Attributes, int, int], Region]] = {
+    "polygon": _polygon,
+    "mask": _mask,
+    "box": _box,
+    "ellipse": _ellipse,
+}
+
+
+def _real(attributes: Attributes, name: str, default: str = "") -> float:
+    try:
+        return float(attributes.get(name, default))
+    except ValueError:
+        raise UserError(f"its {name} is '{attributes.get(name, default)[:20]}', expected a number.") from None
+
+
+def _number(attributes: Attributes, name: str, path: Path | None = None, default: str = "") -> int:
+    text = attributes.get(name, default)
+    try:
+        return int(text[:20])
+    except ValueError:
+        place = f"{path}: <image> {attributes.get('name')}" if path else "it"
+        raise UserError(f"{place} has the {name} '{text[:20]}', expected a whole number. Export it again.") from None
+
+
+CVAT = Format("CVAT", ".xml", recognises, read)

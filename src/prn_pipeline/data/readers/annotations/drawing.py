@@ -1,0 +1,55 @@
+"""Shapes of one image -> its mask."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage
+from prn_pipeline.data.sample_format import IGNORE
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import UserError
+
+
+def draw_mask(image: AnnotatedImage, height: int, width: int, settings: DatasetSettings) -> NDArray[np.uint8]:
+    """The mask of an image: later shapes lie on earlier ones, and all of them on ignored ones.
+
+    Args:
+        image: what is said of it.
+        height: in pixels.
+        width: likewise.
+        settings: of the data set: its `classes`, or the `categories` of its annotations.
+
+    Returns:
+        uint8 (height, width) of 0, 1 and 255; of class ids and 255 if there are classes.
+
+    Raises:
+        UserError: a shape cannot be drawn; the message names it.
+    """
+    mask = np.zeros((height, width), np.uint8)
+    try:
+        shapes = sorted(image.shapes(), key=lambda shape: not shape.ignored)
+    except UserError as error:
+        raise UserError(f"{image.source}: {error}") from None
+    for shape in shapes:
+        value = value_of(shape.category, settings)
+        if value is None:
+            continue
+        try:
+            top, left, inside = shape.draw(height, width)
+            if min(top, left) < 0 or top + inside.shape[0] > height or left + inside.shape[1] > width:
+                raise UserError(f"it lies outside the image of {width} x {height} pixels (width x height).")
+        except UserError as error:
+            raise UserError(f"{image.source}: {shape.where} of {image.names[0]}: {error}") from None
+        window = mask[top : top + inside.shape[0], left : left + inside.shape[1]]
+        window[inside] = IGNORE if shape.ignored else value
+    return mask
+
+
+def value_of(category: str, settings: DatasetSettings) -> int | None:
+    """The value of a category in masks; None if its shapes are not drawn."""
+    if settings.classes:
+        return settings.classes.index(category) if category in settings.classes else None
+    assert settings.annotations is not None
+    chosen = settings.annotations.categories
+    return 1 if chosen is None or category in chosen else None
