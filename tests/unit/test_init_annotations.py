@@ -85,7 +85,8 @@ def test_categories_are_picked_by_name(project: Path, folder: Path) -> None:
     coco(compressed)(folder, *samples())
     called("init", str(folder))
     keys = {"format": "coco", "files": ["annotations/*.json"]}
-    change_block("my_cells", annotations=keys | {"categories": ["dust"]})
+    split = {"method": "ratio", "val": 0.3, "test": 0.3}
+    change_block("my_cells", annotations=keys | {"categories": ["dust"]}, split=split)
     done = called("check", "my_cells")
     assert "0 in 12 masks, 1 in 5 masks" in done.output, done.output
     assert "shapes of cell count as background" in done.output

@@ -78,7 +78,10 @@ def _files(read: Read) -> Summary:
         ),
     }
     found = read.account.found
-    return {"found": found, "used": {kind: used[kind] for kind in found}, "left_out": read.account.rows()}
+    files = {"found": found, "used": {kind: used[kind] for kind in found}, "left_out": read.account.rows()}
+    if read.account.format:
+        files["annotations"] = {"format": read.account.format, "outlines": dict(read.account.outlines.most_common())}
+    return files
 
 
 def _images(manifest: pd.DataFrame, facts: Sequence[ImageFacts]) -> Summary:

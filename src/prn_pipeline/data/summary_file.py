@@ -48,10 +48,16 @@ class _LeftOut(_Block):
     examples: list[str]
 
 
+class _Annotations(_Block):
+    format: str
+    outlines: dict[str, int]
+
+
 class _Files(_Block):
     found: dict[str, int]
     used: dict[str, int]
     left_out: list[_LeftOut]
+    annotations: _Annotations | None = None  # absent where there are mask pictures
 
 
 class _Images(_Block):

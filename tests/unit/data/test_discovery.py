@@ -9,7 +9,8 @@ import yaml
 from PIL import Image
 
 from prn_pipeline.data.discovery.block_text import block_text
-from prn_pipeline.data.discovery.proposal import TABLE, Proposal, propose_block
+from prn_pipeline.data.discovery.proposal import Proposal, propose_block
+from prn_pipeline.data.discovery.split_table import TABLE
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.settings import DatasetSettings

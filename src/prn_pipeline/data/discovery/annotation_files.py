@@ -1,61 +1,18 @@
-"""Annotation files in a folder -> the keys that read them: `annotations`, `images`, and the split of each image."""
+"""Annotation files in a folder, known by their first characters."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from glob import escape
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
 
-from prn_pipeline.data.annotation_settings import AnnotationFormat, AnnotationSettings
+from prn_pipeline.data.annotation_settings import AnnotationFormat
 from prn_pipeline.data.discovery.inventory import Inventory
-from prn_pipeline.data.discovery.mask_rule import evenly
-from prn_pipeline.data.discovery.patterns import pattern_of
-from prn_pipeline.data.discovery.split_choice import choose_splits
-from prn_pipeline.data.discovery.words import split_of
-from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format
-from prn_pipeline.data.readers.annotations.image_names import ImageNames
+from prn_pipeline.data.readers.annotations.annotated import Format
 from prn_pipeline.data.readers.annotations.registry import FORMATS
-from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError
 
-#: Characters of a file that are looked at.
+#: Bytes of a file that are looked at.
 LOOK = 65536
-#: Files that are listed one by one, and images whose shapes are looked at.
-MAX_FILES, SAMPLE = 4, 50
-#: Categories in one sentence.
-MAX_LISTED = 12
 #: Words in names of files that have the format and no outlines of the images.
 _OTHERS = ("captions", "keypoints", "panoptic", "image_info", "submission")
-
-
-class FoundAnnotations(NamedTuple):
-    """Annotations that can be read.
-
-    Attributes:
-        block: the keys `annotations` and `images`.
-        files: of the annotations, relative to the folder.
-        images: that are annotated, likewise.
-        splits: split -> its images, where the files or the folders name splits; otherwise empty.
-        notes: what was decided without proof, one sentence each.
-    """
-
-    block: dict[str, Any]
-    files: list[PurePosixPath]
-    images: list[PurePosixPath]
-    splits: Mapping[str, Sequence[PurePosixPath]]
-    notes: tuple[str, ...]
-
-
-def find_annotations(inventory: Inventory) -> FoundAnnotations | None:
-    """The annotations of the first format that is found and fits images; None if there is none.
-
-    Raises:
-        UserError: files of such a format are damaged, or no image is among the pictures.
-    """
-    found = annotations_in(inventory)
-    return _understood(inventory, *found) if found and inventory.pictures else None
 
 
 def annotations_in(inventory: Inventory) -> tuple[AnnotationFormat, list[PurePosixPath]] | None:
@@ -69,100 +26,14 @@ def _files(inventory: Inventory, format: Format) -> list[PurePosixPath]:
         for path in inventory.others
         if path.suffix.lower() == format.suffix and path.name not in format.categories_file
     ]
-    looks = {path: format.recognises(_beginning(inventory.folder / path)) for path in candidates}
+    looks = {path: format.recognises(beginning(inventory.folder / path)) for path in candidates}
     places = {path.parent for path, certain in looks.items() if certain}
     found = [path for path, certain in looks.items() if certain or (certain is None and path.parent in places)]
     return [path for path in found if not any(word in path.name.lower() for word in _OTHERS)] or found
 
 
-def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePosixPath]) -> FoundAnnotations:
-    folder, format = inventory.folder, FORMATS[name]
-    names = min(
-        (path for path in inventory.others if path.name in format.categories_file),
-        key=lambda path: (format.categories_file.index(path.name), len(path.parts)),
-        default=None,
-    )
-    keys: dict[str, Any] = {"format": name} | ({"names": str(names)} if names else {})
-    read = format.read(folder, [folder / path for path in files], AnnotationSettings(files=("x",), **keys))
-    known = ImageNames((folder / path for path in inventory.pictures), folder)
-    found = [(one, known.find(one.names, one.source)) for one in read.images]
-    present = [(one, PurePosixPath(path.relative_to(folder).as_posix())) for one, path in found if path]
-    if not present:
-        raise UserError(
-            f"{folder}: {len(files)} files of {format.label} with {len(found)} images, such as"
-            f" {read.images[0].names[0] if found else 'none'}, but none of these is among the {len(inventory.pictures)}"
-            " pictures. Put the annotated images there."
-        )
-    used = {one.source for one, _ in present}
-    files = [path for path in files if folder / path in used]
-    images = sorted({path for _, path in present})
-    missing = sum(path is None and one.source in used for one, path in found)
-    keys = keys | {"files": _file_patterns(folder, files, names)} | ({"missing": "leave_out"} if missing else {})
-    block = {"annotations": keys, "images": _images(inventory, images)}
-    if block["images"] == DatasetSettings.model_fields["images"].default:
-        del block["images"]
-    notes = list(_notes(format, read, [one for one, _ in present], len(inventory.pictures) - len(images)))
-    if missing:
-        notes.append(f"{missing} annotated images are missing, and left out (`annotations.missing`).")
-    return FoundAnnotations(
-        block, [*files, *([names] if names else [])], images, _splits(present, folder), tuple(notes)
-    )
-
-
-def _file_patterns(folder: Path, files: Sequence[PurePosixPath], names: PurePosixPath | None) -> list[str]:
-    """Files by name if they are few; otherwise a pattern per folder, or one for all folders."""
-    if len(files) <= MAX_FILES:
-        return [escape(str(path)) for path in files]
-    suffix = files[0].suffix
-    places = sorted({path.parent for path in files})
-    patterns = [str(PurePosixPath(escape(str(place))) / f"*{suffix}") for place in places]
-    there = {path for place in places for path in (folder / place).glob(f"*{suffix}")}
-    exact = there <= {folder / path for path in (*files, *([names] if names else []))}
-    return patterns if exact and len(places) <= MAX_FILES else [pattern_of(folder, files, "annotations")]
-
-
-def _images(inventory: Inventory, images: list[PurePosixPath]) -> str:
-    """A pattern for the images and those that lie beside them, or for all pictures."""
-    places = {path.parent for path in images}
-    for wanted in ([path for path in inventory.pictures if path.parent in places], inventory.pictures):
-        try:
-            return pattern_of(inventory.folder, wanted, "images")
-        except UserError:
-            pass
-    return "**/*"
-
-
-def _splits(
-    present: Sequence[tuple[AnnotatedImage, PurePosixPath]], folder: Path
-) -> dict[str, Sequence[PurePosixPath]]:
-    """Splits that the names of files with many images, or folders, give; none unless they name one for each image."""
-    of_source = Counter(one.source for one, _ in present)
-    found: dict[str | None, list[PurePosixPath]] = {}
-    for one, path in present:
-        source = PurePosixPath(one.source.relative_to(folder).with_suffix("").as_posix())
-        split = split_of(source if of_source[one.source] > 1 else source.parent) or split_of(path.parent)
-        found.setdefault(split, []).append(path)
-    named: dict[str, Sequence[PurePosixPath]] = {split: paths for split, paths in found.items() if split}
-    return {} if None in found or choose_splits(named) is None else named
-
-
-def _notes(format: Format, read: Annotations, images: Sequence[AnnotatedImage], others: int) -> Iterator[str]:
-    names = [f"'{name}'" for name in read.categories[:MAX_LISTED]]
-    listed = ", ".join(names) + (", ..." if len(read.categories) > MAX_LISTED else "")
-    yield f"Annotations of {format.label} for {len(images)} images, with outlines of {listed or 'nothing'}."
-    if len(read.categories) > 1:
-        yield (
-            "Each category is foreground: `annotations: {categories: [...]}` picks some; for a map of each, set `task:"
-            f" multiclass` and `classes: [background, {', '.join(read.categories[:MAX_LISTED])}]`."
-        )
-    if others > 0:
-        yield f"{others} pictures are in no annotation file: left out (`annotations.unlisted`)."
-    shapes = [shape for place in evenly(range(len(images)), SAMPLE) for shape in images[place].shapes()]
-    if shapes and all(shape.is_box for shape in shapes):
-        yield "All outlines that were looked at are rectangles: if they are boxes around objects, they are no masks."
-
-
-def _beginning(path: Path) -> str:
+def beginning(path: Path) -> str:
+    """The first characters of a file; "" if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(LOOK).decode("utf-8-sig", errors="replace")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
+from prn_pipeline.data.discovery.annotation_files import beginning
 from prn_pipeline.data.discovery.inventory import Inventory
 
-#: Bytes of a file that are looked at, and files of a kind.
-LOOK, FILES = 65536, 20
+#: Files of a kind that are looked at.
+FILES = 20
 _YOLO = re.compile(r"\d+(?:\s+-?\d*\.?\d+(?:e-?\d+)?){4,}", re.IGNORECASE)
 _TO_MASKS = "one PNG per image in masks/, under the image's name, with 0 for background"
 _TO_BOXES = "Masks are needed, because boxes say nothing about outlines: draw them, or let a model that takes boxes"
@@ -20,7 +21,7 @@ def foreign_annotations(inventory: Inventory) -> str:
     for suffix, kind in ((".json", _json), (".txt", _text), (".xml", _xml)):
         files = [path for path in inventory.others if path.suffix.lower() == suffix]
         for path in files[:FILES]:
-            if found := kind(_beginning(inventory.folder / path)):
+            if found := kind(beginning(inventory.folder / path)):
                 name, remedy = found
                 return f"{_named(path, files)} {'holds' if len(files) == 1 else 'hold'} {name}. {remedy}."
     return ""
@@ -41,14 +42,6 @@ def _text(text: str) -> tuple[str, str] | None:
 
 def _xml(text: str) -> tuple[str, str] | None:
     return ("boxes in the format of Pascal VOC", f"{_TO_BOXES} draw them") if "<bndbox>" in text else None
-
-
-def _beginning(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(LOOK).decode("utf-8-sig", errors="replace")
-    except OSError:
-        return ""
 
 
 def _named(path: PurePosixPath, files: Sequence[PurePosixPath]) -> str:

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from prn_pipeline.data.discovery.annotation_files import FoundAnnotations, find_annotations
+from prn_pipeline.data.discovery.annotation_block import FoundAnnotations, find_annotations
 from prn_pipeline.data.discovery.arrangement import arrange
 from prn_pipeline.data.discovery.image_size import ImageSize, size_of_images
 from prn_pipeline.data.discovery.inventory import Inventory, take_inventory
 from prn_pipeline.data.discovery.mask_rule import evenly, rule_of_masks
 from prn_pipeline.data.discovery.matching import Paths
 from prn_pipeline.data.discovery.sorting import sort_pictures
-from prn_pipeline.data.discovery.split_choice import choose_splits
 from prn_pipeline.data.discovery.split_files import find_split
+from prn_pipeline.data.discovery.split_table import TABLE, write_table
 from prn_pipeline.data.readers.annotations.annotated_samples import annotated_samples
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 
-#: Table that is written into the data set's folder where no setting expresses the splits that its folders name.
-TABLE = "splits_by_folder.csv"
 #: Masks that are drawn of annotations, to see that they can be.
 MASKS = 50
 
@@ -67,67 +64,68 @@ def propose_block(name: str, data_root: Path, below: str) -> Proposal:
     folder = data_root / below
     inventory = take_inventory(folder)
     here: dict[str, Any] = {} if below == name else {"folder": below}
-    try:
-        found = sort_pictures(inventory)
-    except UserError:
-        annotations = find_annotations(inventory)
-        if annotations is None:
-            raise
-        return _annotated(name, data_root, folder, inventory, annotations, here)
-    arrangement = arrange(folder, found)
-    masks = rule_of_masks([folder / path for path in found.masks], arrangement.several)
-    size = size_of_images([folder / path for path in found.images])
-    block = here | masks.block | arrangement.block | {"image_size": size.size}
-    notes = (*found.notes, *arrangement.notes, *masks.notes, *([size.note] if size.note else []))
-    files, refused = _samples(folder, block)
-    return _finished(name, data_root, folder, inventory, block, files, arrangement.splits, (*notes, *refused), size)
-
-
-def _annotated(
-    name: str, data_root: Path, folder: Path, inventory: Inventory, found: FoundAnnotations, here: dict[str, Any]
-) -> Proposal:
-    size = size_of_images([folder / path for path in found.images])
-    block = here | found.block | {"image_size": size.size}
-    settings = DatasetSettings.model_validate(block)
-    files = annotated_samples(folder, settings, FileAccount(), {})
-    reader = make_reader(name, settings, data_root)
-    for record in evenly(reader.records(), MASKS):
-        reader.mask(record)
-    others = replace(inventory, others=[path for path in inventory.others if path not in set(found.files)])
-    notes = (*found.notes, *([size.note] if size.note else []))
-    return _finished(name, data_root, folder, others, block, files, found.splits, notes, size)
-
-
-def _finished(
-    name: str,
-    data_root: Path,
-    folder: Path,
-    inventory: Inventory,
-    block: dict[str, Any],
-    files: Files,
-    splits: Mapping[str, Paths],
-    notes: tuple[str, ...],
-    size: ImageSize,
-) -> Proposal:
-    """The block with its split, checked with the reader."""
-    table = None
+    found = _found(inventory, here)
+    block, notes, table = found.block, found.notes, None
     if "split" not in block:
-        split = find_split(inventory, names_of_samples(files, folder))
+        split = find_split(found.inventory, names_of_samples(found.files, folder))
         notes += split.notes
         if split.block:
             block["split"] = split.block
-        elif splits:
-            table, note = _write_table(folder, splits, files)
+        elif found.splits:
+            table, note = write_table(folder, found.splits, found.files)
             block["split"] = {"method": "column", "file": TABLE}
             notes += (f"Folders or files name the splits: they stand in {table} (`split`).", *([note] if note else []))
-    settings = DatasetSettings.model_validate(block)
+    reader = make_reader(name, DatasetSettings.model_validate(block), data_root)
     try:
-        samples = len(make_reader(name, settings, data_root).records())
+        records = reader.records()
+        if "annotations" in block:
+            for record in evenly(records, MASKS):
+                reader.mask(record)
     except UserError:
         if table:
             table.unlink()
         raise
-    return Proposal(name, data_root, _ordered(block), samples, size.native, notes, table)
+    return Proposal(name, data_root, _ordered(block), len(records), found.size.native, notes, table)
+
+
+class _Found(NamedTuple):
+    """A block without its split, and what a split is made of."""
+
+    block: dict[str, Any]
+    notes: tuple[str, ...]
+    files: Files
+    splits: Mapping[str, Paths]
+    size: ImageSize
+    inventory: Inventory
+
+
+def _found(inventory: Inventory, here: dict[str, Any]) -> _Found:
+    """Images with masks; if there are none, images with annotations."""
+    try:
+        pictures = sort_pictures(inventory)
+    except UserError:
+        annotations = find_annotations(inventory)
+        if annotations is None:
+            raise
+        return _with_annotations(inventory, annotations, here)
+    folder = inventory.folder
+    arrangement = arrange(folder, pictures)
+    masks = rule_of_masks([folder / path for path in pictures.masks], arrangement.several)
+    size = size_of_images([folder / path for path in pictures.images])
+    block = here | masks.block | arrangement.block | {"image_size": size.size}
+    files, refused = _samples(folder, block)
+    notes = (*pictures.notes, *arrangement.notes, *masks.notes, *([size.note] if size.note else []), *refused)
+    return _Found(block, notes, files, arrangement.splits, size, inventory)
+
+
+def _with_annotations(inventory: Inventory, found: FoundAnnotations, here: dict[str, Any]) -> _Found:
+    folder = inventory.folder
+    size = size_of_images([folder / path for path in found.images])
+    block = here | found.block | {"image_size": size.size}
+    files = annotated_samples(folder, DatasetSettings.model_validate(block), FileAccount(), {})
+    used = set(found.files)
+    others = replace(inventory, others=[path for path in inventory.others if path not in used])
+    return _Found(block, (*found.notes, *([size.note] if size.note else [])), files, found.splits, size, others)
 
 
 def _samples(folder: Path, block: dict[str, Any]) -> tuple[Files, tuple[str, ...]]:
@@ -139,30 +137,6 @@ def _samples(folder: Path, block: dict[str, Any]) -> tuple[Files, tuple[str, ...
             raise
         note = f"`ignore_region: {block.pop('ignore_region')}` was not set: {error}"
         return find_samples(folder, DatasetSettings.model_validate(block), FileAccount())[0], (note,)
-
-
-def _write_table(folder: Path, splits: Mapping[str, Paths], files: Files) -> tuple[Path, str]:
-    """Write the split of each sample; the path, and what to say of the splits that are missing."""
-    choice = choose_splits(splits)
-    assert choice is not None
-    named = {own: key for key, own in choice.named().items() if own}
-    split_of_image = {folder / path: named[own] for own, paths in splits.items() for path in paths}
-    rows = [(sample_id, split_of_image.get(paths["image"][0], "")) for sample_id, paths in files.items()]
-    path = folder / TABLE
-    text = "sample_id,split\n" + "".join(f"{_quoted(sample_id)},{split}\n" for sample_id, split in rows)
-    try:
-        with atomic_write(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except PermissionError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}). Its folders name splits that need this table: allow"
-            " writing, or arrange the files as train/images, train/masks, test/images and test/masks."
-        ) from error
-    return path, choice.note
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"') else text
 
 
 def _ordered(block: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ class FileAccount:
 
     def __init__(self) -> None:
         self._found: Counter[str] = Counter()
+        #: What annotation files are called, "" if there are none; and category -> its outlines.
+        self.format, self.outlines = "", Counter[str]()
         self._left_out: dict[tuple[str, str], list[str]] = defaultdict(list)
 
     @property
@@ -31,6 +33,11 @@ class FileAccount:
         """Note files of one kind that are not used."""
         for name in names:
             self._left_out[_KINDS.get(kind, kind), reason].append(name)
+
+    def annotate(self, format: str, categories: Iterable[str]) -> None:
+        """Note the format of annotation files, and the category of each outline in them."""
+        self.format = format
+        self.outlines.update(categories)
 
     def rows(self) -> list[dict[str, object]]:
         """One row per kind and reason: kind, reason, count, examples."""

@@ -8,8 +8,8 @@ from typing import Any
 
 #: Columns of a terminal.
 WIDTH = 100
-#: Sizes and values in one row.
-MAX_LISTED = 4
+#: Sizes and values, and categories, in one row.
+MAX_LISTED, MAX_CATEGORIES = 4, 12
 SPLIT_COLUMNS = ("Split", "Images", "Groups", "Foreground", "Least to most", "Without foreground")
 
 
@@ -61,6 +61,7 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for one in files["left_out"]
     ]
     yield "Left out", "; ".join(left)
+    yield "Annotations", _outlines(files.get("annotations"))
     yield "Sizes", _sizes(images)
     one_kind = len(images["kinds"]) == 1
     kinds = ", ".join(kind if one_kind else f"{count:,} {kind}" for kind, count in images["kinds"].items())
@@ -70,6 +71,15 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Groups", _groups(summary["groups"], summary["samples"])
     yield "Duplicates", _duplicates(summary["duplicates"])
     yield "Video", "the images look like frames of videos" if summary["video"] else ""
+
+
+def _outlines(annotations: Mapping[str, Any] | None) -> str:
+    if not annotations:
+        return ""
+    found = [f"{count:,} of {name}" for name, count in annotations["outlines"].items()]
+    more = len(found) - MAX_CATEGORIES
+    listed = ", ".join(found[:MAX_CATEGORIES]) + (f" and of {more:,} other categories" if more > 0 else "")
+    return f"{annotations['format']}, outlines: {listed or 'none'}"
 
 
 def _counted(count: int, kind: str) -> str:

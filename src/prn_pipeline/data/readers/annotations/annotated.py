@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.readers.annotations.shapes import Region
+from prn_pipeline.errors import UserError
 
 
 class Shape(NamedTuple):
@@ -42,6 +43,13 @@ class AnnotatedImage(NamedTuple):
     source: Path
     shapes: Callable[[], Sequence[Shape]]
     size: tuple[int, int] | None = None
+
+    def outlines(self) -> Sequence[Shape]:
+        """The shapes; an error names the file."""
+        try:
+            return self.shapes()
+        except UserError as error:
+            raise UserError(f"{self.source}: {error}") from None
 
 
 class Annotations(NamedTuple):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations
+from prn_pipeline.data.readers.annotations.categories import check_categories
 from prn_pipeline.data.readers.annotations.image_names import ImageNames
 from prn_pipeline.data.readers.annotations.registry import FORMATS
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS
@@ -20,7 +21,7 @@ from prn_pipeline.data.readers.listing import list_pictures
 from prn_pipeline.data.readers.pairing import plain_id
 from prn_pipeline.data.readers.sample_files import Files
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError, unknown_name
+from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,9 @@ def annotated_samples(
         )
         account.leave_out("image", "in no annotation file", (path.name for path in unlisted))
     account.add("annotation files", len(files))
+    account.annotate(
+        FORMATS[chosen.format].label, (one.category for image in said.values() for one in image.outlines())
+    )
     index.update(said)
     return {sample_id: {"image": [path], "mask": [said[path].source]} for sample_id, path in _ids(said, folder)}
 
@@ -92,21 +96,6 @@ def annotation_files(folder: Path, settings: AnnotationSettings) -> list[Path]:
             )
         files |= found
     return sorted(files - set(_names(folder, settings)))
-
-
-def check_categories(folder: Path, known: Sequence[str], settings: DatasetSettings) -> None:
-    """Check the categories that the settings name, and log those that are left out.
-
-    Raises:
-        UserError: the annotations have no category of that name.
-    """
-    assert settings.annotations is not None
-    named = settings.classes[1:] or settings.annotations.categories or ()
-    for name in named:
-        if name not in known:
-            raise UserError(f"{folder}: {unknown_name('category', name, known)}. Correct the name in the settings.")
-    if named and (others := [name for name in known if name not in (*named, *settings.classes)]):
-        logger.warning("%s: shapes of %s count as background", folder, _listed(others))
 
 
 def _by_image(

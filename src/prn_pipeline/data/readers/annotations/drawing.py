@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage
+from prn_pipeline.data.readers.annotations.categories import value_of
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
@@ -27,11 +28,7 @@ def draw_mask(image: AnnotatedImage, height: int, width: int, settings: DatasetS
         UserError: a shape cannot be drawn; the message names it.
     """
     mask = np.zeros((height, width), np.uint8)
-    try:
-        shapes = sorted(image.shapes(), key=lambda shape: not shape.ignored)
-    except UserError as error:
-        raise UserError(f"{image.source}: {error}") from None
-    for shape in shapes:
+    for shape in sorted(image.outlines(), key=lambda shape: not shape.ignored):
         value = value_of(shape.category, settings)
         if value is None:
             continue
@@ -44,12 +41,3 @@ def draw_mask(image: AnnotatedImage, height: int, width: int, settings: DatasetS
         window = mask[top : top + inside.shape[0], left : left + inside.shape[1]]
         window[inside] = IGNORE if shape.ignored else value
     return mask
-
-
-def value_of(category: str, settings: DatasetSettings) -> int | None:
-    """The value of a category in masks; None if its shapes are not drawn."""
-    if settings.classes:
-        return settings.classes.index(category) if category in settings.classes else None
-    assert settings.annotations is not None
-    chosen = settings.annotations.categories
-    return 1 if chosen is None or category in chosen else None
