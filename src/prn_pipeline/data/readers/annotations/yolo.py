@@ -20,6 +20,8 @@ from prn_pipeline.errors import UserError
 #: Files that name the categories, the best first.
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "classes.txt", "obj.names")
 _LINE = re.compile(r"\d+(?:\s+-?\d*\.?\d+(?:e[+-]?\d+)?){4,}", re.IGNORECASE)
+#: Of a category.
+_NUMBER = re.compile(r"[0-9]{1,6}")
 #: Coordinates above this one are pixels and no shares.
 _HIGHEST = 2.0
 
@@ -40,14 +42,15 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
         UserError: a file cannot be read, or `settings.names` names no categories.
     """
     names = _names(folder / settings.names) if settings.names else None
-    images, highest = [], -1
+    images: list[AnnotatedImage] = []
+    numbers: set[int] = set()
     for path in files:
         lines = [line for line in read_text(path).splitlines() if line.strip()]
-        highest = max([highest, *(int(line.split()[0]) for line in lines if line.split()[0].isdecimal())])
+        numbers |= {int(number) for line in lines if _NUMBER.fullmatch(number := line.split()[0])}
         below = path.relative_to(folder).with_suffix("")
         parts = ["images" if part == "labels" else part for part in below.parts]
         images.append(AnnotatedImage(("/".join(parts),), path, partial(_shapes, lines, names)))
-    return Annotations(images, tuple(names) if names else tuple(map(str, range(highest + 1))))
+    return Annotations(images, tuple(names) if names else tuple(map(str, sorted(numbers))))
 
 
 def _names(path: Path) -> list[str]:
@@ -79,7 +82,7 @@ def _shapes(lines: Sequence[str], names: Sequence[str] | None) -> list[Shape]:
 
 
 def _category(text: str, names: Sequence[str] | None) -> str:
-    if not text.isdecimal() or (names and int(text[:9]) >= len(names)):
+    if not _NUMBER.fullmatch(text) or (names and int(text) >= len(names)):
         of = f"0 to {len(names) - 1}" if names else "a whole number"
         raise UserError(f"a line begins with {text[:20]!r}, expected the number of a category: {of}.")
     return names[int(text)] if names else str(int(text))
