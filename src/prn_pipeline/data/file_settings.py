@@ -1,6 +1,6 @@
 """Settings of the files of a data set: which belong together, and what their values mean."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,10 @@ from prn_pipeline.data.splits.settings import StrictSettings
 def is_unset(value: object) -> bool:
     """Newer keys are left out of dumps where they have no effect, so that digests of older runs stay as they are."""
     return value is None or value is False
+
+
+_Channel = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[_Channel, _Channel, _Channel]
 
 
 class StemPairing(StrictSettings):
@@ -40,6 +44,12 @@ class MaskSettings(StrictSettings):
     threshold: float | None = Field(default=None, description="Foreground where the value is above this number.")
     values: tuple[int, ...] | None = Field(default=None, description="Class ids that are foreground.", min_length=1)
     ignore_values: tuple[int, ...] = Field(default=(), description="Class ids of ignored pixels (255 in our masks).")
+    colours: tuple[Colour, ...] | None = Field(
+        default=None,
+        min_length=2,
+        description="Red, green and blue (0 to 255) of the class ids 0, 1, 2, ... in masks that show ids as colours.",
+        exclude_if=is_unset,
+    )
     masks_per_image: Literal["one", "union"] = Field(
         default="one",
         exclude_if=lambda value: value == "one",  # settings that do not use it keep their digest
@@ -75,6 +85,8 @@ class MaskSettings(StrictSettings):
     def _one_rule(self) -> Self:
         if self.threshold is not None and self.values is not None:
             raise ValueError("give either `threshold` or `values`, not both")
+        if self.colours is not None and len(set(self.colours)) < len(self.colours):
+            raise ValueError("`colours` lists a colour twice: each stands for one class id")
         both = sorted(set(self.values or ()) & set(self.ignore_values))
         if both:
             raise ValueError(f"{both} cannot be both in `values` and in `ignore_values`")

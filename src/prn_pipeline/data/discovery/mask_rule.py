@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.discovery.label_map import LabelMap
 from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.masks import HIGHEST_ID, MOST_CLASSES, NEAR_WHITE, SOFT, WHITES, likely_void
@@ -38,17 +39,20 @@ class _Seen(NamedTuple):
     soft: bool
 
 
-def rule_of_masks(files: Sequence[Path], several: bool) -> MaskRule:
+def rule_of_masks(files: Sequence[Path], several: bool, label_map: LabelMap | None = None) -> MaskRule:
     """The plainest rule that fits the masks.
 
     Args:
         files: all mask files; at most `SAMPLE` of them are read, evenly spread.
         several: an image may have several masks, which are then masks of foreground.
+        label_map: colours of classes, if the folder has a table of them.
 
     Raises:
         UserError: a mask cannot be read under any settings.
     """
     chosen = evenly(files, SAMPLE)
+    if label_map is not None and not several and label_map.reads(chosen):
+        return MaskRule(label_map.block(), (label_map.note(),))
     reading, note = _reading(chosen)
     settings = MaskSettings(**reading)
     united = {"masks_per_image": "union"} if several else {}

@@ -11,6 +11,7 @@ from prn_pipeline.data.discovery.annotation_block import FoundAnnotations, find_
 from prn_pipeline.data.discovery.arrangement import arrange
 from prn_pipeline.data.discovery.image_size import ImageSize, size_of_images
 from prn_pipeline.data.discovery.inventory import Inventory, take_inventory
+from prn_pipeline.data.discovery.label_map import find_label_map
 from prn_pipeline.data.discovery.mask_rule import evenly, rule_of_masks
 from prn_pipeline.data.discovery.matching import Paths
 from prn_pipeline.data.discovery.sorting import sort_pictures
@@ -110,7 +111,7 @@ def _found(inventory: Inventory, here: dict[str, Any]) -> _Found:
         return _with_annotations(inventory, annotations, here)
     folder = inventory.folder
     arrangement = arrange(folder, pictures)
-    masks = rule_of_masks([folder / path for path in pictures.masks], arrangement.several)
+    masks = rule_of_masks([folder / path for path in pictures.masks], arrangement.several, find_label_map(inventory))
     size = size_of_images([folder / path for path in pictures.images])
     block = here | masks.block | arrangement.block | {"image_size": size.size}
     files, refused = _samples(folder, block)

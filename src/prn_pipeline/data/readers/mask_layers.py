@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.file_settings import MaskSettings
+from prn_pipeline.data.readers.mask_colours import ids_of_colours
 from prn_pipeline.data.readers.palettes import palette_values
 from prn_pipeline.data.readers.transparency import alpha_is_mask
 from prn_pipeline.errors import UserError
@@ -51,14 +52,27 @@ def layer_values(layer: Layer, rule: MaskSettings, classes: int) -> LayerValues:
     """The values of a page by the rule of the data set.
 
     Raises:
-        UserError: it is a colour picture and no mask, or does not tell whether colours or alpha are the mask.
+        UserError: it is a colour picture and no mask, has a colour that the rule does not list, or does not tell
+            whether colours or alpha are the mask.
     """
+    if rule.colours is not None:
+        return LayerValues(ids_of_colours(_rgb(layer), rule.colours))
     if layer.alpha is not None and _alpha_counts(layer, layer.alpha, rule, classes):
         return LayerValues(layer.alpha, chosen=() if rule.alpha else ("alpha: mask",))
     found = LayerValues(_one_channel(layer.values)) if layer.palette is None else _of_palette(layer, rule, classes)
     if layer.alpha is not None and rule.alpha is None and _tells_nothing(found.values, layer.alpha):
         return found._replace(doubts=(*found.doubts, "alpha: ignore"))
     return found
+
+
+def _rgb(layer: Layer) -> NDArray[np.generic]:
+    """The colours that a page shows: (H, W, 3)."""
+    if layer.palette is not None:
+        return _shown(layer.values, layer.palette)
+    if layer.values.ndim == 3:
+        return layer.values
+    grey = layer.values.astype(np.uint8) * np.uint8(255) if layer.values.dtype == bool else layer.values
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _alpha_counts(layer: Layer, alpha: NDArray[np.generic], rule: MaskSettings, classes: int) -> bool:
@@ -117,7 +131,8 @@ def _one_channel(values: NDArray[np.generic]) -> NDArray[np.generic]:
     if not (np.array_equal(red, green) and np.array_equal(red, blue)):
         raise UserError(
             f"a mask whose colour channels differ, {_colours(values)}. A mask holds one value per pixel: convert the"
-            " colours to class ids and save them as a greyscale or palette PNG."
+            " colours to class ids and save them as a greyscale or palette PNG, or list the colours of the ids 0, 1, 2,"
+            " ... in `mask: {colours: [[0, 0, 0], ...]}`."
         )
     return red
 
