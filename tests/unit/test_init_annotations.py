@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,19 @@ from click.testing import CliRunner, Result
 from scipy import ndimage
 
 from prn_pipeline.commands import prn
-from tests.unit.data.annotation_writers import OF_OUTLINES, OF_PIXELS, Images, Objects, coco, compressed, save_images
+from prn_pipeline.data.readers.factory import make_reader
+from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.pipelines.ingestion.nodes import ingest
+from tests.unit.data.annotation_writers import (
+    OF_OUTLINES,
+    OF_PIXELS,
+    Images,
+    Objects,
+    coco,
+    compressed,
+    save_images,
+    uncompressed,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILE = "conf/base/parameters_datasets.yml"
@@ -135,3 +148,45 @@ def test_files_that_name_splits_give_the_split(project: Path, folder: Path) -> N
     done = called("check", "my_cells")
     assert done.exit_code == 0, done.output
     assert [line.split()[:2] for line in done.output.splitlines()[2:5]] == [["train", "6"], ["val", "2"], ["test", "4"]]
+
+
+def test_polygons_need_the_extra(project: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    OF_OUTLINES["YOLO"](folder, *samples())
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    done = called("init", str(folder))
+    assert done.exit_code == 1
+    assert "pycocotools is not installed: pip install 'prn_pipeline[formats]'" in done.output
+
+
+def test_run_length_codes_need_no_extra(project: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coco(uncompressed)(folder, *samples())
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    assert called("init", str(folder)).exit_code == 0
+
+
+def test_ingestion_stores_the_masks_that_are_drawn(project: Path, folder: Path) -> None:
+    images, objects = samples()
+    coco(compressed)(folder, images, objects)
+    settings = {"annotations": {"format": "coco", "files": ["annotations/instances.json"]}, "image_size": 50}
+    stream, manifest, summary = ingest("my_cells", settings, str(folder.parent))
+    stored = np.concatenate([batch["masks"] for batch in stream.batches])
+    assert set(manifest["mask_path"]) == {"my_cells/annotations/instances.json"}
+    assert summary["files"]["annotations"] == {"format": "COCO", "outlines": {"cell": 6, "dust": 5}}
+    for row, name in enumerate(images):
+        expected = sum((mask for _, mask in objects[name]), np.zeros((40, 50), int))
+        np.testing.assert_array_equal(stored[row][::5], np.asarray(expected)[::4].astype(np.uint8))
+
+
+def test_splits_may_be_folders_with_a_file_each(project: Path, folder: Path) -> None:
+    images, objects = samples()
+    for split, names in (("train", list(images)[:8]), ("test", list(images)[8:])):
+        part = {name: images[name] for name in names}
+        coco(compressed)(folder / split, part, {name: objects[name] for name in names})
+    settings = DatasetSettings.model_validate(
+        {
+            "annotations": {"format": "coco", "files": ["annotations/instances.json"]},
+            "split": {"method": "folders", "train": "train", "test": "test"},
+        }
+    )
+    records = make_reader("my_cells", settings, folder.parent).records()
+    assert [record.split for record in records] == ["train"] * 8 + ["test"] * 4

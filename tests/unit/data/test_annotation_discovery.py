@@ -212,6 +212,15 @@ def test_masks_are_taken_where_there_are_masks_too(folder: Path) -> None:
     assert "annotations" not in proposed(folder).block
 
 
+def test_photos_of_masks_are_no_masks(folder: Path) -> None:
+    """Whose names say mask, although they show people who wear one."""
+    pictures(folder, ["with_mask_1", "with_mask_2", "without_1"])
+    for name in ("with_mask_1", "with_mask_2", "without_1"):
+        shape = labelme_shape("face", [[1, 1], [20, 1], [20, 20]], "polygon")
+        labelme_file(folder / f"{name}.json", f"{name}.jpg", SIZE, [shape])
+    assert annotations(proposed(folder))["format"] == "labelme"
+
+
 def test_a_damaged_file_leaves_no_table(folder: Path) -> None:
     for split, names in (("train", "abcdef"), ("val", "gh")):
         pictures(folder / "images" / split, names)

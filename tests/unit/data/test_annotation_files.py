@@ -316,7 +316,7 @@ def test_the_image_of_labelme_may_have_moved(root: Path) -> None:
         (labelme_shape("cell", [[2, 3], [4, 4]], "mask", png_in_base64(np.ones((9, 9), bool))), r"of \(9, 9\) pixels"),
         (
             labelme_shape("cell", [[18, 3], [21, 3]], "mask", png_in_base64(np.ones((1, 4), bool))),
-            "lies outside the image",
+            "are not within the image",
         ),
         ({"label": "cell"}, "without a list of points"),
     ],

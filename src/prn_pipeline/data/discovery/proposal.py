@@ -102,15 +102,15 @@ class _Found(NamedTuple):
 
 def _found(inventory: Inventory, here: dict[str, Any]) -> _Found:
     """Images with masks; if there are none, images with annotations."""
+    folder = inventory.folder
     try:
         pictures = sort_pictures(inventory)
+        arrangement = arrange(folder, pictures)
     except UserError:
         annotations = find_annotations(inventory)
         if annotations is None:
             raise
         return _with_annotations(inventory, annotations, here)
-    folder = inventory.folder
-    arrangement = arrange(folder, pictures)
     masks = rule_of_masks([folder / path for path in pictures.masks], arrangement.several, find_label_map(inventory))
     size = size_of_images([folder / path for path in pictures.images])
     block = here | masks.block | arrangement.block | {"image_size": size.size}

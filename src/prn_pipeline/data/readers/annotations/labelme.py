@@ -76,14 +76,16 @@ def _draw(shape: Mapping[str, Any], height: int, width: int) -> Region:
         radius = math.dist(*points.tolist())
         return ellipse((left, top), (radius, radius), 0, height, width)
     if kind == "mask":
-        return _pasted(shape.get("mask"), points)
+        return _pasted(shape.get("mask"), points, height, width)
     return polygon(rectangle((left, top), (right, bottom)), height, width)
 
 
-def _pasted(encoded: Any, corners: np.ndarray[Any, Any]) -> Region:
+def _pasted(encoded: Any, corners: np.ndarray[Any, Any], height: int, width: int) -> Region:
     """A mask as PNG in base64, from the pixel of the first corner to that of the second."""
     try:
-        (left, top), (right, bottom) = corners.round().astype(int).tolist()
+        (left, top), (right, bottom) = (tuple(map(round, corner)) for corner in corners.tolist())
+        if not 0 <= left <= right < width or not 0 <= top <= bottom < height:
+            raise ValueError(f"{right, bottom} and {left, top} are not within the image of {width} x {height} pixels")
         with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True)), formats=["PNG"]) as picture:
             if picture.size != (right - left + 1, bottom - top + 1):
                 raise ValueError(f"of {picture.size} pixels between {left, top} and {right, bottom}")
