@@ -9,6 +9,8 @@ import pytest
 from rich.console import Console
 
 from prn_pipeline.commands.run_summary import print_summary, summary
+from prn_pipeline.reporting.headline import headline
+from prn_pipeline.reporting.next_step import next_step
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMITTED = sorted((PROJECT / "benchmarks" / "results").rglob("seed-*.json"))
@@ -34,8 +36,7 @@ def test_the_table_has_the_scores_of_a_run(file: Path) -> None:
     gained = f"{abs(100 * best['iou_micro']):.1f} points"
     assert gained in row(text, "(best free)")
     assert f"{methods['refined']['iou_micro']:.3f}" in text
-    names = ",".join(f"{name}={scores[name]}" for name in ("dataset", "base_model", "refiner", "seed"))
-    assert f"kedro run --pipelines promotion --params {names}" in text
+    assert text.rstrip().endswith(next_step(scores, headline(scores, scores).outcome).command)
     assert "nan" not in text
 
 

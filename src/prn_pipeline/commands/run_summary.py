@@ -13,6 +13,7 @@ from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.reporting.gains import points, points_interval
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.labels import BASE, REFINER, method_label
+from prn_pipeline.reporting.next_step import next_step
 from prn_pipeline.reporting.wording import bracket, duration, fixed, number
 
 
@@ -26,8 +27,8 @@ def print_summary(console: Console, scores: Mapping[str, Any]) -> None:
     console.print(_table(scores))
     found = headline(scores, scores)
     console.print(found.verdict, *(f"\n{caveat}" for caveat in found.caveats), soft_wrap=True, sep="")
-    names = ",".join(f"{name}={scores[name]}" for name in ("dataset", "base_model", "refiner", "seed"))
-    console.print(f"\nNext: kedro run --pipelines promotion --params {names}", soft_wrap=True)
+    step = next_step(scores, found.outcome)
+    console.print(f"\n{step.sentence}\n  {step.command}", soft_wrap=True)
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class ReportingParameters(_Strict):
     """What the report shows."""
 
     gallery_rows: int = Field(ge=1, le=50)
+    browsed_images: int = Field(ge=0, le=1000)
 
 
 class PromotionParameters(_Strict):

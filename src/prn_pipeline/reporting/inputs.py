@@ -74,6 +74,23 @@ class GalleryRow:
 
 
 @dataclass(frozen=True)
+class SmallPictures:
+    """One test image beside base mask, refined mask and truth, in one picture.
+
+    Attributes:
+        sample_id: any text; the page escapes it.
+        iou_base: IoU of the base model's mask, NaN where undefined.
+        iou_refined: IoU of the refined mask, NaN where undefined.
+        picture: JPEG.
+    """
+
+    sample_id: str
+    iou_base: float
+    iou_refined: float
+    picture: bytes
+
+
+@dataclass(frozen=True)
 class ReportInputs:
     """Everything that one report shows. Where an input is empty, the page has a note instead of a figure.
 
@@ -88,6 +105,7 @@ class ReportInputs:
         expected_iou: how well the IoU of a single mask can be told from its maps (`stages.evaluation.expected_iou`), or
             empty.
         gallery: picture rows, in the order to show them within a kind.
+        by_gain: test images as small pictures, from the largest gain to the largest loss; all, or some of them.
         parameters: settings, nested to any depth.
         provenance: commit, data identity, versions, date: label -> text.
         dataset: summary of the data set, as `data.summary.summarise` makes it; or empty.
@@ -106,6 +124,7 @@ class ReportInputs:
     per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
     expected_iou: Mapping[str, Any] = field(default_factory=dict)
     gallery: Sequence[GalleryRow] = ()
+    by_gain: Sequence[SmallPictures] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     dataset: Mapping[str, Any] = field(default_factory=dict)

@@ -35,8 +35,8 @@ def model_card(run: Mapping[str, Any], scores: Mapping[str, Any], summary: Mappi
         _metadata(),
         f"# {_plain(title)}\n\n{_plain(' '.join(text for text in finding if text))}",
         f"## What it is\n\n{_list(_parts(run))}",
-        f"## Intended use\n\n{_intended(run, summary)}",
-        f"## Limits\n\n{_list(_limits(run, scores))}",
+        f"## Intended use\n\n{_plain(intended_use(names, summary))}",
+        f"## Limits\n\n{_list(limits(run, scores))}",
         f"## Scores\n\n{_scores(names, scores)}",
         f"## Data\n\n{_list(f'{label}: {text}' for label, text in fact_rows(summary))}",
     ]
@@ -58,23 +58,35 @@ def _parts(run: Mapping[str, Any]) -> Iterator[str]:
     yield f"images are stretched to {size} pixels a side, and masks back to the image's own size"
 
 
-def _intended(run: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+def intended_use(names: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """Images that a predictor is for, in a sentence.
+
+    Args:
+        names: of the run; dataset is used.
+        summary: of the data set; see `data.summary.summarise`.
+    """
     splits = summary["splits"]
     counts = ", ".join(f"{one['images']:,} {split}" for split, one in splits.items())
-    return _plain(
-        f"Images of the same kind as the data set {run['names']['dataset']} ({counts}): the same camera or scanner,"
+    return (
+        f"Images of the same kind as the data set {names['dataset']} ({counts}): the same camera or scanner,"
         " scale and kind of scene, and foreground as its masks define it."
     )
 
 
-def _limits(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
+def limits(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
+    """What the scores do not say, and what a predictor is not for, in sentences.
+
+    Args:
+        run: settings of the run; `dataset` is used, and may be missing.
+        scores: the scores JSON of the run.
+    """
     gains = scores.get("gain", {})
     yield (
         f"Measured on {whole(scores.get('n_test'))} test images of this data set alone. On other images neither the"
         " scores nor the gain hold; `prn refine` warns when images differ from those of training."
     )
     yield f"{fixed(gains.get('images_worse_pct'), 1)} % of the test images have a worse mask than without the refiner."
-    if run["dataset"].get("task") == "few_shot":
+    if run.get("dataset", {}).get("task") == "few_shot":
         yield "Measured over episodes: another choice of labelled examples gives other masks."
     yield "Not for decisions about health or safety without a person who looks at the masks."
 

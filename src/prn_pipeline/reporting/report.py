@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prn_pipeline.comparison.patch_oracle import PATCH_ORACLE
 from prn_pipeline.reporting import gallery, score_tables, tables
+from prn_pipeline.reporting.browse import browsed
 from prn_pipeline.reporting.cards.card import Card
 from prn_pipeline.reporting.cards.images import image_cards
 from prn_pipeline.reporting.cards.maps import bias_card, error_cards, threshold_card
@@ -20,6 +21,8 @@ from prn_pipeline.reporting.inputs import Report, ReportInputs
 from prn_pipeline.reporting.key_numbers import key_numbers
 from prn_pipeline.reporting.label_curve import label_section
 from prn_pipeline.reporting.labels import refiner_label
+from prn_pipeline.reporting.model_card import intended_use, limits
+from prn_pipeline.reporting.next_step import next_step
 from prn_pipeline.reporting.picture_rows import LEGEND, PictureRow, by_kind, first_look, picture_rows
 from prn_pipeline.reporting.theme import DARK, LIGHT
 
@@ -48,13 +51,15 @@ def render_report(report: ReportInputs) -> Report:
     images, errors = image_cards(report.per_image, refiner), error_cards(report.maps, refiner)
     labels = label_section(report.label_curve, str(report.run["refiner"]))
     pictures, confusion = picture_rows(report.gallery, refiner), confusion_card(methods, refiner)
+    found = headline(report.run, report.scores)
     html = TEMPLATES.get_template("report.html.j2").render(
         light=LIGHT,
         dark=DARK,
         run=report.run,
         refiner=refiner,
         resolution=report.scores.get("resolution"),
-        headline=headline(report.run, report.scores),
+        headline=found,
+        next_step=next_step(report.run, found.outcome),
         key_numbers=key_numbers(report.scores),
         score_columns=score_tables.score_columns(methods),
         score_rows=score_tables.score_rows(report.run, methods),
@@ -74,7 +79,11 @@ def render_report(report: ReportInputs) -> Report:
         error_cards=errors,
         picture_groups=(groups := by_kind(pictures)),
         first=first_look(groups),
+        by_gain=browsed(report.by_gain, refiner),
+        number_of_images=len(report.per_image),
         legend=LEGEND,
+        intended_use=intended_use(report.run, report.dataset) if report.dataset else "",
+        limits=list(limits(report.parameters, report.scores)),
         timing_rows=tables.timing_rows(report.scores.get("seconds", {}), report.scores.get("memory_mib", {})),
         settings={name: list(tables.setting_rows({name: value})) for name, value in report.parameters.items()},
         provenance=report.provenance,

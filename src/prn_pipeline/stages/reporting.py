@@ -1,8 +1,9 @@
-"""What the report shows of the stored maps: statistics of their errors, and a gallery of test images."""
+"""What the report shows of the stored maps: statistics of their errors, and test images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,9 @@ from prn_pipeline.data.shades import as_colours
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
+from prn_pipeline.reporting.browse import small_pictures, spread
 from prn_pipeline.reporting.dataset.samples import ShownSample, choose, shown_samples
-from prn_pipeline.reporting.inputs import GalleryRow
+from prn_pipeline.reporting.inputs import GalleryRow, SmallPictures
 from prn_pipeline.reporting.labels import BASE, REFINER
 from prn_pipeline.stages.evaluation.map_pairs import stream_batches
 
@@ -54,30 +56,70 @@ def gallery(
     samples: Samples, refined: ArrayStore, per_image: pd.DataFrame, rows_each: int, classes: Sequence[str] = ()
 ) -> list[GalleryRow]:
     """Picture rows of the test maps with the best, median and worst gains; of several classes, one class per row."""
-    rows = samples.rows(["test"])
     shown = []
     for kind, position in choose_gallery(per_image, rows_each):
         facts = per_image.iloc[position]
-        image, number = divmod(int(facts["row"]), samples.maps_per_image)
-        whole = slice(image * samples.maps_per_image, (image + 1) * samples.maps_per_image)
-        row = rows[whole][number : number + 1]
-        base = samples.array("logits", rows[whole]).astype(np.float32)
-        after = refined.read("logits", whole).astype(np.float32)
+        read = _read(samples, refined, int(facts["row"]), classes)
         shown.append(
             GalleryRow(
-                sample_id=" · ".join([str(facts["sample_id"]), *classes[slice(number, number + 1)]]),
+                sample_id=" · ".join([str(facts["sample_id"]), *read.class_name]),
                 kind=kind,  # type: ignore[arg-type]
-                image=as_colours(samples.array("images", row)[0]),
-                base_probability=expit(base[number]),
-                base_mask=foreground(base, len(base))[number],
-                refined_probability=expit(after[number]),
-                refined_mask=foreground(after, len(after))[number],
-                mask=samples.array("masks", row)[0],
+                image=read.image,
+                base_probability=expit(read.base),
+                base_mask=read.base_mask,
+                refined_probability=expit(read.refined),
+                refined_mask=read.refined_mask,
+                mask=read.mask,
                 iou_base=float(facts["iou_base"]),
                 iou_refined=float(facts["iou_refined"]),
             )
         )
     return shown
+
+
+def by_gain(
+    samples: Samples, refined: ArrayStore, per_image: pd.DataFrame, most: int, classes: Sequence[str] = ()
+) -> list[SmallPictures]:
+    """At most `most` test maps as small pictures, evenly spread over the order of their gains, the largest first."""
+    order = per_image["gain"].sort_values(ascending=False, kind="stable").index.to_numpy()
+    shown = []
+    for position in order[spread(len(order), most)]:
+        facts = per_image.iloc[int(position)]
+        read = _read(samples, refined, int(facts["row"]), classes)
+        name = " · ".join([str(facts["sample_id"]), *read.class_name])
+        masks = (read.base_mask, read.refined_mask, read.mask)
+        shown.append(small_pictures(name, read.image, *masks, (facts["iou_base"], facts["iou_refined"])))
+    return shown
+
+
+class _Read(NamedTuple):
+    """One test map: logits float32 (H,W), masks bool (H,W), and what the stores hold."""
+
+    class_name: Sequence[str]
+    image: np.ndarray
+    base: np.ndarray
+    base_mask: np.ndarray
+    refined: np.ndarray
+    refined_mask: np.ndarray
+    mask: np.ndarray
+
+
+def _read(samples: Samples, refined: ArrayStore, place: int, classes: Sequence[str]) -> _Read:
+    image, number = divmod(place, samples.maps_per_image)
+    whole = slice(image * samples.maps_per_image, (image + 1) * samples.maps_per_image)
+    rows = samples.rows(["test"])[whole]
+    row = rows[number : number + 1]
+    base = samples.array("logits", rows).astype(np.float32)
+    after = refined.read("logits", whole).astype(np.float32)
+    return _Read(
+        classes[slice(number, number + 1)],
+        as_colours(samples.array("images", row)[0]),
+        base[number],
+        foreground(base, len(base))[number],
+        after[number],
+        foreground(after, len(after))[number],
+        samples.array("masks", row)[0],
+    )
 
 
 def foreground(maps: np.ndarray, maps_per_image: int) -> np.ndarray:

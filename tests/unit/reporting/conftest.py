@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
+from prn_pipeline.reporting.browse import small_pictures
 from prn_pipeline.reporting.dataset.samples import ShownSample
-from prn_pipeline.reporting.inputs import GalleryRow, Report, ReportInputs
+from prn_pipeline.reporting.inputs import GalleryRow, Report, ReportInputs, SmallPictures
 from prn_pipeline.reporting.report import render_report
 
 NASTY_ID = '<b>&"x'
@@ -141,6 +142,12 @@ def map_statistics(noise: float) -> MapStatistics:
     return counter.result()
 
 
+def small(sample_id: str, iou_base: float, iou_refined: float) -> SmallPictures:
+    pixels = np.zeros((20, 30), np.uint8)
+    image = np.full((20, 30, 3), 90, np.uint8)
+    return small_pictures(sample_id, image, pixels, pixels, pixels, (iou_base, iou_refined))
+
+
 @pytest.fixture(scope="session")
 def full_inputs() -> ReportInputs:
     rng = np.random.default_rng(3)
@@ -154,7 +161,8 @@ def full_inputs() -> ReportInputs:
         per_image=pd.DataFrame({"sample_id": range(40), "iou_base": base, "iou_refined": base**0.9}),
         gallery=[gallery_row("worst", "kind-c"), gallery_row("best", NASTY_ID), gallery_row("median", "kind-b")],
         parameters={"prn_training": {"optimizer": {"lr": 8e-4}, "resume": None}, "note": NASTY_ID},
-        provenance={"git_commit": "3f2a91c", "data": NASTY_ID},
+        by_gain=[small("kind-f", 0.5, 0.8), small(NASTY_ID, 0.5, 0.4)],
+        provenance={"made": "2026-01-02 03:04 UTC", "machine": "a machine", "git_commit": "3f2a91c", "data": NASTY_ID},
         dataset=summary(),
         samples=[shown_sample("kind-d", "train"), shown_sample("kind-e", "test")],
     )

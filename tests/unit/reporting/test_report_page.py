@@ -74,6 +74,25 @@ def test_links_lead_to_sections_that_exist(page: Page) -> None:
     assert {link.removeprefix("#") for link in links} <= places
 
 
+def test_images_to_browse_say_how_many_of_all_they_are(changed: Callable[..., ReportInputs], page: Page) -> None:
+    assert "2 of the 40 test images by gain, evenly spread" in page.texts
+    few = changed(per_image=pd.DataFrame({"sample_id": range(2), "iou_base": [0.5, 0.5], "iou_refined": [0.8, 0.4]}))
+    texts = Page(render_report(few).html).texts
+    assert "All 2 test images by gain" in texts
+    assert texts.index("0.500 → 0.800, +30.0") < texts.index("0.500 → 0.400, −10.0")
+
+
+def test_the_first_screen_says_when_and_where_and_what_next(page: Page) -> None:
+    assert any(text.startswith("Made 2026-01-02 03:04 UTC on a machine") for text in page.texts)
+    place = page.texts.index("Package the predictor and register it:")
+    assert page.texts[place + 1].startswith("kedro run --pipelines promotion --params dataset=")
+
+
+def test_the_page_says_what_the_result_is_not_for(page: Page) -> None:
+    assert "Use and limits" in page.texts
+    assert any(text.startswith("Not for decisions about health or safety") for text in page.texts)
+
+
 def test_every_picture_has_words_of_its_own(page: Page) -> None:
     alts = [picture["alt"] for picture in page.all("img")]
     assert all(alts)

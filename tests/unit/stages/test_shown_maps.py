@@ -1,17 +1,20 @@
 """What the report shows of the stored maps: the chosen images, and that each picture is of its own image."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.special import expit
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.metrics.map_statistics import MapStatisticsCounter
-from prn_pipeline.stages.reporting import choose_gallery, dataset_samples, gallery, map_statistics
+from prn_pipeline.reporting.browse import spread
+from prn_pipeline.stages.reporting import by_gain, choose_gallery, dataset_samples, gallery, map_statistics
 from tests.unit.stages.class_samples import SIDE, C, class_samples, refined_store
 
 
@@ -155,3 +158,29 @@ def test_samples_of_a_data_set_are_shown_with_their_own_names_and_masks(tmp_path
     for sample, row in zip(shown, (5, 2, 1, 3, 4, 0), strict=True):
         assert (sample.image == images[row, 0, 0]).all()
         assert (sample.marked != sample.image).any() == masks[row].any()
+
+
+def test_images_can_be_browsed_from_the_largest_gain_to_the_largest_loss(
+    bright_squares: Samples, tmp_path: Path
+) -> None:
+    logits = bright_squares.array("logits", bright_squares.rows(["test"]))
+    write_arrays(tmp_path / "r.zarr", ArrayStream([{"logits": logits}]))
+    refined, table = ArrayStore(tmp_path / "r.zarr"), table_of([4, 1, 2])
+    shown = by_gain(bright_squares, refined, table.sample(frac=1, random_state=1).reset_index(drop=True), 10)
+    assert [one.sample_id for one in shown] == ["name-4", "name-1", "name-2"]
+    assert [one.iou_refined for one in shown] == pytest.approx([0.5, 0.4, 0.3])
+    pictures = [np.asarray(Image.open(io.BytesIO(one.picture))) for one in shown]
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    assert [one.sample_id for one in by_gain(bright_squares, refined, table, 2)] == ["name-4", "name-2"]
+    assert by_gain(bright_squares, refined, table, 0) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 500])
+@pytest.mark.parametrize("most", [1, 2, 3, 120])
+def test_places_are_spread_from_the_first_to_the_last(count: int, most: int) -> None:
+    places = spread(count, most)
+    assert len(places) == min(count, most)
+    assert set(places) <= set(range(count))
+    if min(count, most) > 1:
+        assert (places[0], places[-1]) == (0, count - 1)
+        assert np.ptp(np.diff(places)) <= 1

@@ -12,7 +12,7 @@ from prn_pipeline.reporting.headline import log_headline
 from prn_pipeline.reporting.inputs import ReportInputs
 from prn_pipeline.reporting.report import render_report
 from prn_pipeline.stages.label_curve.points import of_these_maps
-from prn_pipeline.stages.reporting import dataset_samples, gallery, map_statistics
+from prn_pipeline.stages.reporting import by_gain, dataset_samples, gallery, map_statistics
 from prn_pipeline.tracking.provenance import provenance
 
 
@@ -48,6 +48,7 @@ def build_report(
             per_image=per_image,
             expected_iou=expected_iou,
             gallery=gallery(stores, refined, per_image, settings["gallery_rows"], run["dataset"]["classes"]),
+            by_gain=by_gain(stores, refined, per_image, settings["browsed_images"], run["dataset"]["classes"]),
             parameters={key: value for key, value in run.items() if key != "names"}
             | {"pseudo_labelling": pseudo_labelling},
             provenance=provenance(manifest.attrs[IDENTITY]),
