@@ -1,4 +1,4 @@
-"""`prn init`: look at a folder of images and masks, and write the settings that read it."""
+"""`prn init`: look at a folder of images and masks or annotations, and write the settings that read it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def init(folder: Path, name: str | None) -> None:
     """Add the data set in FOLDER to the project.
 
     Finds out which pictures are images and which are masks, how their names correspond, what the values of the masks
-    mean, and which splits there are. Adds a block to conf/base/parameters_datasets.yml, and prints it with whatever it
-    could not decide. The files are not changed; only where folders such as images/train and masks/train name the
-    splits, a table of them is written into FOLDER.
+    mean, and which splits there are. In place of masks, annotations of COCO, YOLO, LabelMe, CVAT or Kaggle may be
+    there. Adds a block to conf/base/parameters_datasets.yml, and prints it with whatever it could not decide. The files
+    are not changed; only where folders or files such as images/train or instances_train.json name the splits, a table
+    of them is written into FOLDER.
     """
     from prn_pipeline.configuration.dataset_blocks import FILE, add_dataset_block, refuse_known_name
     from prn_pipeline.configuration.project_configuration import read_configuration

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from xml.parsers import expat
 
 import numpy as np
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format, Shape
+from prn_pipeline.data.readers.annotations.cvat_document import Attributes, Document
 from prn_pipeline.data.readers.annotations.run_lengths import from_runs, whole_numbers
 from prn_pipeline.data.readers.annotations.shapes import Region, ellipse, polygon, rectangle
-from prn_pipeline.data.readers.annotations.text_files import read_text
 from prn_pipeline.errors import UserError
-
-Attributes = Mapping[str, str]
-#: Elements that say something about a whole image, or that have no area and stand for none.
-_NO_SHAPES = frozenset({"tag", "attribute"})
 
 
 def recognises(text: str) -> bool:
@@ -35,55 +30,12 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
     images: list[AnnotatedImage] = []
     labels: dict[str, None] = {}
     for path in files:
-        found = _Document(path)
+        found = Document(path)
         labels |= dict.fromkeys([*found.labels, *(shape["label"] for _, ones in found.images for _, shape in ones)])
         for image, shapes in found.images:
             size = _number(image, "height", path), _number(image, "width", path)
             images.append(AnnotatedImage((image.get("name", ""),), path, partial(_shapes, shapes), size))
     return Annotations(images, tuple(labels))
-
-
-class _Document:
-    """What a file holds: its labels, and the attributes of each image and of its shapes."""
-
-    def __init__(self, path: Path) -> None:
-        self.labels: list[str] = []
-        self.images: list[tuple[Attributes, list[tuple[str, Attributes]]]] = []
-        self._path, self._open, self._text = path, [""], ""
-        parser = expat.ParserCreate()
-        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
-        parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = self._characters, self._refuse_doctype
-        text = read_text(path)
-        try:
-            parser.Parse(text, True)
-        except expat.ExpatError as error:
-            raise UserError(f"{path}: not XML ({error}). Export the annotations again.") from None
-        if self._root != "annotations":
-            raise UserError(f"{path}: its root is <{self._root}>, expected <annotations> of CVAT for images 1.1.")
-
-    def _start(self, name: str, attributes: Attributes) -> None:
-        if self._open == [""]:
-            self._root = name
-        if name == "track":
-            raise UserError(f"{self._path}: tracks of a video. Export the task as 'CVAT for images 1.1'.")
-        if name == "image":
-            self.images.append((attributes, []))
-        elif "label" in attributes and self._open[-1] == "image" and name not in _NO_SHAPES:
-            self.images[-1][1].append((name, attributes))
-        self._open.append(name)
-        self._text = ""
-
-    def _end(self, name: str) -> None:
-        self._open.pop()
-        if name == "name" and self._open[-1] == "label":
-            self.labels.append(self._text.strip())
-
-    def _characters(self, text: str) -> None:
-        if self._open[-1] == "name":
-            self._text += text
-
-    def _refuse_doctype(self, *_: object) -> None:
-        raise UserError(f"{self._path}: a document type declaration, which CVAT never writes. Remove it.")
 
 
 def _shapes(shapes: Sequence[tuple[str, Attributes]]) -> list[Shape]:
