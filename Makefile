@@ -16,6 +16,8 @@ export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 .PHONY: help setup setup-dev run repro benchmark plan test mutants bench memory server-load fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# what `make setup` installs; requirements-serving.lock is enough for `prn refine` and `prn serve`
+LOCK ?= requirements.lock
 # an index of PyTorch's builds for CPUs: with it, set-up leaves out the packages that only GPUs need
 TORCH_INDEX ?=
 # to install the packages of a lock file
@@ -42,12 +44,12 @@ ATTACKS ?=
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: $(READY) ## create .venv from requirements.lock
+setup: $(READY) ## create .venv from LOCK
 
-$(READY): requirements.lock pyproject.toml
+$(READY): $(LOCK) pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name yours: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(call install,requirements.lock)
+	$(call install,$(LOCK))
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 

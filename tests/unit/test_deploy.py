@@ -1,6 +1,8 @@
 """The recipes of deploy/ call existing commands and handle their exit codes."""
 
 import configparser
+import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -56,3 +58,21 @@ def test_the_units_of_systemd_refer_to_each_other() -> None:
     assert (DEPLOY / "systemd" / service["Unit"]["OnFailure"]).is_file()
     assert (DEPLOY / "systemd" / "prn-retrain.timer").is_file(), "a timer starts the service of the same name"
     assert "--unit prn-retrain " in unit("prn-retrain-failed.service")["Service"]["ExecStart"]
+
+
+def test_the_images_copy_what_is_there_and_start_a_command_that_exists() -> None:
+    project = DEPLOY.parent
+    lines = (DEPLOY / "docker" / "Dockerfile").read_text().splitlines()
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
+    assert len(copied) >= 3
+    for pattern in itertools.chain(*copied):
+        assert list(project.glob(pattern)) if pattern != "." else True, pattern
+    locks = re.findall(r"LOCK=(\S+)", "\n".join(lines))
+    assert locks == ["requirements-serving.lock"]
+    assert (project / locks[0]).is_file()
+    (command,) = (json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith('CMD ["serve"'))
+    name, *options = command
+    context = prn.commands[name].make_context(name, options)
+    assert context.params["host"] != "127.0.0.1", "nobody outside the container reaches that"
+    (exposed,) = (int(line.split()[1]) for line in lines if line.startswith("EXPOSE"))
+    assert exposed == context.params["port"]

@@ -1,4 +1,4 @@
-"""The two lock files agree with each other and with what `pyproject.toml` asks for."""
+"""The lock files agree with each other and with what `pyproject.toml` asks for."""
 
 import re
 import tomllib
@@ -25,6 +25,13 @@ def asked(*extras: str) -> list[Requirement]:
     return [one for one in found if canonicalize_name(one.name) != canonicalize_name(project["name"])]
 
 
+def test_a_server_has_what_the_project_has_and_no_more() -> None:
+    serving, run = locked("requirements-serving.lock"), locked("requirements.lock")
+    versions = {package: version.partition(" ")[0] for package, version in serving.items()}
+    assert {package: run.get(package, "").partition(" ")[0] for package in serving} == versions
+    assert not {"kedro", "mlflow", "dvc", "lightning"} & set(serving)
+
+
 def test_development_adds_to_what_users_run_with_and_changes_nothing() -> None:
     run, development = locked("requirements.lock"), locked("requirements-dev.lock")
     assert {package: development.get(package) for package in run} == run
@@ -33,7 +40,8 @@ def test_development_adds_to_what_users_run_with_and_changes_nothing() -> None:
 
 
 def test_locks_hold_what_the_project_asks_for() -> None:
-    for name, extras in (("requirements.lock", RUN), ("requirements-dev.lock", (*RUN, "docs", "dev"))):
+    locks = {"requirements-serving.lock": ("serving", "heif"), "requirements.lock": RUN}
+    for name, extras in (locks | {"requirements-dev.lock": (*RUN, "docs", "dev")}).items():
         versions, requirements = locked(name), asked(*extras)
         assert len(requirements) > 20
         for requirement in requirements:
