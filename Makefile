@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help setup setup-dev run repro benchmark plan test mutants bench memory server-load fuzz bit-flips soak results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help setup setup-dev run repro benchmark plan test mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # what `make setup` installs; requirements-serving.lock is enough for `prn refine` and `prn serve`
@@ -85,6 +85,10 @@ coverage: $(DEV) ## all tests, and which lines they cover
 
 bench: $(READY) ## speed compared with plain implementations, ten minutes; BENCH="network --no-compile" for a part
 	@python -m benchmarks $(BENCH)
+
+docs: $(DEV) ## the pages of docs/ as a site, build/docs/html/index.html; needs no network
+	@python -m sphinx -b html -W --keep-going -q docs build/docs/html
+	@echo build/docs/html/index.html
 
 results: $(READY) ## the runs and tables of docs/results.md, from PRN_DATA_ROOT; hours; JOBS base models at a time
 	@failed=0; for list in trained_out native_resolution untuned; do \

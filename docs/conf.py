@@ -1,0 +1,56 @@
+"""Sphinx's settings: `make docs` builds build/docs, without network."""
+
+import sys
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+PROJECT = FOLDER.parent
+sys.path[:0] = [str(PROJECT / "src"), str(PROJECT)]
+
+from pygments.lexers.shell import BashLexer  # noqa: E402
+from pygments.lexers.special import TextLexer  # noqa: E402
+
+from docs.generators.docstrings import markdown_to_rst  # noqa: E402
+from docs.generators.pages import rewrite_links, write_pages  # noqa: E402
+
+project = "prn_pipeline"
+author = "the authors of prn_pipeline"
+release = importlib.metadata.version("prn_pipeline")
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_generated", "notebooks/.ipynb_checkpoints"]
+language = "en"
+nitpicky = True
+# Types in signatures name classes of other packages and private ones, which have no page here.
+nitpick_ignore_regex = [("py:(class|obj|data|exc|attr)", ".*")]
+
+html_theme = "furo"
+html_title = "prn_pipeline"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_copy_source = False
+html_show_sourcelink = False
+pygments_style = "friendly"
+pygments_dark_style = "monokai"
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+nb_execution_mode = "off"  # a test runs them; `make docs` does so too, and keeps what it has run
+
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_member_order = "bysource"
+autodoc_use_type_comments = False
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+
+def setup(app: Any) -> None:
+    """Write the generated parts first; lead links to files outside of docs/ to the pages that include them."""
+    app.connect("builder-inited", lambda _: write_pages(FOLDER / "_generated"))
+    app.connect("source-read", lambda _, page, source: source.__setitem__(0, rewrite_links(page, source[0])))
+    app.connect("autodoc-process-docstring", lambda *event: markdown_to_rst(event[-1]), priority=100)  # before napoleon
+    app.add_lexer("console", BashLexer)  # blocks of commands without a prompt
+    app.add_lexer("mermaid", TextLexer)

@@ -1,0 +1,1 @@
+"""Parts of the pages that are made from the code: commands, settings, exit codes, public names."""
