@@ -1,19 +1,19 @@
 """Sphinx's settings: `make docs` builds build/docs, without network."""
 
-import sys
 import importlib.metadata
+import sys
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent
+GENERATED = FOLDER / "_generated"
 sys.path[:0] = [str(PROJECT / "src"), str(PROJECT)]
 
 from pygments.lexers.shell import BashLexer  # noqa: E402
-from pygments.lexers.special import TextLexer  # noqa: E402
 
 from docs.generators.docstrings import markdown_to_rst  # noqa: E402
-from docs.generators.pages import rewrite_links, write_pages  # noqa: E402
+from docs.generators.pages import draw_charts, rewrite_links, write_pages  # noqa: E402
 
 project = "prn_pipeline"
 author = "the authors of prn_pipeline"
@@ -31,12 +31,19 @@ html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
+html_show_sphinx = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
-nb_execution_mode = "off"  # a test runs them; `make docs` does so too, and keeps what it has run
+# Notebooks run when they have changed. Not the one that reads the reader's own runs: a test runs both.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(PROJECT / "build" / "docs" / "notebooks")
+nb_execution_excludepatterns = ["notebooks/read_results.md"]
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
 
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -48,9 +55,13 @@ napoleon_use_ivar = True
 
 
 def setup(app: Any) -> None:
-    """Write the generated parts first; lead links to files outside of docs/ to the pages that include them."""
-    app.connect("builder-inited", lambda _: write_pages(FOLDER / "_generated"))
-    app.connect("source-read", lambda _, page, source: source.__setitem__(0, rewrite_links(page, source[0])))
+    """Write the generated parts first; then prepare each page and docstring as it is read."""
+    app.connect("builder-inited", lambda _: write_pages(GENERATED))
+    app.connect("source-read", lambda _, page, source: source.__setitem__(0, prepared(page, source[0])))
     app.connect("autodoc-process-docstring", lambda *event: markdown_to_rst(event[-1]), priority=100)  # before napoleon
     app.add_lexer("console", BashLexer)  # blocks of commands without a prompt
-    app.add_lexer("mermaid", TextLexer)
+
+
+def prepared(page: str, text: str) -> str:
+    """A page with links to files outside of docs/ led to the pages that include them, and with its charts drawn."""
+    return draw_charts(page, rewrite_links(page, text), GENERATED)

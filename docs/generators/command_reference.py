@@ -16,7 +16,9 @@ from prn_pipeline.processes.exit_codes import EXIT_CODES
 def command_page() -> str:
     """Markdown: a section for each command of `prn`, then `kedro run`."""
     commands = [(f"prn {name}", command) for name, command in prn.commands.items()]
-    return "\n".join(command_section(name, command) for name, command in [*commands, ("kedro run", cli.commands["run"])])
+    return "\n".join(
+        command_section(name, command) for name, command in [*commands, ("kedro run", cli.commands["run"])]
+    )
 
 
 def command_section(name: str, command: click.Command) -> str:
@@ -33,7 +35,9 @@ def _plain(text: str) -> str:
     """Help as Markdown; click's \\b marks a paragraph whose line breaks stay."""
     paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return "\n".join(
-        f"```text\n{paragraph.removeprefix(chr(8)).strip()}\n```\n" if paragraph.startswith("\b") else _escaped(paragraph)
+        f"```text\n{paragraph.removeprefix(chr(8)).strip()}\n```\n"
+        if paragraph.startswith("\b")
+        else _escaped(paragraph)
         for paragraph in paragraphs
     )
 

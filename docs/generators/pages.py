@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from pathlib import Path
@@ -28,6 +29,24 @@ def generated_pages() -> dict[str, str]:
         "settings.md": settings_page(),
     }
     return pages | {f"names_{page}.md": names_page(page) for page in PAGES}
+
+
+CHART = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def draw_charts(page: str, text: str, folder: Path) -> str:
+    """A page with a picture, drawn into `folder`, in place of each flow chart of Mermaid."""
+
+    def drawn(found: re.Match[str]) -> str:
+        name = f"chart-{hashlib.sha256(found[1].encode()).hexdigest()[:12]}.svg"
+        if not (folder / name).exists():
+            from docs.figures.flow_chart import draw_chart
+
+            draw_chart(found[1]).savefig(folder / name)
+        above = "../" * page.count("/")
+        return f"![Flow chart of stages and artefacts]({above}{folder.name}/{name})"
+
+    return CHART.sub(drawn, text)
 
 
 def write_pages(folder: Path) -> None:

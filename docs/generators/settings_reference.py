@@ -54,9 +54,9 @@ def blocks() -> Iterator[tuple[str, str, list[Key]]]:
     )
     yield "Training: `base_training`, `prn_training`, `training`", text, keys_of(TrainingSettings)
     for name, field in Parameters.model_fields.items():
-        if name not in (*TRAININGS, *PRESETS) and isinstance(field.annotation, type):
-            if issubclass(field.annotation, BaseModel):
-                yield f"`{name}`", _summary(field.annotation), _with_given(keys_of(field.annotation), given().get(name))
+        model = field.annotation
+        if name not in (*TRAININGS, *PRESETS) and isinstance(model, type) and issubclass(model, BaseModel):
+            yield f"`{name}`", _summary(model), _with_given(keys_of(model), given().get(name))
 
 
 def given() -> dict[str, Any]:
@@ -95,8 +95,12 @@ def _keys(
             continue  # the heading of the variant says so
         path, inner = above + name, list(_inner(field))
         default = "required" if name in required else _value(field.get("default"), bool(inner))
-        yield Key(path, _kind(field, models), default, field.get("description", ""), variant)
+        yield Key(path, _kind(field, models), default, _description(field, models), variant)
         tag = field.get("discriminator", {}).get("propertyName")
+        if tag:
+            choices = " | ".join(f"`{models[model]['properties'][tag]['const']}`" for model in inner)
+            chosen = _value((field.get("default") or {}).get(tag))
+            yield Key(f"{path}.{tag}", choices, chosen, "Selects the other keys: a table for each below.", variant)
         for model in inner:
             if (path, model) in spelt_out:
                 continue
@@ -104,6 +108,14 @@ def _keys(
             block = models[model]
             chosen = f"`{path}` with `{tag}: {block['properties'][tag]['const']}`" if tag else variant
             yield from _keys(block, models, f"{path}.", chosen, spelt_out)
+
+
+def _description(field: dict[str, Any], models: dict[str, Any]) -> str:
+    """A field's own description; else what its block says of itself, or that the value selects this table."""
+    if "const" in field:
+        return field.get("description", "Selects these keys.")
+    inner = [models[name].get("description", "").split("\n\n")[0] for name in _inner(field)]
+    return str(field.get("description") or " ".join(inner))
 
 
 def _inner(field: dict[str, Any]) -> Iterator[str]:
@@ -130,7 +142,13 @@ def _kind(field: dict[str, Any], models: dict[str, Any]) -> str:
 
 
 def _limits(field: dict[str, Any]) -> str:
-    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "multipleOf": "multiple of"}
+    signs = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+        "multipleOf": "multiple of",
+    }
     found = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field]
     return f" ({', '.join(found)})" if found else ""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), *(PROJECT / "deploy").rglob("*.md")]
+DOCS = [page for page in (PROJECT / "docs").rglob("*.md") if "_generated" not in page.parts]
+PAGES = [*PROJECT.glob("*.md"), *DOCS, *(PROJECT / "deploy").rglob("*.md")]
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 

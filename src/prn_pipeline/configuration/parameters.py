@@ -26,45 +26,59 @@ class _Strict(BaseModel):
 class IngestionParameters(_Strict):
     """Where the data sets are."""
 
-    data_root: str
+    data_root: str = Field(description="folder with one subfolder per data set")
 
 
 class LogitCachingParameters(_Strict):
     """Which model makes the maps that the refiner learns from, and which arrays the cache keeps."""
 
-    protocol: Literal["holdout", "crossfit"]
-    keep: list[Literal["tta", "features"]]
-    tta_scales: list[Annotated[float, Field(ge=0.25, le=4)]]
-    batch_size: int = Field(ge=1)
+    protocol: Literal["holdout", "crossfit"] = Field(
+        description="`holdout`: the refiner learns from the maps of val; `crossfit`: from out-of-fold maps of train and"
+        " val, for one more base model per fold"
+    )
+    keep: list[Literal["tta", "features"]] = Field(
+        description="inputs for refiners that are stored with the logits: mean and spread over four flips, the last"
+        " features of the decoder"
+    )
+    tta_scales: list[Annotated[float, Field(ge=0.25, le=4)]] = Field(
+        description="with tta: scales at which the flips are repeated, for a method that is compared; []: none"
+    )
+    batch_size: int = Field(ge=1, description="images per forward pass")
 
 
 class PseudoLabellingParameters(_Strict):
     """Optimal patch-wise binarization."""
 
-    patch_size: int = Field(ge=4)
-    levels: int | None = Field(ge=1, le=MAX_LEVELS)
+    patch_size: int = Field(ge=4, description="side of a patch in pixels; it divides the data set's image_size")
+    levels: int | None = Field(ge=1, le=MAX_LEVELS, description="candidate thresholds; null: the exact optimum")
 
 
 class EvaluationParameters(_Strict):
     """How the methods are evaluated on test images."""
 
-    resolution: Literal["model", "native"]
-    resamples: int = Field(ge=100)
-    batch_size: int = Field(ge=1)
-    reference_images: int = Field(ge=2)
+    resolution: Literal["model", "native"] = Field(
+        description="`model`: scores at image_size; `native`: at the size of the original images"
+    )
+    resamples: int = Field(ge=100, description="bootstrap resamples of the test images")
+    batch_size: int = Field(ge=1, description="images per forward pass")
+    reference_images: int = Field(
+        ge=2, description="most training images to describe, with which drift compares new ones"
+    )
 
 
 class ReportingParameters(_Strict):
     """What the report shows."""
 
-    gallery_rows: int = Field(ge=1, le=50)
-    browsed_images: int = Field(ge=0, le=1000)
+    gallery_rows: int = Field(ge=1, le=50, description="images each of the best, median and worst gain")
+    browsed_images: int = Field(ge=0, le=1000, description="most small pictures of test images to browse by gain")
 
 
 class PromotionParameters(_Strict):
     """When a predictor replaces the champion in the registry."""
 
-    model: str | None = Field(min_length=1, pattern=r"^[^/:]+$")
+    model: str | None = Field(
+        min_length=1, pattern=r"^[^/:]+$", description="name in MLflow's registry; null: that of the data set"
+    )
     comparison: ComparisonSettings
     first_champion: FirstChampionSettings = FirstChampionSettings()
 
@@ -74,11 +88,11 @@ class Parameters(_Strict):
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a caller may name a data set 2018
 
-    dataset: str
-    base_model: str
-    refiner: str
-    seed: int = Field(ge=0)
-    checkpoints: str
+    dataset: str = Field(description="a block below `datasets`")
+    base_model: str = Field(description="a block below `base_models`")
+    refiner: str = Field(description="a block below `refiners`")
+    seed: int = Field(ge=0, description="of all trainings of the run, and part of its paths")
+    checkpoints: str = Field(description="folder of the checkpoints from which interrupted trainings continue")
     tiles: Tiles
     engine: EngineSettings
     ingestion: IngestionParameters

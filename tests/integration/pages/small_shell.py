@@ -1,4 +1,4 @@
-"""A shell in a small project of a reader who has data in ~/data, and a predictor that answers at the port of the pages."""
+"""A shell in a small project, of a reader who has images, masks and maps in ~/data."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ class SmallShell:
             self._done[command] = subprocess.run(
                 ["bash", "-c", command],
                 cwd=self.project,
+                check=False,
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

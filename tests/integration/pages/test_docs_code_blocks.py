@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from myst_nb.core.read import read_myst_markdown_notebook
+from nbclient import NotebookClient
 
 from prn_pipeline.configuration.project_configuration import read_configuration
 from prn_pipeline.refinement.registry import read_settings
 from prn_pipeline.segmentation.registry import read_base_settings
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.sweep.lists import Lists
-from tests.integration.pages.blocks import NO_CODE, Block, blocks, commands
+from tests.integration.pages.blocks import NO_CODE, PROJECT, Block, blocks, commands
 from tests.integration.pages.checked_commands import REASONS, check, reason
 from tests.integration.pages.small_shell import PORT, SmallShell
 from tests.unit.serving.running_server import running
@@ -114,9 +117,7 @@ PAGES_WITH_PYTHON = sorted({block.page for block in blocks("python")})
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_PYTHON)
-def test_the_python_of_a_page_runs(
-    page: str, shell: SmallShell, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_python_of_a_page_runs(page: str, shell: SmallShell, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shell.project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shell.project}/mlflow.db")
     names = prepared(page, shell.project)
@@ -143,3 +144,19 @@ def test_the_settings_of_a_block_are_valid(block: Block, shell: SmallShell) -> N
         assert read_settings(settings["refiners"][name])
     for name in settings.get("datasets", {"synthetic_roads": {}}):
         assert read_configuration(shell.project, settings | {"dataset": name}).parameters["run"]
+
+
+@pytest.mark.parametrize("name", ["refine_maps", "read_results"])
+def test_a_notebook_runs(name: str, shell: SmallShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    page = PROJECT / "docs" / "notebooks" / f"{name}.md"
+    notebook = read_myst_markdown_notebook(page.read_text())
+    resources = {"metadata": {"path": str(shell.project)}}
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources)
+    client.execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert len(outputs) >= 2
+    if name == "refine_maps":
+        gains = re.findall(r"^(threshold|trees).* ([\d.]+)$", outputs[-1]["data"]["text/plain"], re.MULTILINE)
+        assert dict(gains)["trees"] > dict(gains)["threshold"]
