@@ -12,7 +12,7 @@ sys.path[:0] = [str(PROJECT / "src"), str(PROJECT)]
 
 from pygments.lexers.shell import BashLexer  # noqa: E402
 
-from docs.generators.docstrings import markdown_to_rst  # noqa: E402
+from docs.generators.docstrings import is_bare_field, markdown_to_rst  # noqa: E402
 from docs.generators.pages import draw_charts, rewrite_links, write_pages  # noqa: E402
 
 project = "prn_pipeline"
@@ -59,6 +59,7 @@ def setup(app: Any) -> None:
     app.connect("builder-inited", lambda _: write_pages(GENERATED))
     app.connect("source-read", lambda _, page, source: source.__setitem__(0, prepared(page, source[0])))
     app.connect("autodoc-process-docstring", lambda *event: markdown_to_rst(event[-1]), priority=100)  # before napoleon
+    app.connect("autodoc-skip-member", lambda *event: is_bare_field(event[3]) or None)
     app.add_lexer("console", BashLexer)  # blocks of commands without a prompt
 
 

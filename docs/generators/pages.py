@@ -44,7 +44,7 @@ def draw_charts(page: str, text: str, folder: Path) -> str:
 
             draw_chart(found[1]).savefig(folder / name)
         above = "../" * page.count("/")
-        return f"![Flow chart of stages and artefacts]({above}{folder.name}/{name})"
+        return f"![Flow chart]({above}{folder.name}/{name})\n\n*Orange boxes are stages, blue ones with round corners artefacts.*"
 
     return CHART.sub(drawn, text)
 
