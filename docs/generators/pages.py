@@ -44,7 +44,8 @@ def draw_charts(page: str, text: str, folder: Path) -> str:
 
             draw_chart(found[1]).savefig(folder / name)
         above = "../" * page.count("/")
-        return f"![Flow chart]({above}{folder.name}/{name})\n\n*Orange boxes are stages, blue ones with round corners artefacts.*"
+        caption = "*Orange boxes are stages, blue ones with round corners artefacts.*"
+        return f"![Flow chart]({above}{folder.name}/{name})\n\n{caption}"
 
     return CHART.sub(drawn, text)
 
