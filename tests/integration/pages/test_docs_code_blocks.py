@@ -17,9 +17,9 @@ from myst_nb.core.read import read_myst_markdown_notebook
 from nbclient import NotebookClient
 
 from prn_pipeline.configuration.project_configuration import read_configuration
+from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.registry import read_settings
 from prn_pipeline.segmentation.registry import read_base_settings
-from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.sweep.lists import Lists
 from tests.integration.pages.blocks import NO_CODE, PROJECT, Block, blocks, commands
 from tests.integration.pages.checked_commands import REASONS, check, reason
@@ -96,7 +96,7 @@ def test_a_command_that_is_only_checked_fails_if_it_is_wrong(wrong: str, shell: 
         check(wrong, shell.project)
 
 
-def prepared(page: str, project: Path) -> dict[str, Any]:
+def prepared(page: str) -> dict[str, Any]:
     """Names that the blocks of a page take from the reader's own program."""
     draw = np.random.default_rng(1)
     maps = draw.random((2, 64, 64), np.float32)
@@ -113,37 +113,52 @@ def prepared(page: str, project: Path) -> dict[str, Any]:
     return known.get(page, {})
 
 
-PAGES_WITH_PYTHON = sorted({block.page for block in blocks("python")})
+#: Page -> names that its blocks of Python have given a value in the end.
+RESULTS: dict[str, set[str]] = {
+    "README.md": {"labels", "thresholds", "iou", "logits", "baseline"},
+    "docs/security.md": {"Predictor"},
+    "docs/serving.md": {"predictor", "mask", "response"},
+    "docs/tutorials/own_maps.md": {"name", "image"},
+    "docs/tutorials/serving.md": {"response", "mask"},
+}
 
 
-@pytest.mark.parametrize("page", PAGES_WITH_PYTHON)
+def test_the_results_of_every_page_with_python_are_known() -> None:
+    assert {block.page for block in blocks("python")} == set(RESULTS)
+
+
+@pytest.mark.parametrize("page", RESULTS)
 def test_the_python_of_a_page_runs(page: str, shell: SmallShell, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shell.project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shell.project}/mlflow.db")
-    names = prepared(page, shell.project)
+    names = prepared(page)
     for block in blocks("python"):
         if block.page == page:
             source = block.text.replace(PORT, server)
             exec(compile("\n" * block.line + source, page, "exec"), names)
-    for name, value in names.items():
-        if name in ("mask", "logits", "labels", "baseline"):
-            assert len(value), name
-        if isinstance(value, Predictor):
-            assert value.settings.image_size == 64
+    assert set(names) >= RESULTS[page]
+    assert len(names.get("mask", "a mask")) > 0
+
+
+def valid_settings(settings: dict[str, Any], project: Path) -> list[Any]:
+    """What a block of YAML describes, validated by the models that check the configuration."""
+    if all(isinstance(value, list) for value in settings.values()):
+        return [Lists.model_validate(settings)]
+    models = [read_base_settings(block) for block in settings.get("base_models", {}).values()]
+    refiners = [read_settings(block) for block in settings.get("refiners", {}).values()]
+    names = settings.get("datasets", {"synthetic_roads": {}})
+    runs = [read_configuration(project, settings | {"dataset": name}).parameters["run"] for name in names]
+    return [*models, *refiners, *runs]
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), **HERE)
 def test_the_settings_of_a_block_are_valid(block: Block, shell: SmallShell) -> None:
-    settings = yaml.safe_load(block.text)
-    if all(isinstance(value, list) for value in settings.values()):
-        assert Lists.model_validate(settings)
-        return
-    for name in settings.get("base_models", {}):
-        assert read_base_settings(settings["base_models"][name])
-    for name in settings.get("refiners", {}):
-        assert read_settings(settings["refiners"][name])
-    for name in settings.get("datasets", {"synthetic_roads": {}}):
-        assert read_configuration(shell.project, settings | {"dataset": name}).parameters["run"]
+    assert valid_settings(yaml.safe_load(block.text), shell.project)
+
+
+def test_wrong_settings_are_noticed(shell: SmallShell) -> None:
+    with pytest.raises(UserError, match="did you mean 'image_size'"):
+        valid_settings({"datasets": {"my_roads": {"imagesize": 64}}}, shell.project)
 
 
 @pytest.mark.parametrize("name", ["refine_maps", "read_results"])

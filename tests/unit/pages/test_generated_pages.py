@@ -1,6 +1,7 @@
 """The reference is complete: every setting, command, option, exit code and public name is on its page."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 PLAIN = {"normalisation.mean", "normalisation.std", "normalisation.channels", "output", "weight_decay"}
 
 
+@cache
 def known_keys() -> set[str]:
     return {key.path for _, _, keys in blocks() for key in keys}
 
@@ -71,11 +73,13 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 
 
 def test_every_exit_code_is_in_the_reference() -> None:
+    assert exit_code_table().count("\n") == len(EXIT_CODES) + 2
     assert all(f"| {code} | {meaning} |" in exit_code_table() for code, meaning in EXIT_CODES.items())
 
 
 def test_every_public_name_of_the_method_has_a_directive() -> None:
     page = names_page("refinement")
+    assert len(refinement_names) > 20
     assert all(f"prn_pipeline.refinement.{name}\n" in page for name in refinement_names)
     assert all(names_page(name) for name in PAGES)
 
