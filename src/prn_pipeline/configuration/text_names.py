@@ -61,8 +61,5 @@ def _names(root: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
 def _is_plain(node: yaml.Node) -> bool:
     """A scalar without quotes that is neither empty, nor a merge key, nor an interpolation."""
     return (
-        isinstance(node, yaml.ScalarNode)
-        and not node.style
-        and node.value not in ("", "<<")
-        and "${" not in node.value
+        isinstance(node, yaml.ScalarNode) and not node.style and node.value not in ("", "<<") and "${" not in node.value
     )
