@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,23 @@ def same_random_numbers_in_every_run() -> None:
     np.random.seed(7919)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(7919)
+
+
+@pytest.fixture(scope="session")
+def empty_tracking_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow; creating one takes a second, copying it nothing."""
+    from mlflow.tracking import MlflowClient
+
+    file = tmp_path_factory.mktemp("tracking") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments(max_results=1)
+    return file
+
+
+@pytest.fixture
+def tracking_store(empty_tracking_store: Path, tmp_path: Path) -> str:
+    """URI of a database of MLflow in the temporary folder, still empty."""
+    shutil.copy(empty_tracking_store, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A copy of the project whose artefacts go to a temporary folder, and small runs of its real pipelines."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ def _own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh copy, which is also the working directory."""
+def project(empty_tracking_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy without MLflow runs, which is also the working directory."""
     folder = copy_project(tmp_path / "project")
+    shutil.copy(empty_tracking_store, folder / "mlflow.db")
     monkeypatch.chdir(folder)
     return folder
 

@@ -1,11 +1,11 @@
 """DVC runs only what is stale, and moves artefacts to a remote and back."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 import pytest
@@ -15,14 +15,15 @@ from benchmarks.small_project import copy_project, make_small
 from prn_pipeline.sweep.failures import record_failed_stage
 from prn_pipeline.sweep.lists import read_lists
 from prn_pipeline.sweep.plan import plan
+from tests.conftest import shim_path
+from tests.integration.warm_kedro import warm_kedro
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINERS = ["prn", "bias_field"]
 
 
 def command(folder: Path, *arguments: str, code: int = 0) -> str:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -35,6 +36,15 @@ def change(file: Path, keys: list[str], value: object) -> None:
         inner = inner[key]
     inner[keys[-1]] = value
     file.write_text(yaml.safe_dump(settings))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _path() -> Iterator[None]:
+    """The commands of this environment, with a `kedro` that starts at once."""
+    with TemporaryDirectory() as folder, warm_kedro(Path(folder)) as place, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", shim_path(place))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")

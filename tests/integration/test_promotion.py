@@ -36,10 +36,11 @@ EASY = {
 
 
 @pytest.fixture
-def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(finished: Path, empty_tracking_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a finished run and a registry of its own."""
     folder = tmp_path / "project"
     shutil.copytree(finished, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
+    shutil.copy(empty_tracking_store, folder)
     monkeypatch.chdir(folder)
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     return folder

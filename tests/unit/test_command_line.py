@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import mlflow
@@ -117,11 +116,11 @@ def _leaves_nothing_behind() -> Iterator[None]:
 @pytest.mark.usefixtures("_leaves_nothing_behind")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_with_its_exit_code_and_mlflow_runs_as_killed(
-    number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    number: int, code: int, tracking_store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     before = signal.getsignal(signal.SIGTERM)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(tracking_store)
     mlflow.set_experiment("signals")
 
     def run(**_: object) -> None:  # like Kedro, which leaves MLflow runs open because it calls no hook

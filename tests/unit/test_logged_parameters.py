@@ -1,6 +1,5 @@
 """Parameters of a node reach the MLflow run together, each once."""
 
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -16,8 +15,8 @@ NODE = node(lambda: 0, None, "out", name="node")
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> ParameterBatchHook:
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+def hook(tracking_store: str) -> ParameterBatchHook:
+    mlflow.set_tracking_uri(tracking_store)
     mlflow.set_experiment("parameters")
     mlflow.disable_system_metrics_logging()
     made = ParameterBatchHook()

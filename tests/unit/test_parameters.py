@@ -19,11 +19,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def load(**runtime: Any) -> dict[str, Any]:
+    return loader_of(**runtime)["parameters"]
+
+
+def loader_of(**runtime: Any) -> RunConfigLoader:
     bootstrap_project(PROJECT)
     from prn_pipeline import settings
 
-    loader = RunConfigLoader(str(PROJECT / "conf"), env="base", runtime_params=runtime, **_arguments(settings))
-    return loader["parameters"]
+    return RunConfigLoader(str(PROJECT / "conf"), env="base", runtime_params=runtime, **_arguments(settings))
 
 
 def _arguments(settings: Any) -> dict[str, Any]:
@@ -39,6 +42,14 @@ def test_the_defaults_are_complete_and_select_the_embedded_data_set() -> None:
         "seed": 0,
     }
     assert run["base_training"]["optimizer"] == "adamw", "the default of the pydantic model, which no YAML file sets"
+
+
+def test_parameters_are_read_once_and_each_caller_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = loader_of()
+    first = loader["parameters"]
+    monkeypatch.setattr(loader, "_checked", lambda key: pytest.fail(f"{key} is read again"))
+    first["run"]["names"]["seed"] = 7
+    assert loader["parameters"]["run"]["names"]["seed"] == 0
 
 
 def test_a_dvc_stage_reads_only_parameters_without_effect_on_results_from_conf_local(

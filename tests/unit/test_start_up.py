@@ -96,9 +96,25 @@ def test_settings_and_parameters_import_no_library_that_computes(tmp_path: Path)
     assert heavy_libraries(tmp_path / "modules.json", "python", code, exit_code=0) == {"kedro"}
 
 
-def test_the_nodes_of_ingestion_and_every_entry_of_the_catalog_do_without_pytorch(tmp_path: Path) -> None:
+#: What computes with networks; everything else can be done without.
+NETWORKS = {"lightning", "segmentation_models_pytorch", "torch"}
+
+
+@pytest.mark.parametrize("stage", ["ingestion", "pseudo_labelling", "reporting"])
+def test_stages_without_networks_and_every_entry_of_the_catalog_do_without_pytorch(stage: str, tmp_path: Path) -> None:
     """Kedro makes every entry of the catalog in every run, and DVC runs each stage in a process of its own."""
-    rooms = ("pipelines.ingestion", "io.array_store", "io.files", "io.modules", "io.predictor", "io.summary")
+    rooms = (
+        f"pipelines.{stage}",
+        *(f"io.{room}" for room in ("array_store", "files", "modules", "predictor", "summary")),
+    )
     code = ";".join(f"import prn_pipeline.{room}" for room in rooms)
     found = heavy_libraries(tmp_path / "modules.json", "python", code, exit_code=0)
-    assert not found & {"lightning", "mlflow", "segmentation_models_pytorch", "torch"}
+    assert not found & {*NETWORKS, "mlflow"}
+
+
+@pytest.mark.parametrize("stage", ["base_training", "logit_caching", "prn_training", "evaluation"])
+def test_the_nodes_of_a_stage_import_nothing_that_trains(stage: str, tmp_path: Path) -> None:
+    """Lightning and the encoders are imported by the training or the model that needs them, and MLflow by the hooks."""
+    code = f"import prn_pipeline.pipelines.{stage}"
+    found = heavy_libraries(tmp_path / "modules.json", "python", code, exit_code=0)
+    assert not found & {"lightning", "segmentation_models_pytorch"}

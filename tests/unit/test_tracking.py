@@ -27,11 +27,11 @@ stages:
 
 
 def test_hashes_are_those_of_the_inputs_and_not_of_outputs_in_the_making(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tracking_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dvc.lock").write_text(LOCK)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(tracking_store)
     mlflow.set_experiment("hashes")
     tracked = MlflowRun(load(), tmp_path)
     mlflow.disable_system_metrics_logging()
@@ -45,10 +45,10 @@ def test_hashes_are_those_of_the_inputs_and_not_of_outputs_in_the_making(
 
 
 def test_a_run_that_ends_at_once_has_a_sample_and_a_resumed_one_gets_the_next_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tracking_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(tracking_store)
     mlflow.set_experiment("samples")
     log_final_sample()  # without an active run there is nothing to log to
     enable_system_metrics()
@@ -75,9 +75,9 @@ os._exit(9)
 
 
 def test_runs_of_a_killed_process_are_closed_and_those_of_living_and_distant_ones_stay(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, tracking_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = tracking_store
     client = mlflow.MlflowClient(uri)
     kept = client.create_experiment("kept")
     subprocess.run([sys.executable, "-c", LEAVE_OPEN, uri], cwd=tmp_path, check=False)

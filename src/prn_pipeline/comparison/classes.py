@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from prn_pipeline.comparison.method import Prediction
-from prn_pipeline.segmentation.maps import normalised
+from prn_pipeline.data.store.logits import normalised
 
 
 def by_image(maps: np.ndarray, classes: int) -> np.ndarray:

@@ -5,13 +5,14 @@ It has no multi-class form: thresholds that are each best for one class do not g
 
 from __future__ import annotations
 
-import torch
-
 from prn_pipeline.comparison.method import ComparisonMethod, MapBatch, Prediction, Tuned
-from prn_pipeline.refinement.baselines.decision_rules import PatchOracle
 
 
 def _predict(maps: MapBatch, tuned: Tuned) -> Prediction:
+    import torch
+
+    from prn_pipeline.refinement.baselines.decision_rules import PatchOracle
+
     base, masks = torch.from_numpy(maps.base)[:, None], torch.from_numpy(maps.masks)
     return Prediction(PatchOracle(tuned.patch_size)(base, masks)[:, 0].numpy() > 0, None)
 

@@ -1,4 +1,7 @@
-"""The one table of comparison methods, in the order of every report."""
+"""The one table of comparison methods, in the order of every report.
+
+Methods import PyTorch when they predict: reports and the leaderboard only need names and labels.
+"""
 
 from __future__ import annotations
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from scipy.special import logit
 
 from prn_pipeline.comparison.classes import by_image, highest
 from prn_pipeline.comparison.method import ComparisonMethod, MapBatch, Prediction, Tuned
-from prn_pipeline.refinement.baselines.decision_rules import FixedThreshold
 
 #: Thresholds of classes stay this far from 0 and 1: one step of the tuner's grid. Their logits are then finite.
 MIN_THRESHOLD = 0.001
@@ -18,6 +16,10 @@ MIN_THRESHOLD = 0.001
 
 def above_threshold(logits: np.ndarray, threshold: float) -> Prediction:
     """Foreground where the probability of logits (N,H,W) exceeds the threshold."""
+    import torch
+
+    from prn_pipeline.refinement.baselines.decision_rules import FixedThreshold
+
     thresholded = FixedThreshold(threshold)(torch.from_numpy(logits)[:, None])[:, 0]
     return Prediction(thresholded.numpy() > 0, None)
 

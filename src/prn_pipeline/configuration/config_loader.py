@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 from pathlib import Path
@@ -54,6 +55,9 @@ LOADER_ARGS: dict[str, Any] = {
 #: Parameters that cannot change the outputs of a DVC stage, so DVC stages read them from conf/local too.
 UNTRACKED = ("engine", "checkpoints", "predictor", "promotion")
 
+#: Kinds of configuration that several callers ask for.
+READ_ONCE = ("parameters", "mlflow")
+
 
 class _TextNames:
     """A file system in which the names in YAML files are text."""
@@ -77,7 +81,13 @@ class RunConfigLoader(OmegaConfigLoader):
 
     Names are text, whatever YAML takes them for. A DVC stage reads its parameters from conf/base only: a file that DVC
     does not track must not change its outputs.
+
+    Parameters and MLflow's settings, which the hooks and Kedro ask for in turn, are read once.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._read: dict[str, dict[str, Any]] = {}
+        super().__init__(*arguments, **options)
 
     @property
     def _fs(self) -> Any:
@@ -95,14 +105,19 @@ class RunConfigLoader(OmegaConfigLoader):
             UserError: a file cannot be read, a parameter is wrong, or the parameters and the catalog's paths name
                 different runs.
         """
+        if key in self._read and key not in self:  # a value that was set goes before
+            return copy.deepcopy(self._read[key])
         try:
-            return self._checked(key)
+            checked = self._checked(key)
         except MissingConfigException:
             raise
         except UNREADABLE as error:
             raise configuration_error(
                 error, key, Path(self.conf_source), self._files.opened, self.runtime_params or {}
             ) from error
+        if key in READ_ONCE:
+            self._read[key] = copy.deepcopy(checked)
+        return checked
 
     def _checked(self, key: str) -> dict[str, Any]:
         loaded: dict[str, Any] = super().__getitem__(key)

@@ -11,6 +11,8 @@ import yaml
 NAMES = ("dataset", "base_model", "refiner")
 #: Keys whose value is a list of names, or blocks by name.
 BLOCKS = ("datasets", "base_models", "refiners")
+#: Reads a file in a tenth of the time, where PyYAML was built with it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def names_as_text(text: str) -> str:
@@ -18,8 +20,10 @@ def names_as_text(text: str) -> str:
 
     A name is the value of a key of NAMES, and an item or a key below a key of BLOCKS, at the top level.
     """
+    if not any(name in text for name in NAMES):
+        return text
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError:
         return text  # the loader that reads it next reports where it is wrong
     for node in sorted(_names(root), key=lambda node: -node.start_mark.index):
@@ -57,8 +61,5 @@ def _names(root: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
 def _is_plain(node: yaml.Node) -> bool:
     """A scalar without quotes that is neither empty, nor a merge key, nor an interpolation."""
     return (
-        isinstance(node, yaml.ScalarNode)
-        and node.style is None
-        and node.value not in ("", "<<")
-        and "${" not in node.value
+        isinstance(node, yaml.ScalarNode) and not node.style and node.value not in ("", "<<") and "${" not in node.value
     )

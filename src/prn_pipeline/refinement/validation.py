@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ONE_AS_FLOAT16_BITS = 0x3C00
 
@@ -68,7 +72,7 @@ def check_mask_type(masks: NDArray[np.integer | np.bool_], shape: tuple[int, ...
 
 def as_array(values: np.ndarray | Tensor) -> np.ndarray:
     """The same values as a NumPy array on the CPU; copied only from another device."""
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
 
 
 def match_labels(labels: Tensor, logits: Tensor, name: str) -> Tensor:

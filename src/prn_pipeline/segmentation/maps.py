@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.special import expit
 from torch import Tensor, nn
 
 from prn_pipeline.data.store.logits import one_vs_rest
@@ -80,9 +78,3 @@ def at_half_resolution(features: Tensor, height: int) -> Tensor:
     """Features (N,C,h,w) in float32, downsampled by averaging so that h <= `height` / 2; smaller ones are unchanged."""
     factor = max(1, -(-2 * features.shape[-2] // height))
     return F.avg_pool2d(features.float(), factor)
-
-
-def normalised(logits: np.ndarray) -> np.ndarray:
-    """One-vs-rest logits (N,C,H,W) -> probabilities that sum to 1 over the classes, float32."""
-    probabilities = expit(logits)
-    return probabilities / np.maximum(probabilities.sum(1, keepdims=True), np.finfo(np.float32).tiny)

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from prn_pipeline.data.resizing import stretch
+from prn_pipeline.data.store.logits import normalised
 from prn_pipeline.metrics.descriptions import Descriptions
-from prn_pipeline.segmentation.maps import normalised
 
 
 class Predicted(NamedTuple):

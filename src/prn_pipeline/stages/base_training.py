@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.protocol import MapSourceSettings, TrainableSource
 from prn_pipeline.segmentation.registry import build_base_model
-from prn_pipeline.training.callbacks import EpochListener
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.checkpoints import checkpoint_folder
 from prn_pipeline.training.episodes import Episodes
@@ -26,6 +25,9 @@ from prn_pipeline.training.job import TrainingResult
 from prn_pipeline.training.loop import fit
 from prn_pipeline.training.samples import StoredSamples, TrainingSet
 from prn_pipeline.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from prn_pipeline.training.callbacks import EpochListener
 
 #: Images whose output is looked at before a network is trained or used.
 CHECKED_IMAGES = 8

@@ -14,14 +14,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.training.checkpoints import damage
+from prn_pipeline.training.checkpoints import LAST, damage
 from prn_pipeline.training.settings import TrainingSettings
 from prn_pipeline.training.task import SegmentationTask
 
 logger = logging.getLogger(__name__)
-
-#: File of the newest checkpoint, which an interrupted training resumes from.
-LAST = "last.ckpt"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 #: Columns of the manifest that decide which trainings a sample is assigned to.
 ASSIGNMENT = ("sample_id", "split", "fold", "group", "video")
 
+#: File of the newest checkpoint, which an interrupted training resumes from.
+LAST = "last.ckpt"
+
 #: Attribute of a record in a ZIP file that marks it as a folder; `torch.save` writes none.
 FOLDER = 0x10
 

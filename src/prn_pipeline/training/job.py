@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from torch import nn
 
-from prn_pipeline.training.samples import TrainingSet
 from prn_pipeline.training.settings import TrainingSettings
-from prn_pipeline.training.task import Objective
+
+if TYPE_CHECKING:
+    from prn_pipeline.training.samples import TrainingSet
+    from prn_pipeline.training.task import Objective
 
 
 @dataclass(frozen=True)

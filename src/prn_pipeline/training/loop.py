@@ -7,21 +7,21 @@ import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from prn_pipeline.processes.locks import checkpoint_lock
-from prn_pipeline.training.best_weights import LAST
-from prn_pipeline.training.callbacks import EpochListener
-from prn_pipeline.training.checkpoints import damage
+from prn_pipeline.training.checkpoints import LAST, damage
 from prn_pipeline.training.distributed.topology import ProcessTopology
 from prn_pipeline.training.job import TrainingJob, TrainingResult
-from prn_pipeline.training.processes.starting import train_in_processes
-from prn_pipeline.training.samples import TrainingSet
 from prn_pipeline.training.settings import TrainingSettings
-from prn_pipeline.training.task import Objective
-from prn_pipeline.training.trainer import train_in_this_process
+
+if TYPE_CHECKING:
+    from prn_pipeline.training.callbacks import EpochListener
+    from prn_pipeline.training.samples import TrainingSet
+    from prn_pipeline.training.task import Objective
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,10 @@ def fit(
     Raises:
         UserError: weights became NaN or infinite, or a training process was killed.
     """
+    # Imported here because loading Lightning takes seconds, and stages import this module that train nothing.
+    from prn_pipeline.training.processes.starting import train_in_processes
+    from prn_pipeline.training.trainer import train_in_this_process
+
     job = TrainingJob(build, objective, train, val, settings, seed, checkpoints, name)
     # The nodes of one training share its checkpoints, so they cannot lock each other out.
     with nullcontext() if settings.nodes > 1 else checkpoint_lock(checkpoints):

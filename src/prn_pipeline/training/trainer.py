@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from prn_pipeline.errors import UserError
 from prn_pipeline.processes.lightning_shutdown import lightning_shutdown
 from prn_pipeline.training.allocator import keep_freed_memory
-from prn_pipeline.training.best_weights import LAST, best_checkpoint, initial_state, last_checkpoint, load_best
+from prn_pipeline.training.best_weights import best_checkpoint, initial_state, last_checkpoint, load_best
 from prn_pipeline.training.callbacks import (
     DefaultSigterm,
     EpochListener,
@@ -24,6 +24,7 @@ from prn_pipeline.training.callbacks import (
     StepReport,
 )
 from prn_pipeline.training.checkpoint_files import CheckpointFiles
+from prn_pipeline.training.checkpoints import LAST
 from prn_pipeline.training.distributed.batch_norm import synchronize_batch_norms
 from prn_pipeline.training.distributed.batches import distributed_loader
 from prn_pipeline.training.distributed.task import DistributedTask

@@ -263,12 +263,14 @@ def test_the_kernel_is_much_faster_than_a_numpy_loop() -> None:
     assert slow > 15 * fast
 
 
-def test_the_kernel_does_not_change_the_number_of_torch_threads() -> None:
+@pytest.mark.parametrize(("first", "later"), [("import numpy, torch", ""), ("import numpy", "import torch")])
+def test_the_kernel_does_not_change_the_number_of_torch_threads(first: str, later: str) -> None:
     """Numba and torch share OpenMP: another number of threads would change the order in which torch sums."""
     script = (
-        "import numpy, torch\n"
+        f"{first}\n"
         "from prn_pipeline.refinement import patch_pseudo_labels\n"
         "patch_pseudo_labels(numpy.zeros((4, 64, 64), numpy.float32), numpy.zeros((4, 64, 64), numpy.uint8), 16)\n"
+        f"{later}\n"
         "print(torch.get_num_threads())"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -10,13 +10,12 @@ from scipy.special import expit, softmax
 
 from prn_pipeline.comparison import table
 from prn_pipeline.comparison.method import MapBatch, Prediction, Tuned
-from prn_pipeline.data.store.logits import one_vs_rest
+from prn_pipeline.data.store.logits import normalised, one_vs_rest
 from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.metrics.counts import COLUMNS, count_image
 from prn_pipeline.metrics.scores import mean_iou, scores
 from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
 from prn_pipeline.reporting.score_tables import class_rows
-from prn_pipeline.segmentation.maps import normalised
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics

@@ -15,7 +15,9 @@ from tests.unit.reporting.leaderboard_runs import benchmark
 PROJECT = Path(__file__).resolve().parents[3]
 
 
-def test_characters_that_mlflow_rejects_become_underscores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_that_mlflow_rejects_become_underscores(
+    tmp_path: Path, tracking_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     runs = benchmark(seeds=(0,))
     for run in runs:
@@ -24,7 +26,7 @@ def test_characters_that_mlflow_rejects_become_underscores(tmp_path: Path, monke
     page.parent.mkdir()
     made = make_leaderboard(runs, tmp_path, {})
     page.write_text(made.html)
-    track_leaderboard(made, page, {"uri": f"sqlite:///{tmp_path}/mlflow.db", "experiment": "named"})
+    track_leaderboard(made, page, {"uri": tracking_store, "experiment": "named"})
     (run,) = mlflow.search_runs(experiment_names=["named"], output_format="list")
     assert run.data.tags["role"] == "benchmark"
     assert run.data.metrics["gain.drive.fpn.prn_crf"] == pytest.approx(0.005)

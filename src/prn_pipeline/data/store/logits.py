@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit
-from torch import Tensor
 
 from prn_pipeline.errors import UserError
+
+if TYPE_CHECKING:  # pseudo-labels and reports are made of stored arrays, without PyTorch
+    from torch import Tensor
 
 
 def probabilities_of(logits: NDArray[np.float16]) -> NDArray[np.float32]:
@@ -37,7 +39,7 @@ def stored_logits(logits: Tensor) -> np.ndarray:
     Raises:
         UserError: a logit is NaN.
     """
-    if torch.isnan(logits).any():
+    if logits.isnan().any():
         raise UserError("the network returned NaN: train it again with precision: fp32 or a lower learning_rate")
     return logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).half().cpu().numpy()
 
@@ -47,8 +49,16 @@ def one_vs_rest(logits: Tensor) -> Tensor:
 
     A single map (N,1,H,W) is foreground against background already and is returned unchanged.
     """
+    import torch
+
     classes = logits.shape[1]
     if classes == 1:
         return logits
     others = [[other for other in range(classes) if other != own] for own in range(classes)]
     return torch.stack([logits[:, own] - logits[:, rest].logsumexp(1) for own, rest in enumerate(others)], dim=1)
+
+
+def normalised(logits: np.ndarray) -> np.ndarray:
+    """One-vs-rest logits (N,C,H,W) -> probabilities that sum to 1 over the classes, float32."""
+    probabilities = expit(logits)
+    return probabilities / np.maximum(probabilities.sum(1, keepdims=True), np.finfo(np.float32).tiny)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from prn_pipeline.data import sample_format
+from prn_pipeline.refinement.pseudo_labels.openmp_threads import same_number_of_threads
 
 Found = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 
@@ -35,10 +35,8 @@ def on_levels(
     """
     found = empty_results(probabilities.shape, patch_size)
     edges = np.concatenate([np.full(1, -1, np.float32), thresholds])  # threshold number k is edges[k]
-    threads = torch.get_num_threads()
-    valid = _levels_kernel(*compiled_types(probabilities, masks), patch_size, edges, smooth, *found)
-    # Numba sets the number of OpenMP threads, which torch shares; with another number torch sums in another order.
-    torch.set_num_threads(threads)
+    with same_number_of_threads():
+        valid = _levels_kernel(*compiled_types(probabilities, masks), patch_size, edges, smooth, *found)
     return found if valid else None
 
 

@@ -6,11 +6,9 @@ Paper section 3.1, "optimal patch-wise binarization". On test maps with the true
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.pseudo_labels.candidates import (
@@ -21,7 +19,10 @@ from prn_pipeline.refinement.pseudo_labels.candidates import (
 )
 from prn_pipeline.refinement.validation import check_mask_type, check_masks, check_probabilities, check_probability_type
 
-Array = TypeVar("Array", np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = TypeVar("Array", np.ndarray, "Tensor")
 
 
 class PatchPseudoLabels(NamedTuple, Generic[Array]):
@@ -64,14 +65,16 @@ def patch_pseudo_labels(probabilities, masks, patch_size, levels=PAPER_LEVELS, s
         UserError: wrong dtype, shape or setting; probabilities NaN or outside [0, 1] (with count and first position).
     """
     _check_settings(patch_size, levels, smooth)
-    if isinstance(probabilities, Tensor) and probabilities.device.type != "cpu":
+    if isinstance(probabilities, np.ndarray):
+        return _on_cpu(probabilities, masks, patch_size, levels, smooth)
+    if probabilities.device.type != "cpu":
         from prn_pipeline.refinement.pseudo_labels.torch_backend import patch_pseudo_labels_torch
 
         return PatchPseudoLabels(*patch_pseudo_labels_torch(probabilities, masks, patch_size, levels, smooth))
-    if isinstance(probabilities, Tensor):
-        found = _on_cpu(probabilities.detach().numpy(), masks.numpy(), patch_size, levels, smooth)
-        return PatchPseudoLabels(*(torch.from_numpy(array) for array in found))
-    return _on_cpu(probabilities, masks, patch_size, levels, smooth)
+    import torch
+
+    found = _on_cpu(probabilities.detach().numpy(), masks.numpy(), patch_size, levels, smooth)
+    return PatchPseudoLabels(*(torch.from_numpy(array) for array in found))
 
 
 def _on_cpu(

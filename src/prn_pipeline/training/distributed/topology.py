@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.pytorch.strategies import DDPStrategy
 
 from prn_pipeline.training.precision import best_device, lightning_precision
 from prn_pipeline.training.settings import TrainingSettings
@@ -59,6 +58,8 @@ class ProcessTopology:
             "precision": lightning_precision(settings.precision, self.device),
         }
         if self.is_distributed:
+            from lightning.pytorch.strategies import DDPStrategy
+
             backend = "nccl" if self.device.type == "cuda" else "gloo"
             arguments |= {
                 "num_nodes": self.nodes,
