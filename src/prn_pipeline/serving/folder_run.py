@@ -11,7 +11,7 @@ import pandas as pd
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.metrics.descriptions import names_of
-from prn_pipeline.serving.exports.writing import remove_exports, write_exports
+from prn_pipeline.serving.exports.writing import remove_exports, write_exports, write_geotiffs
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
 from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
@@ -83,10 +83,12 @@ class FolderRun:
         write_review(self._job.out, review(self.journal, self.files))
 
     def _export(self) -> None:
-        """Write the masks of all images in the formats of the job."""
+        """Write the masks of all images in the formats of the job, and of GeoTIFF images as GeoTIFF."""
         out, done = self._job.out, [name for name in self.files if "row" in self.journal.entries.get(name, {})]
         masks = {name: file for name in done if (file := _mask_file(out, name)).is_file()}
-        write_exports(out, self._job.formats, masks, self.files, self._predictor.settings.classes)
+        classes = self._predictor.settings.classes
+        write_geotiffs(out, masks, self.files, classes)
+        write_exports(out, self._job.formats, masks, self.files, classes)
 
 
 def write_table(out: Path, journal: Journal, names: list[str]) -> None:

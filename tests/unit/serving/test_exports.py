@@ -294,3 +294,53 @@ def test_masks_are_refined_without_the_packages_of_other_formats() -> None:
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def geotiffs(folder: Path) -> Path:
+    """One image on a map and one that is not, in a folder."""
+    rasterio = pytest.importorskip("rasterio")
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 500000, 0, -5, 5400000)}
+    with rasterio.open(
+        folder / "scene.tif", "w", driver="GTiff", height=50, width=70, count=3, dtype="uint8", **place
+    ) as file:
+        file.write(rng.integers(0, 256, (3, 50, 70), dtype=np.uint8))
+    Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / "photo.png")
+    return folder
+
+
+def test_masks_of_geotiff_images_lie_where_their_images_do(predictor: Predictor, tmp_path: Path) -> None:
+    import rasterio
+
+    scenes, out = geotiffs(tmp_path / "scenes"), tmp_path / "out"
+    refine(predictor, scenes, out)
+    mask = np.asarray(Image.open(out / "masks/scene.png"))
+    with rasterio.open(scenes / "scene.tif") as image, rasterio.open(out / "geotiff/scene.tif") as written:
+        assert (written.crs, written.transform) == (image.crs, image.transform)
+        assert written.crs.to_epsg() == 32633
+        np.testing.assert_array_equal(written.read(1), mask)
+        transform = image.transform
+    assert [path.name for path in (out / "geotiff").iterdir()] == ["scene.tif"]
+    collection = json.loads((out / "geojson/scene.geojson").read_text())
+    assert collection["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
+    shapes = [shapely.geometry.shape(one["geometry"]) for one in collection["features"]]
+    assert shapes
+    again = features.rasterize(shapes, mask.shape, transform=transform, default_value=255)
+    np.testing.assert_array_equal(again, mask)
+    assert "crs" not in json.loads((out / "geojson/photo.geojson").read_text())
+
+
+def test_without_rasterio_masks_of_geotiff_images_are_pictures_and_a_warning_says_so(
+    predictor: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes, out = geotiffs(tmp_path / "scenes"), tmp_path / "out"
+    monkeypatch.setattr(writing, "find_spec", lambda _: None)
+    with caplog.at_level(logging.WARNING):
+        refine(predictor, scenes, out, ())
+    assert (out / "masks/scene.png").is_file()
+    assert not (out / "geotiff").exists()
+    assert "1 images are GeoTIFF files, but their masks are written as PNG alone" in caplog.text
+    monkeypatch.undo()
+    refine(predictor, scenes, out, ())
+    assert (out / "geotiff/scene.tif").is_file(), "the next call writes it without refining again"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.geotiff import nodata_of, without_data
 from prn_pipeline.data.readers.headers.declared import check_file
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.opening import explaining, open_picture, wide_pixels
@@ -112,6 +113,8 @@ def _refuse_pages(pages: int, first_page: bool, path: Path, bands: int = 0) -> N
 
 def _from_tiff(page: TiffPage, path: Path) -> StoredImage:
     pixels = page.stacked()[0]
+    if (nodata := nodata_of(path)) is not None:
+        pixels = np.where(without_data(pixels, nodata), np.zeros((), pixels.dtype), pixels)
     samples = pixels.shape[2]
     colours = {1: 1, 2: 1, 3: 3, 4: 3}.get(samples, 0)
     if page.space == "palette" and page.palette is not None:

@@ -24,8 +24,8 @@ class Georeference(NamedTuple):
 
     def of(self, x: float, y: float) -> tuple[float, float]:
         """Coordinates of a point in pixels, x to the right and y down from the corner of the image."""
-        found = self.transform * (x, y)
-        return float(found[0]), float(found[1])
+        to = self.transform
+        return to.a * x + to.b * y + to.c, to.d * x + to.e * y + to.f
 
 
 def georeference(path: Path) -> Georeference | None:

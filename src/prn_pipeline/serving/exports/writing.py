@@ -11,9 +11,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_pipeline.data.readers.geotiff import is_georeferenced
 from prn_pipeline.data.readers.opening import explaining, open_picture
 from prn_pipeline.errors import UserError
-from prn_pipeline.serving.exports import coco, geojson, yolo
+from prn_pipeline.serving.exports import coco, geojson, geotiff, yolo
 from prn_pipeline.serving.exports.georeference import georeference
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ def require_packages(formats: Collection[Format]) -> None:
 
 def remove_exports(out: Path, name: str) -> None:
     """Remove what was written from an earlier mask of an image: its own files, and the file of all images."""
-    for file in (yolo.yolo_file(out, name), geojson.geojson_file(out, name), out / coco.FILE):
+    own = (yolo.yolo_file(out, name), geojson.geojson_file(out, name), geotiff.geotiff_file(out, name))
+    for file in (*own, out / coco.FILE):
         file.unlink(missing_ok=True)
 
 
@@ -64,6 +66,25 @@ def write_exports(
         for name, mask in masks.items():
             if not (file := geojson.geojson_file(out, name)).is_file():
                 geojson.write_geojson(file, read_mask_picture(mask), classes, georeference(images[name]))
+
+
+def write_geotiffs(out: Path, masks: Mapping[str, Path], images: Mapping[str, Path], classes: Sequence[str]) -> None:
+    """Write the masks of georeferenced images as GeoTIFF, with the values of the PNG masks; see `write_exports`."""
+    lacking = [
+        name for name in masks if not geotiff.geotiff_file(out, name).is_file() and is_georeferenced(images[name])
+    ]
+    if lacking and find_spec("rasterio") is None:
+        logger.warning(
+            "%d images are GeoTIFF files, but their masks are written as PNG alone, without their place on the map. To"
+            " write them as GeoTIFF too: pip install 'prn_pipeline[formats]', and call again",
+            len(lacking),
+        )
+        return
+    for name in lacking:
+        mask, place = read_mask_picture(masks[name]), georeference(images[name])
+        if place is not None:
+            values = mask if classes else mask * np.uint8(255)
+            geotiff.write_geotiff(geotiff.geotiff_file(out, name), values, place)
 
 
 def read_mask_picture(path: Path) -> NDArray[np.uint8]:
