@@ -17,6 +17,7 @@ from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.file_kinds import kind_of, stem_of
 from prn_pipeline.data.readers.headers.declared import declared_size
 from prn_pipeline.data.readers.mask_decoding import read_mask
+from prn_pipeline.data.readers.stored_size import stored_size
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.folder_images import images_below
@@ -150,3 +151,8 @@ def test_hostile_files_are_errors(tmp_path: Path) -> None:
     short = changed(tmp_path / "whole.nii.gz", 40, struct.pack("<8h", 2, 640, 640, 1, 1, 1, 1, 1))
     with pytest.raises(UserError, match=r"whole\.nii\.gz"):
         read_image(short)
+
+
+def test_the_size_that_annotations_are_drawn_at_is_that_of_the_slice(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "a.nii.gz", np.zeros((10, 12, 1), np.uint8))
+    assert stored_size(path, ReadLimits()).upright() == (12, 10)
