@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prn_pipeline.data.discovery.proposal import propose_block
 from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.data.read_limits import Declared, ReadLimits
 from prn_pipeline.data.readers.array_files import read_array
@@ -92,6 +93,18 @@ def test_a_data_set_of_compressed_files_is_read(write_dataset: Writer) -> None:
         np.testing.assert_array_equal(reader.mask(record), masks[record.sample_id][..., 0].T)
         assert reader.examine(record).image.shape == (12, 10, 3)
     assert list(images_below(root / "roads/images", False, root / "out")) == ["a", "b"]
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_init_finds_them(tmp_path: Path, suffix: str) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / "slices" / kind).mkdir(parents=True)
+        for number in range(4):
+            values = RNG.integers(0, 256 if kind == "images" else 2, (64, 64), dtype=np.uint8)
+            write_nifti(tmp_path / "slices" / kind / f"p{number}{suffix}", values)
+    proposed = propose_block("slices", tmp_path, "slices")
+    assert proposed.block == {"image_size": 64}
+    assert proposed.samples == 4
 
 
 def test_names_end_before_both_suffixes() -> None:
