@@ -28,7 +28,7 @@ from prn_pipeline.stages.evaluation.measuring import measure
 from prn_pipeline.stages.evaluation.native_resolution import native_resolution
 from prn_pipeline.stages.evaluation.task_metrics import task_metrics
 from prn_pipeline.stages.evaluation.tuning import tune
-from prn_pipeline.stages.reporting import map_statistics
+from prn_pipeline.stages.reporting import gallery, map_statistics
 
 CANVAS = Canvas(32, 48, True)
 NATIVE = [(32, 16), (32, 16), (16, 48), (40, 60), (32, 31), (90, 30), (32, 16), (16, 24)]
@@ -168,3 +168,15 @@ def test_rows_have_a_region_only_where_there_is_padding(tmp_path: Path, letterbo
         assert found == [(slice(0, 2), CANVAS.region((32, 16))), (slice(2, 3), CANVAS.region((16, 48)))]
     else:
         assert found == [(slice(0, 3), None)]
+
+
+def test_the_report_shows_images_without_their_padding(tmp_path: Path) -> None:
+    samples, refined = made(tmp_path, ["test"] * len(NATIVE), 9.0)
+    rows = range(len(NATIVE))
+    per_image = pd.DataFrame({"row": rows, "sample_id": samples.manifest["sample_id"], "gain": rows})
+    shown = gallery(samples, refined, per_image.assign(iou_base=0.5, iou_refined=0.5), 2)
+    assert len(shown) == 6
+    for row in shown:
+        shape = CANVAS.region(NATIVE[int(row.sample_id[1:])]).shape
+        assert row.image.shape[:2] == row.base_probability.shape == row.refined_mask.shape == row.mask.shape == shape
+        assert set(np.unique(row.mask)) == {0, 1}
