@@ -196,6 +196,18 @@ def test_the_error_for_a_misspelt_name_suggests_the_closest_one() -> None:
         ({"prn_training": {"augmentation": {"crop": 40}}}, r"multiples of 16, but the crop .* is 40: use 32 or 48"),
         ({"datasets": {"synthetic_roads": {"image_sise": 5}}}, r"did you mean 'image_size'"),
         (
+            {"datasets": {"synthetic_roads": {"image_size": [64, 72]}}},
+            r"patch_size is 16, which does not divide .*image_size = 64x72; use one of 4, 8$",
+        ),
+        (
+            {"datasets": {"synthetic_roads": {"image_size": [64, 72]}}, "pseudo_labelling": {"patch_size": 8}},
+            r"multiples of 16, but image_size is 72: use 64 or 80",
+        ),
+        (
+            {"datasets": {"synthetic_roads": {"image_size": {"short_side": 80}}}},
+            r"image_size = \{'short_side': 80\}: .*a number, such as 256, `\{long_side: 512\}`, or `\[height, width\]`",
+        ),
+        (
             {
                 "base_models": {"unet_resnet18_small": {"input_size": 96}},
                 "base_training": {"augmentation": {"crop": 64}},

@@ -16,6 +16,7 @@ from prn_pipeline.commands.user_errors import report_user_errors
 if TYPE_CHECKING:
     import pandas as pd
 
+    from prn_pipeline.data.canvas import ImageSize
     from prn_pipeline.data.readers.records import Reader
 
 
@@ -49,7 +50,7 @@ def check(dataset: str) -> None:
     click.echo(f"\nSamples beside their masks: {sheet}")
 
 
-def _sheet(dataset: str, reader: Reader, manifest: pd.DataFrame, image_size: int) -> bytes:
+def _sheet(dataset: str, reader: Reader, manifest: pd.DataFrame, image_size: ImageSize) -> bytes:
     """The sheet that ingestion draws of its stored samples, read from the files."""
     from prn_pipeline.data.batches import read_batches
     from prn_pipeline.data.image_values import WHITE

@@ -34,7 +34,7 @@ def export(model: str, out: Path, allow_modules: tuple[str, ...]) -> None:
         use_project_registry()
     predictor = Predictor.load(model, allow_modules)
     multiple = export_onnx(predictor, out).multiple
-    size = predictor.settings.image_size
+    size = predictor.settings.canvas.shown
     click.echo(f"{out}: {INPUT} -> {OUTPUT}, foreground above 0; sides multiples of {multiple}, {size} in training")
     if predictor.settings.white is not None:
         click.echo(f"16-bit pictures: clip at {predictor.settings.white}, and scale that to 255, as in training")

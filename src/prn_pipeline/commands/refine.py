@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 @click.option("--probabilities", is_flag=True, help="also write probability maps")
 @click.option("--no-overlays", is_flag=True, help="do not write overlays")
 @click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["png", "coco", "yolo", "geojson"]),
+    multiple=True,
+    default=["png"],
+    show_default=True,
+    help="write the masks in this format too, beside the PNG files; several times for several formats",
+)
+@click.option(
     "--overwrite",
     is_flag=True,
     help="refine every image again, whichever model refined it; delete the results of images that were removed",
@@ -51,6 +60,7 @@ def refine(
     at_own_scale: bool,
     probabilities: bool,
     no_overlays: bool,
+    formats: tuple[str, ...],
     overwrite: bool,
     allow_modules: tuple[str, ...],
 ) -> None:
@@ -58,9 +68,11 @@ def refine(
 
     Writes masks/ (PNG: 255 is foreground, or class ids if there are several classes), overlays/ (JPEG: yellow is
     unchanged foreground, green was added, red was removed), refined.csv, review.csv (images by the IoU that their masks
-    are expected to have, worst first) and drift.json. The next call skips images that are done. Exit code 1 if an image
-    could not be refined, otherwise 0.
+    are expected to have, worst first) and drift.json. With --format also annotations.json (COCO), labels/ and
+    classes.txt (YOLO) or geojson/, which need the extra: pip install 'prn_pipeline[formats]'. The next call skips
+    images that are done. Exit code 1 if an image could not be refined, otherwise 0.
     """
+    from prn_pipeline.serving.exports.writing import FORMATS, require_packages
     from prn_pipeline.serving.folder_job import FolderJob
     from prn_pipeline.serving.folder_run import FolderRun
     from prn_pipeline.serving.map_folders import map_folders
@@ -68,11 +80,13 @@ def refine(
     from prn_pipeline.serving.predictor import Predictor
     from prn_pipeline.serving.results_lock import results_lock
 
+    wanted = tuple(one for one in FORMATS if one in formats)
+    require_packages(wanted)
     if model.startswith(SCHEMES):
         use_project_registry()
     predictor = Predictor.load(model, allow_modules)
     folder, further = map_folders(predictor, maps, map_values)
-    job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities, further)
+    job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities, further, wanted)
     with results_lock(out):
         run = FolderRun(predictor, job, overwrite)
         failed = _run(run, out)

@@ -31,7 +31,7 @@ EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "starlette", "uvicorn"), "serving"),
     **dict.fromkeys(("dask", "distributed"), "distributed"),
     **dict.fromkeys(("s3fs", "upath"), "s3"),
-    "pycocotools": "formats",
+    **dict.fromkeys(("nibabel", "pycocotools", "pydicom", "rasterio", "shapely"), "formats"),
 }
 #: MLflow's message for a server that does not answer; a server that refuses has another one.
 NO_ANSWER = re.compile(r"API request to (https?://\S+?)/api/\S+ failed with (?:timeout )?exception (.*)", re.DOTALL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from prn_pipeline.data.canvas import canvas_of
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.registry import read_settings
@@ -51,7 +52,7 @@ def check_task(checked: dict[str, Any]) -> None:
 def check_tiles(checked: dict[str, Any]) -> None:
     """Raise UserError if images are cut into tiles that a network of the run does not support."""
     run, tiles = checked["run"], checked["tiles"]
-    names, size = run["names"], run["dataset"]["image_size"]
+    names, size = run["names"], max(canvas_of(run["dataset"]["image_size"]).shape)
     if size <= tiles["size"]:
         return
     refiner = refiner_of(checked)
@@ -130,7 +131,7 @@ def check_base_network(checked: dict[str, Any]) -> None:
         return
     elif refiner.start == "initial":
         found = "is not trained here, so that no training of it could be made longer"
-    elif not can_be_trained(base, checked["run"]["dataset"]["image_size"]):
+    elif not can_be_trained(base, canvas_of(checked["run"]["dataset"]["image_size"]).shape):
         found = "has no weights that could be trained"
     else:
         return

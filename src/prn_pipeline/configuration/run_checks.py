@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from prn_pipeline.data.canvas import Canvas, canvas_of
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,12 +25,13 @@ def check_run(checked: dict[str, Any], base: MapSourceSettings, refiner: Refiner
         UserError: two choices are incompatible; the message names both and the values that are allowed.
     """
     run = checked["run"]
-    names, size = run["names"], run["dataset"]["image_size"]
+    names, canvas = run["names"], canvas_of(run["dataset"]["image_size"])
     _check_processes(run["prn_training"])
     _check_protocol(names["base_model"], base.trained_here, checked["logit_caching"]["protocol"])
-    _check_patches(names["dataset"], checked["pseudo_labelling"]["patch_size"], size)
+    _check_patches(names["dataset"], checked["pseudo_labelling"]["patch_size"], canvas)
     _check_crop(names["base_model"], base, run["base_training"]["augmentation"]["crop"])
-    _check_maps(names["refiner"], refiner.multiple, size, run["prn_training"]["augmentation"]["crop"])
+    for size in sorted(set(canvas.shape)):
+        _check_maps(names["refiner"], refiner.multiple, size, run["prn_training"]["augmentation"]["crop"])
 
 
 def _check_processes(training: dict[str, Any]) -> None:
@@ -57,12 +60,13 @@ def _check_crop(base_model: str, base: MapSourceSettings, crop: int | None) -> N
         )
 
 
-def _check_patches(dataset: str, patch: int, size: int) -> None:
+def _check_patches(dataset: str, patch: int, canvas: Canvas) -> None:
+    size = math.gcd(*canvas.shape)
     if size % patch:
         divisors = [p for p in range(4, size + 1) if size % p == 0]
         raise UserError(
             f"pseudo_labelling.patch_size is {patch}, which does not divide the samples' side"
-            f" datasets.{dataset}.image_size = {size}; use one of {', '.join(map(str, divisors))}"
+            f" datasets.{dataset}.image_size = {canvas.shown}; use one of {', '.join(map(str, divisors))}"
         )
 
 

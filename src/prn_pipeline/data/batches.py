@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
+from prn_pipeline.data.canvas import ImageSize, canvas_of
+from prn_pipeline.data.image_resizing import image_placed, mask_placed
 from prn_pipeline.data.readers.records import Reader, Record
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
@@ -20,7 +21,7 @@ Sample = tuple[Pixels, NDArray[np.uint8]]
 MAX_LISTED = 5
 
 
-def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_size: int) -> Iterator[Sample]:
+def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: ImageSize, batch_size: int) -> Iterator[Sample]:
     """Images and masks in the order of the manifest; the last batch may be shorter.
 
     The next batch is decoded while the caller uses one; at most two are in memory.
@@ -28,11 +29,11 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
     Args:
         reader: as returned by `make_reader`.
         manifest: as returned by `inspect`, or rows of it.
-        image_size: height and width S that every sample is stretched to.
+        image_size: as in the settings of the data set; it gives the height H and width W of samples.
         batch_size: samples B per batch.
 
     Yields:
-        images uint8 (B, S, S, 3), or uint16 (B, S, S, bands), and masks uint8 (B, S, S) of 0, 1 and 255.
+        images uint8 (B, H, W, 3), or uint16 (B, H, W, bands), and masks uint8 (B, H, W) of 0, 1 and 255.
 
     Raises:
         UserError: a sample of the manifest is missing, or can no longer be read.
@@ -46,8 +47,10 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
         )
     wanted = [records[sample_id] for sample_id in manifest["sample_id"]]
 
+    canvas = canvas_of(image_size)
+
     def load(record: Record) -> Sample:
-        return image_stretched(reader.image(record), image_size), mask_stretched(reader.mask(record), image_size)
+        return image_placed(reader.image(record), canvas), mask_placed(reader.mask(record), canvas)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         starts = range(0, len(wanted), batch_size)
@@ -57,20 +60,3 @@ def read_batches(reader: Reader, manifest: pd.DataFrame, image_size: int, batch_
             following = wanted[start + batch_size : start + 2 * batch_size]
             upcoming = [pool.submit(load, record) for record in following]
             yield np.stack([image for image, _ in current]), np.stack([mask for _, mask in current])
-
-
-def image_stretched(image: Pixels, size: int) -> Pixels:
-    """An image (H,W,bands) stretched to (size,size,bands): bilinear, with antialiasing where it shrinks."""
-    if image.dtype == np.uint16:
-        import torch  # few data sets have such images, and the others need no PyTorch
-        from torch.nn import functional as F
-
-        bands = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
-        stretched = F.interpolate(bands, (size, size), mode="bilinear", antialias=True)[0]
-        return stretched.permute(1, 2, 0).round().clamp(0, 65535).numpy().astype(np.uint16)
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
-
-
-def mask_stretched(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A mask (H,W) stretched to (size,size): the nearest pixel."""
-    return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))

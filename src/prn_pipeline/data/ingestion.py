@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from prn_pipeline.data.canvas import LETTERBOXED, canvas_of
 from prn_pipeline.data.classes_present import refuse_one_class, warn_of_absent_classes
 from prn_pipeline.data.episodes import CATEGORY
 from prn_pipeline.data.examination import SampleFacts, examine_all
@@ -30,6 +31,7 @@ from prn_pipeline.data.splits.near_duplicates import (
 )
 from prn_pipeline.data.splits.versions import refuse_torn_versions
 from prn_pipeline.data.splits.video_frames import looks_like_video
+from prn_pipeline.data.stretched_images import warn_of_stretched
 from prn_pipeline.data.summary import Read, Summary, summarise
 from prn_pipeline.data.turned_images import Pair, warn_of_turned
 from prn_pipeline.errors import UserError
@@ -62,7 +64,7 @@ def inspect(name: str, settings: DatasetSettings, reader: Reader) -> pd.DataFram
     1, 255); native_height, native_width; foreground (share of the pixels that are not ignored, in [0, 1], NaN if there
     are none); split; group; fold (0 .. folds - 1, and -1 for test); video (bool, the same in all rows: images look like
     frames of videos, and the settings name no groups). The attribute WHITE is the value of 16-bit pictures that becomes
-    255, if there are any.
+    255, if there are any; LETTERBOXED is there where samples keep the aspect of their images.
 
     Args:
         name: the data set's name, for messages.
@@ -110,6 +112,8 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
     )
     if white is not None:
         manifest.attrs[WHITE] = white
+    if canvas_of(settings.image_size).letterboxed:
+        manifest.attrs[LETTERBOXED] = True
     if settings.task == "few_shot":
         manifest[CATEGORY] = [record.group for record in records]
     check_foreground(name, manifest, bool(settings.classes))
@@ -123,6 +127,7 @@ def inspect_and_summarise(name: str, settings: DatasetSettings, reader: Reader) 
         if len(reduced) == len(facts):
             pairs = joined(pairs, crop_pairs(reduced, splits), content)
         warn_of_near_pairs(name, pairs, manifest["sample_id"].tolist(), splits)
+    warn_of_stretched(name, settings, manifest)
     read = Read(records, [fact.image for fact in facts], masks, getattr(reader, "account", None))
     return Inspection(manifest, summarise(name, manifest, read, pairs, within, settings.split.group is not None))
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
+from prn_pipeline.data.canvas import ImageSize
 from prn_pipeline.data.file_settings import BandSettings, MaskSettings, RegexPairing, StemPairing, is_unset
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits, are_default
 from prn_pipeline.data.splits.settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
@@ -82,7 +83,12 @@ class DatasetSettings(StrictSettings):
         description="Largest file of an image or a mask, in memory and in pages.",
         exclude_if=are_default,
     )
-    image_size: int = Field(default=256, ge=16, description="Samples are stretched to this height and width.")
+    image_size: ImageSize = Field(
+        default=256,
+        description="Size of samples in pixels. One side: images are stretched to this square. `{long_side: 512}`: they"
+        " keep their aspect and are padded to a square of this side, `[height, width]`: to this shape. No score counts"
+        " padding, and no result shows it.",
+    )
     split: SplitSettings = Field(default=RatioSplit(), description="How samples are assigned to train, val and test.")
     folds: int = Field(default=5, ge=2, description="Folds over train and val for out-of-fold maps.")
     training_share: float = Field(

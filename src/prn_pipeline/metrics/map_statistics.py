@@ -10,6 +10,9 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.metrics.counts import boundary_width
 
+#: Rows before and after, columns before and after.
+Padding = tuple[tuple[int, int], tuple[int, int]]
+NO_PADDING: Padding = ((0, 0), (0, 0))
 #: Bins of the reliability diagram.
 BINS = 10
 
@@ -57,17 +60,21 @@ class MapStatisticsCounter:
         self._errors = np.zeros((2, 2), np.int64)
         self._foreground = 0
 
-    def add(self, probabilities: np.ndarray, mask: np.ndarray, predicted: np.ndarray) -> None:
+    def add(
+        self, probabilities: np.ndarray, mask: np.ndarray, predicted: np.ndarray, padding: Padding = NO_PADDING
+    ) -> None:
         """Count one image.
 
         Args:
             probabilities: float (H,W) in [0, 1].
             mask: uint8 (H,W): 0, 1, or 255 = ignore.
             predicted: bool (H,W), foreground according to the method.
+            padding: pixels of the sample above and below the image, and at its left and right. Patches are those of the
+                sample, and padding counts in none.
         """
         valid, truth = mask != IGNORE, mask == 1
-        excess = patch_sums(np.where(valid, probabilities - truth, 0.0), self._patch)
-        pixels = patch_sums(valid, self._patch)
+        excess = patch_sums(np.pad(np.where(valid, probabilities - truth, 0.0), padding), self._patch)
+        pixels = patch_sums(np.pad(valid, padding), self._patch)
         self._bias = self._bias + np.where(pixels > 0, excess / np.maximum(pixels, 1), 0.0)
         self._images = self._images + (pixels > 0)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.data.canvas import canvas_of
 from prn_pipeline.reporting.dataset.facts import fact_rows
 from prn_pipeline.reporting.headline import headline
 from prn_pipeline.reporting.labels import BASE, REFINER, method_label, refiner_label
@@ -54,8 +55,12 @@ def _parts(run: Mapping[str, Any]) -> Iterator[str]:
         yield f"one mask of {len(classes)} classes per image: {', '.join(classes)}"
     else:
         yield "one mask of foreground per image"
-    size = run["dataset"]["image_size"]
-    yield f"images are stretched to {size} pixels a side, and masks back to the image's own size"
+    canvas = canvas_of(run["dataset"]["image_size"])
+    if canvas.letterboxed:
+        sides = f"{canvas.height} x {canvas.width} pixels (height x width)"
+        yield f"images keep their aspect and are padded to {sides}, and masks have the image's own size"
+    else:
+        yield f"images are stretched to {canvas.height} pixels a side, and masks back to the image's own size"
 
 
 def intended_use(names: Mapping[str, Any], summary: Mapping[str, Any]) -> str:

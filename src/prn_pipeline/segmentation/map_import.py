@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prn_pipeline.data.readers.map_folder import MapFolder
-from prn_pipeline.data.resizing import at_size
+from prn_pipeline.data.resizing import placed_maps
 from prn_pipeline.data.splits.assignment import SPLITS
 from prn_pipeline.data.store.array_store import Batch, shards
 from prn_pipeline.data.store.logits import one_vs_rest
@@ -76,12 +76,12 @@ def imported_maps(
         wanted: rows of `map_manifest`, int64 (n,), always all maps of an image; None for all rows.
 
     Yields:
-        logits float16 (B,S,S).
+        logits float16 (B,H,W), as the samples.
 
     Raises:
         UserError: maps are invalid; the message lists up to `MAX_LISTED` of them.
     """
-    size = samples.store_of("images").shape("images")[1]
+    canvas = samples.canvas
     classes = len(map_manifest) // len(samples.manifest)
     ids, models = (map_manifest[name].to_numpy()[::classes] for name in ("sample_id", "model"))
     native = samples.manifest[["native_height", "native_width"]].to_numpy()
@@ -89,10 +89,10 @@ def imported_maps(
 
     def read(row: int) -> NDArray[np.float16] | UserError:
         if models[row] == NO_MAP:
-            return np.zeros((classes, size, size), np.float16)
+            return np.zeros((classes, *canvas.shape), np.float16)
         try:
-            height, width = native[row]
-            return at_size(read_maps(folder, ids[row], (int(height), int(width)), classes), size)
+            height, width = map(int, native[row])
+            return placed_maps(read_maps(folder, ids[row], (height, width), classes), canvas, (height, width))
         except UserError as error:
             return error
 

@@ -142,7 +142,7 @@ def cached_maps(
                 means = maps.setdefault("tta_scales", np.full_like(maps["logits"], np.nan))
                 new = chosen[unseen[rows[chosen]]]
                 others = OtherScales(models[name], scaled)
-                side = min(samples.store_of(arrays[0]).shape(arrays[0])[1], tiles.size)
+                side = min(max(samples.store_of(arrays[0]).shape(arrays[0])[1:3]), tiles.size)
                 at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // others.largest_side(side) ** 2))
                 sums = predict(others, samples, rows[new], arrays, at_once, tiles)
                 means[new] = _mean_with(maps["tta"][new, :, 0], sums, others.passes)

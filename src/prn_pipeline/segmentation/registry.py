@@ -95,8 +95,9 @@ def require_current(source: MapSource, values: dict[str, Any], name: str) -> Non
         )
 
 
-def can_be_trained(settings: Any, size: int) -> bool:
-    """Whether a base model has a loss, and its output for images of side `size` depends on weights that can change.
+def can_be_trained(settings: Any, shape: tuple[int, int]) -> bool:
+    """Whether a base model has a loss, and its output for images of this height and width depends on weights
+    that can change.
 
     Raises:
         UserError: the model cannot be built, or does not support the size.
@@ -106,7 +107,8 @@ def can_be_trained(settings: Any, size: int) -> bool:
     from prn_pipeline.training.inference import DEFAULT_TILES
 
     model: Any = build_base_model(settings, pretrained=False)
-    side = min(size, DEFAULT_TILES.size)
-    model.check_size(side)
-    image = torch.zeros(1, settings.channels, side, side, dtype=torch.uint8)
+    sides = [min(side, DEFAULT_TILES.size) for side in shape]
+    for side in sorted(set(sides)):
+        model.check_size(side)
+    image = torch.zeros(1, settings.channels, *sides, dtype=torch.uint8)
     return hasattr(settings, "loss") and bool(model.eval()(image).requires_grad)

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS
-from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD, how_to_read
+from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD, how_to_read, kind_of, stem_of
 from prn_pipeline.data.readers.finding import is_bookkeeping
 from prn_pipeline.data.readers.listing import require_text
 from prn_pipeline.errors import UserError
@@ -35,7 +35,7 @@ def images_below(place: Path, bands: bool, results: Path) -> dict[str, Path]:
     """
     if place.is_file():
         require_text([place], place.parent)
-        return {place.stem: place}
+        return {stem_of(place): place}
     if not place.is_dir():
         raise UserError(f"{place}: no such file or folder")
     extensions = EXTENSIONS if bands else PICTURES
@@ -46,11 +46,11 @@ def images_below(place: Path, bands: bool, results: Path) -> dict[str, Path]:
     found: dict[str, list[Path]] = defaultdict(list)
     unread: Counter[str] = Counter()
     for path in sorted(place.rglob("*")):
-        relative, suffix = path.relative_to(place), path.suffix.lower()
+        relative, suffix = path.relative_to(place), kind_of(path)
         if path.is_dir() or is_bookkeeping(relative) or not result_folders.isdisjoint(path.parents):
             continue
         if suffix in extensions:
-            found[relative.with_suffix("").as_posix()].append(path)
+            found[relative.with_name(stem_of(relative)).as_posix()].append(path)
         elif suffix in UNREAD:
             unread[suffix] += 1
     require_text((path for files in found.values() for path in files), place)

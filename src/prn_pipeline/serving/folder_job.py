@@ -13,6 +13,7 @@ from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.segmentation.map_stack import FurtherFolders, read_further
+from prn_pipeline.serving.exports.writing import Format
 from prn_pipeline.serving.journal import Entry
 from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Item, Predictor
@@ -32,6 +33,7 @@ class FolderJob:
         overlays: whether to write overlays.
         probabilities: whether to write probabilities.
         further: further maps of the images, for refiners that read them.
+        formats: formats of masks beside PNG; they are made from the masks, so that they may differ from run to run.
     """
 
     images: Path
@@ -41,6 +43,7 @@ class FolderJob:
     overlays: bool = True
     probabilities: bool = False
     further: FurtherFolders = field(default_factory=dict)
+    formats: tuple[Format, ...] = ()
 
     @property
     def map_folders(self) -> tuple[MapFolder, ...]:

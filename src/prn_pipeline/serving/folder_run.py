@@ -11,6 +11,7 @@ import pandas as pd
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.metrics.descriptions import names_of
+from prn_pipeline.serving.exports.writing import remove_exports, write_exports, write_geotiffs
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
 from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
@@ -55,7 +56,7 @@ class FolderRun:
         }
 
     def refine(self) -> Iterator[tuple[str, str | None]]:
-        """Refine the pending images, then write the table.
+        """Refine the pending images, then write other formats and the table.
 
         An image that cannot be refined does not stop the others; the next run tries it again.
 
@@ -77,8 +78,17 @@ class FolderRun:
                 yield name, None
         for name in self._removed:
             _remove_results(self._job.out, name)
+        self._export()
         write_table(self._job.out, self.journal, list(self.files))
         write_review(self._job.out, review(self.journal, self.files))
+
+    def _export(self) -> None:
+        """Write the masks of all images in the formats of the job, and of GeoTIFF images as GeoTIFF."""
+        out, done = self._job.out, [name for name in self.files if "row" in self.journal.entries.get(name, {})]
+        masks = {name: file for name in done if (file := _mask_file(out, name)).is_file()}
+        classes = self._predictor.settings.classes
+        write_geotiffs(out, masks, self.files, classes)
+        write_exports(out, self._job.formats, masks, self.files, classes)
 
 
 def write_table(out: Path, journal: Journal, names: list[str]) -> None:
@@ -94,6 +104,7 @@ def write_table(out: Path, journal: Journal, names: list[str]) -> None:
 
 def _write(predictor: Predictor, job: FolderJob, name: str, item: Item, examined: Examined) -> None:
     mask, probabilities = examined.predicted
+    remove_exports(job.out, name)
     write_mask(_mask_file(job.out, name), mask, predictor.classes)
     if job.probabilities:
         write_probabilities(job.out / "probabilities" / f"{name}.png", probabilities)
@@ -113,6 +124,7 @@ def _remove_results(out: Path, name: str) -> None:
     probabilities = (out / "probabilities" / f"{name}{extension}" for extension in (".png", ".npy"))
     for file in (_mask_file(out, name), _overlay_file(out, name), *probabilities):
         file.unlink(missing_ok=True)
+    remove_exports(out, name)
 
 
 def _entry(predictor: Predictor, job: FolderJob, name: str, path: Path, examined: Examined) -> Entry:

@@ -33,7 +33,7 @@ class Examined:
 
     Attributes:
         predicted: mask and probabilities.
-        base: logits of the base model, float16 (C,S,S), at the size at which they were refined.
+        base: logits of the base model, float16 (C,h,w), at the size at which they were refined; without padding.
         describe: computes `description` on demand, because that costs as much as a pass of the refiner.
         quality: computes `quality_statistics` on demand, float64 (2,).
     """
@@ -55,7 +55,7 @@ class Examined:
 
 
 def from_logits(logits: NDArray[np.float16], shape: tuple[int, ...]) -> Predicted:
-    """Predictions from logits (C,S,S), which are first stretched to the size of the image (bilinear)."""
+    """Predictions from logits (C,h,w) of the whole image, stretched to its size first (bilinear)."""
     maps = np.stack([stretch(logit.astype(np.float32), shape) for logit in logits])
     if len(maps) == 1:
         return Predicted((maps[0] > 0).astype(np.uint8), torch.from_numpy(maps[0]).sigmoid().numpy())

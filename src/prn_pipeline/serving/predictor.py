@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prn_pipeline.data.batches import image_stretched
-from prn_pipeline.data.resizing import at_size
+from prn_pipeline.data.image_resizing import image_placed, image_stretched
+from prn_pipeline.data.resizing import placed_maps
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.errors import UserError
@@ -70,7 +70,7 @@ class Item(NamedTuple):
 
 
 class RefinedLogits(NamedTuple):
-    """Logits float16 (N,C,S,S) before and after the refiner: one map for foreground, or one per class.
+    """Logits float16 (N,C,H,W) before and after the refiner: one map for foreground, or one per class.
 
     They are the same for a refiner that replaces the base model, which is then not run.
     """
@@ -162,7 +162,7 @@ class Predictor:
         Args:
             images: one or several of: uint8 (H,W,3) RGB, or an array with the same bands and range of values as in
                 training; a file; a folder of files.
-            at_own_scale: refine images in tiles at their own size, instead of stretching them to the size of training.
+            at_own_scale: refine images in tiles at their own size, instead of bringing them to the size of training.
                 For scenes that have the resolution of the training images, but are much larger.
 
         Returns:
@@ -189,9 +189,11 @@ class Predictor:
             UserError: an item lacks an input of the networks.
         """
         remaining = iter(items)
-        largest = max(1, MAX_BATCH_PIXELS // min(self.settings.image_size, self.settings.tiles.size) ** 2)
+        largest = max(
+            1, MAX_BATCH_PIXELS // math.prod(min(side, self.settings.tiles.size) for side in self.settings.canvas.shape)
+        )
         while batch := list(islice(remaining, 1 if at_own_scale else min(self.settings.batch_size, largest))):
-            yield from [self._examine_at_own_scale(batch[0])] if at_own_scale else self._examine_stretched(batch)
+            yield from [self._examine_at_own_scale(batch[0])] if at_own_scale else self._examine_on_canvas(batch)
 
     @property
     def further(self) -> dict[str, tuple[MapPlace, ...]]:
@@ -210,9 +212,9 @@ class Predictor:
         """Logits of images of one size.
 
         Args:
-            images: uint8 (N,S,S,3), or uint16 (N,S,S,bands), of a size S that both networks support.
-            maps: logits (N,C,S,S) of another program, which replace those of the base model.
-            further: arrays (N,C,K,S,S) of `map_inputs`, if the refiner reads them.
+            images: uint8 (N,H,W,3), or uint16 (N,H,W,bands), of a size that both networks support.
+            maps: logits (N,C,H,W) of another program, which replace those of the base model.
+            further: arrays (N,C,K,H,W) of `map_inputs`, if the refiner reads them.
 
         Raises:
             UserError: an input of a network is missing.
@@ -251,29 +253,35 @@ class Predictor:
         arrays = {"logits": maps.logits} | ({} if maps.tta is None else {"tta": maps.tta})
         return {name: _rounded_as_stored(tensor) for name, tensor in arrays.items()}
 
-    def _examine_stretched(self, batch: Sequence[Item]) -> Iterator[Examined]:
-        size = self.settings.image_size
-        stretched = [None if item.image is None else image_stretched(item.image, size)[None] for item in batch]
-        given = [image for image in stretched if image is not None]
-        maps = [at_size(torch.from_numpy(item.logits), size) for item in batch if item.logits is not None]
+    def _examine_on_canvas(self, batch: Sequence[Item]) -> Iterator[Examined]:
+        canvas = self.settings.canvas
+        placed = [None if item.image is None else image_placed(item.image, canvas)[None] for item in batch]
+        given = [image for image in placed if image is not None]
+        maps = [
+            placed_maps(torch.from_numpy(item.logits), canvas, item.shape) for item in batch if item.logits is not None
+        ]
         images = np.concatenate(given) if len(given) == len(batch) else None
         found = self.logits(images, np.stack(maps) if maps else None, self._further_arrays(batch, maps))
         for index, item in enumerate(batch):
-            row = slice(index, index + 1)
-            description = partial(describe, stretched[index], found.base[row], found.refined[row])
-            quality = partial(_quality, found.base[row], found.refined[row])
-            yield Examined(from_logits(found.refined[index], item.shape), found.base[index], description, quality)
+            region, image = canvas.region(item.shape), placed[index]
+            base, refined = (region.of(logits[index : index + 1]) for logits in found)
+            description = partial(describe, None if image is None else region.of_images(image), base, refined)
+            quality = partial(_quality, base, refined)
+            yield Examined(from_logits(refined[0], item.shape), base[0], description, quality)
 
     def _further_arrays(
         self, batch: Sequence[Item], maps: Sequence[NDArray[np.float16]]
     ) -> dict[str, NDArray[np.float16]]:
-        """Arrays (N,C,K,S,S) of the further maps that all items of a batch have and the refiner reads."""
-        size, is_mean = self.settings.image_size, getattr(self.base.settings, "tta_is_mean", False)
+        """Arrays (N,C,K,H,W) of the further maps that all items of a batch have and the refiner reads."""
+        canvas, is_mean = self.settings.canvas, getattr(self.base.settings, "tta_is_mean", False)
         names = [name for name in self.further if all(name in item.further for item in batch)]
         made = [
             further_arrays(
                 base,
-                {name: [at_size(torch.from_numpy(one), size) for one in item.further[name]] for name in names},
+                {
+                    name: [placed_maps(torch.from_numpy(one), canvas, item.shape) for one in item.further[name]]
+                    for name in names
+                },
                 is_mean,
             )
             for base, item in zip(maps, batch, strict=False)
@@ -287,15 +295,16 @@ class Predictor:
             raise UserError(
                 f"the base model sees every image at input_size = {shape[0]} x {shape[1]}, so that at_own_scale would"
                 f" change the scale of what it sees: cut the scene into images like those of training"
-                f" ({self.settings.image_size} pixels a side), or refine it without at_own_scale"
+                f" ({self.settings.canvas.shown} pixels), or refine it without at_own_scale"
             )
         height, width = item.shape
         grid = math.lcm(GRID, self.refiner.settings.multiple)
         padding = ((0, -height % grid), (0, -width % grid), (0, 0))
         found = self.logits(np.pad(item.image, padding, mode="symmetric")[None])
         base, refined = (logits[:, :, :height, :width] for logits in found)
-        step = max(1, min(height, width) // self.settings.image_size)
-        image = image_stretched(item.image, self.settings.image_size)[None]
+        region = self.settings.canvas.region((height, width))
+        step = max(1, min(height // region.height, width // region.width))
+        image = image_stretched(item.image, region.shape)[None]
         description = partial(describe, image, base[..., ::step, ::step], refined[..., ::step, ::step])
         quality = partial(_quality, base, refined)
         return Examined(from_logits(refined[0], (height, width)), base[0], description, quality)

@@ -29,7 +29,11 @@ IMAGE, MAP = "image", "map"
 #: Values of a pixel that the limit of pixels allows for in any case: colours and transparency.
 MAX_CHANNELS = 4
 #: First bytes of file types that Pillow does not recognise, or not correctly.
-MAGIC = {b"\x93NUMPY": ".npy", b"II*\x00": ".tif", b"MM\x00*": ".tif", b"II+\x00": ".tif", b"MM\x00+": ".tif"}
+MAGIC = {b"\x93NUMPY": ".npy", b"II*\x00": ".tif", b"MM\x00*": ".tif", b"II+\x00": ".tif", b"MM\x00+": ".tif"} | {
+    b"\x1f\x8b": ".nii.gz",
+    b"\x5c\x01\x00\x00": ".nii",
+    b"\x00\x00\x01\x5c": ".nii",
+}
 
 
 def columns_of(predictor: Predictor) -> dict[str, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from prn_pipeline.data.canvas import Canvas, ImageSize, canvas_of
 from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.data.read_limits import ReadLimits
 from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
@@ -16,7 +17,10 @@ __all__ = ["DriftSettings", "PredictorSettings", "RequestLimits"]
 class PredictorSettings(ServingSettings):
     """How images are prepared for the networks, and what their maps mean."""
 
-    image_size: int = Field(ge=16, description="images are stretched to this height and width, as in training")
+    image_size: ImageSize = Field(
+        description="as in the data set: side of the square that images are stretched to, or shape that they are padded"
+        " to; masks are brought back to the size of their images"
+    )
     bands: BandSettings | None = Field(
         None, description="bands of the images, as in the data set; null for 8-bit RGB images"
     )
@@ -41,6 +45,11 @@ class PredictorSettings(ServingSettings):
         description="how good a mask is likely to be, judged from its maps; null: nothing to fit it to",
         exclude_if=lambda expected_iou: expected_iou is None,
     )
+
+    @property
+    def canvas(self) -> Canvas:
+        """Where an image lies in what the networks see."""
+        return canvas_of(self.image_size)
 
     @property
     def reading(self) -> tuple[BandSettings | None, int | None, bool, ReadLimits]:

@@ -14,7 +14,7 @@ from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS, decode_bands, scale_bands
 from prn_pipeline.data.readers.contents import why_absent
 from prn_pipeline.data.readers.decoding import StoredImage, read_image
-from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.file_kinds import PICTURES, kind_of
 from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
@@ -118,7 +118,7 @@ def _each(images: Source | Iterable[Source], extensions: frozenset[str]) -> Iter
 
 def _in_folder(folder: Path, extensions: frozenset[str]) -> list[Path]:
     files = find_files(folder, "", "images").files
-    found = [path for path in files if path.suffix.lower() in extensions]
+    found = [path for path in files if kind_of(path) in extensions]
     if not found:
         raise UserError(f"{folder}: {len(files)} files, but no image among them ({', '.join(sorted(extensions))})")
     return found

@@ -80,7 +80,8 @@ def train_fold_models(
 
 def _untrained(samples: Samples, settings: MapSourceSettings) -> TrainingResult:
     source = build_base_model(settings)
-    source.check_size(samples.store_of("images").shape("images")[1])
+    for side in sorted(set(samples.canvas.shape)):
+        source.check_size(side)
     _check_output(source, samples, np.arange(len(samples.manifest)))
     return TrainingResult(source.eval(), pd.DataFrame(columns=["epoch"]))
 
@@ -104,8 +105,8 @@ def _train(
     listener: EpochListener | None,
 ) -> TrainingResult:
     probe = cast(TrainableSource, build_base_model(model, pretrained=False))
-    size = samples.store_of("images").shape("images")[1]
-    for seen in {size, settings.augmentation.crop or size}:
+    sides = set(samples.canvas.shape)
+    for seen in sides | {settings.augmentation.crop or side for side in sides}:
         probe.check_size(seen)
     side: int | None = getattr(model, "input_size", None)
     _check_output(probe, samples, rows)

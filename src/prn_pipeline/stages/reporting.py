@@ -12,7 +12,7 @@ from scipy.special import expit
 from prn_pipeline.data.shades import as_colours
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.metrics.map_statistics import MapStatistics, MapStatisticsCounter
+from prn_pipeline.metrics.map_statistics import NO_PADDING, MapStatistics, MapStatisticsCounter
 from prn_pipeline.reporting.browse import small_pictures, spread
 from prn_pipeline.reporting.dataset.samples import ShownSample, choose, shown_samples
 from prn_pipeline.reporting.inputs import GalleryRow, SmallPictures
@@ -23,11 +23,15 @@ from prn_pipeline.stages.evaluation.map_pairs import stream_batches
 def map_statistics(samples: Samples, refined: ArrayStore, patch_size: int) -> dict[str, MapStatistics]:
     """Statistics of the test maps of the base model ("base") and the refiner ("refined")."""
     counters = {name: MapStatisticsCounter(patch_size) for name in (BASE, REFINER)}
-    for batch in stream_batches(samples, refined, samples.rows(["test"])):
+    rows, done = samples.rows(["test"]), 0
+    for batch in stream_batches(samples, refined, rows):
+        ((_, region),) = samples.regions(rows[done : done + 1])
+        padding = samples.canvas.padding(region) if region else NO_PADDING
+        done += len(batch.masks)
         for name, maps in ((BASE, batch.base), (REFINER, batch.refined)):
             decided = foreground(maps, samples.maps_per_image)
             for of_image in zip(expit(maps), batch.masks, decided, strict=True):
-                counters[name].add(*of_image)
+                counters[name].add(*of_image, padding)
     return {name: counter.result() for name, counter in counters.items()}
 
 
@@ -111,14 +115,18 @@ def _read(samples: Samples, refined: ArrayStore, place: int, classes: Sequence[s
     row = rows[number : number + 1]
     base = samples.array("logits", rows).astype(np.float32)
     after = refined.read("logits", whole).astype(np.float32)
+    pixels, mask = samples.array("images", row)[0], samples.array("masks", row)[0]
+    ((_, region),) = samples.regions(row)
+    if region is not None:
+        base, after, mask, pixels = region.of(base), region.of(after), region.of(mask), region.of_images(pixels)
     return _Read(
         classes[slice(number, number + 1)],
-        as_colours(samples.array("images", row)[0]),
+        as_colours(pixels),
         base[number],
         foreground(base, len(base))[number],
         after[number],
         foreground(after, len(after))[number],
-        samples.array("masks", row)[0],
+        mask,
     )
 
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from prn_pipeline.data.augmentation.settings import AugmentationSettings
 from prn_pipeline.data.augmentation.transforms import Augmentation
-from prn_pipeline.data.batches import image_stretched, mask_stretched
+from prn_pipeline.data.image_resizing import image_stretched, mask_stretched
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.settings import TrainingSettings

@@ -109,3 +109,11 @@ def test_coarser_maps_are_flipped_and_turned_with_the_others() -> None:
     for _ in range(12):
         changed = Augmentation(AugmentationSettings(flips=True, turns=True))({"inputs": fine, "features": place})
         assert torch.equal(changed["inputs"][:, ::2, ::2], changed["features"])
+
+
+def test_oblong_samples_are_turned_by_half_a_turn_only() -> None:
+    augment = Augmentation(AugmentationSettings(turns=True, flips=False))
+    sample = {"images": torch.arange(24, dtype=torch.uint8).view(1, 4, 6).repeat(3, 1, 1)}
+    found = {tuple(augment(sample)["images"][0].flatten().tolist()) for _ in range(40)}
+    upright = tuple(range(24))
+    assert found == {upright, upright[::-1]}

@@ -10,8 +10,8 @@ from PIL import Image
 
 from prn_pipeline.data.augmentation.settings import AugmentationSettings
 from prn_pipeline.data.augmentation.transforms import Augmentation
-from prn_pipeline.data.batches import image_stretched
 from prn_pipeline.data.file_settings import BandSettings
+from prn_pipeline.data.image_resizing import image_stretched
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.data.readers.band_decoding import decode_bands
 from prn_pipeline.data.settings import DatasetSettings

@@ -73,11 +73,13 @@ def test_masks_that_probably_mark_the_background_are_a_warning_whose_key_inverts
         mask[4:6, 3:7] = 0
         Image.fromarray(mask).save(file)
     with caplog.at_level(logging.WARNING):
-        ingest = inspect("roads", settings := DatasetSettings(folds=3), make_reader("roads", settings, root))
+        ingest = inspect(
+            "roads", settings := DatasetSettings(folds=3, image_size=(16, 16)), make_reader("roads", settings, root)
+        )
     assert "covers 93 % of an image" in caplog.text
     proposed = yaml.safe_load(caplog.text.split("`")[1])
     caplog.clear()
-    settings = DatasetSettings.model_validate({"folds": 3, **proposed})
+    settings = DatasetSettings.model_validate({"folds": 3, "image_size": [16, 16], **proposed})
     inverted = inspect("roads", settings, make_reader("roads", settings, root))
     np.testing.assert_allclose(inverted["foreground"], 1 - ingest["foreground"])
     assert not caplog.text

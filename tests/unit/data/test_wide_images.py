@@ -147,7 +147,7 @@ def test_little_use_of_the_range_of_bands_is_a_warning(
     assert "99.9 % of the values" in caplog.text
     assert ("bands.high: 100000" in caplog.text) == ("high" in bands)
     caplog.clear()
-    manifest_of(root, bands={"count": 1, "low": 0, "high": 4095})
+    manifest_of(root, bands={"count": 1, "low": 0, "high": 4095}, image_size=(16, 16))
     assert not caplog.text
 
 

@@ -58,6 +58,8 @@ def test_the_card_says_what_it_was_measured_on_and_whom_it_harms(summary: dict[s
     assert "12.5 % of the test images have a worse mask" in card
     assert "(40 train, 40 test)" in card
     assert "stretched to 256 pixels" in card
+    padded = {**RUN, "dataset": {**RUN["dataset"], "image_size": {"long_side": 512}}}
+    assert "keep their aspect and are padded to 512 x 512 pixels" in model_card(padded, SCORES, summary)
 
 
 def test_metadata_of_model_hubs_comes_first(summary: dict[str, Any]) -> None:

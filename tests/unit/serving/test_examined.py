@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from prn_pipeline.data.batches import image_stretched
+from prn_pipeline.data.image_resizing import image_stretched
 from prn_pipeline.data.resizing import at_size, stretch
 from prn_pipeline.data.store.checksums import digest
 from prn_pipeline.errors import UserError
@@ -120,7 +120,7 @@ def test_large_images_are_as_many_pixels_as_a_tile(monkeypatch: pytest.MonkeyPat
     base = random_predictor()
     served = Predictor(base.base, base.refiner, base.settings.model_copy(update={"image_size": 96}))
     asked: list[int] = []
-    monkeypatch.setattr(served, "_examine_stretched", lambda batch: asked.append(len(batch)) or [])
+    monkeypatch.setattr(served, "_examine_on_canvas", lambda batch: asked.append(len(batch)) or [])
     list(served.examine([Item(image) for image in IMAGES * 2]))
     assert asked == [3, 3], "a tile has 64 pixels a side"
 

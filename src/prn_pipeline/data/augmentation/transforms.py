@@ -65,6 +65,8 @@ class Augmentation:
         sample = sample | {name: self._bands(value) for name, value in sample.items() if value.dtype == torch.int32}
         if self._turns:
             turns = int(torch.randint(4, ()))
+            if any(value.shape[-2] != value.shape[-1] for value in sample.values() if value.ndim >= 2):
+                turns &= 2  # a batch has one shape: oblong samples are turned by half a turn or not at all
             turned = {name: torch.rot90(value, turns, (-2, -1)) for name, value in sample.items() if value.ndim >= 2}
             sample = sample | turned
         return sample

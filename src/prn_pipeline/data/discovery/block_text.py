@@ -16,7 +16,8 @@ def block_text(proposal: Proposal) -> str:
     height, width = proposal.native
     comments = {
         "classes": "names of the ids 0, 1, 2, ...: rename them",
-        "image_size": f"images are stretched to this height and width; the files have {height} x {width} (median)",
+        "image_size": f"images are stretched to this height and width; the files have {height} x {width} (median);"
+        " {long_side: ...} keeps their aspect",
     }
     lines = [f"{INDENT}{_flow(proposal.name)}: # {proposal.samples} images with masks, by `prn init`"]
     for key, value in proposal.block.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from prn_pipeline.data.readers.array_files import NUMPY
-from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.file_kinds import PICTURES, kind_of
 from prn_pipeline.data.readers.finding import is_bookkeeping
 from prn_pipeline.errors import UserError
 
@@ -37,7 +37,7 @@ class Inventory:
     def described(self) -> str:
         """What was found, for messages: `12 .jpg in images, 3 .txt in .`."""
         places = Counter(
-            f"{path.suffix.lower() or path.name} in {path.parent if path.parent.parts else 'the folder itself'}"
+            f"{kind_of(path) or path.name} in {path.parent if path.parent.parts else 'the folder itself'}"
             for path in (*self.pictures, *self.arrays, *self.others)
         )
         named = [f"{count} {place}" for place, count in places.most_common(MAX_LISTED)]
@@ -58,7 +58,7 @@ def take_inventory(folder: Path) -> Inventory:
     found_files = _walked(folder)
     inventory = Inventory(folder)
     for path in sorted(found_files):
-        suffix = path.suffix.lower()
+        suffix = kind_of(path)
         kind = inventory.pictures if suffix in PICTURES else inventory.arrays if suffix in NUMPY else inventory.others
         kind.append(path)
     return inventory

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from prn_pipeline.data.file_settings import RegexPairing, StemPairing
+from prn_pipeline.data.readers.file_kinds import stem_of
 from prn_pipeline.data.readers.pairing import pair_files, plain_id
 from prn_pipeline.data.readers.pairing_proposal import propose
 from prn_pipeline.errors import UserError
@@ -100,7 +101,7 @@ def _alone(rule: RegexPairing | None, part: Part, several: bool) -> int:
 
 def _keys(expression: str | None, paths: Paths) -> list[str]:
     if expression is None:
-        return [plain_id(path.stem) for path in paths]
+        return [plain_id(stem_of(path)) for path in paths]
     texts = (str(path) if "/" in expression else path.name for path in paths)
     return [plain_id(match[1]) if (match := re.search(expression, text)) else "" for text in texts]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from glob import escape
 from pathlib import Path, PurePosixPath
 
-from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.file_kinds import PICTURES, kind_of
 from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.errors import UserError
 
@@ -26,7 +26,7 @@ def pattern_of(folder: Path, wanted: Sequence[PurePosixPath], kind: str) -> str:
     for place in _places(sorted({path.parent for path in wanted})):
         for name in ("", *_names([path.name for path in wanted])):
             pattern = "/".join(filter(None, (place, name))) or "."
-            if _found(folder, pattern, {path.suffix.lower() for path in wanted}) == set(wanted):
+            if _found(folder, pattern, {kind_of(path) for path in wanted}) == set(wanted):
                 return pattern
     raise UserError(
         f"{folder}: no pattern finds the {len(wanted)} {kind} (such as {wanted[0]} and {wanted[-1]}) and nothing else."
@@ -40,7 +40,7 @@ def _found(folder: Path, pattern: str, kinds: set[str]) -> set[PurePosixPath]:
     except UserError:
         return set()
     known = PICTURES | kinds
-    return {PurePosixPath(path.relative_to(folder).as_posix()) for path in files if path.suffix.lower() in known}
+    return {PurePosixPath(path.relative_to(folder).as_posix()) for path in files if kind_of(path) in known}
 
 
 def _places(folders: Sequence[PurePosixPath]) -> Iterator[str]:

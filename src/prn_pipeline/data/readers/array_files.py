@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.contents import why_absent
+from prn_pipeline.data.readers.dicom_files import dicom_array
 from prn_pipeline.data.readers.headers.array_header import check_npz, check_zarr, npy_declared
 from prn_pipeline.data.readers.headers.declared import check_file
+from prn_pipeline.data.readers.headers.dicom_header import is_dicom
+from prn_pipeline.data.readers.headers.nifti_header import is_nifti
+from prn_pipeline.data.readers.nifti_files import nifti_array
 from prn_pipeline.data.readers.opening import TOO_LITTLE_MEMORY, open_picture, wide_pixels
 from prn_pipeline.data.readers.tiff_files import tiff_array
 from prn_pipeline.errors import UserError
@@ -20,6 +24,12 @@ from prn_pipeline.errors import UserError
 NUMPY = frozenset({".npy", ".npz"})
 ARRAYS = NUMPY | {".zarr"}
 TIFF = frozenset({".tif", ".tiff"})
+#: Kinds of files that hold one array -> how they are read.
+_BY_CONTENT = (
+    (is_dicom, dicom_array),
+    (lambda path: path.suffix.lower() in TIFF, tiff_array),
+    (is_nifti, nifti_array),
+)
 #: Names under which nnU-Net stores probabilities in an .npz file.
 PROBABILITIES = ("probabilities", "softmax")
 #: Names of arrays in one error message.
@@ -74,9 +84,10 @@ def _read(path: Path, member: str | None, limits: ReadLimits) -> NDArray[np.gene
             raise ValueError("a group, expected an array")
         check_zarr(path, found, limits)
         return np.asarray(found)
-    check_file(path, limits, every_page=suffix in TIFF)
-    if suffix in TIFF:
-        return tiff_array(path)
+    check_file(path, limits, every_page=suffix in TIFF or is_nifti(path))
+    for is_of_kind, read in _BY_CONTENT:
+        if is_of_kind(path):
+            return read(path)
     opened = open_picture(path)
     if opened.pages > 1:
         raise UserError(

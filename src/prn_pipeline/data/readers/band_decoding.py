@@ -11,6 +11,8 @@ from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.array_files import read_array
 from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.geotiff import nodata_of, without_data
+from prn_pipeline.data.readers.opening import explaining
 from prn_pipeline.errors import UserError
 
 EXTENSIONS = frozenset({".npy", ".npz"}) | PICTURES
@@ -26,13 +28,21 @@ def decode_bands(path: Path, bands: BandSettings, limits: ReadLimits = DEFAULT_L
         bands: their number, and the range of their values.
         limits: checked before the file is decoded.
 
+    Values that a GeoTIFF file declares to be no data become 0.
+
     Returns:
         uint16 (H, W, bands.count).
 
     Raises:
         UserError: the file cannot be read, is too large, has another number of bands, or holds NaN.
     """
-    return scale_bands(read_array(path, limits=limits), bands, str(path))
+    stored = read_array(path, limits=limits)
+    with explaining(path):
+        nodata = nodata_of(path) if path.is_file() else None
+    if nodata is not None:
+        dark = stored.dtype.type(bands.low or 0)
+        stored = np.where(without_data(stored, nodata), dark, stored)
+    return scale_bands(stored, bands, str(path))
 
 
 def scale_bands(stored: NDArray[np.generic], bands: BandSettings, name: str) -> NDArray[np.uint16]:

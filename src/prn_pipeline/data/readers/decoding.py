@@ -9,10 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
+from prn_pipeline.data.readers.dicom_files import DicomPicture, read_dicom
 from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.geotiff import nodata_of, without_data
 from prn_pipeline.data.readers.headers.declared import check_file
+from prn_pipeline.data.readers.headers.dicom_header import is_dicom
+from prn_pipeline.data.readers.headers.nifti_header import is_nifti
 from prn_pipeline.data.readers.mask_decoding import read_mask
+from prn_pipeline.data.readers.nifti_files import nifti_slice
 from prn_pipeline.data.readers.opening import explaining, open_picture, wide_pixels
+from prn_pipeline.data.readers.orientation import UPRIGHT
 from prn_pipeline.data.readers.tiff_files import TiffPage, is_tiff, read_tiff
 from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.shades import shades, white_of
@@ -87,6 +93,12 @@ def read_image(path: Path, first_page: bool = False, limits: ReadLimits = DEFAUL
             if page.pixels is not None:
                 _refuse_pages(page.pages, first_page, path, page.pages if page.stackable else 0)
                 return _from_tiff(page, path)
+        if is_dicom(path):
+            found = read_dicom(path)
+            _refuse_pages(found.frames, first_page, path)
+            return _from_dicom(found, path)
+        if is_nifti(path):
+            return _shown(nifti_slice(path), path)
         opened = open_picture(path)
         _refuse_pages(opened.pages, first_page, path)
         picture = opened.pictures[0]
@@ -112,6 +124,8 @@ def _refuse_pages(pages: int, first_page: bool, path: Path, bands: int = 0) -> N
 
 def _from_tiff(page: TiffPage, path: Path) -> StoredImage:
     pixels = page.stacked()[0]
+    if (nodata := nodata_of(path)) is not None:
+        pixels = np.where(without_data(pixels, nodata), np.zeros((), pixels.dtype), pixels)
     samples = pixels.shape[2]
     colours = {1: 1, 2: 1, 3: 3, 4: 3}.get(samples, 0)
     if page.space == "palette" and page.palette is not None:
@@ -126,6 +140,20 @@ def _from_tiff(page: TiffPage, path: Path) -> StoredImage:
         grey = 255 - grey if page.space == "miniswhite" else grey
         return StoredImage(np.repeat(grey, 3 // colours, axis=2), page.orientation, band_left_out=left_out)
     return StoredImage(_sixteen_bits(pixels, path), page.orientation, page.space == "miniswhite", left_out)
+
+
+def _from_dicom(found: DicomPicture, path: Path) -> StoredImage:
+    if found.stored.ndim == 2 and (grey := found.shades()) is not None:
+        return _shown(grey, path)
+    return _shown(found.values, path)._replace(zero_is_white=found.zero_is_white)
+
+
+def _shown(values: NDArray[np.generic], path: Path) -> StoredImage:
+    """Grey (H, W) or colours (H, W, 3) as an image; values of more than 8 bits have no scale yet."""
+    pixels = values if values.ndim == 3 else values[..., None]
+    if pixels.dtype == np.uint8:
+        return StoredImage(np.repeat(pixels, 3 // pixels.shape[2], axis=2).astype(np.uint8), UPRIGHT)
+    return StoredImage(_sixteen_bits(pixels, path), UPRIGHT)
 
 
 def _is_transparency(sample: NDArray[np.generic]) -> bool:

@@ -14,13 +14,14 @@ from prn_pipeline.data.readers.contents import require_contents
 from prn_pipeline.data.readers.decoding import decode_image, read_image
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_facts import MaskFacts, ReadSample, image_facts, united_facts
+from prn_pipeline.data.readers.geotiff import pixels_without_data
 from prn_pipeline.data.readers.listing import require_dataset_folder
 from prn_pipeline.data.readers.mask_decoding import read_mask
 from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_outside, united
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples, paired_files
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
-from prn_pipeline.data.sample_format import Pixels
+from prn_pipeline.data.sample_format import IGNORE, Pixels
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.settings import ColumnSplit, ListsSplit
 from prn_pipeline.errors import UserError
@@ -98,12 +99,12 @@ class FolderReader:
         Raises:
             UserError: the file is unreadable, its values are not in the settings, or its ignore region differs in size.
         """
-        return self._mask(record)[0]
+        return self._without_data(record, self._mask(record)[0])
 
     def examine(self, record: Record) -> ReadSample:
         """Image and mask, and what their files hold."""
         mask, facts = self._mask(record)
-        bands = self.settings.bands
+        mask, bands = self._without_data(record, mask), self.settings.bands
         if bands is not None:
             image = self.image(record)
             return ReadSample(image, mask, image_facts(image, f"{bands.count} bands"), facts)
@@ -133,6 +134,13 @@ class FolderReader:
                 f"pixels (height x width), its mask {mask.shape[0]} x {mask.shape[1]}. Export both at the same size."
             )
         return ignore_outside(mask, region), facts
+
+    def _without_data(self, record: Record, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The mask, ignored where the image is a GeoTIFF file without data."""
+        assert record.image_path is not None
+        path, every_page = self.data_root / record.image_path, self.settings.bands is not None
+        empty = pixels_without_data(path, self.settings.read_limits, every_page)
+        return mask if empty is None or empty.shape != mask.shape else np.where(empty, np.uint8(IGNORE), mask)
 
     def _record(self, sample_id: str, files: dict[str, list[Path]], split: str | None, group: str) -> Record:
         below = {kind: [path.relative_to(self.data_root) for path in paths] for kind, paths in files.items()}

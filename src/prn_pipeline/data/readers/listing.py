@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from prn_pipeline.data.readers.file_account import FileAccount
-from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD, how_to_read
+from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD, how_to_read, kind_of
 from prn_pipeline.data.readers.finding import fetch_hint, find_files, names_of_folders
 from prn_pipeline.errors import UserError
 
@@ -68,15 +68,15 @@ def list_pictures(
         UserError: no such sub-folder, no picture in it, or a file name that is not UTF-8.
     """
     found = find_files(folder, pattern, setting)
-    if not any(path.suffix.lower() in extensions for path in found.files):
+    if not any(kind_of(path) in extensions for path in found.files):
         extensions |= otherwise
-    pictures = [path for path in found.files if path.suffix.lower() in extensions]
-    others = [path for path in found.files if path.suffix.lower() not in extensions and path not in besides]
+    pictures = [path for path in found.files if kind_of(path) in extensions]
+    others = [path for path in found.files if kind_of(path) not in extensions and path not in besides]
     kinds = _kinds(others)
     if not pictures and others:
         raise UserError(
             f"{folder / pattern}: {len(others)} files, none a supported picture (found {kinds}; supported"
-            f" {', '.join(sorted(extensions))}). {how_to_read(path.suffix.lower() for path in others)} Or correct"
+            f" {', '.join(sorted(extensions))}). {how_to_read(kind_of(path) for path in others)} Or correct"
             f" `{setting}: {pattern}`."
         )
     if not pictures:
@@ -87,7 +87,7 @@ def list_pictures(
         )
     require_text(pictures, folder)
     if others:
-        suffixes = {path.suffix.lower() for path in others}
+        suffixes = {kind_of(path) for path in others}
         logger.warning(
             "%s: left out %d files that are not read as pictures: %s.%s",
             folder / pattern,
@@ -114,6 +114,6 @@ def require_text(files: Iterable[Path], folder: Path) -> None:
 
 def _kinds(files: list[Path]) -> str:
     """`12 .heic, 3 .txt`, the commonest first."""
-    counts = Counter(path.suffix.lower() or path.name for path in files)
+    counts = Counter(kind_of(path) or path.name for path in files)
     named = [f"{count} {kind}" for kind, count in counts.most_common(MAX_LISTED)]
     return ", ".join(named) + (", ..." if len(counts) > MAX_LISTED else "")

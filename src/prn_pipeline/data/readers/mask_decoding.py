@@ -12,9 +12,13 @@ from PIL import Image
 from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits
 from prn_pipeline.data.readers.array_files import NUMPY, read_array
+from prn_pipeline.data.readers.dicom_files import read_dicom
 from prn_pipeline.data.readers.file_facts import MaskFacts, mask_facts
 from prn_pipeline.data.readers.headers.declared import check_file
+from prn_pipeline.data.readers.headers.dicom_header import is_dicom
+from prn_pipeline.data.readers.headers.nifti_header import is_nifti
 from prn_pipeline.data.readers.mask_layers import Layer, layer_values, split_layer
+from prn_pipeline.data.readers.nifti_files import nifti_slice
 from prn_pipeline.data.readers.opening import Opened, explaining, open_picture, wide_pixels
 from prn_pipeline.data.readers.tiff_files import TiffPage, is_tiff, read_tiff
 from prn_pipeline.data.readers.white_zero import WhiteZero, as_meant
@@ -67,6 +71,13 @@ def read_mask(
             if page.pixels is not None:
                 _refuse_pages(page.pages, rule, path)
                 return _from_tiff(page, rule, classes, path)
+        if is_dicom(path):
+            found = read_dicom(path, every_frame=rule.pages == "unite")
+            _refuse_pages(found.frames, rule, path)
+            frames = list(found.stored) if found.frames > 1 and rule.pages == "unite" else [found.stored]
+            return _finished([split_layer(frame, False) for frame in frames], 1, rule, classes, path)
+        if is_nifti(path):
+            return _finished([split_layer(nifti_slice(path), False)], 1, rule, classes, path)
         opened = open_picture(path, every_page=rule.pages == "unite")
         _refuse_pages(opened.pages, rule, path)
         layers = [_layer(picture, opened, path) for picture in opened.pictures]

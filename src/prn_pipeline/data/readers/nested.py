@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from prn_pipeline.data.readers.file_account import FileAccount
-from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.file_kinds import PICTURES, kind_of
 from prn_pipeline.data.readers.finding import is_bookkeeping
 
 logger = logging.getLogger(__name__)
@@ -56,5 +56,5 @@ def _pictures_below(place: Path) -> set[Path]:
     return {
         path
         for path in itertools.islice(entries, MAX_ENTRIES)
-        if path.suffix.lower() in PICTURES and path.is_file() and not is_bookkeeping(path.relative_to(place))
+        if kind_of(path) in PICTURES and path.is_file() and not is_bookkeeping(path.relative_to(place))
     }

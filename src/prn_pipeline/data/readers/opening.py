@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, ImageSequence
 
 from prn_pipeline.data.readers.contents import why_absent
-from prn_pipeline.data.readers.file_kinds import UNREAD, how_to_read
+from prn_pipeline.data.readers.file_kinds import UNREAD, how_to_read, kind_of
 from prn_pipeline.data.readers.headers.picture_header import ANIMATED, J2K_HEADER, J2K_SIZE, open_header
 from prn_pipeline.data.readers.orientation import UPRIGHT, orientation_of, upright
 from prn_pipeline.errors import UserError
@@ -113,8 +113,8 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return absent
     if not path.is_file():
         return "no such file. Restore it, or remove its partner and its entry in the split lists."
-    if path.suffix.lower() in UNREAD:
-        return f"pictures of kind {path.suffix.lower()} are not read. {how_to_read([path.suffix.lower()])}"
+    if (kind := kind_of(path)) in UNREAD:
+        return f"pictures of kind {kind} are not read. {how_to_read([kind])}"
     if isinstance(error, PermissionError):
         return "no permission to read it. Change the rights of the file (chmod), or remove the sample."
     if isinstance(error, Image.DecompressionBombError):

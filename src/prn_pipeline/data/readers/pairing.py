@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prn_pipeline.data.file_settings import RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_account import FileAccount
-from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read
+from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read, kind_of, stem_of
 from prn_pipeline.data.readers.pairing_proposal import propose
 from prn_pipeline.errors import UserError
 
@@ -72,7 +72,7 @@ def _remedy(images: list[Path], masks: list[Path], pairing: StemPairing | RegexP
     proposal = propose(*names) if isinstance(pairing, StemPairing) else None
     if proposal:
         return f"Set {proposal.text()} if this is how their names correspond; or add the missing files."
-    stems = [{path.stem for path in paths} for paths in (images, masks)]
+    stems = [{stem_of(path) for path in paths} for paths in (images, masks)]
     folded = [{stem.casefold() for stem in found} for found in stems]
     case = "Some names differ only in upper and lower case: rename them. " if _more_in_common(folded, stems) else ""
     return (
@@ -139,7 +139,7 @@ def _by_key(
 
 def _key_function(kind: str, pairing: StemPairing | RegexPairing, folder: Path) -> Callable[[Path], str | None]:
     if isinstance(pairing, StemPairing):
-        return lambda path: path.stem
+        return stem_of
     which = "image" if kind == "image" else "mask"
     expression = compile_expression(getattr(pairing, which), f"pairing.{which}")
 
@@ -158,9 +158,9 @@ def _missing(kind: str, has: dict[str, list[Path]], other: str, among: dict[str,
     found = [f"{len(alone)} {kind} files without {other}: {_names(has[key][0].name for key in alone)}."]
     parents = {path.parent for paths in among.values() for path in paths}
     beside = [path for parent in parents for path in parent.iterdir()]
-    others = [path.name for path in beside if path.stem in alone and path.suffix.lower() not in PICTURES]
+    others = [path.name for path in beside if stem_of(path) in alone and kind_of(path) not in PICTURES]
     if others:
-        remedy = how_to_read(Path(name).suffix.lower() for name in others)
+        remedy = how_to_read(kind_of(Path(name)) for name in others)
         found.append(f"Not a supported kind of picture: {_names(sorted(others))}. {remedy}")
     return found
 

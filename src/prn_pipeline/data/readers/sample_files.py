@@ -9,7 +9,7 @@ from pathlib import Path
 from prn_pipeline.data.readers.array_files import NUMPY
 from prn_pipeline.data.readers.band_decoding import EXTENSIONS as IMAGES
 from prn_pipeline.data.readers.file_account import FileAccount
-from prn_pipeline.data.readers.file_kinds import PICTURES
+from prn_pipeline.data.readers.file_kinds import PICTURES, stem_of
 from prn_pipeline.data.readers.listing import list_pictures
 from prn_pipeline.data.readers.nested import warn_of_nested
 from prn_pipeline.data.readers.pairing import pair_files, plain_id
@@ -61,7 +61,7 @@ def names_of_samples(files: Files, folder: Path) -> dict[str, str]:
     meant: dict[str, set[str]] = {}
     for sample_id, paths in files.items():
         image = paths["image"][0]
-        for name in (image.name, image.stem, image.relative_to(folder).as_posix()):
+        for name in (image.name, stem_of(image), image.relative_to(folder).as_posix()):
             meant.setdefault(plain_id(name), set()).add(sample_id)
     return {name: ids.pop() for name, ids in meant.items() if len(ids) == 1} | {key: key for key in files}
 

@@ -9,6 +9,8 @@ import tifffile
 
 from prn_pipeline.data.read_limits import ReadLimits
 from prn_pipeline.data.readers.headers.declared import declared_size
+from prn_pipeline.data.readers.headers.dicom_header import is_dicom
+from prn_pipeline.data.readers.headers.nifti_header import is_nifti
 from prn_pipeline.data.readers.headers.picture_header import open_header
 from prn_pipeline.data.readers.opening import explaining
 from prn_pipeline.data.readers.orientation import TAG, UPRIGHT, orientation_of
@@ -39,7 +41,7 @@ def stored_size(path: Path, limits: ReadLimits) -> StoredSize:
 
 
 def _orientation(path: Path) -> int:
-    if path.suffix.lower() == ".npy":
+    if path.suffix.lower() == ".npy" or is_dicom(path) or is_nifti(path):
         return UPRIGHT
     if is_tiff(path):
         with tifffile.TiffFile(path) as tiff:

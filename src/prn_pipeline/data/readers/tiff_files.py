@@ -10,6 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.headers.declared import TIFF
+from prn_pipeline.data.readers.headers.dicom_header import is_dicom
 from prn_pipeline.data.readers.headers.tiff_header import NOT_A_PICTURE
 from prn_pipeline.data.readers.orientation import TAG, UPRIGHT, upright
 
@@ -58,9 +59,10 @@ class TiffPage(NamedTuple):
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file begins like a TIFF file."""
+    """Whether a file begins like a TIFF file, and is no DICOM file, in front of which a TIFF header may stand."""
     with path.open("rb") as file:
-        return file.read(4) in TIFF
+        begins = file.read(4) in TIFF
+    return begins and not is_dicom(path)
 
 
 def read_tiff(path: Path, every_page: bool = False) -> TiffPage:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from prn_pipeline.data.canvas import LETTERBOXED, Canvas, Region
 from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.read_ahead import read_ahead
 from prn_pipeline.errors import UserError
@@ -40,6 +41,35 @@ class Samples:
                     f"{store.path} ({role}, {len(store)} rows) was not made from the samples of the current"
                     f" manifest ({len(self.manifest)} rows): run its pipeline again, or all of them with `kedro run`"
                 )
+
+    @property
+    def canvas(self) -> Canvas:
+        """The shape of samples."""
+        height, width = self.store_of("masks").shape("masks")[1:]
+        return Canvas(height, width, self.letterboxed)
+
+    @property
+    def letterboxed(self) -> bool:
+        """Whether samples have padding, which no score counts."""
+        return bool(self.manifest.attrs.get(LETTERBOXED))
+
+    def regions(self, rows: Sequence[int] | np.ndarray) -> Iterator[tuple[slice, Region | None]]:
+        """Neighbouring rows whose images lie at the same place of the sample.
+
+        Args:
+            rows: rows of the manifest.
+
+        Yields:
+            A range of `rows`, and the part of its samples that shows the image; None for all of it. Ranges are in order
+            and cover all rows, and of one image always all.
+        """
+        if not self.letterboxed:
+            yield slice(0, len(rows)), None
+            return
+        canvas, sizes = self.canvas, self.manifest[["native_height", "native_width"]].to_numpy()[np.asarray(rows)]
+        starts = [0, *(np.flatnonzero((sizes[1:] != sizes[:-1]).any(1)) + 1).tolist()] if len(rows) else []
+        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+            yield slice(start, stop), canvas.region((int(sizes[start, 0]), int(sizes[start, 1])))
 
     @property
     def maps_per_image(self) -> int:

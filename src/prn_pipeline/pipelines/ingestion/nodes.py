@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.data.batches import read_batches
+from prn_pipeline.data.canvas import canvas_of
 from prn_pipeline.data.image_values import WHITE
 from prn_pipeline.data.ingestion import data_identity, inspect_and_summarise
 from prn_pipeline.data.readers.factory import make_reader
@@ -24,10 +25,10 @@ logger = logging.getLogger(__name__)
 def ingest(dataset: str, settings: dict[str, Any], data_root: str) -> tuple[ArrayStream, pd.DataFrame, dict[str, Any]]:
     """Samples at model resolution, their manifest and summary; all files are checked before anything is written."""
     dataset_settings = DatasetSettings.model_validate(settings)
-    reader = make_reader(dataset, dataset_settings, Path(data_root))
+    reader, canvas = make_reader(dataset, dataset_settings, Path(data_root)), canvas_of(dataset_settings.image_size)
     manifest, summary = inspect_and_summarise(dataset, dataset_settings, reader)
     logger.info("%s", as_text(summary))
-    manifest.attrs[IDENTITY] = f"{data_identity(manifest)}-{dataset_settings.image_size}"
+    manifest.attrs[IDENTITY] = f"{data_identity(manifest)}-{canvas.shown}"
     reader = reader.scaled(manifest.attrs.get(WHITE))
     batches = (
         {"images": images, "masks": masks}

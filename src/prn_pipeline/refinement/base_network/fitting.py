@@ -51,9 +51,9 @@ def fit_base_network(maps: LearningMaps, settings: BaseNetworkSettings, plan: Fi
     if settings.seen_images:
         map_rows = np.union1d(map_rows, seen_rows(maps.map_manifest))
     images, rows = _images(maps.samples), map_rows[::maps_per_image] // maps_per_image
-    size = images.store_of("images").shape("images")[1]
     training = _training(settings, plan.training, plan.base, images, len(rows))
-    plan.base.model.check_size(min(training.augmentation.crop or size, size))
+    for side in sorted(set(images.canvas.shape)):
+        plan.base.model.check_size(min(training.augmentation.crop or side, side))
     trainer = _Trainer(plan.base.model, settings, images, plan, maps.samples)
     rate = trainer.best_rate(settings.learning_rates or (training.learning_rate,), training, rows)
     result = trainer.train(rows, None, training.model_copy(update={"learning_rate": rate}), "prn")

@@ -14,7 +14,7 @@ from prn_pipeline.segmentation.map_checks.fit import Truth
 from prn_pipeline.segmentation.map_checks.judgement import judged
 from prn_pipeline.segmentation.map_checks.other_inputs import AdjustableNetwork, other_inputs
 from prn_pipeline.segmentation.map_checks.readings import as_stated, otherwise_turned
-from prn_pipeline.segmentation.map_checks.sampling import reduced_map
+from prn_pipeline.segmentation.map_checks.sampling import reduced_maps
 from prn_pipeline.segmentation.map_checks.verdict import Finding
 from prn_pipeline.segmentation.protocol import MapCache, MapSource
 
@@ -32,7 +32,7 @@ def of_network(
         truths: their true masks, one per class.
     """
     side, settings = truths[0].weight.shape[-1], source.settings
-    maps, low, high = network_maps(cache, rows, len(truths), side)
+    maps, low, high = network_maps(cache, samples, rows, len(truths), side)
     stated = as_stated(maps, truths)
     what = f"the base model's maps of {len(rows)} images"
     if not settings.trained_here:
@@ -40,14 +40,14 @@ def of_network(
         others = list(otherwise_turned(maps, truths, None))
         channels = 1
         if isinstance(source, AdjustableNetwork):
-            channels = source.channels_of_output(samples.store_of("images").shape("images")[1])
+            channels = source.channels_of_output(max(samples.canvas.shape))
         if len(truths) > 1 or channels <= 2:  # 1 - p is no channel of three
             others += of_channels(maps, truths, settings, has_channels)
         found = list(compared_with_others(what, stated, maps, truths, others))
         if isinstance(source, AdjustableNetwork) and not any(finding.verdict == "far" for finding in found):
 
             def maps_of(some: NDArray[np.int64]) -> NDArray[np.float32]:
-                return network_maps(cache, some, len(truths), side)[0]
+                return network_maps(cache, samples, some, len(truths), side)[0]
 
             found = [*other_inputs(source, channels, what, stated, rows, truths, maps_of), *found]
         yield from found
@@ -56,11 +56,11 @@ def of_network(
 
 
 def network_maps(
-    cache: MapCache, rows: NDArray[np.int64], classes: int, side: int
+    cache: MapCache, samples: Samples, rows: NDArray[np.int64], classes: int, side: int
 ) -> tuple[NDArray[np.float32], float, float]:
-    """Logits (n, C, side, side) of images, and the lowest and highest before they were reduced."""
+    """Logits (n, C, side, side) of images without padding, and the lowest and highest before they were reduced."""
     wanted = (rows[:, None] * classes + np.arange(classes)).ravel()
     make: Any = cache.probe or cache.make
     logits = np.concatenate([batch["logits"] for batch in make(wanted)]).astype(np.float32)
-    maps = np.stack([reduced_map(one, side) for one in logits.reshape(len(rows), classes, *logits.shape[1:])])
+    maps = reduced_maps(logits.reshape(len(rows), classes, *logits.shape[1:]), samples, rows, side)
     return maps, float(logits.min()), float(logits.max())

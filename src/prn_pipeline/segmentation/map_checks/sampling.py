@@ -40,12 +40,32 @@ def compared_rows(manifest: pd.DataFrame, maps: pd.DataFrame, most: int) -> NDAr
 
 
 def reduced_truth(samples: Samples, rows: NDArray[np.int64], classes: int) -> list[Truth]:
-    """The true masks of images, one `Truth` per class, or one for foreground; at most `LARGEST_SIDE` a side."""
+    """The true masks of images, one `Truth` per class, or of foreground; up to `LARGEST_SIDE` a side, no padding."""
     masks = np.concatenate([part for (part,) in samples.batches(["masks"], rows)])
     side = min(LARGEST_SIDE_OF_CLASSES if classes > 1 else LARGEST_SIDE, masks.shape[-1])
-    valid = shares(masks != IGNORE, side)
+    valid = _shares(masks != IGNORE, samples, rows, side)
     ids = range(classes) if classes > 1 else [1]
-    return [Truth(shares(masks == one, side), valid) for one in ids]
+    return [Truth(_shares(masks == one, samples, rows, side), valid) for one in ids]
+
+
+def reduced_maps(
+    logits: NDArray[np.float32], samples: Samples, rows: NDArray[np.int64], side: int
+) -> NDArray[np.float32]:
+    """Logits (n, C, H, W) of samples at (n, C, side, side), without padding; see `reduced_map`."""
+    return np.concatenate(
+        [
+            np.stack([reduced_map(one if region is None else region.of(one), side) for one in logits[alike]])
+            for alike, region in samples.regions(rows)
+        ]
+    )
+
+
+def _shares(chosen: NDArray[np.bool_], samples: Samples, rows: NDArray[np.int64], side: int) -> NDArray[np.float32]:
+    """`shares` of samples without their padding."""
+    parts = samples.regions(rows)
+    return np.concatenate(
+        [shares(chosen[alike] if region is None else region.of(chosen[alike]), side) for alike, region in parts]
+    )
 
 
 def shares(chosen: NDArray[np.bool_], side: int) -> NDArray[np.float32]:

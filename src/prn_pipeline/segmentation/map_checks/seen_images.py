@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.map_checks.readings import as_stated
-from prn_pipeline.segmentation.map_checks.sampling import compared_rows, reduced_map, reduced_truth
+from prn_pipeline.segmentation.map_checks.sampling import compared_rows, reduced_maps, reduced_truth
 from prn_pipeline.segmentation.protocol import MapCache, MapSource
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _fits(cache: MapCache, samples: Samples, split: str, most: int) -> NDArray[n
     side = truths[0].weight.shape[-1]
     wanted = (rows[:, None] * classes + np.arange(classes)).ravel()
     logits = np.concatenate([batch["logits"] for batch in (cache.probe or cache.make)(wanted)]).astype(np.float32)
-    maps = np.stack([reduced_map(one, side) for one in logits.reshape(len(rows), classes, *logits.shape[1:])])
+    maps = reduced_maps(logits.reshape(len(rows), classes, *logits.shape[1:]), samples, rows, side)
     found = pd.Series(as_stated(maps, truths).by_image)
     groups = samples.manifest["group"].iloc[rows].to_numpy() if "group" in samples.manifest else np.arange(len(rows))
     return found.groupby(groups).mean().dropna().to_numpy()

@@ -69,7 +69,10 @@ def _measured(
     for shard in shards(held_out.rows, by_image):
         after = np.concatenate(list(take(batches, len(shard))))
         before = after if refiner.replaces_base_model else samples.array("logits", shard)
-        shape = (-1, by_image, *after.shape[1:])
-        statistics.append(quality_statistics(before.reshape(shape), after.reshape(shape)))
-        ious.append(true_iou(after.reshape(shape), samples.array("masks", shard).reshape(shape)))
+        masks = samples.array("masks", shard)
+        for alike, region in samples.regions(shard):
+            parts = [maps[alike] if region is None else region.of(maps[alike]) for maps in (before, after, masks)]
+            old, new, truth = (part.reshape(-1, by_image, *part.shape[1:]) for part in parts)
+            statistics.append(quality_statistics(old, new))
+            ious.append(true_iou(new, truth))
     return np.concatenate(statistics), np.concatenate(ious)

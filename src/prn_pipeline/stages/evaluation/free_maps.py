@@ -9,6 +9,7 @@ import numpy as np
 
 from prn_pipeline.comparison.method import TunedMap
 from prn_pipeline.comparison.several_maps import ALONE, MEAN
+from prn_pipeline.data.store.array_store import shards
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.segmentation.input_names import SEVERAL_MAPS
 
@@ -55,9 +56,15 @@ def arrays_of(maps: Mapping[TunedMap, StoredMap]) -> list[str]:
 
 
 def learning_batches(samples: Samples, rows: np.ndarray) -> Iterator[tuple[dict[TunedMap, np.ndarray], np.ndarray]]:
-    """All free maps, float16 (N,H,W), and the masks of `rows`, one shard at a time."""
+    """All free maps, float16 (N,H,W), and the masks of `rows`, a shard at most at a time; without padding."""
     maps = free_maps(samples)
     arrays = arrays_of(maps)
-    for masks, *stored in samples.batches(["masks", *arrays], rows):
+    shards_of_rows = shards(rows, samples.maps_per_image)
+    for shard, (masks, *stored) in zip(shards_of_rows, samples.batches(["masks", *arrays], rows), strict=True):
         by_array = dict(zip(arrays, stored, strict=True))
-        yield {name: place.of(by_array) for name, place in maps.items()}, masks
+        found = {name: place.of(by_array) for name, place in maps.items()}
+        for alike, region in samples.regions(shard):
+            if region is None:
+                yield found, masks
+            else:
+                yield {name: region.of(values[alike]) for name, values in found.items()}, region.of(masks[alike])

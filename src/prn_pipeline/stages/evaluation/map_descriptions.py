@@ -26,7 +26,7 @@ def reference_rows(samples: Samples, map_manifest: pd.DataFrame, images: int) ->
 def described_maps(
     samples: Samples, rows: np.ndarray, refiner: Refiner, batch_size: int, tiles: Tiles
 ) -> Iterator[Batch]:
-    """`metrics.descriptions.Descriptions` of stored maps, one shard at a time.
+    """`metrics.descriptions.Descriptions` of stored maps without padding, at most one shard at a time.
 
     Args:
         samples: samples with images, logits and the inputs of the refiner.
@@ -41,8 +41,13 @@ def described_maps(
         images = samples.array("images", shard[::maps_per_image])
         refined = np.concatenate(list(take(batches, len(shard))))
         base = refined if refiner.replaces_base_model else samples.array("logits", shard)
-        by_image = (-1, maps_per_image, *base.shape[1:])
-        yield describe(images, base.reshape(by_image), refined.reshape(by_image))._asdict()
+        for alike, region in samples.regions(shard):
+            of_images = images[slice(alike.start // maps_per_image, alike.stop // maps_per_image)]
+            pair = (base[alike], refined[alike])
+            if region is not None:
+                of_images, pair = region.of_images(of_images), (region.of(pair[0]), region.of(pair[1]))
+            before, after = (maps.reshape(-1, maps_per_image, *maps.shape[1:]) for maps in pair)
+            yield describe(of_images, before, after)._asdict()
 
 
 def take(batches: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prn_pipeline.comparison.method import MapBatch, TunedMap
+from prn_pipeline.data.canvas import Region
 from prn_pipeline.data.execution.settings import RowRange
 from prn_pipeline.data.store.array_store import ArrayStore, shards
 from prn_pipeline.data.store.sample_store import Samples
@@ -45,6 +46,8 @@ def stream_batches(
 ) -> Iterator[MapBatch]:
     """Test maps in the order of the manifest, with one shard in memory; row i of `refined` belongs to `rows[i]`.
 
+    Maps and masks of letterboxed samples have no padding.
+
     Args:
         samples: samples with arrays logits and masks, and optionally those of TTA.
         refined: store of the refiner's logits of the test rows.
@@ -53,7 +56,7 @@ def stream_batches(
         row_range: range of `rows` that covers whole images; None for all rows.
 
     Yields:
-        Batches of about `BATCH_PIXELS` pixels, at least one image.
+        Batches of at most `BATCH_PIXELS` pixels or one image, all of one shape.
     """
     places = free_maps(samples)
     arrays = ["masks", *arrays_of(places)]
@@ -70,9 +73,9 @@ def stream_batches(
             by_array = {name: array[chosen] for name, array in zip(arrays[1:], free, strict=True)}
             maps = {name: place.of(by_array).astype(np.float32) for name, place in places.items()}
             pairs = MapPair(maps, after[chosen].astype(np.float32), masks[chosen])
-            if resize:
-                pairs = _resized(pairs, shard[chosen], resize)
-            yield _batch(pairs)
+            for alike, region in samples.regions(shard[chosen]):
+                found = _part(pairs, alike, region) if region else pairs
+                yield _batch(_resized(found, shard[chosen], resize) if resize else found)
 
 
 def _batch(pairs: MapPair) -> MapBatch:
@@ -81,6 +84,12 @@ def _batch(pairs: MapPair) -> MapBatch:
     base, tta, tta_scales = (others.pop(name, None) for name in ("base", "tta", "tta_scales"))
     assert base is not None
     return MapBatch(base, pairs.refined, pairs.mask, tta, tta_scales, others)
+
+
+def _part(stacked: MapPair, rows: slice, region: Region) -> MapPair:
+    """Some rows without the padding of their samples."""
+    maps = {name: region.of(values[rows]) for name, values in stacked.maps.items()}
+    return MapPair(maps, region.of(stacked.refined[rows]), region.of(stacked.mask[rows]))
 
 
 def _resized(stacked: MapPair, rows: np.ndarray, resize: Resize) -> MapPair:

@@ -59,8 +59,7 @@ def measure(
         method, the columns of `metrics.COLUMNS`, mae, and truth_outline: true pixels in the band of boundary IoU. The
         mean absolute error is that of the probabilities, or of the masks for methods that give masks only.
     """
-    grid = -(-samples.store_of("logits").shape("logits")[1] // tuned.patch_size)
-    work = partial(_measured, samples, refined, rows, tuned, grid, resize, task_metrics)
+    work = partial(_measured, samples, refined, rows, tuned, resize, task_metrics)
     counted = []
     for measured in engine.run(work, engine.row_ranges(len(rows), samples.maps_per_image)):
         for metric, other in zip(task_metrics, measured.task_metrics, strict=True):
@@ -91,16 +90,17 @@ def _measured(
     refined: ArrayStore,
     rows: np.ndarray,
     tuned: Tuned,
-    grid: int,
     resize: Resize | None,
     task_metrics: Sequence[TaskMetrics],
     row_range: RowRange,
 ) -> _Measured:
     """Results for one range of rows; `task_metrics` are empty and stay unchanged."""
-    task_metrics = copy.deepcopy(task_metrics)
+    task_metrics, canvas = copy.deepcopy(task_metrics), samples.canvas
     counted, methods = [], []
     for maps in stream_batches(samples, refined, rows, resize, row_range):
-        here = replace(tuned, patch_size=-(-max(maps.masks.shape[1:]) // grid))
+        native = maps.masks.shape[1], maps.masks.shape[2]
+        grid = -(-max(canvas.region(native).shape) // tuned.patch_size)
+        here = replace(tuned, patch_size=-(-max(native) // grid))
         predictions = table.predictions(maps, here, samples.maps_per_image)
         methods = list(predictions)
         counted.append(count_methods(predictions, maps.masks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -81,25 +82,27 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
         "base_passes", the number of further passes of the base model that a refiner with TTA needs; -1 for a refiner
         that replaces the base model, whose only pass is then its own}.
     """
-    side = samples.store_of("images").shape("images")[1]
-    crop = min(side, DEFAULT_TILES.size)  # larger images are cropped, and the cost is scaled up
+    shape = samples.store_of("images").shape("images")[1:3]
+    crop = [min(side, DEFAULT_TILES.size) for side in shape]  # larger images are cropped, and the cost is scaled up
     together = refiner.maps_per_pass
-    rows = samples.rows(["test"])[: together * max(1, min(BATCH, MAX_BATCH_PIXELS // crop**2) // together)]
+    rows = samples.rows(["test"])[: together * max(1, min(BATCH, MAX_BATCH_PIXELS // math.prod(crop)) // together)]
 
-    def cropped(names: Sequence[str], crop: int = crop) -> list[Tensor]:
+    def cropped(names: Sequence[str], crop: Sequence[int] = crop) -> list[Tensor]:
         tensors = [channels_first(torch.from_numpy(samples.array(name, rows))) for name in names]
-        sides = [tensor.shape[-1] * crop // side for tensor in tensors]  # features have a lower resolution
-        return [tensor[..., :length, :length] for tensor, length in zip(tensors, sides, strict=True)]
+        heights, widths = (  # features have a lower resolution
+            [tensor.shape[axis - 2] * crop[axis] // shape[axis] for tensor in tensors] for axis in (0, 1)
+        )
+        return [tensor[..., :h, :w] for tensor, h, w in zip(tensors, heights, widths, strict=True)]
 
-    crops = (side / crop) ** 2
+    crops = math.prod(shape) / math.prod(crop)
     network = base_model.runnable
-    of_base = side if getattr(network, "sees_whole_maps", False) else crop  # a fixed input takes whole images
+    of_base = shape if getattr(network, "sees_whole_maps", False) else crop  # a fixed input takes whole images
     passes = -1 if refiner.replaces_base_model else len(FLIPS) - 1 if "tta" in refiner.arrays else 0
     cost = model_cost(refiner, cropped(refiner.arrays))
     return {
         "base": None
         if network is None
-        else _scaled(model_cost(network, cropped(base_model.arrays, of_base)), (side / of_base) ** 2),
+        else _scaled(model_cost(network, cropped(base_model.arrays, of_base)), math.prod(shape) / math.prod(of_base)),
         "refiner": _scaled(cost, crops * samples.maps_per_image) | {"base_passes": passes},
     }
 

@@ -105,7 +105,10 @@ def _counts(refiner: Refiner, samples: Samples, held_out: np.ndarray, batch_size
     counted = []
     for rows in shards(held_out, samples.maps_per_image):
         found = _masks(refiner, samples, rows, batch_size, tiles).masks
-        counted.append(TruthCounter(samples.array("masks", rows)).count(found))
+        masks = samples.array("masks", rows)
+        for alike, region in samples.regions(rows):
+            truth, mask = (maps[alike] if region is None else region.of(maps[alike]) for maps in (masks, found))
+            counted.append(TruthCounter(truth).count(mask))
     return np.concatenate(counted)
 
 

@@ -1,0 +1,1 @@
+"""Refined masks as annotations that other programs read: COCO, YOLO, GeoJSON."""
