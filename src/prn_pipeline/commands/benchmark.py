@@ -16,6 +16,7 @@ from prn_pipeline.commands.terminal import (
     link_and_warn,
     new_console,
     print_outcome,
+    print_stage,
     print_warnings,
     project_root,
 )
@@ -80,7 +81,13 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
             line = f"{BENCHMARK_LISTS} now has the lists of {file}"
             console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
         link_and_warn(lists, data, project, console)
-        outcomes = run_stale(lists, project, jobs, lambda outcome: print_outcome(outcome, project, console))
+        outcomes = run_stale(
+            lists,
+            project,
+            jobs,
+            lambda outcome: print_outcome(outcome, project, console),
+            lambda job, number: print_stage(job, number, console),
+        )
         _leaderboard(project, console)
     sys.exit(1 if any(outcome.failed for outcome in outcomes) else 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # so that --help waits neither for DVC nor for rich
     from rich.console import Console
 
     from prn_pipeline.sweep.lists import Lists
-    from prn_pipeline.sweep.run import Outcome
+    from prn_pipeline.sweep.run import Job, Outcome
 
 
 class _Folder(click.Path):
@@ -76,6 +77,14 @@ def link_and_warn(lists: Lists, data: Path | None, project: Path, console: Conso
             soft_wrap=True,
         )
     print_warnings(console, [*unknown_names(lists, project), *without_raw_data(lists.datasets, project)])
+
+
+def print_stage(job: Job, number: int, console: Console) -> None:
+    """Print which stage of a job begins, and when."""
+    one = job.stages[number - 1]
+    of = f" of {one.names['refiner']}" if "refiner" in one.names else ""
+    line = f"{datetime.now():%H:%M:%S}  {job.name}: {one.stage}{of}, {number} of {len(job.stages)}"
+    console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_outcome(outcome: Outcome, project: Path, console: Console) -> None:

@@ -75,6 +75,7 @@ def run_jobs(
     project: Path,
     workers: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
+    on_stage: Callable[[Job, int], None] = lambda _, __: None,
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Outcome]:
     """Run jobs, `workers` at a time, each with its share of the cores; yield outcomes in the order of `jobs`.
@@ -84,6 +85,7 @@ def run_jobs(
         project: root of the repository.
         workers: jobs at a time.
         on_outcome: called with every outcome as soon as it is known, in the thread that ran the job.
+        on_stage: called before a stage runs, with its job and its place there, from 1; also in that thread.
         variables: environment variables of the stages, in addition to those of this process.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
@@ -94,9 +96,10 @@ def run_jobs(
         outcome = Outcome(job, project / STAGE_LOGS / f"{job.name}.log")
         outcome.log.parent.mkdir(parents=True, exist_ok=True)
         outcome.log.write_text("")
-        for one in job.stages:
+        for number, one in enumerate(job.stages, 1):
             if not interrupted.is_set() and not _follows_failed(one, job, outcome.failed):
                 clear_failure(one.stage, one.names, project)
+                on_stage(job, number)
                 error_output = _reproduce(one, project, environment, outcome.log)
                 if error_output is None:
                     outcome.done.append(one.address)

@@ -8,10 +8,16 @@ from pathlib import Path
 from prn_pipeline.sweep.failures import clear_failure
 from prn_pipeline.sweep.lists import Lists, stage_addresses
 from prn_pipeline.sweep.plan import PlannedStage, plan
-from prn_pipeline.sweep.run import Outcome, jobs_of, run_jobs
+from prn_pipeline.sweep.run import Job, Outcome, jobs_of, run_jobs
 
 
-def run_stale(lists: Lists, project: Path, workers: int, on_outcome: Callable[[Outcome], None]) -> list[Outcome]:
+def run_stale(
+    lists: Lists,
+    project: Path,
+    workers: int,
+    on_outcome: Callable[[Outcome], None],
+    on_stage: Callable[[Job, int], None] = lambda _, __: None,
+) -> list[Outcome]:
     """Run what is stale, except what builds on a data set whose ingestion fails.
 
     Args:
@@ -19,6 +25,7 @@ def run_stale(lists: Lists, project: Path, workers: int, on_outcome: Callable[[O
         project: root of the repository.
         workers: base models at a time.
         on_outcome: called with every outcome as soon as it is known.
+        on_stage: called before every stage; see `run_jobs`.
 
     Returns:
         How every job ended; empty if nothing was stale.
@@ -28,10 +35,10 @@ def run_stale(lists: Lists, project: Path, workers: int, on_outcome: Callable[[O
     """
     planned = clear_resolved_failures(lists, project)
     data_sets, runs = jobs_of(planned)
-    outcomes = list(run_jobs(data_sets, project, 1, on_outcome))
+    outcomes = list(run_jobs(data_sets, project, 1, on_outcome, on_stage))
     failed = {outcome.job.name for outcome in outcomes if outcome.failed}
     runs = [job for job in runs if job.stages[0].names["dataset"] not in failed]
-    return outcomes + list(run_jobs(runs, project, workers, on_outcome))
+    return outcomes + list(run_jobs(runs, project, workers, on_outcome, on_stage))
 
 
 def clear_resolved_failures(lists: Lists, project: Path) -> list[PlannedStage]:

@@ -70,8 +70,12 @@ def test_every_stage_runs_once_with_its_share_of_the_cores(dvc: Path) -> None:
 def test_a_failed_refiner_stops_its_own_run_only(dvc: Path) -> None:
     (dvc / "broken").write_text("prn_training@a-unet-other-0\n")
     _, runs = jobs_of(planned())
-    reported = []
-    (outcome, other) = run_jobs(runs, dvc, workers=1, on_outcome=reported.append)
+    reported: list[object] = []
+    begun: list[str] = []
+    (outcome, other) = run_jobs(
+        runs, dvc, 1, reported.append, lambda job, number: begun.append(job.stages[number - 1].address)
+    )
+    assert begun == called(dvc), "what runs is said, and nothing that is left out"
     assert outcome.failed == ["prn_training@a-unet-other-0"]
     assert "failed to reproduce" in outcome.log.read_text()
     assert not other.failed
