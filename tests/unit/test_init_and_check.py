@@ -1,5 +1,6 @@
 """`prn init` adds a block to a project's data sets; `prn check` reads them as ingestion does."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -180,3 +181,12 @@ def test_a_new_version_of_the_project_keeps_the_blocks_that_were_added(project: 
     assert merged["my_roads"] == mine
     assert merged["another"] == {"image_size": 96}
     assert merged["kvasir_seg_large"]["image_size"] == 480
+
+
+def test_programs_read_what_check_found(project: Path, roads: Path) -> None:
+    assert called("init", str(roads)).exit_code == 0
+    done = CliRunner().invoke(prn, ["check", "my_roads", "--json"])
+    found = json.loads(done.stdout)
+    assert found["samples"] == 12
+    assert sum(split["images"] for split in found["splits"].values()) == 12
+    assert Path(found["sheet"]).is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("dataset")
+@click.option("--json", "as_json", is_flag=True, help="print what was found as JSON; warnings go to standard error")
 @report_user_errors
-def check(dataset: str) -> None:
+def check(dataset: str, as_json: bool) -> None:
     """Read and check all files of DATASET, as ingestion does.
 
     Prints what was found, and writes a sheet of samples beside their masks. Exit code 0 if the data set can be used, 1
@@ -43,11 +45,15 @@ def check(dataset: str) -> None:
     with _warnings_once():
         reader = make_reader(dataset, settings, Path(parameters["ingestion"]["data_root"]))
         manifest, summary = inspect_and_summarise(dataset, settings, reader)
-        click.echo(as_text(summary))
+        if not as_json:
+            click.echo(as_text(summary))
         sheet = project / REPORTS / dataset / SAMPLE_SHEET
         with atomic_write(sheet) as temporary:
             temporary.write_bytes(_sheet(dataset, reader, manifest, settings.image_size))
-    click.echo(f"\nSamples beside their masks: {sheet}")
+    if as_json:
+        click.echo(json.dumps({**summary, "sheet": str(sheet)}, indent=2, allow_nan=False))
+    else:
+        click.echo(f"\nSamples beside their masks: {sheet}")
 
 
 def _sheet(dataset: str, reader: Reader, manifest: pd.DataFrame, image_size: ImageSize) -> bytes:
