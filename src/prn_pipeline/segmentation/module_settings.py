@@ -14,9 +14,11 @@ class Normalisation(Strict):
     """Normalisation that a module expects: (values / divide_by - mean) / std, channel by channel."""
 
     divide_by: float = Field(255.0, gt=0, description="scales values of 0 .. 255 to the module's range")
-    mean: tuple[float, ...] = Field(MEAN, min_length=1)
-    std: tuple[float, ...] = Field(STD, min_length=1)
-    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, ...] = Field(MEAN, min_length=1, description="of each channel, after the division")
+    std: tuple[float, ...] = Field(
+        STD, min_length=1, description="standard deviation of each channel, after the division"
+    )
+    channels: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels that the module expects")
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> Self:
@@ -49,7 +51,9 @@ class ModuleSettings(Checked):
         (), description="shell patterns of names in the weights file that the network does without, such as teacher.*"
     )
     normalisation: Normalisation = Normalisation()
-    output: Literal["logits", "probabilities"] = "logits"
+    output: Literal["logits", "probabilities"] = Field(
+        "logits", description="what the module returns, before and after a sigmoid or softmax"
+    )
     output_key: str | int | tuple[str | int, ...] | None = Field(
         None,
         description="key, index or attribute of the map in the module's output; several, such as [0, 0], if it is"

@@ -22,7 +22,7 @@ class TrainingSettings(BaseModel):
     batch_size: int = Field(8, ge=1, description="samples per optimizer step")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd uses Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, description="highest learning rate of the schedule")
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, description="of the optimizer, applied to all weights at each step")
     schedule: Literal["cosine", "one_cycle", "plateau", "constant"] = Field(
         "cosine",
         description="plateau restores the best weights and divides the rate by plateau_divisor",
