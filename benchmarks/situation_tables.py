@@ -15,6 +15,7 @@ from prn_pipeline.reporting.wording import bracket, fixed
 NOT_YET = "Not measured yet."
 #: What refiners are compared with, where the base model can be trained.
 COMPARED_WITH = ("fine_tune", "train_longer", "fine_tuned")
+LEAST_DATA_SETS = 2
 
 
 def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
@@ -38,7 +39,8 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
     """Markdown for the README: of each situation the refiner with the best median over the best free method.
 
     Refiners are compared on base models and seeds that all of them have been run on. What the best of them gains is
-    over all of its own runs: none is left out because another refiner has not been run there.
+    over all of its own runs: none is left out because another refiner has not been run there. A situation has no row
+    before its best refiner has been run on `LEAST_DATA_SETS` data sets: one of them says nothing about others.
     """
     rows = []
     for situation, runs in found:
@@ -52,6 +54,8 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
             continue
         compared = {name: [run for run in own if _group(run) in common] for name, own in by_refiner.items()}
         best = max(compared, key=lambda name: float(np.median([over_best_free(run) for run in compared[name]])))
+        if len({run["dataset"] for run in by_refiner[best]}) < LEAST_DATA_SETS:
+            continue
         over_base, over_free, above, seconds, passed = _statistics(by_refiner[best])
         done = f"{len(by_refiner[best])} of {sum(names[2] == best for names in situation.names())}"
         rows.append([situation.title, f"`{best}`", done, over_base, over_free, above, seconds, passed])

@@ -67,6 +67,12 @@ def test_the_headline_has_the_best_refiner_and_never_what_it_is_compared_with(me
     assert headline([(HERE, [])]) == NOT_YET
 
 
+def test_one_data_set_makes_no_headline(metrics: Path) -> None:
+    runs = [run for run in HERE.runs(metrics) if run["dataset"] == "roads"]
+    assert {run["refiner"] for run in runs} >= {"prn", "trees"}
+    assert headline([(HERE, runs)]) == NOT_YET
+
+
 def test_a_situation_without_runs_says_so() -> None:
     assert expectations([(HERE, [])]).splitlines()[2:] == ["| near |  | 0 | not measured yet |  |  |  |  |"]
 
