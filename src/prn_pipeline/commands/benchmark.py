@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 @data_option
 @report_user_errors
 def plan(data: Path | None) -> None:
-    """List the stages that would run, why, and what they will take; runs nothing and links nothing."""
+    """List the stages that `prn benchmark` would run, and why.
+
+    Prints estimates of time and disk space too, where such stages have run before. Nothing is run.
+    """
     from prn_pipeline.sweep.lists import read_lists, unknown_names
     from prn_pipeline.sweep.plan import plan as plan_stages
     from prn_pipeline.sweep.plan_table import plan_table, totals
@@ -56,16 +59,17 @@ def plan(data: Path | None) -> None:
     "--lists",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="file with other lists, which replaces conf/base/benchmark.yml",
+    help="file with other lists, which are written to conf/base/benchmark.yml",
 )
 @data_option
 @exit_with_code
 @report_user_errors
 def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
-    """Run what is stale, then write the leaderboard. Exit code 1 if a run failed; the others finish.
+    """Run what is stale, then write the leaderboard.
 
-    While this command or `prn retrain` runs in a project, another one exits with code 4. Ctrl-C and SIGTERM end the
-    running stages first; the exit code is 130 or 143.
+    The runs are all combinations of the lists in conf/base/benchmark.yml. Exit code 0 if all runs succeeded, 1 if one
+    failed (the others finish), 4 if another `prn benchmark` or `prn retrain` is running in this project. Ctrl-C and
+    SIGTERM end the running stages first; the exit code is then 130 or 143.
     """
     from prn_pipeline.layout.places import BENCHMARK_LISTS
     from prn_pipeline.processes.locks import project_lock
@@ -95,7 +99,10 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
 @click.command()
 @report_user_errors
 def leaderboard() -> None:
-    """Print every method on every data set, and write the table as HTML, CSV and Markdown."""
+    """Print the leaderboard: every method on every data set.
+
+    Also writes it as HTML, CSV and Markdown. Nothing is run.
+    """
     _leaderboard(project_root(), new_console())
 
 

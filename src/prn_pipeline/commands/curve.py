@@ -40,10 +40,10 @@ def _params(context: click.Context, option: click.Parameter, value: str) -> Any:
 
 
 @click.command()
-@click.option("--dataset", help="as in `kedro run`; the default is that of conf/base/globals.yml")
-@click.option("--base-model", help="as in `kedro run`")
-@click.option("--refiner", "refiners", multiple=True, help="as in `kedro run`; several times for several refiners")
-@click.option("--seed", type=click.IntRange(min=0), help="as in `kedro run`")
+@click.option("--dataset", help="name of a data set")
+@click.option("--base-model", help="name of a base model")
+@click.option("--refiner", "refiners", multiple=True, help="name of a refiner; repeat it for several refiners")
+@click.option("--seed", type=click.IntRange(min=0), help="seed of the run")
 @click.option("--sizes", default=SIZES, show_default=True, callback=_sizes, help="numbers of labelled images")
 @click.option("--draws", default=DRAWS, show_default=True, type=click.IntRange(min=1), help="draws of images per size")
 @click.option("--params", default="", callback=_params, help="further parameters, as in `kedro run --params`")
@@ -58,12 +58,14 @@ def curve(
     draws: int,
     params: dict[str, Any],
 ) -> None:
-    """Measure the gain of refiners at growing numbers of labelled images, and what 50 more would add.
+    """Estimate what more labelled images would add.
 
-    Uses the stored maps of a base model (`kedro run` makes them). For each size, refiners learn from some of the images
-    that they may learn from, and are measured on the others; test images are not looked at. Writes label_curve.json,
-    .csv and .png into the base model's folder of data/08_reporting, and the reports of its runs show them from then on.
-    What an interrupted call has measured is not measured again.
+    Measures the gain of refiners at growing numbers of labelled images, and estimates that of 50 more, from the stored
+    maps of a base model (`kedro run` makes them). For each size, refiners learn from some of the images that they may
+    learn from, and are measured on the others; test images are not used. Data set, base model, refiner and seed are
+    those of conf/base/globals.yml unless they are given. Writes label_curve.json, .csv and .png into the base model's
+    folder of data/08_reporting, and the reports of its runs show them from then on. What an interrupted call has
+    measured is not measured again.
     """
     from rich.console import Console
 

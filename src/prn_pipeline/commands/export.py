@@ -17,10 +17,11 @@ from prn_pipeline.errors import UserError
 @allow_option
 @report_user_errors
 def export(model: str, out: Path, allow_modules: tuple[str, ...]) -> None:
-    """Write base model and refiner as one ONNX file: images in, refined logits out.
+    """Write base model and refiner as one ONNX file.
 
-    The input is uint8 (N,3,H,W). N, H and W are free; H and W must be multiples of the printed number. The caller
-    resizes images and maps, and cuts tiles. Needs the extra: pip install -e '.[serving]'.
+    Images go in, refined logits come out. The input is uint8 (N,3,H,W). N, H and W are free; H and W must be multiples
+    of the printed number. The caller resizes images and maps, and cuts tiles. Needs the extra: pip install -e
+    '.[serving]'.
     """
     from importlib.util import find_spec
 

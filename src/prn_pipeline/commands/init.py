@@ -15,16 +15,16 @@ from prn_pipeline.commands.user_errors import report_user_errors
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--name", help="of the data set  [default: the name of FOLDER]")
+@click.option("--name", help="name of the data set  [default: the name of FOLDER]")
 @report_user_errors
 def init(folder: Path, name: str | None) -> None:
     """Add the data set in FOLDER to the project.
 
-    Finds out which pictures are images and which are masks, how their names correspond, what the values of the masks
-    mean, and which splits there are. In place of masks, annotations of COCO, YOLO, LabelMe, CVAT or Kaggle may be
-    there. Adds a block to conf/base/parameters_datasets.yml, and prints it with whatever it could not decide. The files
-    are not changed; only where folders or files such as images/train or instances_train.json name the splits, a table
-    of them is written into FOLDER.
+    Finds out which files are images and which are masks, how their names correspond, what the values of the masks mean,
+    and which splits there are. Annotations may take the place of masks: COCO, YOLO, LabelMe, CVAT, or run-length codes
+    in CSV tables. Adds a block to conf/base/parameters_datasets.yml, and prints it with whatever it could not decide.
+    Your files are not changed; only where folders or files such as images/train or instances_train.json name the
+    splits, a table of them is written into FOLDER.
     """
     from prn_pipeline.configuration.dataset_blocks import FILE, add_dataset_block, refuse_known_name
     from prn_pipeline.configuration.project_configuration import read_configuration

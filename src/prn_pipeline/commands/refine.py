@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     "--maps",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="refine these maps (as base_model=external reads them); several times for a refiner of several maps",
+    help="refine these maps (read as for base_model=external); repeat it for a refiner of several maps",
 )
 @click.option(
     "--map-values",
     type=click.Choice(["probabilities", "logits"]),
-    help="what --maps holds; by default, what the maps of the predictor's run held",
+    help="values in --maps; by default, what the maps of the predictor's run held",
 )
 @click.option("--at-own-scale", is_flag=True, help="do not resize images, but cut them into tiles: for large scenes")
 @click.option("--probabilities", is_flag=True, help="also write probability maps")
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     multiple=True,
     default=["png"],
     show_default=True,
-    help="write the masks in this format too, beside the PNG files; several times for several formats",
+    help="also write the masks in this format, beside the PNG files; repeat it for several formats",
 )
 @click.option(
     "--overwrite",
@@ -64,13 +64,14 @@ def refine(
     overwrite: bool,
     allow_modules: tuple[str, ...],
 ) -> None:
-    """Refine the masks of IMAGES, a folder (with its subfolders) or a file.
+    """Refine the masks of IMAGES, a file or a folder.
 
-    Writes masks/ (PNG: 255 is foreground, or class ids if there are several classes), overlays/ (JPEG: yellow is
-    unchanged foreground, green was added, red was removed), refined.csv, review.csv (images by the IoU that their masks
-    are expected to have, worst first) and drift.json. With --format also annotations.json (COCO), labels/ and
-    classes.txt (YOLO) or geojson/, which need the extra: pip install 'prn_pipeline[formats]'. The next call skips
-    images that are done. Exit code 1 if an image could not be refined, otherwise 0.
+    Subfolders are included. Writes masks/ (PNG: 255 is foreground, or class ids if there are several classes),
+    overlays/ (JPEG: yellow is unchanged foreground, green was added, red was removed), refined.csv, review.csv (images
+    by the IoU that their masks are expected to have, worst first) and drift.json. With --format also annotations.json
+    (COCO), labels/ and classes.txt (YOLO) or geojson/, which need the extra: pip install 'prn_pipeline[formats]'. The
+    next call skips images that are done. Exit code 0 if every image has a mask, 1 if one has none or the command could
+    not start.
     """
     from prn_pipeline.serving.exports.writing import FORMATS, require_packages
     from prn_pipeline.serving.folder_job import FolderJob

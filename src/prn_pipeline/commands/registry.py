@@ -30,7 +30,10 @@ allow_option = click.option(
 @click.argument("model", required=False)
 @report_user_errors
 def models(model: str | None) -> None:
-    """List the versions of all registered models, or of MODEL, and which of them is champion."""
+    """List the versions of all registered models, or of MODEL.
+
+    Says which of them are champion and challenger.
+    """
     import mlflow
     from rich.console import Console
     from rich.table import Table
@@ -51,10 +54,13 @@ def models(model: str | None) -> None:
 
 @click.command()
 @click.argument("model")
-@click.option("--to", help="number of a version  [default: the one that the champion replaced]")
+@click.option("--to", help="number of the version  [default: the one that the champion replaced]")
 @report_user_errors
 def rollback(model: str, to: str | None) -> None:
-    """Make an older version of MODEL the champion again; the current one is not promoted again."""
+    """Make an older version of MODEL the champion again.
+
+    The champion that it replaces is not promoted again.
+    """
     use_project_registry()
     before, now = _registry(model).roll_back(to)
     click.echo(f"{model}: the champion is now version {now}; it was version {before}")

@@ -27,9 +27,11 @@ from prn_pipeline.processes.exit_codes import EXIT_CODES_HELP
 @exit_with_code
 @report_user_errors
 def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
-    """Pull data, run what is stale, promote better predictors, push: one command for a scheduler.
+    """Retrain what is stale, and promote better predictors.
 
-    Nothing runs if nothing has changed. The last line and data/08_reporting/retrain.json report what was done.
+    One command for schedulers: it pulls data, runs the stale stages, promotes predictors that are better than their
+    champion, and pushes. Nothing runs if nothing has changed. The last line and data/08_reporting/retrain.json report
+    what was done.
     """
     from prn_pipeline.retraining.retrain import retrain as retrain_project
 
@@ -51,7 +53,10 @@ def retrain(jobs: int, data: Path | None, pull: bool, push: bool) -> None:
 @exit_with_code
 @report_user_errors
 def pull() -> None:
-    """Get data and results from DVC's default remote, if one is set; raw data that was changed here is kept."""
+    """Get data and results from DVC's default remote.
+
+    Does nothing if no remote is set. Raw data that was changed here is kept.
+    """
     from prn_pipeline.retraining.remote import pull as pull_project
 
     pull_project(project_root(), echo=click.echo)
@@ -61,7 +66,10 @@ def pull() -> None:
 @exit_with_code
 @report_user_errors
 def push() -> None:
-    """Send data and results to DVC's default remote, if one is set."""
+    """Send data and results to DVC's default remote.
+
+    Does nothing if no remote is set.
+    """
     from prn_pipeline.retraining.remote import push as push_project
 
     push_project(project_root())

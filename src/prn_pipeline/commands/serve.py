@@ -27,7 +27,11 @@ def _limit(name: str) -> Any:
 @click.argument("model")
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen at; 0.0.0.0 for all networks")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="to listen on; 0 takes a free one"
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="port to listen on; 0 takes a free one",
 )
 @_limit("at_once")
 @_limit("waiting")
@@ -38,11 +42,11 @@ def _limit(name: str) -> Any:
 @allow_option
 @report_user_errors
 def serve(model: str, host: str, port: int, allow_modules: tuple[str, ...], **limits: Any) -> None:
-    """Serve MODEL, the folder of a predictor or its address (models:/my_roads@champion), over HTTP.
+    """Serve MODEL over HTTP.
 
-    POST an image to /invocations, or JSON with several in base64; GET /health says that the process runs, GET /ready
-    that it has room for a request. There is no encryption and no password: put a proxy in front of it where others can
-    reach it.
+    MODEL is the folder of a predictor, or its address: models:/my_roads@champion. POST an image to /invocations, or
+    JSON with several in base64; GET /health says that the process runs, GET /ready that it has room for a request.
+    There is no encryption and no password: put a proxy in front of it where others can reach it.
     """
     from pydantic import ValidationError
 

@@ -23,7 +23,7 @@ MAX_LISTED = 10
 @click.argument("images", type=click.Path(path_type=Path))
 @click.option("--model", required=True, help="folder of a predictor, or its address: models:/my_roads@champion")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder for the list")
-@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True, help="images to label")
+@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True, help="number of images to list")
 @click.option(
     "--maps",
     type=click.Path(path_type=Path),
@@ -31,7 +31,7 @@ MAX_LISTED = 10
     help="maps of these images, for a predictor that refines maps of another program; as for prn refine",
 )
 @click.option("--at-own-scale", is_flag=True, help="do not resize images, but cut them into tiles: for large scenes")
-@click.option("--overwrite", is_flag=True, help="look at every image again, also after a change of the model")
+@click.option("--overwrite", is_flag=True, help="score every image again, also after a change of the model")
 @allow_option
 @report_user_errors
 def suggest(
@@ -44,11 +44,11 @@ def suggest(
     overwrite: bool,
     allow_modules: tuple[str, ...],
 ) -> None:
-    """List the images of IMAGES, a folder (with its subfolders), that are worth labelling next.
+    """List which of IMAGES, a folder, to label next.
 
-    Writes suggested.csv: name, score (1 - expected IoU) and reason, without images that the model has learned from, and
-    without several of one scene. The next call skips images that it has looked at. Exit code 1 if an image could not be
-    read, otherwise 0.
+    Subfolders are included. Writes suggested.csv: name, score (1 - expected IoU) and reason, without images that the
+    model has learned from, and without several of one scene. The next call skips images that have a score. Exit code 1
+    if an image could not be read, otherwise 0.
     """
     from prn_pipeline.serving.folder_job import FolderJob
     from prn_pipeline.serving.map_folders import map_folders

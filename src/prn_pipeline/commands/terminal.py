@@ -32,13 +32,13 @@ jobs_option = click.option(
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="base models at a time, each with its share of the cores",
+    help="base models trained at a time, each with its share of the cores",
 )
 data_option = click.option(
     "--data",
     envvar="PRN_DATA_ROOT",
     type=_Folder(exists=True, file_okay=False, path_type=Path),
-    help="folder of your data sets, to be linked into data/01_raw  [default: PRN_DATA_ROOT]",
+    help="folder that holds your data sets, for those that are not in data/01_raw  [default: PRN_DATA_ROOT]",
 )
 
 

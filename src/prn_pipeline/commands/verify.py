@@ -28,7 +28,7 @@ MAX_LISTED = 20
 @exit_with_code
 @report_user_errors
 def verify(run: str, data: Path | None, keep: bool) -> None:
-    """Make the committed RUN again and compare its scores with benchmarks/results.
+    """Repeat the committed RUN and compare its scores.
 
     RUN is the path of the run below benchmarks/results, such as synthetic_roads/unet_resnet18_small/prn/seed-0, or of
     its scores JSON. Its stages run in a temporary copy of the project: your own results are not touched. Exit code 0 if
