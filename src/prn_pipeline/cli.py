@@ -87,6 +87,12 @@ def _parameters(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 
 
 run = copy.copy(kedro_run)
+run.help = """Run the stages on one data set, with one base model, refiner and seed.
+
+    conf/base/globals.yml names the four; `--params dataset=my_roads,refiner=trees` names others, and sets any other
+    parameter by its path in conf/base. Prints the finding and the path of the report last. What is already made is made
+    again; `dvc repro` and `prn benchmark` skip it.
+    """
 run.callback = exit_with_code(report_user_errors(_run))
 (_kedro_params,) = (option for option in kedro_run.params if option.name == "params")
 _params = copy.copy(_kedro_params)

@@ -16,6 +16,7 @@ from prn_pipeline.reporting.leaderboard import Leaderboard, make_leaderboard, re
 from prn_pipeline.sweep.lists import Lists
 from prn_pipeline.tracking.metric_names import metric_name
 from prn_pipeline.tracking.provenance import software
+from prn_pipeline.tracking.quiet_imports import quieten_logs
 
 
 def write_leaderboard(lists: Lists, project: Path) -> tuple[Leaderboard, Path]:
@@ -36,6 +37,7 @@ def track_leaderboard(made: Leaderboard, page: Path, tracking: Mapping[str, str]
         page: the HTML file; its folder is logged.
         tracking: `uri` and `experiment`.
     """
+    quieten_logs()
     mlflow.set_tracking_uri(tracking["uri"])
     mlflow.set_experiment(tracking["experiment"])
     with mlflow.start_run(run_name="benchmark", tags={"role": "benchmark"}):
