@@ -65,13 +65,22 @@ def describe(
 def _image_statistics(images: NDArray[np.uint8 | np.uint16]) -> list[NDArray[np.float64]]:
     """Brightness, contrast and sharpness of the mean over bands, in [0, 1], each float64 (N,)."""
     grey = images.mean(3) / np.iinfo(images.dtype).max
-    steps = np.abs(np.diff(grey, axis=1)).mean((1, 2)) + np.abs(np.diff(grey, axis=2)).mean((1, 2))
-    return [grey.mean((1, 2)), grey.std((1, 2)), steps]
+    return [grey.mean((1, 2)), grey.std((1, 2)), _mean_step(grey, 1) + _mean_step(grey, 2)]
+
+
+def _mean_step(grey: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Mean difference of neighbours along an axis, float64 (N,); 0 where an image is one pixel wide."""
+    if grey.shape[axis] == 1:
+        return np.zeros(len(grey))
+    return np.abs(np.diff(grey, axis=axis)).mean((1, 2))
 
 
 def _patch_means(maps: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Means of PATCHES x PATCHES nearly equal patches: (N,C,H,W) -> (N,C,PATCHES,PATCHES)."""
+    """Means of PATCHES x PATCHES nearly equal patches: (N,C,H,W) -> (N,C,PATCHES,PATCHES).
+
+    Along a side of fewer pixels, patches share pixels.
+    """
     rows, columns = (np.linspace(0, side, PATCHES, endpoint=False).astype(np.int64) for side in maps.shape[2:])
     sums = np.add.reduceat(np.add.reduceat(maps.astype(np.float64), rows, axis=2), columns, axis=3)
     heights, widths = np.diff(np.append(rows, maps.shape[2])), np.diff(np.append(columns, maps.shape[3]))
-    return sums / np.outer(heights, widths)
+    return sums / np.outer(heights.clip(1), widths.clip(1))  # of equal starts, reduceat gives the pixel itself

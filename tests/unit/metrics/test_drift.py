@@ -50,6 +50,26 @@ def test_descriptions_equal_plain_loops() -> None:
                 assert found.corrections[number, 0, i, j] == pytest.approx(mean, abs=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 3), (5, 8)])
+def test_narrow_images_have_finite_descriptions(shape: tuple[int, int]) -> None:
+    """As a long road has, whose sample keeps its aspect."""
+    draw = np.random.default_rng(2)
+    images = draw.integers(0, 256, (2, *shape, 3), dtype=np.uint8)
+    base, refined = (draw.normal(0, 2, (2, 1, *shape)).astype(np.float16) for _ in range(2))
+    found = describe(images, base, refined)
+    assert np.isfinite(found.values).all()
+    change = (1 / (1 + np.exp(-refined.astype(float))) - 1 / (1 + np.exp(-base.astype(float))))[:, 0]
+    starts = [[side * patch // PATCHES for patch in range(PATCHES)] for side in shape]
+    ends = [
+        [max(one + 1, following) for one, following in zip(ones, [*ones[1:], side], strict=True)]
+        for ones, side in zip(starts, shape, strict=True)
+    ]
+    (tops, lefts), (bottoms, rights) = starts, ends
+    for row, column in itertools.product(range(PATCHES), repeat=2):
+        patch = change[:, tops[row] : bottoms[row], lefts[column] : rights[column]]
+        np.testing.assert_allclose(found.corrections[:, 0, row, column], patch.mean((1, 2)), rtol=1e-4, atol=1e-6)
+
+
 def test_maps_of_classes_give_the_share_of_each_class() -> None:
     maps = np.full((1, 3, 8, 8), -2, np.float16)
     maps[0, 0, :4], maps[0, 1, 4:6], maps[0, 2, 6:] = 2, 2, 2
