@@ -152,6 +152,36 @@ def test_files_that_are_no_coco_are_refused(text: str, root: Path) -> None:
         masks(reader(root, "coco", "instances.json"))
 
 
+@pytest.mark.parametrize(
+    ("key", "entries", "message"),
+    [
+        ("categories", [{"id": 1, "name": "cell"}, {"id": 1, "name": "dust"}], "one category id stands for several"),
+        ("images", [{"id": 7, "file_name": "a.png"}, {"id": 7, "file_name": "b.png"}], "one image id stands for"),
+        ("images", [{"id": 7, "file_name": None}], "the image with the id 7 has no file name"),
+        ("images", [{"id": 7, "file_name": ""}], "the image with the id 7 has no file name"),
+        ("images", [{"id": 7}], "lacks the key 'file_name'"),
+        ("images", ["a.png"], "is no object"),
+        ("images", [{"id": [7], "file_name": "a.png"}], "an id that is none"),
+    ],
+)
+def test_entries_that_name_nothing_or_two_things_are_refused(
+    key: str, entries: list[Any], message: str, root: Path
+) -> None:
+    made = coco(root, {"segmentation": SQUARE})
+    file = root / "cells/instances.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: entries}))
+    with pytest.raises(UserError, match=message):
+        masks(made)
+
+
+def test_an_image_of_cvat_without_a_name_is_refused(root: Path) -> None:
+    made = cvat(root, "")
+    file = root / "cells/annotations.xml"
+    file.write_text(file.read_text().replace(' name="a.png"', ""))
+    with pytest.raises(UserError, match=r"annotations\.xml: <image> \d+ has no name"):
+        masks(made)
+
+
 def test_another_size_of_the_image_is_refused(root: Path) -> None:
     with pytest.raises(UserError, match=r"a\.png is 24 x 40 pixels there .* but .*a\.png is 12 x 20"):
         masks(coco(root, {"segmentation": SQUARE}, image={"height": 24, "width": 40}))
@@ -319,6 +349,7 @@ def test_the_image_of_labelme_may_have_moved(root: Path) -> None:
             "are not within the image",
         ),
         ({"label": "cell"}, "without a list of points"),
+        ({"points": [[2, 3], [8, 3], [8, 7]]}, "shape 1 has no label"),
     ],
 )
 def test_wrong_shapes_of_labelme_are_refused(shape: dict[str, Any], message: str, root: Path) -> None:
@@ -373,6 +404,7 @@ def test_a_box_an_ellipse_and_the_order_of_cvat(root: Path) -> None:
             '<mask label="cell" rle="4" left="0" top="0" height="2"></mask>',
             "it has the width '', expected a whole number",
         ),
+        ('<polygon points="1,1;9,1;9,9"></polygon>', r"a <polygon> of a\.png has no label"),
         ("<box", "not XML"),
     ],
 )
@@ -446,6 +478,8 @@ def test_pixels_may_be_counted_along_rows(root: Path) -> None:
         ("ImageId,EncodedPixels\na.png,1 2 3\n", "of 3 numbers, expected pairs"),
         ("ImageId,EncodedPixels\na.png,x y\n", "something else than whole numbers"),
         ("name,colour\na.png,1 2\n", "the columns 'name', 'colour', expected one of images"),
+        ("ImageId,EncodedPixels\na.png,1 2\nb.png\n", r"row 3 \('b\.png'\) is cut off.*an empty code: ','"),
+        ("EncodedPixels,ImageId\n1 2,a.png\n1 2", r"row 3 \('1 2'\) is cut off"),
         ("", "not a readable CSV table"),
     ],
 )

@@ -36,20 +36,27 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
     names: dict[str, None] = {}
     for path in files:
         found = read_json(path, ("images", "annotations"))
+        named = found.get("categories") or ()
         try:
-            categories = {one["id"]: str(one["name"]) for one in found.get("categories") or ()}
-            listed = {one["id"]: (str(one["file_name"]), _size(one)) for one in found["images"]}
+            categories = {one["id"]: str(one["name"]) for one in named}
+            listed = {one["id"]: (one["file_name"], _size(one)) for one in found["images"]}
             of_image = defaultdict(list)
             for one in found["annotations"]:
                 of_image[one["image_id"]].append(one)
             used = {one.get("category_id") for one in found["annotations"]}
         except (TypeError, KeyError, AttributeError) as error:
+            fault = (
+                f"lacks the key {error}" if isinstance(error, KeyError) else "is no object, or has an id that is none"
+            )
             raise UserError(
-                f"{path}: an entry of 'images', 'annotations' or 'categories' without the key {error}, or that is no"
-                " object. It is not COCO's format of instances: export them again."
+                f"{path}: an entry of 'images', 'annotations' or 'categories' {fault}. It is not COCO's format of"
+                " instances: export them again."
             ) from None
-        if len(listed) < len(found["images"]):
-            raise UserError(f"{path}: an image id stands for several images. Export the annotations again.")
+        for kind, of_ids, entries in (("image", listed, found["images"]), ("category", categories, named)):
+            if len(of_ids) < len(entries):
+                raise UserError(f"{path}: one {kind} id stands for several entries. Export the annotations again.")
+        if nameless := [key for key, (name, _) in listed.items() if not isinstance(name, str) or not name]:
+            raise UserError(f"{path}: the image with the id {nameless[0]} has no file name. Write it there.")
         _refuse_unknown(path, "image_id", set(of_image) - set(listed), "images")
         if categories:
             _refuse_unknown(path, "category_id", used - set(categories), "categories")

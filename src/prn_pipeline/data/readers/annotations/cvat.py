@@ -33,8 +33,10 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
         found = Document(path)
         labels |= dict.fromkeys([*found.labels, *(shape["label"] for _, ones in found.images for _, shape in ones)])
         for image, shapes in found.images:
+            if not (name := image.get("name")):
+                raise UserError(f"{path}: <image> {image.get('id')} has no name. Export the annotations again.")
             size = _number(image, "height", path), _number(image, "width", path)
-            images.append(AnnotatedImage((image.get("name", ""),), path, partial(_shapes, shapes), size))
+            images.append(AnnotatedImage((name,), path, partial(_shapes, shapes), size))
     return Annotations(images, tuple(labels))
 
 

@@ -50,7 +50,12 @@ class Document:
             raise UserError(f"{self._path}: tracks of a video. Export the task as 'CVAT for images 1.1'.")
         if name == "image":
             self.images.append((attributes, []))
-        elif "label" in attributes and self._open[-1] == "image" and name not in _NO_SHAPES:
+        elif self._open[-1] == "image" and name not in _NO_SHAPES:
+            if "label" not in attributes:
+                raise UserError(
+                    f"{self._path}: a <{name}> of {self.images[-1][0].get('name')} has no label. Export the annotations"
+                    " again, or remove it."
+                )
             self.images[-1][1].append((name, attributes))
         self._open.append(name)
         self._text = ""

@@ -38,6 +38,8 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
         shapes = found["shapes"]
         if any(not isinstance(shape, Mapping) or not isinstance(shape.get("points"), list) for shape in shapes):
             raise UserError(f"{path}: an entry of 'shapes' without a list of points. Save the file again in LabelMe.")
+        if bare := [number for number, shape in enumerate(shapes, 1) if not isinstance(shape.get("label"), str)]:
+            raise UserError(f"{path}: shape {bare[0]} has no label. Give it one in LabelMe, or remove it.")
         sides = found.get("imageHeight"), found.get("imageWidth")
         size = (sides[0], sides[1]) if isinstance(sides[0], int) and isinstance(sides[1], int) else None
         names = tuple(filter(None, (str(found.get("imagePath") or ""), path.stem)))

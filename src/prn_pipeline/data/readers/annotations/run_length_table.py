@@ -75,10 +75,27 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
 def _table(path: Path) -> pd.DataFrame:
     text = read_text(path)
     try:
-        first = text.partition("\n")[0]
-        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=max(",;\t", key=first.count))
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=separator)
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{path}: not a readable CSV table ({error}). Save it again.") from error
+    _refuse_cut_rows(path, text, separator, list(table.columns))
+    return table
+
+
+def _refuse_cut_rows(path: Path, text: str, separator: str, columns: list[str]) -> None:
+    """Refuse rows that end before the code, which pandas takes for an empty one: that its image shows nothing."""
+    known = _columns(columns)
+    if known is None or '"' in text:  # quoted cells may have line breaks and separators
+        return
+    plain = [_plain(name) for name in columns]
+    needed = max(plain.index(name) for name in known[:2] if name)
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and line.count(separator) < needed:
+            raise UserError(
+                f"{path}: row {number} ('{line[:40]}') is cut off. If the file is, export it again; an"
+                f" image that shows nothing has an empty code: '{separator}' behind its name."
+            )
 
 
 def _columns(names: Sequence[str]) -> tuple[str, str, str | None] | None:
