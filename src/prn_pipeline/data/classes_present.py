@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 
 #: Values or classes in one message.
 MAX_LISTED = 8
+#: All pixels of masks that are drawn of annotations -> the remedy.
+_OF_ANNOTATIONS = {
+    "background": "Draw outlines, or name categories that have some in `annotations.categories`, or in `classes`.",
+    "foreground": "Leave the category of what surrounds the objects out: `annotations: {categories: [...]}`.",
+}
 
 
 def refuse_one_class(
@@ -38,6 +43,11 @@ def refuse_one_class(
     if (found > 0).any() and (settings.classes or (found < 1).any()):
         return
     what, other = ("foreground", "background") if (found > 0).any() else ("background", "foreground")
+    if settings.annotations:
+        raise UserError(
+            f"data set '{name}': no {other} pixel in the masks of {len(foreground)} annotated images, all of {what}."
+            f" {_OF_ANNOTATIONS[what]}"
+        )
     values = list(files_by_value(masks))
     listed = ", ".join(map(str, values[:MAX_LISTED])) + (", ..." if len(values) > MAX_LISTED else "")
     raise UserError(

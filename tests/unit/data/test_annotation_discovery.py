@@ -152,6 +152,42 @@ def test_images_that_are_missing_are_left_out_and_said(folder: Path) -> None:
     assert "1 annotated images are missing" in found.notes[-1]
 
 
+@pytest.mark.parametrize("format", ["yolo", "labelme"])
+def test_an_annotation_file_whose_image_is_missing_is_left_out_and_said(format: str, folder: Path) -> None:
+    pictures(folder / "images", "bcdefg")
+    labels(folder / "labels", "abcdefg")
+    if format == "labelme":
+        shape = labelme_shape("road", [[1, 1], [20, 1], [20, 20]], "polygon")
+        for name in "abcdefg":
+            (folder / f"labels/{name}.txt").unlink()
+            labelme_file(folder / f"labels/{name}.json", f"{name}.jpg", SIZE, [shape])
+    found = proposed(folder)
+    assert annotations(found)["missing"] == "leave_out"
+    assert sorted(splits(found)) == list("bcdefg")
+    assert "1 annotated images are missing" in found.notes[-1]
+
+
+@pytest.mark.parametrize("text", ["0 nan 0.1 0.9 0.1 0.5 0.9\n", "see the wiki\n"])
+def test_a_strange_file_among_the_annotations_is_named(text: str, folder: Path) -> None:
+    pictures(folder / "images", "abcdef")
+    labels(folder / "labels", "abdef")
+    labels(folder / "labels", "c", text)
+    with pytest.raises(
+        UserError, match=r"labels/c\.txt lies beside 5 annotation files of YOLO.*Correct it, or move it"
+    ):
+        proposed(folder)
+
+
+@pytest.mark.parametrize("content", [b"", '{"images": []}'.encode("utf-16")])
+def test_a_file_that_looks_like_no_annotations_is_counted_and_the_formats_are_named(
+    content: bytes, folder: Path
+) -> None:
+    pictures(folder / "images", "abc")
+    (folder / "instances.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"no masks \(found 3 \.jpg.*1 \.json.*annotations in UTF-8: JSON of COCO"):
+        proposed(folder)
+
+
 def test_annotations_of_other_images_are_refused(folder: Path) -> None:
     pictures(folder / "images", "abc")
     coco_file(folder / "instances.json", "xyz")
@@ -208,8 +244,11 @@ def test_masks_are_taken_where_there_are_masks_too(folder: Path) -> None:
         mask[:9] = 255
         (folder / "masks").mkdir(exist_ok=True)
         Image.fromarray(mask).save(folder / f"masks/{name}.png")
+    assert proposed(folder).notes == ()
     coco_file(folder / "instances.json", "abc")
-    assert "annotations" not in proposed(folder).block
+    found = proposed(folder)
+    assert "annotations" not in found.block
+    assert "the annotations of COCO beside them are not (instances.json)" in found.notes[-1]
 
 
 def test_photos_of_masks_are_no_masks(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from prn_pipeline.data.classes_present import warn_of_absent_classes
+from prn_pipeline.data.classes_present import refuse_one_class, warn_of_absent_classes
 from prn_pipeline.data.ingestion import inspect
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.file_facts import MaskFacts
@@ -25,6 +25,14 @@ def test_masks_of_one_class_are_refused_with_their_values(write_dataset: Writer,
     settings = DatasetSettings(folds=3)
     with pytest.raises(UserError, match=rf"no {missing} pixel in 12 masks.*hold {value}\. Check .*mask\.values"):
         inspect("roads", settings, make_reader("roads", settings, root))
+
+
+@pytest.mark.parametrize(("foreground", "remedy"), [(0.0, "Draw outlines"), (1.0, "surrounds the objects out")])
+def test_of_annotations_the_remedy_is_not_a_key_of_mask_files(foreground: float, remedy: str) -> None:
+    settings = DatasetSettings.model_validate({"annotations": {"format": "coco", "files": ["x.json"]}})
+    with pytest.raises(UserError, match=rf"masks of 3 annotated images.*{remedy}") as caught:
+        refuse_one_class("cells", settings, [foreground] * 3, {"x.json (a)": MaskFacts((0,))})
+    assert "mask.values" not in str(caught.value)
 
 
 def test_classes_that_a_split_lacks_are_named(caplog: pytest.LogCaptureFixture) -> None:

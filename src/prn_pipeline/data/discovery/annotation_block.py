@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from prn_pipeline.data.annotation_settings import AnnotationFormat, AnnotationSettings
 from prn_pipeline.data.discovery.annotation_files import annotations_in
+from prn_pipeline.data.discovery.annotation_patterns import file_patterns
 from prn_pipeline.data.discovery.inventory import Inventory
 from prn_pipeline.data.discovery.mask_rule import evenly
 from prn_pipeline.data.discovery.patterns import pattern_of
@@ -21,8 +21,8 @@ from prn_pipeline.data.readers.annotations.registry import FORMATS
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
-#: Files that are listed one by one, and images whose shapes are looked at.
-MAX_FILES, SAMPLE = 4, 50
+#: Images whose shapes are looked at.
+SAMPLE = 50
 #: Categories in one sentence.
 MAX_LISTED = 12
 
@@ -73,11 +73,13 @@ def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePo
             f" {read.images[0].names[0] if found else 'none'}, but none of these is among the {len(inventory.pictures)}"
             " pictures. Put the annotated images there."
         )
-    used = {one.source for one, _ in present}
+    used = _used(read.images, [one for one, _ in present])
     files = [path for path in files if folder / path in used]
     images = sorted({path for _, path in present})
     missing = sum(path is None and one.source in used for one, path in found)
-    keys = keys | {"files": _file_patterns(folder, files, names)} | ({"missing": "leave_out"} if missing else {})
+    keys = (
+        keys | {"files": file_patterns(inventory, format, files, names)} | ({"missing": "leave_out"} if missing else {})
+    )
     block = {"annotations": keys, "images": _images(inventory, images)}
     if block["images"] == DatasetSettings.model_fields["images"].default:
         del block["images"]
@@ -89,16 +91,11 @@ def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePo
     )
 
 
-def _file_patterns(folder: Path, files: Sequence[PurePosixPath], names: PurePosixPath | None) -> list[str]:
-    """Files by name if they are few; otherwise a pattern per folder, or one for all folders."""
-    if len(files) <= MAX_FILES:
-        return [escape(str(path)) for path in files]
-    suffix = files[0].suffix
-    places = sorted({path.parent for path in files})
-    patterns = [str(PurePosixPath(escape(str(place))) / f"*{suffix}") for place in places]
-    there = {path for place in places for path in (folder / place).glob(f"*{suffix}")}
-    exact = there <= {folder / path for path in (*files, *([names] if names else []))}
-    return patterns if exact and len(places) <= MAX_FILES else [pattern_of(folder, files, "annotations")]
+def _used(images: Sequence[AnnotatedImage], present: Sequence[AnnotatedImage]) -> set[Path]:
+    """Files about images that are there, and those of one image each beside them: patterns find these too."""
+    used = {one.source for one in present}
+    of_source, places = Counter(one.source for one in images), {source.parent for source in used}
+    return used | {source for source, count in of_source.items() if count == 1 and source.parent in places}
 
 
 def _images(inventory: Inventory, images: list[PurePosixPath]) -> str:

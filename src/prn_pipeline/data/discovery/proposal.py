@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prn_pipeline.data.discovery.annotation_block import FoundAnnotations, find_annotations
+from prn_pipeline.data.discovery.annotation_files import annotations_in
 from prn_pipeline.data.discovery.arrangement import arrange
 from prn_pipeline.data.discovery.image_size import ImageSize, size_of_images
 from prn_pipeline.data.discovery.inventory import Inventory, take_inventory
@@ -18,6 +19,7 @@ from prn_pipeline.data.discovery.sorting import sort_pictures
 from prn_pipeline.data.discovery.split_files import find_split
 from prn_pipeline.data.discovery.split_table import TABLE, write_table
 from prn_pipeline.data.readers.annotations.annotated_samples import annotated_samples
+from prn_pipeline.data.readers.annotations.registry import FORMATS
 from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples
@@ -115,8 +117,21 @@ def _found(inventory: Inventory, here: dict[str, Any]) -> _Found:
     size = size_of_images([folder / path for path in pictures.images])
     block = here | masks.block | arrangement.block | {"image_size": size.size}
     files, refused = _samples(folder, block)
-    notes = (*pictures.notes, *arrangement.notes, *masks.notes, *([size.note] if size.note else []), *refused)
+    further = (*([size.note] if size.note else []), *refused, *_unused_annotations(inventory))
+    notes = (*pictures.notes, *arrangement.notes, *masks.notes, *further)
     return _Found(block, notes, files, arrangement.splits, size, inventory)
+
+
+def _unused_annotations(inventory: Inventory) -> tuple[str, ...]:
+    """What annotations there are beside masks, in a sentence."""
+    if (found := annotations_in(inventory)) is None:
+        return ()
+    name, files = found
+    more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
+    return (
+        f"Masks are read, and the annotations of {FORMATS[name].label} beside them are not ({files[0]}{more}): for"
+        f" these, replace `masks`, `mask` and `pairing` by `annotations: {{format: {name}, files: [...]}}`.",
+    )
 
 
 def _with_annotations(inventory: Inventory, found: FoundAnnotations, here: dict[str, Any]) -> _Found:
