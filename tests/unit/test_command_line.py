@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import click
 import mlflow
@@ -67,6 +68,23 @@ def test_a_defect_is_not_hidden() -> None:
 )
 def test_errors_of_other_libraries_that_a_user_can_resolve_are_user_errors(error: Exception, message: str) -> None:
     assert str(as_user_error(error)).startswith(message)
+
+
+def test_a_path_that_cannot_be_is_a_user_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    attempts: list[tuple[Callable[[], object], str]] = [
+        ((tmp_path / "file/out").mkdir, "file/out: Not a directory; a file is where a folder is needed"),
+        ((tmp_path / "file").mkdir, "file: File exists; a file is where a folder is needed"),
+        ((tmp_path / "folder").read_text, "folder: Is a directory; a folder is where a file is needed"),
+        ((tmp_path / ("x" * 300)).mkdir, "File name too long; choose a shorter name"),
+    ]
+    found = []
+    for attempt, _ in attempts:
+        with pytest.raises(OSError, match=r".") as caught:
+            attempt()
+        found.append(str(as_user_error(caught.value)))
+    assert [message in text for text, (_, message) in zip(found, attempts, strict=True)] == [True] * 4
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,10 @@ from prn_pipeline.processes.secrets import redact
 REMEDIES = {
     errno.EROFS: "mount it for writing, or work on another disk",
     errno.EACCES: "change its permissions, or work in a folder of your own",
+    errno.ENOTDIR: "a file is where a folder is needed: move it away, or choose another place",
+    errno.EEXIST: "a file is where a folder is needed: move it away, or choose another place",
+    errno.EISDIR: "a folder is where a file is needed: move it away, or choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 #: Packages that are extras -> the extra, as pyproject.toml names it.
 EXTRAS = {
