@@ -53,6 +53,15 @@ def test_the_proposed_key_pairs_the_files(write_dataset: Writer, case: str) -> N
     assert ids_after_the_proposal(root, str(refused.value)) == sorted(ids)
 
 
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_where_one_file_is_missing_no_key_is_proposed(write_dataset: Writer, kind: str) -> None:
+    root = write_dataset(IDS)
+    (root / "roads" / kind / f"{IDS[4]}.png").unlink()
+    with pytest.raises(UserError, match=rf"1 .* files without .*: {IDS[4]}\.png\. Add the missing files") as refused:
+        make_reader("roads", DatasetSettings(), root).records()
+    assert "Set `pairing" not in str(refused.value)
+
+
 def test_several_masks_of_an_image_are_paired_and_united_by_the_proposed_keys(write_dataset: Writer) -> None:
     root = write_dataset(IDS)
     for index, file in enumerate(sorted((root / "roads/masks").iterdir())):

@@ -70,7 +70,7 @@ def pair_files(
 def _remedy(images: list[Path], masks: list[Path], pairing: StemPairing | RegexPairing) -> str:
     names = [path.name for path in images], [path.name for path in masks]
     proposal = propose(*names) if isinstance(pairing, StemPairing) else None
-    if proposal:
+    if proposal and proposal.image != proposal.mask:  # one expression for both pairs no more files than equal names do
         return f"Set {proposal.text()} if this is how their names correspond; or add the missing files."
     stems = [{stem_of(path) for path in paths} for paths in (images, masks)]
     folded = [{stem.casefold() for stem in found} for found in stems]
