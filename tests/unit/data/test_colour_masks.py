@@ -72,6 +72,16 @@ def test_other_tables_of_colours_are_known_too(table: str, text: str, tmp_path: 
     np.testing.assert_array_equal(masks(folder)[0], IDS)
 
 
+def test_a_colour_that_the_table_lacks_is_named_with_the_table(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "streets")
+    file = folder / "SegmentationClass/1.png"
+    pixels = np.array(Image.open(file))
+    pixels[0, 0] = 9, 8, 7
+    Image.fromarray(pixels).save(file)
+    with pytest.raises(UserError, match=r"1\.png: .*\[9, 8, 7\].*Here `mask\.colours` is what labelmap\.txt lists"):
+        block(folder)
+
+
 def test_two_colours_are_background_and_foreground(tmp_path: Path) -> None:
     folder = dataset(tmp_path / "streets", text="car:128,0,0::\nbackground:0,0,0::\n", ids=IDS % 2)
     found = block(folder)

@@ -59,6 +59,21 @@ class LabelMap(NamedTuple):
         except UserError:
             return False
 
+    def refusal(self, files: Sequence[Path]) -> str:
+        """Why the first mask cannot be read with a table that other masks fit; "" if it fits all or none."""
+        settings = MaskSettings(**self.block()["mask"])
+        refused = []
+        for path in files:
+            try:
+                read_mask(path, settings)
+            except UserError as error:
+                refused.append(error)
+        if not 0 < len(refused) < len(files):
+            return ""
+        return (
+            f"{refused[0]} Here `mask.colours` is what {self.file} lists; the name `void` there has its pixels ignored."
+        )
+
 
 def find_label_map(inventory: Inventory) -> LabelMap | None:
     """The first table of at least two colours; None if there is none."""

@@ -53,7 +53,12 @@ def rule_of_masks(files: Sequence[Path], several: bool, label_map: LabelMap | No
     chosen = evenly(files, SAMPLE)
     if label_map is not None and not several and label_map.reads(chosen):
         return MaskRule(label_map.block(), (label_map.note(),))
-    reading, note = _reading(chosen)
+    try:
+        reading, note = _reading(chosen)
+    except UserError as error:
+        if label_map is not None and (refusal := label_map.refusal(chosen)):
+            raise UserError(refusal) from error
+        raise
     settings = MaskSettings(**reading)
     united = {"masks_per_image": "union"} if several else {}
     union = "Images have several masks each: all are united (`mask.masks_per_image`)." if several else ""
