@@ -53,6 +53,12 @@ def drift_report(predictor: Predictor, journal: Journal, names: Iterable[str]) -
         return DriftReport(images, [], [], f"{images} images are too few, {settings.images} are needed")
     chosen = np.linspace(0, images - 1, min(MAX_IMAGES, images)).astype(int)
     found = from_json([journal.entries[described[index]]["description"] for index in chosen])
+    for described_by, remedy in (
+        (predictor.reference, "run evaluation and promotion again"),
+        (found, "refine with --overwrite"),
+    ):
+        if not np.isfinite(described_by.corrections).all():  # of images narrower than eight pixels, by version 0.2.0
+            return DriftReport(images, [], [], f"statistics of an earlier version are not finite: {remedy}")
     compared = distances(predictor.reference, found, names_of(predictor.settings.classes), settings.level)
     drifted = [distance.name for distance in significant(compared, settings.level, settings.least)]
     return DriftReport(len(chosen), compared, drifted, "")

@@ -251,7 +251,7 @@ class Described:
     """A predictor with a reference, and a journal of descriptions whose only number is that of the image."""
 
     def __init__(self, images: int) -> None:
-        self.reference = "the reference"
+        self.reference = Descriptions(*[np.zeros((1, 1), np.float32)] * 3)
         drift = DriftSettings(level=0.02, least=0.3, images=3)
         self.settings = SimpleNamespace(drift=drift, classes=("road", "car"))
         rows = [np.array([[number]], np.float32) for number in range(images)]
@@ -284,7 +284,8 @@ def test_drift_is_measured_by_the_settings_of_the_predictor(calls: list[Any]) ->
     found = drift_report(world, world, ["0003", "0001", "0002", "failed", "another", "0003"])
     assert found == DriftReport(3, ["near", "far", "further"], ["far", "further"], "")  # type: ignore[list-item]
     (reference, descriptions, names, level), judged = calls
-    assert (reference, names, level) == ("the reference", names_of(("road", "car")), 0.02)
+    assert reference is world.reference
+    assert (names, level) == (names_of(("road", "car")), 0.02)
     assert descriptions.values[:, 0].tolist() == [1, 2, 3]
     assert judged == (["near", "far", "further"], 0.02, 0.3)
 
@@ -294,6 +295,21 @@ def test_of_many_images_some_are_compared_evenly_spaced(calls: list[Any], monkey
     world: Any = Described(10)
     assert drift_report(world, world, world.entries).images == 4
     assert calls[0][1].values[:, 0].tolist() == [0, 3, 6, 9]
+
+
+@pytest.mark.parametrize(
+    ("of_training", "remedy"), [(True, "run evaluation and promotion again"), (False, "refine with --overwrite")]
+)
+def test_descriptions_that_are_not_finite_are_not_compared(calls: list[Any], of_training: bool, remedy: str) -> None:
+    world: Any = Described(5)
+    bad = Descriptions(*[np.full((1, 1), np.inf, np.float32)] * 3)
+    if of_training:
+        world.reference = bad
+    else:
+        world.entries["0002"]["description"] = as_json(bad)
+    found = drift_report(world, world, world.entries)
+    assert found.reason.endswith(remedy)
+    assert not calls
 
 
 def test_a_drift_check_that_is_impossible_says_why(calls: list[Any]) -> None:
