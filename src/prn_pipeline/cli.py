@@ -53,6 +53,8 @@ def _run(**options: Any) -> None:
         kedro_run.callback(**options)
     if ReportPathHooks.written is not None:
         _print_finding(ReportPathHooks.scores, ReportPathHooks.written, as_json)
+    elif as_json:
+        click.echo("{}")
 
 
 def _print_finding(scores: Mapping[str, Any], report: Path, as_json: bool) -> None:
@@ -101,7 +103,9 @@ run.params = [
     *(_params if option is _kedro_params else option for option in kedro_run.params),
     click.Option(["--quiet"], is_flag=True, help="Print warnings, errors and the finding only."),
     click.Option(
-        ["--json", "as_json"], is_flag=True, help="Print the finding as JSON; the log goes to standard error."
+        ["--json", "as_json"],
+        is_flag=True,
+        help="Print the finding as JSON, {} where no report is made; the log goes to standard error.",
     ),
 ]
 cli.add_command(run)

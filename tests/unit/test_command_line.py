@@ -1,12 +1,14 @@
 """A user error ends in one message; a defect keeps its traceback."""
 
 import errno
+import json
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import mlflow
@@ -26,6 +28,7 @@ from prn_pipeline.commands.benchmark import by_reason
 from prn_pipeline.commands.kedro_messages import user_errors_reported_once
 from prn_pipeline.commands.user_errors import as_user_error, check_run_options, report_user_errors
 from prn_pipeline.errors import UserError
+from prn_pipeline.hooks import ReportPathHooks
 from prn_pipeline.reporting.leaderboard import BenchmarkRun
 from prn_pipeline.tracking.killed_runs import kill_open_runs
 from prn_pipeline.tracking.metric_names import flat_metrics
@@ -192,6 +195,32 @@ def test_a_stage_of_dvc_reads_the_raw_data_that_dvc_tracks(monkeypatch: pytest.M
             monkeypatch.setenv("DVC_STAGE", stage)
         cli.commands["run"].callback(params={"dataset": "drive"})  # type: ignore[misc]
     assert seen == [("/elsewhere", None), (None, {"drive": {"folder": None}})]
+
+
+def test_a_run_answers_programs_in_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = json.loads(next((PROJECT / "benchmarks/results").rglob("seed-0.json")).read_text())
+
+    def ends(written: Path | None) -> Any:
+        monkeypatch.setattr(ReportPathHooks, "scores", scores)
+        monkeypatch.setattr(kedro_run, "callback", lambda params: setattr(ReportPathHooks, "written", written))
+        cli.commands["run"].callback(params={}, as_json=True)  # type: ignore[misc]
+        return json.loads(capsys.readouterr().out)
+
+    assert ends(None) == {}, "of stages that make no report"
+    found = ends(Path("report.html"))
+    assert found["report"] == "report.html"
+    assert found["iou_micro"]["refined"] == scores["methods"]["refined"]["iou_micro"]
+
+
+def test_a_quiet_run_logs_warnings_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("prn_pipeline")
+    before, levels = logger.level, []
+    monkeypatch.setattr(kedro_run, "callback", lambda params: levels.append(logger.getEffectiveLevel()))
+    try:
+        cli.commands["run"].callback(params={}, quiet=True)  # type: ignore[misc]
+    finally:
+        logger.setLevel(before)
+    assert levels == [logging.WARNING]
 
 
 def test_characters_that_mlflow_rejects_become_underscores() -> None:
