@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import torch
 
+from prn_pipeline.tracking.provenance import processor
 from prn_pipeline.training.precision import multiplies_bf16
 
 LAST_LEVEL_CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
@@ -33,7 +34,7 @@ def describe() -> dict[str, Any]:
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
     return {
-        "cpu": cpu_name(),
+        "cpu": processor(),
         "cores": usable_cores(),
         "torch_threads": torch.get_num_threads(),
         "cpu_features": cpu_features(),
@@ -58,14 +59,6 @@ def use_cores(count: int) -> None:
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def cpu_name() -> str:
-    """The processor's name as the system gives it."""
-    information = Path("/proc/cpuinfo")
-    if information.is_file() and (found := re.search(r"model name\s*:\s*(.+)", information.read_text())):
-        return found[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def cpu_features() -> list[str]:

@@ -19,10 +19,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import cpu_name, describe
+from benchmarks.machine import describe
 from benchmarks.memory_case import COMMANDS, IMAGES, REFINED, SIZE
 from benchmarks.results_page import replace_mark
 from prn_pipeline.sweep.committed_results import RESULTS
+from prn_pipeline.tracking.provenance import processor
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE, MARK = PROJECT / "docs" / "scale.md", "memory"
@@ -36,7 +37,7 @@ Measured = dict[str, dict[str, dict[str, float]]]
 
 def results_file() -> Path:
     """Where the measurements of this processor are kept."""
-    return PROJECT / RESULTS / f"memory-{re.sub(r'[^a-z0-9]+', '-', cpu_name().lower()).strip('-')}.json"
+    return PROJECT / RESULTS / f"memory-{re.sub(r'[^a-z0-9]+', '-', processor().lower()).strip('-')}.json"
 
 
 def new_project(folder: Path) -> Path:

@@ -25,13 +25,14 @@ import torch
 from PIL import Image
 
 from benchmarks.bad_clients import kinds
-from benchmarks.machine import cpu_name, describe
+from benchmarks.machine import describe
 from benchmarks.results_page import replace_mark
 from benchmarks.serving import OWN, ask, served
 from prn_pipeline.refinement.registry import build_refiner, read_settings
 from prn_pipeline.segmentation.smp_model import BaseModel, BaseModelSettings
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
+from prn_pipeline.tracking.provenance import processor
 
 PAGE, MARK = Path(__file__).resolve().parents[1] / "docs" / "serving.md", "load"
 #: Pixels a side of the networks' inputs and of the pictures.
@@ -143,7 +144,7 @@ def table(
     machine = describe()
     lines = [
         f"{clients} good clients, each with a picture of {SIZE} x {SIZE} every {PACE:g} s, or as soon as it has its"
-        f" answer, for {seconds:g} s; {cpu_name()}, {machine['cores']} cores, load average of 15 minutes:"
+        f" answer, for {seconds:g} s; {processor()}, {machine['cores']} cores, load average of 15 minutes:"
         f" {os.getloadavg()[2]:.1f}; {machine['date']}.",
         "",
         "| | answers | p50, ms | p99, ms | peak, MiB |",
