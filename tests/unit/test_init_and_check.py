@@ -1,7 +1,6 @@
 """`prn init` adds a block to a project's data sets; `prn check` reads them as ingestion does."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from unittest.mock import Mock
@@ -15,21 +14,14 @@ from PIL import Image
 from prn_pipeline.commands import prn
 from prn_pipeline.pipelines.ingestion.nodes import draw_samples, ingest
 from prn_pipeline.sweep.lists import Lists, unknown_names
+from tests.unit.own_project import enter_own_project
 
-PROJECT = Path(__file__).resolve().parents[2]
 FILE = "conf/base/parameters_datasets.yml"
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with an environment of its own, which is the working folder."""
-    made = tmp_path / "project"
-    shutil.copytree(PROJECT / "conf/base", made / "conf/base")
-    shutil.copy(PROJECT / "pyproject.toml", made)
-    (made / "src").symlink_to(PROJECT / "src")
-    monkeypatch.chdir(made)
-    monkeypatch.setenv("PRN_DATA_ROOT", str(tmp_path / "data"))
-    return made
+    return enter_own_project(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Data sets with annotations in place of masks: `prn init` and `prn check` with nothing typed but the folder."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -25,22 +24,15 @@ from tests.unit.data.annotation_writers import (
     save_images,
     uncompressed,
 )
+from tests.unit.own_project import enter_own_project
 
-PROJECT = Path(__file__).resolve().parents[2]
 FILE = "conf/base/parameters_datasets.yml"
 WRITERS = OF_PIXELS | OF_OUTLINES
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with an environment of its own, which is the working folder."""
-    made = tmp_path / "project"
-    shutil.copytree(PROJECT / "conf/base", made / "conf/base")
-    shutil.copy(PROJECT / "pyproject.toml", made)
-    (made / "src").symlink_to(PROJECT / "src")
-    monkeypatch.chdir(made)
-    monkeypatch.setenv("PRN_DATA_ROOT", str(tmp_path / "data"))
-    return made
+    return enter_own_project(tmp_path, monkeypatch)
 
 
 @pytest.fixture
