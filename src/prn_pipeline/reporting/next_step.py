@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prn_pipeline.reporting.caveats import BASE_TRAINING
 from prn_pipeline.reporting.gains import Outcome
+from prn_pipeline.training.convergence import still_improving
+
+#: Times the epochs of a base model that was still improving, for another try.
+LONGER = 4
 
 
 @dataclass(frozen=True)
@@ -17,18 +22,22 @@ class NextStep:
     command: str
 
 
-def next_step(run: Mapping[str, Any], outcome: Outcome) -> NextStep:
+def next_step(scores: Mapping[str, Any], outcome: Outcome) -> NextStep:
     """What to do with the refiner of a run.
 
     Args:
-        run: dataset, base_model, refiner, seed.
+        scores: the scores JSON of the run.
         outcome: of the comparison with the best method that needs no training.
     """
-    names = {name: run[name] for name in ("dataset", "base_model", "refiner", "seed")}
+    names = {name: scores[name] for name in ("dataset", "base_model", "refiner", "seed")}
+    given = ",".join(f"{name}={value}" for name, value in names.items())
     if outcome == "warning":
         return NextStep("Look at the data and the base model first:", f"prn check {names['dataset']}")
+    ending = scores.get(BASE_TRAINING)
+    if still_improving(ending) and ending is not None:
+        epochs = f"base_models.{names['base_model']}.training.epochs={LONGER * ending['epochs']}"
+        return NextStep("Train the base model until it stops improving:", f"kedro run --params {given},{epochs}")
     if outcome == "better":
-        given = ",".join(f"{name}={value}" for name, value in names.items())
         return NextStep("Package the predictor and register it:", f"kedro run --pipelines promotion --params {given}")
     options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in names.items())
     return NextStep("See whether more labelled images would help:", f"prn curve {options}")

@@ -59,7 +59,7 @@ def render_report(report: ReportInputs) -> Report:
         refiner=refiner,
         resolution=report.scores.get("resolution"),
         headline=found,
-        next_step=next_step(report.run, found.outcome),
+        next_step=next_step({**report.scores, **report.run}, found.outcome),
         key_numbers=key_numbers(report.scores),
         score_columns=score_tables.score_columns(methods),
         score_rows=score_tables.score_rows(report.run, methods),
