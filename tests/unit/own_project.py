@@ -9,7 +9,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def enter_own_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with an environment of its own, which becomes the working folder; its data sets are in tmp_path/data."""
+    """A project with an environment of its own, which becomes the working folder; its data sets: tmp_path/data."""
     made = tmp_path / "project"
     shutil.copytree(PROJECT / "conf/base", made / "conf/base")
     shutil.copy(PROJECT / "pyproject.toml", made)
