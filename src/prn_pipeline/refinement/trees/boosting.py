@@ -60,7 +60,7 @@ def boost(pixels: Pixels, learn: NDArray[np.bool_], settings: TreesSettings, see
         seed: seed of the random parts.
     """
     # Imported here because loading numba takes a second, and settings and trained trees need none of it.
-    from prn_pipeline.refinement.trees.kernels import grow_tree
+    from prn_pipeline.refinement.trees.kernels import differentiate, grow_tree
 
     rng = np.random.default_rng(seed)
     edges = [_edges(column[learn]) for column in pixels.features]
@@ -70,22 +70,20 @@ def boost(pixels: Pixels, learn: NDArray[np.bool_], settings: TreesSettings, see
     rows_of = {image: np.flatnonzero(learn & (pixels.images == image)) for image in images}
     logits = pixels.features[0].astype(np.float64)
     asked, limits, values, losses = [], [], [], []
+    slopes, curves, _ = differentiate(logits, pixels.targets, weights, learn, LEAST_CURVATURE)
     for _ in range(settings.trees):
-        probabilities = 1 / (1 + np.exp(-logits))
-        curvatures = weights * np.maximum(probabilities * (1 - probabilities), LEAST_CURVATURE)
         chosen = rng.permutation(images)[: max(1, round(len(images) * settings.image_share))]
         rows = np.concatenate([rows_of[image] for image in chosen])
         offered = rng.permutation(len(bins))[: max(1, round(len(bins) * settings.feature_share))]
         features, levels, steps, leaf = grow_tree(
-            bins, weights * (probabilities - pixels.targets), curvatures, rows, offered, settings.depth, BINS,
-            settings.penalty,
-        )  # fmt: skip
+            bins, slopes, curves, rows, offered, settings.depth, BINS, settings.penalty
+        )
         logits += settings.learning_rate * steps[leaf]
         asked.append(features)
         limits.append([_limit(edges[feature], level) for feature, level in zip(features, levels, strict=True)])
         values.append(settings.learning_rate * steps)
-        entropies = weights * (np.logaddexp(0, logits) - pixels.targets * logits)
-        losses.append([_mean(entropies[part], weights[part]) for part in (learn, ~learn)])
+        slopes, curves, loss = differentiate(logits, pixels.targets, weights, learn, LEAST_CURVATURE)
+        losses.append(loss)
     return Boosted(np.stack(asked), np.array(limits, np.float32), np.stack(values).astype(np.float32), np.array(losses))
 
 
@@ -97,7 +95,3 @@ def _edges(column: NDArray[np.float32]) -> NDArray[np.float32]:
 def _limit(edges: NDArray[np.float32], level: int) -> float:
     """The upper end of a bin; the last one has none, so that nothing is above it."""
     return float(edges[level]) if level < len(edges) else float("inf")
-
-
-def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    return float(values.sum() / weights.sum()) if len(values) else float("nan")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def grow_tree(
     bins: NDArray[np.uint8],
     gradients: Floats,
@@ -36,40 +36,88 @@ def grow_tree(
         Feature and bin of each question ("is the bin higher?"), the Newton step of each leaf, and the leaf of each
         pixel. The first question decides the highest bit of a leaf's number.
     """
-    pixels = bins.shape[1]
-    leaf = np.zeros(pixels, np.int64)
-    asked, limits = np.zeros(depth, np.int64), np.zeros(depth, np.int64)
+    pixels, count = bins.shape[1], len(rows)
+    columns = np.empty((len(features), count), np.uint8)
+    for number in range(len(features)):
+        column = bins[features[number]]
+        for place in range(count):
+            columns[number, place] = column[rows[place]]
+    slope_of_row, curve_of_row = gradients[rows], curvatures[rows]
+    first_bin = np.zeros(count, np.int32)  # of the leaf that a row is in
+    asked, limits, winner = np.zeros(depth, np.int64), np.zeros(depth, np.int64), 0
     for level in range(depth):
         nodes = 1 << level
-        slopes = np.zeros((nodes, len(features), levels))
-        curves = np.zeros((nodes, len(features), levels))
-        for number in range(len(features)):
-            column = bins[features[number]]
-            for row in rows:
-                slopes[leaf[row], number, column[row]] += gradients[row]
-                curves[leaf[row], number, column[row]] += curvatures[row]
+        sums = np.empty((nodes * levels, 2))
         best = -1.0
         for number in range(len(features)):
-            gains = np.zeros(levels)
-            for node in range(nodes):
-                slope, curve = slopes[node, number].sum(), curves[node, number].sum()
-                low, low_curve = 0.0, 0.0
-                for limit in range(levels - 1):
-                    low += slopes[node, number, limit]
-                    low_curve += curves[node, number, limit]
-                    gains[limit] += low * low / (low_curve + penalty)
-                    gains[limit] += (slope - low) ** 2 / (curve - low_curve + penalty)
-            for limit in range(levels - 1):
-                if gains[limit] > best:
-                    best, asked[level], limits[level] = gains[limit], features[number], limit
-        column = bins[asked[level]]
-        for pixel in range(pixels):
-            leaf[pixel] = 2 * leaf[pixel] + (column[pixel] > limits[level])
+            sums[:] = 0
+            column = columns[number]
+            for place in range(count):
+                cell = first_bin[place] + column[place]
+                sums[cell, 0] += slope_of_row[place]
+                sums[cell, 1] += curve_of_row[place]
+            gain, limit = _best_limit(sums.reshape(nodes, levels, 2), penalty)
+            if gain > best:
+                best, asked[level], limits[level], winner = gain, features[number], limit, number
+        column = columns[winner]
+        for place in range(count):
+            first_bin[place] = 2 * first_bin[place] + (column[place] > limits[level]) * levels
     slope_of, curve_of = np.zeros(1 << depth), np.zeros(1 << depth)
-    for row in rows:
-        slope_of[leaf[row]] += gradients[row]
-        curve_of[leaf[row]] += curvatures[row]
+    for place in range(count):
+        slope_of[first_bin[place] // levels] += slope_of_row[place]
+        curve_of[first_bin[place] // levels] += curve_of_row[place]
+    leaf = np.zeros(pixels, np.int64)
+    for level in range(depth):
+        column, limit = bins[asked[level]], limits[level]
+        for pixel in range(pixels):
+            leaf[pixel] = 2 * leaf[pixel] + (column[pixel] > limit)
     return asked, limits, -slope_of / (curve_of + penalty), leaf
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _best_limit(sums: Floats, penalty: float) -> tuple[float, int]:  # pragma: no cover
+    """Gain of the best limit that all nodes share, and its bin; sums of both derivatives (nodes, bins, 2)."""
+    levels = sums.shape[1]
+    gains = np.zeros(levels - 1)
+    for node in range(len(sums)):
+        slope, curve = sums[node, :, 0].sum(), sums[node, :, 1].sum()
+        low, low_curve = 0.0, 0.0
+        for limit in range(levels - 1):
+            low += sums[node, limit, 0]
+            low_curve += sums[node, limit, 1]
+            gains[limit] += low * low / (low_curve + penalty)
+            gains[limit] += (slope - low) ** 2 / (curve - low_curve + penalty)
+    best = int(np.argmax(gains))
+    return gains[best], best
+
+
+@numba.njit(cache=True, nogil=True)
+def differentiate(
+    logits: Floats, targets: Floats, weights: Floats, learn: NDArray[np.bool_], least: float
+) -> tuple[Floats, Floats, Floats]:  # pragma: no cover
+    """Weighted cross-entropy of each pixel, differentiated by its logit.
+
+    Args:
+        logits: of each pixel.
+        targets: share of foreground, 0 .. 1.
+        weights: of each pixel.
+        learn: pixels to learn from.
+        least: smallest second derivative of a pixel of weight 1.
+
+    Returns:
+        First and second derivatives (pixels,), and the mean loss of the pixels to learn from and of the others (2,).
+    """
+    slopes, curves = np.empty_like(logits), np.empty_like(logits)
+    loss, weight = np.zeros(2), np.zeros(2)
+    for pixel in range(len(logits)):
+        odds = np.exp(-abs(logits[pixel]))
+        probability = (1.0 if logits[pixel] >= 0 else odds) / (1 + odds)
+        slopes[pixel] = weights[pixel] * (probability - targets[pixel])
+        curves[pixel] = weights[pixel] * max(probability * (1 - probability), least)
+        entropy = max(logits[pixel], 0.0) + np.log1p(odds) - targets[pixel] * logits[pixel]
+        loss[1 - learn[pixel]] += weights[pixel] * entropy
+        weight[1 - learn[pixel]] += weights[pixel]
+    return slopes, curves, loss / weight
 
 
 @numba.njit(cache=True, nogil=True)
