@@ -22,7 +22,7 @@ class TreesSettings(BaseModel):
     stride: Literal[1, 2, 4] = Field(
         2, description="pixels per side of the cells that are corrected; between their centres it is interpolated"
     )
-    trees: int = Field(100, ge=1, description="trees per member, each of which corrects what those before it left")
+    trees: int = Field(200, ge=1, description="trees per member, each of which corrects what those before it left")
     depth: int = Field(4, ge=1, le=8, description="questions per tree; a tree has 2^depth corrections to choose from")
     learning_rate: float = Field(0.1, gt=0, le=1, description="share of the best correction that each tree makes")
     penalty: float = Field(
@@ -31,8 +31,8 @@ class TreesSettings(BaseModel):
     image_share: float = Field(
         0.5, gt=0, le=1, description="share of the images that each tree sees, so that no tree learns single images"
     )
-    feature_share: float = Field(0.5, gt=0, le=1, description="share of the features that each tree may ask about")
-    pixels: int = Field(40_000, ge=1000, description="cells to learn from, drawn from all maps, more where they err")
+    feature_share: float = Field(0.25, gt=0, le=1, description="share of the features that each tree may ask about")
+    pixels: int = Field(100_000, ge=1000, description="cells to learn from, drawn from all maps, more where they err")
     members: int = Field(
         5, ge=2, le=10, description="number of ensembles, each of which leaves out one fold; at most one per group"
     )
