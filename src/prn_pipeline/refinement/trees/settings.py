@@ -22,7 +22,7 @@ class TreesSettings(BaseModel):
     stride: Literal[1, 2, 4] = Field(
         2, description="pixels per side of the cells that are corrected; between their centres it is interpolated"
     )
-    trees: int = Field(200, ge=1, description="trees per member, each of which corrects what those before it left")
+    trees: int = Field(150, ge=1, description="trees per member, each of which corrects what those before it left")
     depth: int = Field(4, ge=1, le=8, description="questions per tree; a tree has 2^depth corrections to choose from")
     learning_rate: float = Field(0.1, gt=0, le=1, description="share of the best correction that each tree makes")
     penalty: float = Field(
