@@ -25,10 +25,12 @@ from prn_pipeline.reporting.model_card import intended_use, limits
 from prn_pipeline.reporting.next_step import next_step
 from prn_pipeline.reporting.picture_rows import LEGEND, PictureRow, by_kind, first_look, picture_rows
 from prn_pipeline.reporting.theme import DARK, LIGHT
+from prn_pipeline.reporting.wording import unbroken
 
 TEMPLATES = Environment(
     loader=PackageLoader("prn_pipeline.reporting"),
     autoescape=True,
+    finalize=unbroken,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,11 @@ def whole(value: Any, signed: bool = False) -> str:
     if not math.isfinite(amount):
         return MISSING
     return f"{round(amount):{'+' if signed and amount else ''},}".replace("-", "\N{MINUS SIGN}")
+
+
+def unbroken(value: Any) -> Any:
+    """Text in which no line ends between a number and its "%"; anything else as it is."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", value) if type(value) is str else value
 
 
 def p_value(value: Any) -> str:

@@ -67,7 +67,7 @@ def test_the_report_shows_the_table_and_the_samples(full_report: Report) -> None
     for part in (
         'id="data"',
         "1,400 of 1,403 files used",
-        "train · kind-d · 25.0 % foreground",
+        "train · kind-d · 25.0\N{NO-BREAK SPACE}% foreground",
         "../../../samples.png",
     ):
         assert part in full_report.html

@@ -66,6 +66,16 @@ def test_bias_colours_put_zero_in_the_middle_whatever_the_values() -> None:
         assert np.ma.getmaskarray(panel.images[0].get_array()).tolist() == [[False, True], [False, False]]
 
 
+def test_bias_maps_have_numbers_where_there_is_room_for_them() -> None:
+    def numbers(patches: int, *titles: str) -> int:
+        figure = patch_bias_maps(dict.fromkeys(titles, np.full((patches, patches), 0.1)), LIGHT)
+        return sum(len(axes.texts) for axes in figure.axes)
+
+    assert numbers(8, "Base model") == 64
+    assert numbers(4, "Base model", "PRN") == 32
+    assert numbers(8, "Base model", "PRN") == 0
+
+
 def test_bias_map_of_nothing_but_zeros_can_be_drawn() -> None:
     zeros = {"Base model": np.zeros((1, 1), np.float32)}
     assert draw_png(lambda theme: patch_bias_maps(zeros, theme), LIGHT).startswith(b"\x89PNG")

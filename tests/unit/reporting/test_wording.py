@@ -93,3 +93,8 @@ def test_a_duration_rounds_up_into_the_next_unit(seconds: float, expected: str) 
 )
 def test_memory_is_given_in_the_unit_that_fits(amount: float, expected: str) -> None:
     assert wording.mebibytes(amount) == expected
+
+
+def test_no_line_ends_between_a_number_and_its_percent_sign() -> None:
+    assert wording.unbroken("26 % of 100 %, a % b") == "26\N{NO-BREAK SPACE}% of 100\N{NO-BREAK SPACE}%, a % b"
+    assert wording.unbroken(26) == 26

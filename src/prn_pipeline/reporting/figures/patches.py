@@ -17,7 +17,7 @@ from prn_pipeline.reporting.wording import fixed
 DEFAULT_THRESHOLD = 0.5
 PAPER_LEVELS = 20
 MAX_BARS = 40
-MAX_ANNOTATED_GRID = 8
+MAX_ANNOTATED = 10  # patches side by side, over all maps: with more, their numbers would be too small to read
 TALL_BAR = 2.5  # a bar this many times taller than the second is cut, to keep the others readable
 
 
@@ -94,10 +94,10 @@ def patch_bias_maps(biases: Mapping[str, np.ndarray], theme: Theme) -> Figure:
     """
     limit = max(1e-3, *(float(np.abs(bias[np.isfinite(bias)]).max(initial=0.0)) for bias in biases.values()))
     colours, scale = bias_colours(theme), Normalize(-limit, limit)
-    figure = new_figure(5.2 if len(biases) == 1 else 8.8, 3.9)
+    figure = new_figure(5.2, 3.9 if len(biases) == 1 else 2.7)
     every = figure.subplots(1, len(biases), squeeze=False)[0]
     for axes, (title, bias) in zip(every, biases.items(), strict=True):
-        _draw_bias(axes, bias, colours, scale, theme)
+        _draw_bias(axes, bias, colours, scale, theme, annotated=len(biases) * max(bias.shape) <= MAX_ANNOTATED)
         axes.set_title(title if len(biases) > 1 else "")
     bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(every), shrink=0.82, pad=0.03, format=_percent)
     bar.outline.set_visible(False)
@@ -107,11 +107,13 @@ def patch_bias_maps(biases: Mapping[str, np.ndarray], theme: Theme) -> Figure:
     return figure
 
 
-def _draw_bias(axes: Axes, bias: np.ndarray, colours: Colormap, scale: Normalize, theme: Theme) -> None:
+def _draw_bias(
+    axes: Axes, bias: np.ndarray, colours: Colormap, scale: Normalize, theme: Theme, annotated: bool
+) -> None:
     rows, columns = bias.shape
     axes.add_patch(Rectangle((-0.5, -0.5), columns, rows, facecolor=theme.card, hatch="////", linewidth=0, zorder=-1))
     axes.imshow(np.ma.masked_invalid(bias), cmap=colours, norm=scale, interpolation="nearest")
-    if max(rows, columns) <= MAX_ANNOTATED_GRID:
+    if annotated:
         for row, column in np.argwhere(np.isfinite(bias)):
             value = bias[row, column]
             text, ink = fixed(100 * value, 0 if (scale.vmax or 0) >= 0.1 else 1), ink_on(colours(scale(value)))
