@@ -32,8 +32,8 @@ def roads(tmp_path: Path) -> Path:
         (folder / kind).mkdir(parents=True)
     draw = np.random.default_rng(3)
     for number in range(12):
-        Image.fromarray(draw.integers(0, 255, (40, 50, 3), np.uint8)).save(folder / f"images/{number}.png")
-        truth = np.zeros((40, 50), np.uint8)
+        Image.fromarray(draw.integers(0, 255, (48, 50, 3), np.uint8)).save(folder / f"images/{number}.png")
+        truth = np.zeros((48, 50), np.uint8)
         truth[:, 5 + number : 20 + number] = 255
         Image.fromarray(truth).save(folder / f"masks/{number}.png")
     return folder

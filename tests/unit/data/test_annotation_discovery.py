@@ -268,3 +268,18 @@ def test_a_damaged_file_leaves_no_table(folder: Path) -> None:
     with pytest.raises(UserError, match=r"labels/val/h\.txt: line 1 of images/val/h: the coordinate 7"):
         proposed(folder)
     assert not (folder / TABLE).exists()
+
+
+def test_nobody_is_warned_of_the_table_that_was_written_among_the_images(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pictures(tmp_path, "abcd")
+    coco_file(tmp_path / "instances_train.json", "ab")
+    coco_file(tmp_path / "instances_val.json", "cd")
+    found = proposed(tmp_path)
+    assert found.table == tmp_path / TABLE
+    assert splits(found) == {"a": "train", "b": "train", "c": "test", "d": "test"}
+    assert not caplog.messages
+    (tmp_path / "notes.md").write_text("")
+    splits(found)
+    assert "left out 1 files that are not read as pictures: 1 .md." in caplog.text

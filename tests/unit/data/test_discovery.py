@@ -16,7 +16,7 @@ from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
-SIZE = (48, 70)  # height, width
+SIZE = (48, 50)  # height, width
 
 
 def picture(path: Path) -> None:
@@ -249,9 +249,31 @@ def test_of_two_folders_of_masks_the_usual_name_is_taken_and_the_other_said(fold
 def test_the_size_is_a_multiple_of_32_below_the_smaller_side(folder: Path) -> None:
     pairs(folder, "images/{}.png", "masks/{}.png")
     for one in ("a1", "b2", "c3"):
-        Image.new("RGB", (300, 230)).save(folder / f"images/{one}.png")
-        Image.new("L", (300, 230), 255).save(folder / f"masks/{one}.png")
+        Image.new("RGB", (240, 230)).save(folder / f"images/{one}.png")
+        Image.new("L", (240, 230), 255).save(folder / f"masks/{one}.png")
     assert proposed(folder).block["image_size"] == 224
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected", "reason"),
+    [
+        ([(100, 110), (110, 100)], {"long_side": 96}, "height is 0.91 to 1.10 of the width"),
+        ([(300, 400)] * 2, {"long_side": 384}, "height is 0.75 of the width"),
+        ([(700, 400)] * 2, {"long_side": 512}, "height is 1.75 of the width"),
+        ([(100, 109)] * 2, 96, "images are stretched to this height and width; the files have 100 x 109 (median)"),
+    ],
+)
+def test_images_that_a_square_would_squeeze_keep_their_aspect(
+    sizes: list[tuple[int, int]], expected: object, reason: str, folder: Path
+) -> None:
+    for number, (height, width) in enumerate(sizes):
+        for kind, mode in (("images", "RGB"), ("masks", "L")):
+            (folder / kind).mkdir(exist_ok=True)
+            Image.new(mode, (width, height), "white").save(folder / f"{kind}/{number}.png")
+    found = proposed(folder)
+    assert found.block["image_size"] == expected
+    line = next(one for one in block_text(found).splitlines() if "image_size" in one)
+    assert reason in line.split("#")[1]
 
 
 def test_the_text_of_a_block_is_yaml_of_the_same_settings(folder: Path) -> None:

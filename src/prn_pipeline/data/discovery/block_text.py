@@ -13,11 +13,9 @@ INDENT = "  "
 
 def block_text(proposal: Proposal) -> str:
     """Lines that stand below `datasets:`, indented by two spaces, with a comment on what a person may change."""
-    height, width = proposal.native
     comments = {
         "classes": "names of the ids 0, 1, 2, ...: rename them",
-        "image_size": f"images are stretched to this height and width; the files have {height} x {width} (median);"
-        " {long_side: ...} keeps their aspect",
+        "image_size": proposal.size_reason,
     }
     lines = [f"{INDENT}{_flow(proposal.name)}: # {proposal.samples} images with masks, by `prn init`"]
     for key, value in proposal.block.items():

@@ -39,7 +39,7 @@ class Proposal:
         data_root: folder that `block["folder"]`, or the name, is below.
         block: keys that differ from the defaults, in the order of `parameters_datasets.yml`.
         samples: their number.
-        native: median height and width of the images in pixels.
+        size_reason: for `block["image_size"]`.
         notes: what was decided without proof, one sentence each, with the key to set.
         table: a file that was written for the block; None for none.
     """
@@ -48,7 +48,7 @@ class Proposal:
     data_root: Path
     block: dict[str, Any]
     samples: int
-    native: tuple[int, int]
+    size_reason: str
     notes: tuple[str, ...]
     table: Path | None = None
 
@@ -88,7 +88,7 @@ def propose_block(name: str, data_root: Path, below: str) -> Proposal:
         if table:
             table.unlink()
         raise
-    return Proposal(name, data_root, _ordered(block), len(records), found.size.native, notes, table)
+    return Proposal(name, data_root, _ordered(block), len(records), found.size.reason, notes, table)
 
 
 class _Found(NamedTuple):

@@ -25,8 +25,10 @@ Pair = Callable[[Path, DatasetSettings, FileAccount], Files]
 def paired_files(folder: Path, settings: DatasetSettings, account: FileAccount) -> Files:
     """The image, the mask files and the ignore regions of each sample below one folder."""
     extensions = PICTURES if settings.bands is None else IMAGES
-    images = list_pictures(folder, settings.images, "images", extensions, account)
-    others = {"mask": list_pictures(folder, settings.masks, "masks", account=account, otherwise=NUMPY)}
+    besides = {folder / file for file in settings.split.files}
+    images = list_pictures(folder, settings.images, "images", extensions, account, besides=besides)
+    masks = list_pictures(folder, settings.masks, "masks", account=account, otherwise=NUMPY, besides=besides)
+    others = {"mask": masks}
     if settings.ignore_region:
         regions = list_pictures(folder, settings.ignore_region, "ignore_region", account=account)
         others["ignore region"] = regions

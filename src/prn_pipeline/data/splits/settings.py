@@ -55,6 +55,11 @@ class _AnySplit(StrictSettings):
         """Whether the settings leave nothing for train. The files of a data set may do so too."""
         return False
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that the settings name, relative to the data set's folder."""
+        return (self.group.file,) if self.group and self.group.file else ()
+
 
 class RatioSplit(_AnySplit):
     """Groups are drawn at random for val and test; the rest is train, which a downloaded model does not need."""
@@ -124,6 +129,11 @@ class ListsSplit(_NamedSplit):
     val: RelativePath | None = Field(default=None, description="File of the val ids; null: drawn from train.")
     test: RelativePath = Field(description="File of the test ids.")
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The lists, and the file of the groups."""
+        return (*super().files, *(one for one in (self.train, self.val, self.test) if one))
+
 
 class FoldersSplit(_NamedSplit):
     """One folder per split, each with its own images and masks: <folder>/<split folder>/<images>."""
@@ -148,6 +158,11 @@ class ColumnSplit(_GivenSplit):
     train: str = Field(default="train", description="Value of the column for train.")
     val: str = Field(default="val", description="Value of the column for val.")
     test: str = Field(default="test", description="Value of the column for test.")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The table, and the file of the groups."""
+        return (*super().files, self.file)
 
 
 def _drawn_unless_named(given: object) -> object:

@@ -52,9 +52,8 @@ def annotated_samples(
     found = FORMATS[chosen.format].read(folder, files, chosen)
     check_categories(folder, found.categories, settings)
     extensions = PICTURES if settings.bands is None else EXTENSIONS
-    images = list_pictures(
-        folder, settings.images, "images", extensions, account, besides={*files, *_names(folder, chosen)}
-    )
+    besides = {*files, *_names(folder, chosen), *(folder / file for file in settings.split.files)}
+    images = list_pictures(folder, settings.images, "images", extensions, account, besides=besides)
     said = _by_image(found, images, folder, chosen, account)
     unlisted = [path for path in images if path not in said]
     if chosen.unlisted == "background":
