@@ -21,10 +21,10 @@ def init(folder: Path, name: str | None) -> None:
     """Add the data set in FOLDER to the project.
 
     Finds out which files are images and which are masks, how their names correspond, what the values of the masks mean,
-    and which splits there are. Annotations may take the place of masks: COCO, YOLO, LabelMe, CVAT, or run-length codes
-    in CSV tables. Adds a block to conf/base/parameters_datasets.yml, and prints it with whatever it could not decide.
-    Your files are not changed; only where folders or files such as images/train or instances_train.json name the
-    splits, a table of them is written into FOLDER.
+    and which splits there are. Annotations may take the place of masks: COCO, YOLO, LabelMe, CVAT, VIA, or run-length
+    codes in CSV tables. Adds a block to conf/base/parameters_datasets.yml, and prints it with whatever it could not
+    decide. Your files are not changed; only where folders or files such as images/train or instances_train.json name
+    the splits, a table of them is written into FOLDER.
     """
     from prn_pipeline.configuration.dataset_blocks import FILE, add_dataset_block, refuse_known_name
     from prn_pipeline.configuration.project_configuration import read_configuration

@@ -7,7 +7,7 @@ from pydantic import Field
 from prn_pipeline.data.splits.settings import RelativePath, StrictSettings
 
 #: Names of the formats in `readers.annotations.registry.FORMATS`.
-AnnotationFormat = Literal["coco", "yolo", "labelme", "cvat", "run_lengths"]
+AnnotationFormat = Literal["coco", "yolo", "labelme", "cvat", "via", "via_csv", "run_lengths"]
 
 
 class AnnotationSettings(StrictSettings):

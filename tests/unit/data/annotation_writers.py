@@ -240,6 +240,50 @@ def kaggle(folder: Path, images: Images, objects: Objects) -> None:
                 writer.writerow([image, pairs(down_columns(mask))])
 
 
+def via_regions(ones: list[tuple[str, Mask]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "shape_attributes": {
+                "name": "polygon",
+                "all_points_x": [x for x, _ in outline],
+                "all_points_y": [y for _, y in outline],
+            },
+            "region_attributes": {"occluded": {}, "type": name},
+        }
+        for name, mask in ones
+        for outline in outlines(mask)
+    ]
+
+
+def via(folder: Path, images: Images, objects: Objects) -> None:
+    """As VIA 2 exports annotations as JSON."""
+    save_images(folder / "images", images)
+    content = {
+        f"{name}.png99": {
+            "filename": f"{name}.png",
+            "size": 99,
+            "regions": via_regions(objects[name]),
+            "file_attributes": {},
+        }
+        for name in images
+    }
+    (folder / "via_export_json.json").write_text(json.dumps(content))
+
+
+def via_csv(folder: Path, images: Images, objects: Objects) -> None:
+    """As VIA 2 exports annotations as CSV."""
+    save_images(folder / "images", images)
+    with (folder / "via_export_csv.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        shape, said = "region_shape_attributes", "region_attributes"
+        writer.writerow(["filename", "file_size", "file_attributes", "region_count", "region_id", shape, said])
+        for name in images:
+            regions = via_regions(objects[name])
+            for number, one in enumerate(regions or [{"shape_attributes": {}, "region_attributes": {}}]):
+                shown = (json.dumps(one["shape_attributes"]), json.dumps(one["region_attributes"]))
+                writer.writerow([f"{name}.png", 99, "{}", len(regions), number, *shown])
+
+
 #: Codes of pixels.
 OF_PIXELS = {
     "COCO, compressed": coco(compressed),
@@ -254,4 +298,6 @@ OF_OUTLINES = {
     "YOLO": yolo,
     "LabelMe": labelme,
     "CVAT, polygons": cvat(cvat_polygons),
+    "VIA, JSON": via,
+    "VIA, CSV": via_csv,
 }

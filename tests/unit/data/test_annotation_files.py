@@ -501,7 +501,7 @@ def test_wrong_tables_are_refused(text: str, message: str, root: Path) -> None:
             {"task": "multiclass", "classes": ["a", "b"], "annotations": {"categories": ["b"]}},
             "remove `annotations.cat",
         ),
-        ({"annotations": {"format": "voc"}}, "'coco', 'yolo', 'labelme', 'cvat' or 'run_lengths'"),
+        ({"annotations": {"format": "voc"}}, "'coco', 'yolo', 'labelme', 'cvat', 'via', 'via_csv' or 'run_lengths'"),
         ({"annotations": {"files": []}}, "at least 1 item"),
         ({"annotations": {"files": ["../x.json"]}}, "must be a path below the data root"),
         ({"reader": "synthetic"}, "reads no files; remove annotations"),
@@ -522,3 +522,91 @@ def test_no_file_of_the_pattern_is_refused(root: Path, caplog: pytest.LogCapture
     with pytest.raises(UserError, match=r"cells/images: no \.json files\. Put the annotations there"):
         reader(root, "coco", "images").records()
     assert caplog.text == ""
+
+
+# VIA
+
+
+def via_file(path: Path, regions: Any) -> None:
+    path.write_text(json.dumps({"a.png7": {"filename": "a.png", "size": 7, "regions": regions}}))
+
+
+def via_polygon(**said: Any) -> dict[str, Any]:
+    outline = {"name": "polygon", "all_points_x": [2, 8, 8, 2], "all_points_y": [3, 3, 7, 7]}
+    return {"shape_attributes": outline, "region_attributes": said}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"name": "rect", "x": 2, "y": 3, "width": 6, "height": 4},
+        via_polygon()["shape_attributes"],
+    ],
+)
+def test_rectangles_and_polygons_of_via_are_filled(shape: dict[str, Any], root: Path) -> None:
+    via_file(root / "cells/via.json", {"0": {"shape_attributes": shape, "region_attributes": {}}})  # as version 1
+    np.testing.assert_array_equal(masks(reader(root, "via", "via.json"))["a"], square())
+
+
+def test_ellipses_of_via_turn_clockwise_by_radians(root: Path) -> None:
+    turned = {"name": "ellipse", "cx": 10, "cy": 6, "rx": 2, "ry": 5, "theta": np.pi / 2}
+    via_file(root / "cells/via.json", [{"shape_attributes": turned}])
+    mask = masks(reader(root, "via", "via.json"))["a"]
+    rows, columns = np.nonzero(mask)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 7, 5, 14)
+    via_file(root / "cells/via.json", [{"shape_attributes": {"name": "circle", "cx": 10, "cy": 6, "r": 3}}])
+    assert masks(reader(root, "via", "via.json"))["a"].sum() == pytest.approx(np.pi * 9, rel=0.2)
+
+
+def test_projects_of_via_are_read_as_their_exports(root: Path) -> None:
+    entry = {"a.png7": {"filename": "a.png", "size": 7, "regions": [via_polygon()], "file_attributes": {}}}
+    content = {"_via_settings": {"ui": {}}, "_via_img_metadata": entry, "_via_attributes": {}}
+    (root / "cells/project.json").write_text(json.dumps(content))
+    np.testing.assert_array_equal(masks(reader(root, "via", "project.json"))["a"], square())
+
+
+@pytest.mark.parametrize(
+    "said", [{"colour": "red", "Class": "cell"}, {"class": {"cell": True, "dust": False}}, {"class": " cell "}]
+)
+def test_the_attribute_with_the_usual_name_is_the_category(said: dict[str, Any], root: Path) -> None:
+    via_file(root / "cells/via.json", [via_polygon(colour="red"), via_polygon(**said)])
+    assert masks(reader(root, "via", "via.json", categories=["cell"]))["a"].sum() == 24
+    with pytest.raises(UserError, match="unknown category 'red'"):
+        reader(root, "via", "via.json", categories=["red"]).records()
+
+
+@pytest.mark.parametrize(
+    ("regions", "message"),
+    [
+        (
+            [{"shape_attributes": {"name": "point", "cx": 3, "cy": 3}}],
+            r"region 1 \('object'\) of a.png: a point has no area",
+        ),
+        ([{"shape_attributes": {"name": "polygon", "all_points_x": [1, 2]}}], "a polygon whose numbers are missing"),
+        (
+            [{"shape_attributes": {"name": "rect", "x": 1, "y": "?", "width": 2, "height": 2}}],
+            "numbers are missing or are",
+        ),
+        ([{"region_attributes": {}}], "region 1 of a.png without 'shape_attributes'. Export"),
+        (None, "an image without 'filename' or 'regions'"),
+    ],
+)
+def test_regions_of_via_that_are_no_area_are_refused(regions: Any, message: str, root: Path) -> None:
+    via_file(root / "cells/via.json", regions)
+    with pytest.raises(UserError, match=message):
+        masks(reader(root, "via", "via.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("filename,region_attributes\na.png,{}\n", "no column 'region_shape_attributes'"),
+        ("filename,region_shape_attributes,region_attributes\na.png,{oops,{}\n", "line 2: Expecting property name"),
+        ("filename,region_shape_attributes,region_attributes\n,{},{}\n", "line 2: no 'filename'"),
+        ("filename,region_shape_attributes,region_attributes\na.png,[1],{}\n", "region 1 of a.png without"),
+    ],
+)
+def test_damaged_tables_of_via_are_refused(text: str, message: str, root: Path) -> None:
+    (root / "cells/via.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        masks(reader(root, "via_csv", "via.csv"))

@@ -306,7 +306,6 @@ def test_images_without_masks_are_refused_with_what_was_found(folder: Path) -> N
     ("file", "text", "named"),
     [
         ("labels/a.txt", "0 0.5 0.5 0.1 0.2\n", "holds boxes in the format of YOLO"),
-        ("via.json", '{"a.jpg": {"regions": [{"shape_attributes": {}}]}}', "polygons of the VGG Image Annotator"),
         ("a.xml", "<annotation><bndbox></bndbox></annotation>", "format of Pascal VOC"),
     ],
 )
@@ -317,7 +316,7 @@ def test_other_annotations_are_refused_with_their_name(file: str, text: str, nam
     with pytest.raises(UserError, match="images, but no masks") as caught:
         proposed(folder)
     assert named in str(caught.value)
-    assert "PNG per image in masks/" in str(caught.value) or "Masks are needed" in str(caught.value)
+    assert "Masks are needed, because boxes say nothing about outlines" in str(caught.value)
 
 
 def test_files_without_a_partner_are_named(folder: Path) -> None:

@@ -12,25 +12,18 @@ from prn_pipeline.data.discovery.inventory import Inventory
 #: Files of a kind that are looked at.
 FILES = 20
 _YOLO = re.compile(r"\d+(?:\s+-?\d*\.?\d+(?:e-?\d+)?){4,}", re.IGNORECASE)
-_TO_MASKS = "one PNG per image in masks/, under the image's name, with 0 for background"
 _TO_BOXES = "Masks are needed, because boxes say nothing about outlines: draw them, or let a model that takes boxes"
 
 
 def foreign_annotations(inventory: Inventory) -> str:
     """What annotations there are in place of masks, and what to do with them, in sentences; "" if none is known."""
-    for suffix, kind in ((".json", _json), (".txt", _text), (".xml", _xml)):
+    for suffix, kind in ((".txt", _text), (".xml", _xml)):
         files = [path for path in inventory.others if path.suffix.lower() == suffix]
         for path in files[:FILES]:
             if found := kind(beginning(inventory.folder / path)):
                 name, remedy = found
                 return f"{_named(path, files)} {'holds' if len(files) == 1 else 'hold'} {name}. {remedy}."
     return ""
-
-
-def _json(text: str) -> tuple[str, str] | None:
-    if '"regions"' in text and '"shape_attributes"' in text:
-        return "polygons of the VGG Image Annotator", f"Export them in the format of COCO, or draw them as {_TO_MASKS}"
-    return None
 
 
 def _text(text: str) -> tuple[str, str] | None:

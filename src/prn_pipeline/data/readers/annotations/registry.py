@@ -12,6 +12,8 @@ from prn_pipeline.data.readers.annotations.coco import COCO
 from prn_pipeline.data.readers.annotations.cvat import CVAT
 from prn_pipeline.data.readers.annotations.labelme import LABELME
 from prn_pipeline.data.readers.annotations.run_length_table import RUN_LENGTHS
+from prn_pipeline.data.readers.annotations.via import VIA
+from prn_pipeline.data.readers.annotations.via_table import VIA_TABLE
 from prn_pipeline.data.readers.annotations.yolo import YOLO
 
 #: In the order in which `prn init` tries them.
@@ -20,5 +22,7 @@ FORMATS: dict[AnnotationFormat, Format] = {
     "coco": COCO,
     "yolo": YOLO,
     "cvat": CVAT,
+    "via": VIA,
+    "via_csv": VIA_TABLE,
     "run_lengths": RUN_LENGTHS,
 }
