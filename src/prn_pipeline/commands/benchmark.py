@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prn_pipeline.commands.json_results import benchmark_as_json
 from prn_pipeline.commands.terminal import (
     data_option,
     jobs_option,
@@ -62,9 +63,10 @@ def plan(data: Path | None) -> None:
     help="file with other lists, which are written to conf/base/benchmark.yml",
 )
 @data_option
+@click.option("--json", "as_json", is_flag=True, help="print how the runs ended as JSON; all else to standard error")
 @exit_with_code
 @report_user_errors
-def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
+def benchmark(jobs: int, file: Path | None, data: Path | None, as_json: bool) -> None:
     """Run what is stale, then write the leaderboard.
 
     The runs are all combinations of the lists in conf/base/benchmark.yml. Exit code 0 if all runs succeeded, 1 if one
@@ -77,7 +79,7 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
     from prn_pipeline.sweep.lists import read_lists, use_lists
     from prn_pipeline.sweep.run_stale import run_stale
 
-    project, console = project_root(), new_console()
+    project, console = project_root(), new_console(stderr=as_json)
     # DVC releases its own lock while a stage runs, so a pull could change the files of a stage.
     with project_lock(project), graceful_shutdown():
         lists = use_lists(project, file) if file else read_lists(project)
@@ -92,7 +94,9 @@ def benchmark(jobs: int, file: Path | None, data: Path | None) -> None:
             lambda outcome: print_outcome(outcome, project, console),
             lambda job, number: print_stage(job, number, console),
         )
-        _leaderboard(project, console)
+        page = _leaderboard(project, console)
+    if as_json:
+        click.echo(benchmark_as_json(lists, outcomes, project, page))
     sys.exit(1 if any(outcome.failed for outcome in outcomes) else 0)
 
 
@@ -106,7 +110,7 @@ def leaderboard() -> None:
     _leaderboard(project_root(), new_console())
 
 
-def _leaderboard(project: Path, console: Console) -> None:
+def _leaderboard(project: Path, console: Console) -> Path:
     from prn_pipeline.configuration.tracking_server import tracking_settings
     from prn_pipeline.reporting.leaderboard import read_runs, terminal
     from prn_pipeline.sweep.leaderboard import track_if_possible, write_leaderboard
@@ -137,6 +141,7 @@ def _leaderboard(project: Path, console: Console) -> None:
             console.print(f"  {run.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nLeaderboard: {page}", highlight=False, markup=False, soft_wrap=True)
     track_if_possible(made, page, tracking_settings(project), lambda line: print_warnings(console, [line]))
+    return page
 
 
 def by_reason(unscored: Iterable[BenchmarkRun]) -> dict[str, list[BenchmarkRun]]:

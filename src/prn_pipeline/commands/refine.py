@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from prn_pipeline.commands.json_results import refined_as_json
 from prn_pipeline.commands.progress import print_failed, with_progress
 from prn_pipeline.commands.registry import allow_option, use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
+from prn_pipeline.errors import counted
 
 if TYPE_CHECKING:
+    from prn_pipeline.serving.drift_report import DriftReport
     from prn_pipeline.serving.folder_run import FolderRun
-    from prn_pipeline.serving.predictor import Predictor
 
 
 @click.command()
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="refine every image again, whichever model refined it; delete the results of images that were removed",
 )
+@click.option("--json", "as_json", is_flag=True, help="print what was done as JSON; all else to standard error")
 @allow_option
 @report_user_errors
 def refine(
@@ -62,6 +66,7 @@ def refine(
     no_overlays: bool,
     formats: tuple[str, ...],
     overwrite: bool,
+    as_json: bool,
     allow_modules: tuple[str, ...],
 ) -> None:
     """Refine the masks of IMAGES, a file or a folder.
@@ -73,6 +78,7 @@ def refine(
     next call skips images that are done. Exit code 0 if every image has a mask, 1 if one has none or the command could
     not start.
     """
+    from prn_pipeline.serving.drift_report import drift_report, write_report
     from prn_pipeline.serving.exports.writing import FORMATS, require_packages
     from prn_pipeline.serving.folder_job import FolderJob
     from prn_pipeline.serving.folder_run import FolderRun
@@ -80,6 +86,8 @@ def refine(
     from prn_pipeline.serving.places import SCHEMES
     from prn_pipeline.serving.predictor import Predictor
     from prn_pipeline.serving.results_lock import results_lock
+    from prn_pipeline.serving.review import FILE as REVIEW
+    from prn_pipeline.serving.review import review
 
     wanted = tuple(one for one in FORMATS if one in formats)
     require_packages(wanted)
@@ -90,43 +98,40 @@ def refine(
     job = FolderJob(images, out, folder, at_own_scale, not no_overlays, probabilities, further, wanted)
     with results_lock(out):
         run = FolderRun(predictor, job, overwrite)
-        failed = _run(run, out)
-        _print_review(predictor, run, out)
-        _print_drift(predictor, run, out)
+        before = len(run.files) - len(run.pending)
+        failed = with_progress(run.refine(), len(run.files), before)
+        estimate = predictor.settings.expected_iou
+        found = review(run.journal, run.files) if estimate is not None else None
+        drift = drift_report(predictor, run.journal, run.files)
+        write_report(out, drift)
+    _print_done(run, failed, out, to_stderr=as_json)
+    if estimate is not None and found is not None:
+        click.echo(found.summary(estimate, out / REVIEW), err=as_json)
+    _print_drift(drift, out, to_stderr=as_json)
+    if as_json:
+        click.echo(refined_as_json(run, failed, estimate, found, drift, out.absolute()))
     sys.exit(1 if failed else 0)
 
 
-def _run(run: FolderRun, out: Path) -> bool:
-    """Refine with a progress bar; return whether an image failed."""
+def _print_done(run: FolderRun, failed: Sequence[tuple[str, str]], out: Path, to_stderr: bool) -> None:
+    """Print how many images were refined, and which were not."""
     from prn_pipeline.serving.folder_run import TABLE
 
     before = len(run.files) - len(run.pending)
-    failed = with_progress(run.refine(), len(run.files), before)
-    skipped = f" ({before} were done before)" if before else ""
-    click.echo(f"{len(run.pending) - len(failed)} images refined{skipped}: {out / 'masks'}, {out / TABLE}")
+    skipped = f" ({before} done before)" if before else ""
+    refined = counted(len(run.pending) - len(failed), "image")
+    click.echo(f"{refined} refined{skipped}: {out / 'masks'}, {out / TABLE}", err=to_stderr)
     print_failed(failed, f"; all are in {TABLE}")
-    return bool(failed)
 
 
-def _print_review(predictor: Predictor, run: FolderRun, out: Path) -> None:
-    """Print how many masks are likely to be bad."""
-    from prn_pipeline.serving.review import FILE, review
-
-    estimate = predictor.settings.expected_iou
-    if estimate is not None and (found := review(run.journal, run.files)) is not None:
-        click.echo(found.summary(estimate, out / FILE))
-
-
-def _print_drift(predictor: Predictor, run: FolderRun, out: Path) -> None:
+def _print_drift(report: DriftReport, out: Path, to_stderr: bool) -> None:
     """Print whether the images differ from those of training."""
-    from prn_pipeline.serving.drift_report import FILE, drift_report, write_report
+    from prn_pipeline.serving.drift_report import FILE
 
-    report = drift_report(predictor, run.journal, run.files)
-    write_report(out, report)
     if report.reason:
-        click.echo(f"Drift: unknown, {report.reason}")
+        click.echo(f"Drift: unknown, {report.reason}", err=to_stderr)
     elif not report.drifted:
-        click.echo(f"Drift: {report.images} images are like those of training ({out / FILE})")
+        click.echo(f"Drift: {report.images} images are like those of training ({out / FILE})", err=to_stderr)
     else:
         click.secho(f"Drift: {report.images} images differ from those of training:", fg="yellow", err=True)
         for one in report.distances:

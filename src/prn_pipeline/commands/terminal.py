@@ -56,11 +56,11 @@ def project_root() -> Path:
     return Path(found)
 
 
-def new_console() -> Console:
-    """The terminal that the command was called in."""
+def new_console(stderr: bool = False) -> Console:
+    """The terminal that the command was called in; with `stderr`, its standard error."""
     from rich.console import Console
 
-    return Console()
+    return Console(stderr=stderr)
 
 
 def link_and_warn(lists: Lists, data: Path | None, project: Path, console: Console) -> None:
