@@ -1,5 +1,7 @@
 """conf/base/benchmark.yml: valid lists, and the messages for invalid ones."""
 
+import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,37 @@ def test_lists_of_another_file_replace_the_projects_only_if_they_are_valid(tmp_p
     with pytest.raises(UserError, match=r"bad\.yml"):
         use_lists(folder, tmp_path / "bad.yml")
     assert read_lists(folder).seeds == [5]
+
+
+def test_new_versions_leave_the_lists_to_their_users() -> None:
+    """A version that changes this file would be in conflict with every project that has lists of its own."""
+    shipped = (PROJECT / BENCHMARK_LISTS).read_bytes()
+    assert hashlib.sha256(shipped).hexdigest() == "b0c1b22fc21e195c0b2c530c8815dcfb12828b836256b2f27e48de3d9d9f2b1d"
+
+
+def test_lists_of_ones_own_stay_when_a_new_version_is_merged(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    shipped = "benchmarks/lists/classes.yml"
+    project(tmp_path, (PROJECT / BENCHMARK_LISTS).read_text())
+    (tmp_path / shipped).parent.mkdir(parents=True)
+    (tmp_path / shipped).write_text((PROJECT / shipped).read_text())
+    git("init", "-b", "main")
+    git("add", "-A")
+    git("commit", "-m", "a version")
+    git("checkout", "-b", "mine")
+    own = tmp_path / "benchmarks/lists/own/roads.yml"
+    own.parent.mkdir()
+    own.write_text(GOOD)
+    use_lists(tmp_path, own)
+    git("add", "-A")
+    git("commit", "-m", "my lists")
+    git("checkout", "main")
+    (tmp_path / shipped).write_text(GOOD)
+    git("commit", "-am", "the next version")
+    git("checkout", "mine")
+    git("merge", "main")
+    assert read_lists(tmp_path).datasets == ["a", "b"]
+    assert own.read_text() == (tmp_path / shipped).read_text() == GOOD
