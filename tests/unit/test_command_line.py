@@ -269,3 +269,20 @@ def test_kedro_reports_a_defect(caplog: pytest.LogCaptureFixture) -> None:
     said = failed_node(ZeroDivisionError("nothing"), caplog)
     assert "failed with error" in said[0]
     assert "No nodes ran" in said[1]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc on this machine")
+def test_a_folder_that_takes_no_files_is_named_with_the_remedy(tmp_path: Path) -> None:
+    for make in (
+        lambda: Path("/proc/prn/more").mkdir(parents=True),
+        lambda: Path("/proc/prn.csv").write_text("x"),
+    ):
+        with pytest.raises(FileNotFoundError) as caught:
+            make()
+        found = str(as_user_error(caught.value))
+        assert found.endswith("no file or folder can be made in /proc; choose another place")
+        assert found.startswith("/proc/prn")
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "none.csv").read_text()
+    assert as_user_error(missing.value) is None, "a file that is missing where files can be made is a defect"
+    assert not list(tmp_path.iterdir())

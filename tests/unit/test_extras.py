@@ -1,6 +1,8 @@
 """The method and predictors do without the extras, and a command that needs one says how to get it."""
 
+import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -71,3 +73,25 @@ def test_a_missing_module_of_nobody_is_a_defect() -> None:
 def test_every_extra_that_is_named_exists() -> None:
     extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(EXTRAS.values()) <= set(extras)
+
+
+def texts_with_pip() -> list[str]:
+    """What follows `pip install` in the texts of the package, f-strings and help included."""
+    found = []
+    for file in (PROJECT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "pip install" in node.value:
+                found += " ".join(node.value.split()).split("pip install")[1:]
+    return found
+
+
+def test_each_message_says_in_the_same_way_how_to_install_an_extra() -> None:
+    metadata = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    found = texts_with_pip()
+    assert len(found) > 8
+    for text in found:
+        named = re.match(r" 'prn_pipeline\[(\w*)", text)
+        if named is None:
+            assert text.startswith(" pillow-jxl-plugin"), f"pip install{text[:60]}"  # no extra of ours
+        elif named[1]:  # empty: the name follows as a value
+            assert named[1] in metadata

@@ -20,8 +20,8 @@ def export(model: str, out: Path, allow_modules: tuple[str, ...]) -> None:
     """Write base model and refiner as one ONNX file.
 
     Images go in, refined logits come out. The input is uint8 (N,3,H,W). N, H and W are free; H and W must be multiples
-    of the printed number. The caller resizes images and maps, and cuts tiles. Needs the extra: pip install -e
-    '.[serving]'.
+    of the printed number. The caller resizes images and maps, and cuts tiles. Needs the extra:
+    pip install 'prn_pipeline[serving]'.
     """
     from importlib.util import find_spec
 
@@ -30,7 +30,7 @@ def export(model: str, out: Path, allow_modules: tuple[str, ...]) -> None:
     from prn_pipeline.serving.predictor import Predictor
 
     if not (find_spec("onnx") and find_spec("onnxscript")):
-        raise UserError("onnx and onnxscript are not installed: pip install -e '.[serving]'")
+        raise UserError("onnx and onnxscript are not installed: pip install 'prn_pipeline[serving]'")
     if model.startswith(SCHEMES):
         use_project_registry()
     predictor = Predictor.load(model, allow_modules)

@@ -25,13 +25,15 @@ def _limit(name: str) -> Any:
 
 @click.command()
 @click.argument("model")
-@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen at; 0.0.0.0 for all networks")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="which address to listen at; 0.0.0.0 is all networks"
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=5000,
     show_default=True,
-    help="port to listen on; 0 takes a free one",
+    help="which port to listen on; 0 is any free one",
 )
 @_limit("at_once")
 @_limit("waiting")
@@ -44,9 +46,10 @@ def _limit(name: str) -> Any:
 def serve(model: str, host: str, port: int, allow_modules: tuple[str, ...], **limits: Any) -> None:
     """Serve MODEL over HTTP.
 
-    MODEL is the folder of a predictor, or its address: models:/my_roads@champion. POST an image to /invocations, or
-    JSON with several in base64; GET /health says that the process runs, GET /ready that it has room for a request.
-    There is no encryption and no password: put a proxy in front of it where others can reach it.
+    MODEL is the folder of a predictor, or its address, such as models:/my_roads@champion. Send an image to /invocations
+    with POST, or several images as JSON, in base64; the answer has their masks. GET /health answers while the process
+    runs, and GET /ready while it has room for a request. The server has no encryption and asks for no password: put a
+    proxy in front of it where others can reach it.
     """
     from pydantic import ValidationError
 

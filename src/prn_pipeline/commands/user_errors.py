@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from prn_pipeline.processes.secrets import redact
 #: Errors of the operating system that only the user can resolve -> how.
 REMEDIES = {
     errno.EROFS: "mount it for writing, or work on another disk",
+    errno.EPERM: "choose another place",
     errno.EACCES: "change its permissions, or work in a folder of your own",
     errno.ENOTDIR: "a file is where a folder is needed: move it away, or choose another place",
     errno.EEXIST: "a file is where a folder is needed: move it away, or choose another place",
@@ -109,9 +111,8 @@ def _translated(error: BaseException) -> UserError | None:
     if is_full_disk(error):  # Kedro repeats the message of an error that it wraps, and only that error has the path
         full = [one for one in _chain(error, handled=True) if is_full_disk(one)]
         return UserError(full_disk(next((one for one in full if getattr(one, "filename", None)), error), Path.cwd()))
-    if isinstance(error, OSError) and error.errno in REMEDIES:
-        place = f"{error.filename}: " if error.filename else ""  # an error of an open file has no name
-        return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")
+    if isinstance(error, OSError) and (refused := _refused_by_system(error)):
+        return refused
     if _is_of_mlflow(error) and NO_HOST.match(str(error)):
         return UserError(
             "the address of the tracking server names no host: write http://HOST:5000 in MLFLOW_TRACKING_URI or"
@@ -123,6 +124,30 @@ def _translated(error: BaseException) -> UserError | None:
             " MLFLOW_TRACKING_URI or conf/*/mlflow.yml"
         )
     return None
+
+
+def _refused_by_system(error: OSError) -> UserError | None:
+    """The user error that an error of the operating system amounts to, if any."""
+    if isinstance(error, FileNotFoundError) and (folder := _takes_no_files(error.filename)):
+        return UserError(f"{error.filename}: no file or folder can be made in {folder}; choose another place")
+    if error.errno not in REMEDIES:
+        return None
+    place = f"{error.filename}: " if error.filename else ""  # an error of an open file has no name
+    return UserError(f"{place}{error.strerror}; {REMEDIES[error.errno]}")
+
+
+def _takes_no_files(missing: Any) -> Path | None:
+    """The folder in which a path was to be made, if it takes no new files, as those below /proc; otherwise None."""
+    if not isinstance(missing, str | os.PathLike):
+        return None
+    place = next((one for one in Path(missing).absolute().parents if one.is_dir()), Path("/"))
+    try:
+        with tempfile.NamedTemporaryFile(dir=place):
+            return None
+    except FileNotFoundError:
+        return place
+    except OSError:
+        return None
 
 
 def _is_of_mlflow(error: BaseException) -> bool:

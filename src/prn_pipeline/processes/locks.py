@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from filelock import BaseFileLock, FileLock, Timeout
 
@@ -82,6 +83,9 @@ def _acquire(lock: BaseFileLock, file: Path, timeout: float) -> None:
     for attempt in range(ATTEMPTS):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists():  # filelock would wait for ever for a file that cannot be made, as in /proc
+                with TemporaryFile(dir=file.parent):
+                    pass
             lock.acquire(timeout=timeout)
             return
         except (FileNotFoundError, FileExistsError):  # others remove the folder while it is made, or before its use

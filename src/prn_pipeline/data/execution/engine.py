@@ -20,7 +20,7 @@ def open_engine(settings: EngineSettings) -> AbstractContextManager[Engine]:
         from prn_pipeline.data.execution.dask_cluster import dask_engine
     except ImportError as error:
         raise UserError(
-            f"engine.kind is dask, but {error.name} is not installed: pip install -e '.[distributed]', or set"
+            f"engine.kind is dask, but {error.name} is not installed: pip install 'prn_pipeline[distributed]', or set"
             " engine.kind to local"
         ) from error
     return dask_engine(settings)

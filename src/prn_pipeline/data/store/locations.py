@@ -52,7 +52,8 @@ def _check_bucket(protocol: str, bucket: str) -> None:
         ) from error
     except (ImportError, ValueError) as error:
         raise UserError(
-            f"{protocol}://{bucket} cannot be used ({error}): pip install -e '.[s3]' for s3://, or use a local folder"
+            f"{protocol}://{bucket} cannot be used ({error}): pip install 'prn_pipeline[s3]' for s3://, or use"
+            " a local folder"
         ) from error
     except PermissionError:
         return  # to the whole bucket; the first access to the folder shows what is permitted there
