@@ -9,8 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from prn_pipeline.cli import cli
 from prn_pipeline.commands import prn
+from prn_pipeline.configuration.project_configuration import read_configuration
 from prn_pipeline.processes.exit_codes import ALREADY_RUNNING, DONE, EXIT_CODES, TERMINATED
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -76,3 +79,36 @@ def test_the_images_copy_what_is_there_and_start_a_command_that_exists() -> None
     assert context.params["host"] != "127.0.0.1", "nobody outside the container reaches that"
     (exposed,) = (int(line.split()[1]) for line in lines if line.startswith("EXPOSE"))
     assert exposed == context.params["port"]
+
+
+def workflow() -> dict[str, str]:
+    """Name of each step of the workflow that runs something -> what."""
+    (job,) = yaml.safe_load((DEPLOY / "github/prn.yml").read_text())["jobs"].values()
+    return {
+        step["name"]: step["run"].replace("$DATASET", job["env"]["DATASET"]) for step in job["steps"] if "run" in step
+    }
+
+
+def test_the_workflow_sets_up_what_the_makefile_does() -> None:
+    setup, path = workflow()["Install"].splitlines()
+    assert setup.startswith("make setup TORCH_INDEX=")
+    assert re.search("^setup: ", (DEPLOY.parent / "Makefile").read_text(), re.MULTILINE)
+    assert "$PWD/.venv/bin" in path
+
+
+def test_the_workflow_checks_a_data_set_of_the_project() -> None:
+    command, name, dataset, *rest = shlex.split(workflow()["Check the data set"])
+    assert command == "prn"
+    prn.commands[name].make_context(name, [dataset, *rest[:-2]])
+    blocks = yaml.safe_load((DEPLOY.parent / "conf/base/parameters_datasets.yml").read_text())["datasets"]
+    assert dataset in blocks
+
+
+def test_the_small_run_of_the_workflow_has_valid_parameters() -> None:
+    *words, arrow, file = shlex.split(workflow()["Make a small run"])
+    assert (arrow, file) == (">", "finding.json")
+    given = cli.commands["run"].make_context("run", words[2:]).params
+    assert given["as_json"]
+    run = read_configuration(DEPLOY.parent, given["params"]).parameters["run"]
+    assert run["base_training"]["epochs"] <= 2
+    assert run["prn_training"]["epochs"] <= 2
