@@ -10,7 +10,7 @@ PROJECT = FOLDER.parent
 GENERATED = FOLDER / "_generated"
 sys.path[:0] = [str(PROJECT / "src"), str(PROJECT)]
 
-from jupyter_client.connect import ConnectionFileMixin  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
 from pygments.lexers.shell import BashLexer  # noqa: E402
 
 from docs.generators.docstrings import is_bare_field, markdown_to_rst  # noqa: E402
@@ -45,8 +45,9 @@ nb_execution_cache_path = str(PROJECT / "build" / "docs" / "notebooks")
 nb_execution_excludepatterns = ["notebooks/read_results.md"]
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
-# Kernels are talked to through files of this user: over TCP, the default, they warn that others could listen.
-ConnectionFileMixin.transport.default_value = "ipc"
+# Only errors of kernels: each warns that it is reached over TCP, which stays within this machine. Through files, the
+# other way, kernels that run in another folder than the build do not answer.
+NotebookClient.extra_arguments.default_args = (["--log-level=40"],)
 
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
