@@ -126,7 +126,7 @@ def test_check_prints_a_warning_once(project: Path, roads: Path) -> None:
     called("init", str(roads))
     (roads / "images/notes.md").write_text("")
     done = called("check", "my_roads")
-    assert done.output.count("left out 1 files that are not read as pictures") == 1
+    assert done.output.count("left out 1 file of kinds that are not read as pictures") == 1
 
 
 def test_check_ends_with_the_code_of_user_errors(project: Path, roads: Path) -> None:
@@ -134,7 +134,7 @@ def test_check_ends_with_the_code_of_user_errors(project: Path, roads: Path) -> 
     (roads / "masks/3.png").unlink()
     done = called("check", "my_roads")
     assert done.exit_code == 1
-    assert "1 image files without mask: 3.png" in done.output
+    assert "1 image file without mask: 3.png" in done.output
     assert not (project / "data/08_reporting").exists()
 
 

@@ -105,7 +105,7 @@ def test_images_that_no_file_lists_are_left_out_and_said(project: Path, folder: 
     images, objects = samples()
     coco(compressed)(folder, images, objects)
     save_images(folder / "images", {"new": np.full((40, 50, 3), 7, np.uint8)})
-    assert "1 pictures are in no annotation file: left out" in called("init", str(folder)).output
+    assert "1 picture in no annotation file: left out" in called("init", str(folder)).output
     done = called("check", "my_cells")
     assert "12 of 13 files used" in done.output
     assert "1 image in no annotation file (new.png)" in done.output

@@ -22,7 +22,7 @@ from prn_pipeline.commands.terminal import (
     project_root,
 )
 from prn_pipeline.commands.user_errors import exit_with_code, report_user_errors
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -131,7 +131,7 @@ def _leaderboard(project: Path, console: Console) -> Path:
     for reason, runs in by_reason(made.unscored).items():
         style = "red" if any(run.failure for run in runs) else "dim"
         console.print(
-            f"{len(runs)} {'runs' if len(runs) > 1 else 'run'} {reason}",
+            f"{counted(len(runs), 'run')} {reason}",
             style=style,
             highlight=False,
             markup=False,

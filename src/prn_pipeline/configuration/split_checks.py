@@ -7,7 +7,7 @@ from typing import Any
 
 from prn_pipeline.configuration.model_checks import base_of, refiner_of
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 
 def check_split(checked: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def check_val(checked: dict[str, Any], groups: Mapping[str, int]) -> None:
     if found < fewest:
         raise UserError(
             f"refiner {names['refiner']!r} learns from some maps of {' and '.join(splits) or 'no split'} and is"
-            f" evaluated on the others: {names['dataset']!r} has {found} group{'s' * (found != 1)} of images there,"
+            f" evaluated on the others: {names['dataset']!r} has {counted(found, 'group')} of images there,"
             f" {fewest} are needed. Use a larger `split.val`"
             + (" or logit_caching.protocol=crossfit" if base.trained_here and not crossfit else "")
             + (", or lower `members` of the refiner" if found > 1 else "")

@@ -141,7 +141,7 @@ def test_coco_of_which_only_val_was_downloaded(folder: Path) -> None:
     found = proposed(folder)
     assert annotations(found)["files"] == ["annotations/instances_val2017.json"]
     assert (found.block["images"], found.samples) == ("val2017", 3)
-    assert "3 pictures are in no annotation file: left out" in found.notes[1]
+    assert "3 pictures in no annotation file: left out" in found.notes[1]
 
 
 def test_images_that_are_missing_are_left_out_and_said(folder: Path) -> None:
@@ -149,7 +149,7 @@ def test_images_that_are_missing_are_left_out_and_said(folder: Path) -> None:
     coco_file(folder / "instances.json", "abcd")
     found = proposed(folder)
     assert annotations(found)["missing"] == "leave_out"
-    assert "1 annotated images are missing" in found.notes[-1]
+    assert "1 annotated image missing" in found.notes[-1]
 
 
 @pytest.mark.parametrize("format", ["yolo", "labelme"])
@@ -164,7 +164,7 @@ def test_an_annotation_file_whose_image_is_missing_is_left_out_and_said(format: 
     found = proposed(folder)
     assert annotations(found)["missing"] == "leave_out"
     assert sorted(splits(found)) == list("bcdefg")
-    assert "1 annotated images are missing" in found.notes[-1]
+    assert "1 annotated image missing" in found.notes[-1]
 
 
 @pytest.mark.parametrize("text", ["0 nan 0.1 0.9 0.1 0.5 0.9\n", "see the wiki\n"])
@@ -282,4 +282,4 @@ def test_nobody_is_warned_of_the_table_that_was_written_among_the_images(
     assert not caplog.messages
     (tmp_path / "notes.md").write_text("")
     splits(found)
-    assert "left out 1 files that are not read as pictures: 1 .md." in caplog.text
+    assert "left out 1 file of kinds that are not read as pictures: 1 .md." in caplog.text

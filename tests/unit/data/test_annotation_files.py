@@ -211,7 +211,7 @@ def test_missing_images_are_refused_or_left_out(root: Path, caplog: pytest.LogCa
     coco(root, {"segmentation": SQUARE})
     found = reader(root, "coco", "*.json", missing="leave_out")
     assert list(masks(found)) == ["a"]
-    assert "1 annotated images are missing: left out (z.png)" in caplog.text
+    assert "1 annotated image missing: left out (z.png)" in caplog.text
 
 
 def test_unlisted_images_are_left_out_or_background(root: Path) -> None:

@@ -322,7 +322,7 @@ def test_other_annotations_are_refused_with_their_name(file: str, text: str, nam
 def test_files_without_a_partner_are_named(folder: Path) -> None:
     pairs(folder, "images/{}.jpg", "masks/{}.png")
     picture(folder / "images/lonely.jpg")
-    with pytest.raises(UserError, match=r"1 image files without mask: lonely\.jpg"):
+    with pytest.raises(UserError, match=r"1 image file without mask: lonely\.jpg"):
         proposed(folder)
 
 

@@ -78,4 +78,4 @@ def test_files_of_other_kinds_in_a_data_set_are_counted_by_kind(
         (root / "roads/images" / name).touch()
     with caplog.at_level(logging.WARNING):
         assert len(make_reader("roads", DatasetSettings(), root).records()) == 2
-    assert "left out 3 files that are not read as pictures: 2 .dng, 1 .txt" in caplog.text
+    assert "left out 3 files of kinds that are not read as pictures: 2 .dng, 1 .txt" in caplog.text

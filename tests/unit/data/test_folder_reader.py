@@ -106,7 +106,7 @@ def test_pictures_in_sub_folders_are_counted_with_the_key_that_reads_them(
         file.rename(root / "roads" / kind / "more" / "b.png")
     with caplog.at_level(logging.WARNING):
         assert ids(root) == ["a", "c"]
-    assert "left out 1 pictures in its sub-folders: images/more/b.png" in caplog.text
+    assert "left out 1 picture in its sub-folders: images/more/b.png" in caplog.text
     block: dict[str, str] = {}
     for key in re.findall("`((?:images|masks): '.*?')`", caplog.text):
         block |= yaml.safe_load(key)
@@ -160,7 +160,7 @@ def test_images_without_mask_and_masks_without_image_are_named_up_to_five(write_
     message = refusal(root)
     assert "6 image files without mask: s0.png, s1.png, s2.png, s3.png, s4.png, ..." in message
     assert "s5.png" not in message
-    assert "1 mask files without image: s8.png" in message
+    assert "1 mask file without image: s8.png" in message
     assert "pairing" in message
 
 
@@ -250,7 +250,7 @@ def test_ignore_regions_are_paired_like_masks_and_blank_the_mask(write_dataset: 
     with pytest.raises(UserError, match=r"fov/a\.png.*11 x 10.*12 x 10"):
         reader.mask(record)
     (root / "roads/fov/a.png").rename(root / "roads/fov/b.png")
-    assert "1 image files without ignore region: a.png" in refusal(root, ignore_region="fov")
+    assert "1 image file without ignore region: a.png" in refusal(root, ignore_region="fov")
 
 
 def record_without_region(record: Record) -> Record:

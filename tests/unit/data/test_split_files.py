@@ -49,7 +49,7 @@ def test_a_list_may_name_groups_instead_of_their_samples(root: Path) -> None:
 def test_samples_in_no_list_are_left_out_with_a_warning(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(root, train_txt="a1", test_txt="b1")
     assert set(splits(root, LISTS)) == {"a1", "b1"}
-    assert "2 images are in no split" in caplog.text
+    assert "2 images in no split" in caplog.text
 
 
 @pytest.mark.parametrize(

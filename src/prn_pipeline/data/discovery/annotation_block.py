@@ -19,7 +19,7 @@ from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Anno
 from prn_pipeline.data.readers.annotations.image_names import ImageNames
 from prn_pipeline.data.readers.annotations.registry import FORMATS
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 #: Images whose shapes are looked at.
 SAMPLE = 50
@@ -69,7 +69,7 @@ def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePo
     present = [(one, PurePosixPath(path.relative_to(folder).as_posix())) for one, path in found if path]
     if not present:
         raise UserError(
-            f"{folder}: {len(files)} files of {format.label} with {len(found)} images, such as"
+            f"{folder}: {counted(len(files), 'file')} of {format.label} with {counted(len(found), 'image')}, such as"
             f" {read.images[0].names[0] if found else 'none'}, but none of these is among the {len(inventory.pictures)}"
             " pictures. Put the annotated images there."
         )
@@ -85,7 +85,7 @@ def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePo
         del block["images"]
     notes = list(_notes(format, read, [one for one, _ in present], len(inventory.pictures) - len(images)))
     if missing:
-        notes.append(f"{missing} annotated images are missing, and left out (`annotations.missing`).")
+        notes.append(f"{counted(missing, 'annotated image')} missing, and left out (`annotations.missing`).")
     return FoundAnnotations(
         block, [*files, *([names] if names else [])], images, _splits(present, folder), tuple(notes)
     )
@@ -126,14 +126,14 @@ def _splits(
 def _notes(format: Format, read: Annotations, images: Sequence[AnnotatedImage], others: int) -> Iterator[str]:
     names = [f"'{name}'" for name in read.categories[:MAX_LISTED]]
     listed = ", ".join(names) + (", ..." if len(read.categories) > MAX_LISTED else "")
-    yield f"Annotations of {format.label} for {len(images)} images, with outlines of {listed or 'nothing'}."
+    yield f"Annotations of {format.label} for {counted(len(images), 'image')}, with outlines of {listed or 'nothing'}."
     if len(read.categories) > 1:
         yield (
             "Each category is foreground: `annotations: {categories: [...]}` picks some; for a map of each, set `task:"
             f" multiclass` and `classes: [background, {', '.join(read.categories[:MAX_LISTED])}]`."
         )
     if others > 0:
-        yield f"{others} pictures are in no annotation file: left out (`annotations.unlisted`)."
+        yield f"{counted(others, 'picture')} in no annotation file: left out (`annotations.unlisted`)."
     shapes = [shape for place in evenly(range(len(images)), SAMPLE) for shape in images[place].outlines()]
     if shapes and all(shape.is_box for shape in shapes):
         yield "All outlines that were looked at are rectangles: if they are boxes around objects, they are no masks."

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from prn_pipeline.data.discovery.proposal import Proposal
+from prn_pipeline.errors import counted
 
 INDENT = "  "
 
@@ -17,7 +18,7 @@ def block_text(proposal: Proposal) -> str:
         "classes": "names of the ids 0, 1, 2, ...: rename them",
         "image_size": proposal.size_reason,
     }
-    lines = [f"{INDENT}{_flow(proposal.name)}: # {proposal.samples} images with masks, by `prn init`"]
+    lines = [f"{INDENT}{_flow(proposal.name)}: # {counted(proposal.samples, 'image')} with masks, by `prn init`"]
     for key, value in proposal.block.items():
         comment = f" # {comments[key]}" if key in comments else ""
         lines.append(f"{INDENT * 2}{key}: {_flow(value)}{comment}")

@@ -11,7 +11,7 @@ from prn_pipeline.data.file_settings import RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_kinds import stem_of
 from prn_pipeline.data.readers.pairing import pair_files, plain_id
 from prn_pipeline.data.readers.pairing_proposal import propose
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 Paths = Sequence[PurePosixPath]
 _NAME = r"(.+)\.[^.]+$"
@@ -113,8 +113,8 @@ def _refusal(part: Part, rule: RegexPairing | None) -> UserError:
     except UserError as error:
         return error
     return UserError(
-        f"{part.folder}: {len(images)} images and {len(masks)} masks, but no rule gives each image its masks. Give each"
-        " mask its image's name."
+        f"{part.folder}: {counted(len(images), 'image')} and {counted(len(masks), 'mask')}, but no rule gives each"
+        " image its masks. Give each mask its image's name."
     )
 
 

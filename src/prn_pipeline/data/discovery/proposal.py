@@ -24,7 +24,7 @@ from prn_pipeline.data.readers.factory import make_reader
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 #: Masks that are drawn of annotations, to see that they can be.
 MASKS = 50
@@ -127,7 +127,7 @@ def _unused_annotations(inventory: Inventory) -> tuple[str, ...]:
     if (found := annotations_in(inventory)) is None:
         return ()
     name, files = found
-    more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
+    more = f" and {counted(len(files) - 1, 'more file')}" if len(files) > 1 else ""
     return (
         f"Masks are read, and the annotations of {FORMATS[name].label} beside them are not ({files[0]}{more}): for"
         f" these, replace `masks`, `mask` and `pairing` by `annotations: {{format: {name}, files: [...]}}`.",

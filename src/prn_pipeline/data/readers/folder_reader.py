@@ -24,7 +24,7 @@ from prn_pipeline.data.readers.split_files import groups_of, splits_from_column,
 from prn_pipeline.data.sample_format import IGNORE, Pixels
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.settings import ColumnSplit, ListsSplit
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,8 @@ class FolderReader:
             given = splits_from_column(folder, split, known)
         chosen = [sample_id for sample_id in sorted(files) if given is None or sample_id in given]
         if len(chosen) < len(files):
-            logger.warning("data set '%s': %d images are in no split: left out", self.name, len(files) - len(chosen))
             left = sorted(set(files) - set(chosen))
+            logger.warning("data set '%s': %s in no split: left out", self.name, counted(len(left), "image"))
             self.account.leave_out("image", "in no split", (files[sample_id]["image"][0].name for sample_id in left))
         used = (path for one in chosen for kind in self._decoded for path in files[one].get(kind, ()))
         require_contents(used, folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD, how_to_read, kind_of
 from prn_pipeline.data.readers.finding import fetch_hint, find_files, names_of_folders
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def list_pictures(
     kinds = _kinds(others)
     if not pictures and others:
         raise UserError(
-            f"{folder / pattern}: {len(others)} files, none a supported picture (found {kinds}; supported"
+            f"{folder / pattern}: {counted(len(others), 'file')}, none a supported picture (found {kinds}; supported"
             f" {', '.join(sorted(extensions))}). {how_to_read(kind_of(path) for path in others)} Or correct"
             f" `{setting}: {pattern}`."
         )
@@ -89,9 +89,9 @@ def list_pictures(
     if others:
         suffixes = {kind_of(path) for path in others}
         logger.warning(
-            "%s: left out %d files that are not read as pictures: %s.%s",
+            "%s: left out %s of kinds that are not read as pictures: %s.%s",
             folder / pattern,
-            len(others),
+            counted(len(others), "file"),
             kinds,
             f" {how_to_read(suffixes)}" if suffixes & (UNREAD | {".npy", ".npz"}) else "",
         )

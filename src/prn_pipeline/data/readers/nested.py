@@ -10,6 +10,7 @@ from pathlib import Path
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, kind_of
 from prn_pipeline.data.readers.finding import is_bookkeeping
+from prn_pipeline.errors import counted
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,9 @@ def warn_of_nested(folder: Path, patterns: Mapping[str, str], used: Iterable[Pat
         names = [path.relative_to(folder).as_posix() for path in sorted(left)]
         account.leave_out(setting, "in sub-folders", names)
         logger.warning(
-            "%s: left out %d pictures in its sub-folders: %s. If they belong to the data set, set `%s: '%s'`",
+            "%s: left out %s in its sub-folders: %s. If they belong to the data set, set `%s: '%s'`",
             place,
-            len(names),
+            counted(len(names), "picture"),
             ", ".join(names[:MAX_LISTED]) + (", ..." if len(names) > MAX_LISTED else ""),
             setting,
             f"{pattern}/**/*" if pattern != "." else "**/*",

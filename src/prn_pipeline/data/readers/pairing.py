@@ -13,7 +13,7 @@ from prn_pipeline.data.file_settings import RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read, kind_of, stem_of
 from prn_pipeline.data.readers.pairing_proposal import propose
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 #: Names of files in one message.
@@ -155,7 +155,7 @@ def _missing(kind: str, has: dict[str, list[Path]], other: str, among: dict[str,
     alone = sorted(set(has) - set(among))
     if not alone:
         return []
-    found = [f"{len(alone)} {kind} files without {other}: {_names(has[key][0].name for key in alone)}."]
+    found = [f"{counted(len(alone), kind + ' file')} without {other}: {_names(has[key][0].name for key in alone)}."]
     parents = {path.parent for paths in among.values() for path in paths}
     beside = [path for parent in parents for path in parent.iterdir()]
     others = [path.name for path in beside if stem_of(path) in alone and kind_of(path) not in PICTURES]

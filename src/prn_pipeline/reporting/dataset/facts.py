@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from prn_pipeline.errors import counted
+
 #: Columns of a terminal.
 WIDTH = 100
 #: Sizes and values, and categories, in one row.
@@ -37,7 +39,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
     """The whole summary for a terminal of `WIDTH` columns; it begins with a line of its own."""
     table = [SPLIT_COLUMNS, *split_rows(summary)]
     widths = [max(len(row[column]) for row in table) for column in range(len(SPLIT_COLUMNS))]
-    lines = [f"data set '{summary['dataset']}': {summary['samples']:,} samples"]
+    lines = [f"data set '{summary['dataset']}': {counted(summary['samples'], 'sample')}"]
     for row in table:
         first, *rest = (
             text.ljust(width) if column == 0 else text.rjust(width)
@@ -56,8 +58,8 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for kind, count in files["found"].items():
         yield f"{kind.capitalize()}", f"{files['used'][kind]:,} of {count:,} files used"
     left = [
-        f"{_counted(one['count'], one['kind'])} {one['reason']} ({', '.join(one['examples'][:2])}"
-        f"{', ...' if one['count'] > 2 else ''})"
+        f"{counted(one['count'], one['kind'].removesuffix('s'), one['kind'])} {one['reason']}"
+        f" ({', '.join(one['examples'][:2])}{', ...' if one['count'] > 2 else ''})"
         for one in files["left_out"]
     ]
     yield "Left out", "; ".join(left)
@@ -80,11 +82,6 @@ def _outlines(annotations: Mapping[str, Any] | None) -> str:
     more = len(found) - MAX_CATEGORIES
     listed = ", ".join(found[:MAX_CATEGORIES]) + (f" and of {more:,} other categories" if more > 0 else "")
     return f"{annotations['format']}, outlines: {listed or 'none'}"
-
-
-def _counted(count: int, kind: str) -> str:
-    """`1 image`, `2 images`."""
-    return f"{count:,} {kind.removesuffix('s') if count == 1 else kind}"
 
 
 def _sizes(images: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from prn_pipeline.errors import counted
 from prn_pipeline.reporting.theme import Theme, new_figure, quiet
 from prn_pipeline.reporting.wording import MISSING, duration, fixed
 
@@ -59,7 +60,7 @@ def best_epoch(history: pd.DataFrame) -> tuple[float, float] | None:
 def training_note(history: pd.DataFrame) -> str:
     """One line: number of epochs, best epoch, first and last learning rate, time."""
     best = best_epoch(history)
-    parts = [f"{len(history)} epoch{'s' * (len(history) != 1)}"]
+    parts = [counted(len(history), "epoch")]
     parts += [f"best validation IoU {fixed(best[1])} at epoch {best[0]:g}"] if best else []
     if "learning_rate" in history and len(history):
         parts.append(f"learning rate {history['learning_rate'].iloc[0]:.2g} to {history['learning_rate'].iloc[-1]:.2g}")

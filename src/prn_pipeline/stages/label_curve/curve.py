@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from prn_pipeline.data.store.map_manifest import learning_rows
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps, RefinerSettings
 from prn_pipeline.stages.label_curve.draws import LabelDraw, LabelDraws, label_draws
@@ -157,7 +157,7 @@ def _possible(settings: RefinerSettings, drawn: LabelDraws) -> LabelDraws:
         fewest[draw.size] = min(draw.groups, fewest.get(draw.size, draw.groups))
     needed = settings.fewest_groups
     short = {
-        size: f"has {count} group{'s' * (count != 1)}, this refiner needs {needed}"
+        size: f"has {counted(count, 'group')}, this refiner needs {needed}"
         for size, count in fewest.items()
         if count < needed
     }

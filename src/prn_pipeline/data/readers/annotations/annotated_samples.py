@@ -21,7 +21,7 @@ from prn_pipeline.data.readers.listing import list_pictures
 from prn_pipeline.data.readers.pairing import plain_id
 from prn_pipeline.data.readers.sample_files import Files
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,8 @@ def _by_image(
             f" `images`: {_listed(absent)}. Add them, correct `images`, or set `annotations: {{missing: leave_out}}`."
         )
     if absent:
-        logger.warning("%s: %d annotated images are missing: left out (%s)", folder, len(absent), _listed(absent))
+        missing = counted(len(absent), "annotated image")
+        logger.warning("%s: %s missing: left out (%s)", folder, missing, _listed(absent))
         account.leave_out("annotation", "of images that are missing", absent)
     return said
 
