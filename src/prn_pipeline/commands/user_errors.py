@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from prn_pipeline.errors import UserError, unknown_name
 from prn_pipeline.processes.exit_codes import ExitError
@@ -106,19 +105,19 @@ def _missing_extra(error: BaseException) -> UserError | None:
 
 def _translated(error: BaseException) -> UserError | None:
     """The user error that an error of another library amounts to, if any."""
-    if isinstance(error, yaml.MarkedYAMLError):
+    if _raised_by(error, "yaml", "MarkedYAMLError"):
         return UserError(f"{error} Correct the file.")
     if is_full_disk(error):  # Kedro repeats the message of an error that it wraps, and only that error has the path
         full = [one for one in _chain(error, handled=True) if is_full_disk(one)]
         return UserError(full_disk(next((one for one in full if getattr(one, "filename", None)), error), Path.cwd()))
     if isinstance(error, OSError) and (refused := _refused_by_system(error)):
         return refused
-    if _is_of_mlflow(error) and NO_HOST.match(str(error)):
+    if _raised_by(error, "mlflow.exceptions", "MlflowException") and NO_HOST.match(str(error)):
         return UserError(
             "the address of the tracking server names no host: write http://HOST:5000 in MLFLOW_TRACKING_URI or"
             " conf/*/mlflow.yml"
         )
-    if _is_of_mlflow(error) and (match := NO_ANSWER.match(str(error))):
+    if _raised_by(error, "mlflow.exceptions", "MlflowException") and (match := NO_ANSWER.match(str(error))):
         return UserError(
             f"the tracking server {match[1]} does not answer ({match[2][:MAX_REASON]}): start it, or correct"
             " MLFLOW_TRACKING_URI or conf/*/mlflow.yml"
@@ -150,10 +149,10 @@ def _takes_no_files(missing: Any) -> Path | None:
         return None
 
 
-def _is_of_mlflow(error: BaseException) -> bool:
-    """Whether MLflow raised the error; it is not imported for that, because only an imported library raises errors."""
-    mlflow = sys.modules.get("mlflow.exceptions")
-    return mlflow is not None and isinstance(error, mlflow.MlflowException)
+def _raised_by(error: BaseException, module: str, name: str) -> bool:
+    """Whether an error is of a library's type; the library is not imported, for only an imported one raises errors."""
+    library = sys.modules.get(module)
+    return library is not None and isinstance(error, getattr(library, name))
 
 
 def report_user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
