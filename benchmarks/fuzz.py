@@ -26,7 +26,8 @@ from kedro.framework.startup import bootstrap_project
 from benchmarks.stored_artefacts import SCORES, TABLE
 from prn_pipeline.commands.user_errors import as_user_error
 from prn_pipeline.comparison.scores_file import read_scores
-from prn_pipeline.configuration.config_loader import LOADER_ARGS, RunConfigLoader
+from prn_pipeline.configuration.config_loader import RunConfigLoader
+from prn_pipeline.configuration.loader_arguments import LOADER_ARGS
 from prn_pipeline.data.store.json_files import read_json
 from prn_pipeline.data.store.table_files import read_table, write_table
 from prn_pipeline.errors import UserError

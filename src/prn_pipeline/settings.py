@@ -1,6 +1,7 @@
 """Kedro project settings: https://docs.kedro.org."""
 
-from prn_pipeline.configuration.config_loader import LOADER_ARGS, RunConfigLoader
+from prn_pipeline.configuration.config_loader import RunConfigLoader
+from prn_pipeline.configuration.loader_arguments import LOADER_ARGS
 from prn_pipeline.hooks import ReportPathHooks, RunCheckHooks, StageHooks
 from prn_pipeline.tracking.mlflow_commands import postpone_commands
 from prn_pipeline.tracking.mlflow_hook import LazyMlflowHook

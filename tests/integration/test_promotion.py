@@ -18,8 +18,9 @@ from benchmarks.small_project import merged
 from prn_pipeline.comparison.table import names
 from prn_pipeline.errors import UserError
 from prn_pipeline.io.predictor import PredictorDataset
+from prn_pipeline.promotion.marks import BROKEN, CHAMPION
 from prn_pipeline.promotion.registering import register
-from prn_pipeline.promotion.registry import BROKEN, CHAMPION, ChampionChangedError, Registry
+from prn_pipeline.promotion.registry import ChampionChangedError, Registry
 from prn_pipeline.serving.predictor import Item, Predictor
 from tests.integration.conftest import mistake_of, run_pipelines
 from tests.unit.serving.conftest import random_predictor

@@ -18,8 +18,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.serving import ask, request, served
+from prn_pipeline.promotion.marks import CHAMPION
 from prn_pipeline.promotion.registering import REQUIREMENTS, register
-from prn_pipeline.promotion.registry import CHAMPION, Registry
+from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.serving.predictor import Item
 from tests.unit.serving.conftest import random_predictor
 

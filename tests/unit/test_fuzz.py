@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz import KINDS, Case, fuzz, outcome
-from prn_pipeline.configuration.config_loader import LOADER_ARGS, RunConfigLoader
+from prn_pipeline.configuration.config_loader import RunConfigLoader
+from prn_pipeline.configuration.loader_arguments import LOADER_ARGS
 from prn_pipeline.data.readers.array_files import read_array
 from prn_pipeline.errors import UserError
 from prn_pipeline.serving.journal import NAME, Journal

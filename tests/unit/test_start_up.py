@@ -73,6 +73,11 @@ def test_help_and_mistyped_options_of_prn_import_nothing_heavy(command: str, exi
     assert not heavy_libraries(tmp_path / "modules.json", *command.split(), exit_code=exit_code)
 
 
+def test_the_registered_models_are_listed_with_what_reads_the_configuration(tmp_path: Path) -> None:
+    found = heavy_libraries(tmp_path / "modules.json", "prn", "models", exit_code=0)
+    assert found == {"kedro"}
+
+
 @pytest.mark.parametrize(
     ("command", "exit_code"),
     [

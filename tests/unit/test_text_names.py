@@ -8,7 +8,8 @@ import yaml
 from click.testing import CliRunner
 from omegaconf import OmegaConf
 
-from prn_pipeline.configuration.config_loader import LOADER_ARGS, RunConfigLoader
+from prn_pipeline.configuration.config_loader import RunConfigLoader
+from prn_pipeline.configuration.loader_arguments import LOADER_ARGS
 from prn_pipeline.configuration.text_names import names_as_text
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import BENCHMARK_LISTS

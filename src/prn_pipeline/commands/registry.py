@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from prn_pipeline.commands.user_errors import report_user_errors
 from prn_pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from prn_pipeline.promotion.listing import Listing
     from prn_pipeline.promotion.registry import Registry
 
 
@@ -34,22 +36,34 @@ def models(model: str | None) -> None:
 
     Says which of them are champion and challenger.
     """
-    import mlflow
     from rich.console import Console
     from rich.table import Table
 
-    use_project_registry()
-    names = [registered.name for registered in mlflow.search_registered_models()]
-    if not names:
+    listing = _listing()
+    if not listing:
         click.echo("No model is registered: `kedro run --pipelines promotion` registers the predictor of a run.")
         return
-    if model is not None and model not in names:
-        raise UserError(f"the registry has no model {model}; it has {', '.join(names)}")
+    if model is not None and model not in listing:
+        raise UserError(f"the registry has no model {model}; it has {', '.join(listing)}")
     table = Table("model", "version", "", "made by", "registered")
-    for name in names if model is None else [model]:
-        for row in _rows(_registry(name)):
-            table.add_row(name, *row)
+    for name in listing if model is None else [model]:
+        for one in listing[name]:
+            when = one.registered.strftime("%Y-%m-%d %H:%M")
+            table.add_row(name, str(one.number), ", ".join(one.roles), one.made_by, when)
     Console(markup=False).print(table)
+
+
+def _listing() -> Listing:
+    """The versions in the registry that `use_project_registry` would use, without MLflow where that is possible."""
+    from prn_pipeline.promotion.database_listing import list_from_database
+    from prn_pipeline.promotion.listing import list_through_mlflow
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    found = list_from_database(_project_registry()[0] if uri is None else uri)
+    if found is None:
+        use_project_registry()
+        found = list_through_mlflow()
+    return found
 
 
 @click.command()
@@ -71,36 +85,25 @@ def use_project_registry() -> None:
     if "MLFLOW_TRACKING_URI" not in os.environ:
         import mlflow
 
-        from prn_pipeline.configuration.tracking_server import tracking_settings
         from prn_pipeline.tracking.tracking_store import prepare_tracking_store
 
-        try:
-            project = project_root()
-        except UserError as error:
-            raise UserError(
-                f"{error}, or export MLFLOW_TRACKING_URI to name the server that has the registry"
-            ) from None
-        prepare_tracking_store(uri := tracking_settings(project)["uri"], project)
+        uri, project = _project_registry()
+        prepare_tracking_store(uri, project)
         mlflow.set_tracking_uri(uri)
+
+
+def _project_registry() -> tuple[str, Path]:
+    """Address of the project's tracking server, and the project's folder."""
+    from prn_pipeline.configuration.tracking_server import tracking_settings
+
+    try:
+        project = project_root()
+    except UserError as error:
+        raise UserError(f"{error}, or export MLFLOW_TRACKING_URI to name the server that has the registry") from None
+    return tracking_settings(project)["uri"], project
 
 
 def _registry(name: str) -> Registry:
     from prn_pipeline.promotion.registry import Registry
 
     return Registry(name)
-
-
-def _rows(registry: Registry) -> list[tuple[str, str, str, str]]:
-    from datetime import UTC, datetime
-
-    from prn_pipeline.promotion.registry import BROKEN, CHALLENGER, CHAMPION, TAKEN_BACK
-
-    holders = {alias: registry.aliased(alias) for alias in (CHAMPION, CHALLENGER)}
-    rows = []
-    for version in registry.versions():
-        number = str(version.version)
-        roles = [alias for alias, holder in holders.items() if holder and str(holder.version) == number]
-        roles += [tag.replace("_", " ") for tag in (TAKEN_BACK, BROKEN) if tag in version.tags]
-        when = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        rows.append((number, ", ".join(roles), version.tags.get("made_by", ""), when))
-    return rows

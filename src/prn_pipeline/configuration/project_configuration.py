@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prn_pipeline.configuration.config_loader import LOADER_ARGS, RunConfigLoader
+from prn_pipeline.configuration.config_loader import RunConfigLoader
+from prn_pipeline.configuration.loader_arguments import LOADER_ARGS
 from prn_pipeline.configuration.parameters import Settings
 from prn_pipeline.configuration.resolved_run import resolve_run
 

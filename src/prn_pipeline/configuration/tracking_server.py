@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
-from prn_pipeline.configuration.config_loader import LOADER_ARGS
+from prn_pipeline.configuration.loader_arguments import LOADER_ARGS
 from prn_pipeline.processes.secrets import remember_secrets
 
 

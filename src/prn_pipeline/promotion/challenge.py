@@ -10,8 +10,9 @@ from mlflow.entities.model_registry import ModelVersion
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.scores import mean_iou
+from prn_pipeline.promotion.marks import CHAMPION, DECISION, TAKEN_BACK
 from prn_pipeline.promotion.registering import register
-from prn_pipeline.promotion.registry import CHAMPION, DECISION, TAKEN_BACK, ChampionChangedError, Registry
+from prn_pipeline.promotion.registry import ChampionChangedError, Registry
 from prn_pipeline.serving.comparison import ComparisonSettings, Units, compare
 from prn_pipeline.serving.evaluation import TestImages, count_pixels
 from prn_pipeline.serving.first_champion import FirstChampionSettings, shortcoming

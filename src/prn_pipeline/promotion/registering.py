@@ -19,7 +19,8 @@ from PIL import Image
 import prn_pipeline
 from prn_pipeline.errors import UserError
 from prn_pipeline.processes.secrets import redact
-from prn_pipeline.promotion.registry import BROKEN, DIGEST, Registry
+from prn_pipeline.promotion.marks import BROKEN, DIGEST
+from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.serving.places import ARTEFACT
 from prn_pipeline.serving.predictor import Item, Predictor
 from prn_pipeline.serving.requests import IMAGE, MAP, answer, columns_of

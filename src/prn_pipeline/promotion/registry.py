@@ -20,13 +20,8 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import LOCKS
 from prn_pipeline.processes.locks import file_lock
+from prn_pipeline.promotion.marks import BROKEN, CHALLENGER, CHAMPION, DIGEST, LOOKS, REPLACED, TAKEN_BACK
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-#: Tags of a version: digest of its predictor, version that it replaced as champion, time of the rollback that ended
-#: its time as champion, reason why it cannot be used.
-DIGEST, REPLACED, TAKEN_BACK, BROKEN = "predictor_sha256", "replaced", "taken_back", "broken"
-#: Tags: outcome and reason of the last decision on a version; number of comparisons with a version as champion.
-DECISION, LOOKS = "decision", "looks"
 #: Error code of MLflow for a missing model or version; after any other error it is unknown whether there is one.
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
 

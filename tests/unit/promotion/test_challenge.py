@@ -12,7 +12,8 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.promotion import challenge as module
 from prn_pipeline.promotion.challenge import challenge
-from prn_pipeline.promotion.registry import CHALLENGER, CHAMPION, DIGEST, LOOKS, ChampionChangedError, Registry
+from prn_pipeline.promotion.marks import CHALLENGER, CHAMPION, DIGEST, LOOKS
+from prn_pipeline.promotion.registry import ChampionChangedError, Registry
 from prn_pipeline.serving.comparison import ComparisonSettings
 from prn_pipeline.serving.evaluation import TestImages
 

@@ -3,7 +3,8 @@
 import pytest
 from mlflow.tracking import MlflowClient
 
-from prn_pipeline.promotion.registry import LOOKS, Registry
+from prn_pipeline.promotion.marks import LOOKS
+from prn_pipeline.promotion.registry import Registry
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from mlflow.tracking import MlflowClient
 from prn_pipeline.errors import UserError
 from prn_pipeline.promotion import challenge as module
 from prn_pipeline.promotion.challenge import challenge
-from prn_pipeline.promotion.registry import DIGEST, Registry
+from prn_pipeline.promotion.marks import DIGEST
+from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.serving.evaluation import TestImages
 from prn_pipeline.serving.first_champion import FirstChampionSettings
 from tests.unit.promotion.test_challenge import GOOD_RUN, SETTINGS, FakePredictor, World, _Settings, some_images, world

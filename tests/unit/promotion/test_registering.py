@@ -19,8 +19,9 @@ from scipy.special import expit
 
 from prn_pipeline.data.file_settings import BandSettings
 from prn_pipeline.errors import UserError
+from prn_pipeline.promotion.marks import BROKEN, DIGEST
 from prn_pipeline.promotion.registering import REQUIREMENTS, register, signature_of
-from prn_pipeline.promotion.registry import BROKEN, DIGEST, Registry
+from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.promotion.served_model import ServedPredictor
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel

@@ -11,17 +11,8 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, RESOURCE_DOES_NOT_EXIST
 from mlflow.tracking import MlflowClient
 
 from prn_pipeline.errors import UserError
-from prn_pipeline.promotion.registry import (
-    BROKEN,
-    CHALLENGER,
-    CHAMPION,
-    DIGEST,
-    LOOKS,
-    REPLACED,
-    TAKEN_BACK,
-    ChampionChangedError,
-    Registry,
-)
+from prn_pipeline.promotion.marks import BROKEN, CHALLENGER, CHAMPION, DIGEST, LOOKS, REPLACED, TAKEN_BACK
+from prn_pipeline.promotion.registry import ChampionChangedError, Registry
 
 
 @pytest.fixture

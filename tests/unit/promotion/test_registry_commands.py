@@ -1,9 +1,17 @@
 """`prn models` and `prn rollback` on the command line."""
 
+import sqlite3
+from pathlib import Path
+
+import mlflow
+import pytest
 from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
 from prn_pipeline.commands import prn
+from prn_pipeline.promotion.database_listing import list_from_database
+from prn_pipeline.promotion.listing import list_through_mlflow
+from prn_pipeline.promotion.marks import BROKEN
 from prn_pipeline.promotion.registry import Registry
 
 
@@ -60,3 +68,58 @@ def test_rollback_returns_to_the_replaced_version(client: MlflowClient) -> None:
     code, printed = prn_output("rollback", "roads", "--to", "7")
     assert code == 1
     assert "has no version 7; it has 2, 1" in printed
+
+
+def test_a_database_is_listed_without_mlflow_as_mlflow_lists_it(client: MlflowClient, tracking_store: str) -> None:
+    two_models(client)
+    roads = Registry("roads")
+    roads.challenge(roads.version("2"))
+    roads.roll_back()
+    roads.tag(roads.version("1"), BROKEN, "weights are missing")
+    client.delete_model_version("cells", "1")
+    client.create_registered_model("empty")
+    mlflow.genai.register_prompt("greeting", "Hello")
+    listing = list_from_database(tracking_store)
+    assert listing == list_through_mlflow()
+    assert list(listing or {}) == ["cells", "empty", "roads"]
+    assert [one.roles for one in (listing or {})["roads"]] == [("challenger", "taken back"), ("champion", "broken")]
+
+
+def test_no_database_yet_is_an_empty_registry_and_stays_none(tmp_path: Path) -> None:
+    assert list_from_database(f"sqlite:///{tmp_path}/none.db?timeout=60") == {}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:1",
+        "postgresql://host/mlflow",
+        "sqlite:///relative.db",
+        "sqlite:///{folder}/a%20b.db",
+        "sqlite:///{folder}/none.db?cache=shared",
+        "sqlite:///{folder}/missing/none.db",
+        "",
+    ],
+)
+def test_everything_else_is_left_to_mlflow(uri: str, tmp_path: Path) -> None:
+    assert list_from_database(uri.format(folder=tmp_path)) is None
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_REGISTRY_URI", "MLFLOW_WORKSPACE", "MLFLOW_ENABLE_WORKSPACES"])
+def test_a_variable_that_makes_mlflow_look_elsewhere_is_left_to_mlflow(
+    variable: str, client: MlflowClient, tracking_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list_from_database(tracking_store) == {}
+    monkeypatch.setenv(variable, "elsewhere")
+    assert list_from_database(tracking_store) is None
+
+
+def test_tables_of_another_version_and_damaged_files_are_left_to_mlflow(
+    client: MlflowClient, tracking_store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "text.db").write_text("no database")
+    assert list_from_database(f"sqlite:///{tmp_path}/text.db") is None
+    with sqlite3.connect(tracking_store.removeprefix("sqlite:///")) as base:
+        base.execute("UPDATE alembic_version SET version_num = 'a later one'")
+    assert list_from_database(tracking_store) is None
