@@ -10,7 +10,7 @@ from typing import Any
 
 import networkx
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
+from dvc.repo import Repo, lock_repo
 from dvc.stage import PipelineStage
 
 from prn_pipeline.sweep.dvc_lock import read_lock, unreadable
@@ -33,7 +33,8 @@ def stale_stages(project: Path) -> dict[str, str]:
     """
     recorded = set(read_lock(project / "dvc.lock"))
     try:
-        with contextlib.closing(Repo(str(project))) as repo:
+        # DVC reads the whole project again after each lock, so that one lock is held for all questions.
+        with contextlib.closing(Repo(str(project))) as repo, lock_repo(repo):
             stages = {stage.name: stage for stage in repo.index.stages if isinstance(stage, PipelineStage)}
             # DVC puts the path of dvc.yaml before a stage's name if its folder is not the working directory.
             changes = {address.rpartition(":")[2]: change for address, change in _changes(repo, stages.values())}
@@ -81,13 +82,12 @@ def _changes(repo: Repo, stages: Iterable[PipelineStage]) -> Iterator[tuple[str,
     try:
         yield from repo.status().items()
     except OSError:  # a network share that is not mounted, or a link to one: ask stage by stage
-        with repo.lock:
-            for stage in stages:
-                try:
-                    yield from stage.status(check_updates=True).items()
-                except OSError as error:
-                    place = os.path.relpath(error.filename, repo.root_dir) if error.filename else "an input"
-                    yield stage.addressing, [f"{place}: {error.strerror}"]
+        for stage in stages:
+            try:
+                yield from stage.status(check_updates=True).items()
+            except OSError as error:
+                place = os.path.relpath(error.filename, repo.root_dir) if error.filename else "an input"
+                yield stage.addressing, [f"{place}: {error.strerror}"]
 
 
 def _upstream(repo: Repo, stage: PipelineStage) -> Iterator[str]:
