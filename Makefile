@@ -83,8 +83,14 @@ coverage: $(DEV) ## all tests, and which lines they cover
 	@python -m coverage combine -q
 	@python -m coverage report
 
-bench: $(READY) ## speed compared with plain implementations, ten minutes; BENCH="network --no-compile" for a part
+bench: $(READY) ## speed compared with plain implementations, ten minutes, added to benchmarks/history.jsonl; BENCH="network --no-compile" for a part
 	@python -m benchmarks $(BENCH)
+
+bench-check: $(READY) ## measure the ratios of a part of `make bench`; exit code 1 if one is 15 % slower than before on such a processor
+	@python -m benchmarks pseudo_labels network start_up --no-compile && python -m benchmarks.bench_check
+
+bench-page: $(READY) ## the figures of docs/benchmarks.md, from benchmarks/history.jsonl
+	@python -m benchmarks.speed_page
 
 docs: $(DEV) ## the pages of docs/ as a site, build/docs/html/index.html; needs no network
 	@python -m sphinx -b html -W --keep-going -q docs build/docs/html

@@ -1,4 +1,7 @@
-"""`python -m benchmarks [pseudo_labels] [network] [stages] [gpu]`: measure, print tables, write JSON and Markdown."""
+"""`python -m benchmarks [pseudo_labels] [network] [start_up] [stages] [gpu]`: measure, print tables, write files.
+
+The tables go to a JSON and a Markdown file, the ratios to the history.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import gpu, network, pseudo_labels, stages
+from benchmarks import gpu, network, pseudo_labels, stages, start_up
+from benchmarks.history import HISTORY, Entry, append, circumstances, entries
 from benchmarks.machine import describe, usable_cores, use_cores
-from benchmarks.report import Table, machine_line, save, show
+from benchmarks.report import Column, Row, Table, machine_line, save, show
 
 OUT = Path("data/08_reporting/benchmarks.json")
 #: Stages run in processes of their own; the others share this one, so what changes its allocator (network) comes later.
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "pseudo_labels": lambda options: pseudo_labels.run(options.quick),
     "network": lambda options: network.run(options.quick, options.compile),
+    "start_up": lambda options: start_up.run(options.quick),
     "stages": lambda options: stages.run(options.quick),
     "gpu": lambda options: gpu.run(options.quick, options.compile),
 }
@@ -30,6 +35,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run? The numbers mean nothing")
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave out torch.compile")
     parser.add_argument("--out", type=Path, default=OUT, help=f"JSON file; a .md goes beside it (default {OUT})")
+    parser.add_argument("--history", type=Path, default=HISTORY, help="file that the ratios are added to")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.sections if name not in SECTIONS]:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
@@ -38,12 +44,33 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def ratios(measured: Sequence[Entry]) -> Table:
+    """Every ratio beside its goal."""
+    columns = (
+        Column("name", "ratio of"),
+        Column("ratio", "", ".3g"),
+        Column("goal", "goal", ".0f"),
+        Column("met", "met"),
+    )
+    rows: list[Row] = [
+        {
+            "name": one.name,
+            "ratio": one.ratio,
+            "goal": one.goal,
+            "met": None if one.goal is None else one.ratio >= one.goal,
+        }
+        for one in measured
+    ]
+    return Table("ratios", "Ratios; more is faster", columns, rows)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the chosen sections one after the other."""
     options = options_of(arguments)
+    machine = describe()
+    of = circumstances(machine["date"], machine["cpu"])  # before this run is what keeps the machine busy
     use_cores(1 if options.quick else usable_cores())  # a busy machine is quick with one thread only
     console = Console(width=None if Console().is_terminal else 160)
-    machine = describe()
     console.print(machine_line(machine))
     found: dict[str, list[Table]] = {}
     seconds: dict[str, float] = {}
@@ -53,7 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found[name] = SECTIONS[name](options)
         seconds[name] = round(time.perf_counter() - start, 1)
         show(console, found[name])
-    beside = save(options.out, machine, found, {"quick": options.quick, "seconds": seconds})
+    beside = save(options.out, machine, found, {"quick": options.quick, "seconds": seconds, "load": of.load})
+    measured = list(entries(of, found))
+    show(console, [ratios(measured)])
+    if not options.quick:
+        append(measured, options.history)
+        if of.obstacle:
+            console.print(f"`make bench-check` will not judge these ratios: {of.obstacle}")
     console.print(f"{options.out} and {beside.name}, after {sum(seconds.values()):.0f} s")
 
 

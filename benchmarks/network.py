@@ -71,6 +71,8 @@ def against_loop(cases: Cases) -> Table:
             f" norm of the difference of all gradients over their norm, float32, at {cases.gradient_size} px with batch"
             " norm in eval mode, because a loop that trains normalises each cell alone.",
         ],
+        ratio="ratio",
+        named_by=("what",),
     )
     work = workload(cases.width, cases.size, CPU)
     looped = LoopedNetwork(work.network)

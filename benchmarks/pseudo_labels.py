@@ -90,6 +90,8 @@ def against_numpy(cases: Cases) -> Table:
             "Fastest of the repeats; ratio and goal are of the batch. Labels, thresholds and IoU were equal.",
             "numpy counts pixels by .sum(), as one writes it; count_nonzero is its fastest way, given for 20 levels.",
         ],
+        ratio="ratio",
+        named_by=("patch_size", "levels", "dtype"),
     )
     maps, masks = example_maps(cases.batch, cases.size)
     for patch_size, (levels, dtype) in product(cases.patch_sizes, cases.settings):
@@ -147,6 +149,8 @@ def against_memory(cases: Cases, quick: bool) -> Table:
             f"Copy, bytes read and written: {', '.join(f'{n} {r / 1e9:.1f} GB/s' for n, r in copies.items())};"
             f" {fastest}'s is the measure."
         ],
+        ratio="percent",
+        named_by=("dtype",),
     )
     maps, masks = example_maps(min(cases.batch, cases.stream), cases.size)
     times = -(-cases.stream // len(maps))

@@ -29,6 +29,10 @@ class Table:
     """Rows of raw numbers, columns that say how to show them, and notes for the reader.
 
     A row may lack a column, or hold None there; both show as an empty cell.
+
+    Attributes:
+        ratio: key of the number that is comparable between runs, of which more is faster; "" if there is none.
+        named_by: keys of what tells the rows apart.
     """
 
     name: str
@@ -36,6 +40,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    ratio: str = ""
+    named_by: tuple[str, ...] = ()
 
     def runs(self, row: Row) -> list[str]:
         """One row as text."""

@@ -40,11 +40,14 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "b.json"
-    main(["--quick", "--no-compile", "--out", str(out)])
+    main(["--quick", "--no-compile", "--out", str(out), "--history", str(tmp_path / "history.jsonl")])
+    assert not (tmp_path / "history.jsonl").exists()  # numbers that mean nothing
     found = json.loads(out.read_text())
     assert found["quick"] is True
     assert found["machine"]["cores"] == usable_cores()
-    assert list(found["sections"]) == list(found["seconds"]) == ["pseudo_labels", "network", "stages", "gpu"]
+    assert (
+        list(found["sections"]) == list(found["seconds"]) == ["pseudo_labels", "network", "start_up", "stages", "gpu"]
+    )
     labels = found["sections"]["pseudo_labels"]["against_numpy"]["rows"]
     assert all(row["equal"] and row["ratio"] == pytest.approx(row["numpy_ms"] / row["ours_ms"]) for row in labels)
     assert {row["what"] for row in found["sections"]["network"]["against_loop"]["rows"]} == {

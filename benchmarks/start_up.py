@@ -1,0 +1,125 @@
+"""How long commands take to start, and what a stage of DVC takes beside its own computing, on a small project."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.report import Column, Row, Table
+from benchmarks.small_project import copy_project, make_small
+
+#: Command -> exit code, most seconds and most MiB that it should take.
+COMMANDS = {
+    "prn --help": (0, 0.5, 150),
+    "prn plan": (0, 0.5, 150),
+    "prn models": (0, 0.5, 150),
+    "kedro run --params dataset=synthetic_raods": (1, 1.5, None),
+}
+STAGE, STAGE_GOAL = "ingestion", 2.0
+#: What the commands are compared with: the import of a library that every machine with this package has.
+PLAIN = (sys.executable, "-c", "import pandas")
+
+
+@dataclass(frozen=True)
+class Started:
+    """Wall-clock and processor seconds of a process with its children, and the peak of its memory in MiB."""
+
+    seconds: float
+    cpu: float
+    mib: float
+
+
+def run(quick: bool) -> list[Table]:
+    """Measure every command, and a stage; the first command only where `quick`."""
+    rounds = 1 if quick else 5
+    commands = dict(list(COMMANDS.items())[:1]) if quick else COMMANDS
+    table = Table(
+        "commands",
+        f"Start-up, fastest of {rounds}: against `import pandas`",
+        (
+            Column("command", "command"),
+            Column("seconds", "s", ".2f"),
+            Column("seconds_goal", "goal: s", ".1f"),
+            Column("seconds_met", "met"),
+            Column("cpu", "of the processor: s", ".2f"),
+            Column("mib", "MiB", ".0f"),
+            Column("mib_goal", "goal: MiB", ".0f"),
+            Column("ratio", "ratio", ".2f"),
+        ),
+        notes=[
+            f"{STAGE} in DVC: `dvc repro` of one stage, without the seconds that its nodes take (stage_costs.json);"
+            " those of the processor include them.",
+            "The ratio divides the processor's seconds of `import pandas` by those of the command: more is faster.",
+        ],
+        ratio="ratio",
+        named_by=("command",),
+    )
+    with TemporaryDirectory() as place:
+        folder = make_small(copy_project(Path(place) / "project"))
+        environment = _environment()
+        plain = _fastest(PLAIN, folder, environment, 0, rounds)
+        for command, (code, goal, mib) in commands.items():
+            words = [str(Path(sys.executable).with_name(command.split()[0])), *command.split()[1:]]
+            found = _fastest(words, folder, environment, code, rounds)
+            row: Row = {"command": command, "seconds": found.seconds, "cpu": found.cpu, "mib": found.mib}
+            row |= {"seconds_goal": goal, "seconds_met": found.seconds <= goal, "mib_goal": mib}
+            table.rows.append(row | {"ratio": plain.cpu / found.cpu})
+        if not quick:
+            table.rows.append(_stage(folder, environment, plain, rounds))
+    return [table]
+
+
+def _environment() -> dict[str, str]:
+    """That of this process, with the commands beside its interpreter, and without its tracking server."""
+    names = {"MLFLOW_TRACKING_URI", "PRN_DATA_ROOT", "PYTHONPATH"}
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return kept | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "PYTHONPATH": "src"}
+
+
+def _stage(folder: Path, environment: dict[str, str], plain: Started, rounds: int) -> Row:
+    """A stage through DVC, each time as if it had not run; the first time MLflow creates its database."""
+    words = [str(Path(sys.executable).with_name("dvc")), "repro", "--force", "--single-item"]
+    words.append(f"{STAGE}@synthetic_roads")
+    _started(words, folder, environment, 0)
+    costs = folder / "data" / "08_reporting" / "synthetic_roads" / "stage_costs.json"
+    found = []
+    for _ in range(rounds):
+        one = _started(words, folder, environment, 0)
+        computing = float(json.loads(costs.read_text())[STAGE]["seconds"])
+        found.append(Started(one.seconds - computing, one.cpu, one.mib))
+    best = Started(*(min(values) for values in zip(*((o.seconds, o.cpu, o.mib) for o in found), strict=True)))
+    row: Row = {"command": f"{STAGE} in DVC", "seconds": best.seconds, "cpu": best.cpu, "mib": best.mib}
+    row |= {"seconds_goal": STAGE_GOAL, "seconds_met": best.seconds <= STAGE_GOAL}
+    return row | {"ratio": plain.cpu / best.cpu}
+
+
+def _fastest(words: Sequence[str], folder: Path, environment: dict[str, str], code: int, rounds: int) -> Started:
+    """The least of each number, after a round that is not counted."""
+    found = [_started(words, folder, environment, code) for _ in range(rounds + 1)][1:]
+    return Started(min(o.seconds for o in found), min(o.cpu for o in found), min(o.mib for o in found))
+
+
+def _started(words: Sequence[str], folder: Path, environment: dict[str, str], code: int) -> Started:
+    """Run a command to its end.
+
+    Raises:
+        AssertionError: it ends with another exit code, so that its time means nothing.
+    """
+    start = time.perf_counter()
+    with (folder / "output.txt").open("w+") as output:
+        child = subprocess.Popen(words, cwd=folder, env=environment, stdout=output, stderr=output)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - start
+        if child.returncode != code:
+            output.seek(0)
+            raise AssertionError(f"{' '.join(words)} ended with {child.returncode}, not {code}: {output.read()}")
+    return Started(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
