@@ -118,7 +118,7 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 lines.append(f"{kind} {name!r} is not in conf/base/{file}{hint}")
-            elif not _dvc_finds(name, project / "conf" / "base" / file):
+            elif not _is_text(name) and not _dvc_finds(name, project / "conf" / "base" / file):
                 lines.append(f"DVC does not find {kind} {name!r} in conf/base/{file}: write '{name}' in quotes there")
     return lines
 
@@ -144,6 +144,11 @@ def _refuse_other_names(found: Any, of_dvc: Any, path: Path) -> None:
             for name, read in zip(ours, theirs, strict=True):
                 if isinstance(name, str) and str(read) != name:
                     raise UserError(f"{path}: DVC reads {name} as {read!r}: write '{name}' in quotes in {key}")
+
+
+def _is_text(name: str) -> bool:
+    """Whether every version of YAML takes a name for text: DVC need not be asked, which reads the file each time."""
+    return name[:1].isalpha() and isinstance(yaml.safe_load(name), str)
 
 
 def _dvc_finds(name: str, path: Path) -> bool:

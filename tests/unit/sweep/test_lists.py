@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import prn_pipeline.sweep.lists as lists_module
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import BENCHMARK_LISTS
 from prn_pipeline.sweep.lists import read_lists, unknown_names, use_lists
@@ -111,3 +112,30 @@ def test_lists_of_ones_own_stay_when_a_new_version_is_merged(tmp_path: Path) -> 
     git("merge", "main")
     assert read_lists(tmp_path).datasets == ["a", "b"]
     assert own.read_text() == (tmp_path / shipped).read_text() == GOOD
+
+
+def test_names_that_every_yaml_takes_for_text_are_found_without_asking_dvc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC's parser takes a tenth of a second for a file, for every name anew."""
+    lists = read_lists(project(tmp_path, GOOD.replace("[a, b]", "[a, '0o17']")))
+    for file, blocks in {
+        "parameters_datasets.yml": "datasets: {a: {}, 0o17: {}}",
+        "parameters_base_models.yml": "base_models: {unet: {}}",
+        "parameters_refiners.yml": "refiners: {prn: {}, bias_field: {}}",
+    }.items():
+        (tmp_path / "conf/base" / file).write_text(blocks)
+    asked: list[Path] = []
+    parse = lists_module.parse_yaml
+
+    def counted(text: str, path: Path) -> object:
+        asked.append(path)
+        return parse(text, path)
+
+    monkeypatch.setattr(lists_module, "parse_yaml", counted)
+    (message,) = unknown_names(lists, tmp_path)
+    assert (
+        message
+        == "DVC does not find data set '0o17' in conf/base/parameters_datasets.yml: write '0o17' in quotes there"
+    )
+    assert asked == [tmp_path / "conf/base/parameters_datasets.yml"]
