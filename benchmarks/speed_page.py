@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.history import PROJECT, Entry, read, runs
+from benchmarks.history import PROJECT, Entry, read
 from benchmarks.results_page import replace_mark
 from benchmarks.speed_figure import draw
 from prn_pipeline.data.store.atomic import atomic_write
@@ -14,28 +14,45 @@ from prn_pipeline.data.store.atomic import atomic_write
 PAGE = PROJECT / "docs" / "benchmarks.md"
 PICTURE = PROJECT / "docs" / "images" / "speed.png"
 MARK = "speed-history"
-HEAD = ("ratio of", "goal", "median of earlier runs", "newest run", "met")
+HEAD = ("ratio of", "goal", "before: median", "newest", "met", "date", "commit", "load")
+NOTE = "\\* not compared with other runs: the machine was busy, or the code was not committed."
 
 
 def section(history: Sequence[Entry]) -> str:
-    """Markdown: for each processor its newest run, beside the goals and the median of comparable earlier runs."""
+    """Markdown: for each processor the newest entry of each ratio, with the median of the comparable ones before."""
     parts = []
     for processor in dict.fromkeys(one.processor for one in history):
         of_processor = [one for one in history if one.processor == processor]
-        *earlier, newest = runs(of_processor)
-        comparable = [one for run in earlier for one in run if not one.obstacle]
-        first = newest[0]
-        line = f"{processor}, {first.date}, commit {first.commit[:10]}, load average before the start {first.load:.1f}"
-        parts.append(f"{line}; not compared with other runs: {first.obstacle}:" if first.obstacle else f"{line}:")
-        rows = [_row(one, [other.ratio for other in comparable if other.name == one.name]) for one in newest]
-        parts.append("\n".join(f"| {' | '.join(row)} |" for row in (HEAD, ("---", *["---:"] * 3, "---"), *rows)))
+        rows = [HEAD, ("---", *["---:"] * 3, "---", "---", "---", "---:")]
+        rows += [_row([one for one in of_processor if one.name == name]) for name in _names(of_processor)]
+        parts += [f"{processor}:", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
+    if any(one.obstacle for one in history):
+        parts.append(NOTE)
     return "\n\n".join(parts) or "Not measured yet."
 
 
-def _row(one: Entry, before: Sequence[float]) -> tuple[str, ...]:
-    met = "" if one.goal is None else "yes" if one.ratio >= one.goal else "no"
-    goal = "" if one.goal is None else f"{one.goal:g}"
-    return f"`{one.name}`", goal, f"{median(before):.3g}" if before else "", f"{one.ratio:.3g}", met
+def _names(history: Sequence[Entry]) -> list[str]:
+    return list(dict.fromkeys(one.name for one in history))
+
+
+def _row(of_name: Sequence[Entry]) -> tuple[str, ...]:
+    *earlier, newest = of_name
+    before = [one.ratio for one in earlier if not one.obstacle]
+    goal, met = "", ""
+    if newest.goal is not None:
+        goal, met = f"{newest.goal:g}", "yes" if newest.ratio >= newest.goal else "no"
+    shown = f"{newest.ratio:.3g}{' *' if newest.obstacle else ''}"
+    median_before = f"{median(before):.3g}" if before else ""
+    return (
+        f"`{newest.name}`",
+        goal,
+        median_before,
+        shown,
+        met,
+        newest.date[:10],
+        newest.commit[:10],
+        f"{newest.load:.1f}",
+    )
 
 
 def main(page: Path = PAGE, picture: Path = PICTURE) -> None:

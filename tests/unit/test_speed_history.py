@@ -76,10 +76,18 @@ def test_other_processors_and_other_ratios_are_not_compared_with() -> None:
     assert judge([]) == (["No run is recorded yet: `make bench` records one."], False)
 
 
-def test_the_table_has_the_median_of_comparable_runs_and_says_what_is_not_comparable() -> None:
-    history = [on(1, 3.0), on(2, 5.0), on(3, 99.0, load=7.0), on(4, 6.5, dirty=True)]
+def test_the_table_has_the_newest_of_each_ratio_and_the_median_of_comparable_runs_before() -> None:
+    history = [
+        on(1, 3.0),
+        on(2, 5.0),
+        on(3, 99.0, load=7.0),
+        on(4, 6.5, dirty=True),
+        on(2, 8.0, name="other", goal=None),
+    ]
     text = section(history)
-    assert "| `network/loop/inference` | 6 | 4 | 6.5 | yes |" in text
-    assert "not compared with other runs: its code was not committed" in text
-    assert [run[0].date for run in runs(history)] == [one.date for one in history]
+    assert "| `network/loop/inference` | 6 | 4 | 6.5 * | yes | 2026-01-04 | abc | 0.2 |" in text
+    assert "| `other` |  |  | 8 |  | 2026-01-02 | abc | 0.2 |" in text
+    assert "not compared with other runs" in text
+    assert "not compared with other runs" not in section(history[:2])
+    assert [run[0].date for run in runs(history[:4])] == [one.date for one in history[:4]]
     assert section([]) == "Not measured yet."
