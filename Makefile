@@ -87,7 +87,7 @@ bench: $(READY) ## speed compared with plain implementations, ten minutes, added
 	@python -m benchmarks $(BENCH)
 
 bench-check: $(READY) ## measure the ratios of a part of `make bench`; exit code 1 if one is 15 % slower than before on such a processor
-	@python -m benchmarks pseudo_labels network start_up --no-compile && python -m benchmarks.bench_check
+	@python -m benchmarks pseudo_labels network start_up --ratios && python -m benchmarks.bench_check
 
 bench-page: $(READY) ## the figures of docs/benchmarks.md, from benchmarks/history.jsonl
 	@python -m benchmarks.speed_page

@@ -21,7 +21,7 @@ OUT = Path("data/08_reporting/benchmarks.json")
 #: Stages run in processes of their own; the others share this one, so what changes its allocator (network) comes later.
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "pseudo_labels": lambda options: pseudo_labels.run(options.quick),
-    "network": lambda options: network.run(options.quick, options.compile),
+    "network": lambda options: network.run(options.quick, options.compile, options.ratios),
     "start_up": lambda options: start_up.run(options.quick),
     "stages": lambda options: stages.run(options.quick),
     "gpu": lambda options: gpu.run(options.quick, options.compile),
@@ -35,6 +35,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run? The numbers mean nothing")
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave out torch.compile")
     parser.add_argument("--out", type=Path, default=OUT, help=f"JSON file; a .md goes beside it (default {OUT})")
+    parser.add_argument("--ratios", action="store_true", help="of each section only the tables with ratios")
     parser.add_argument("--history", type=Path, default=HISTORY, help="file that the ratios are added to")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.sections if name not in SECTIONS]:

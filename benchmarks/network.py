@@ -41,9 +41,11 @@ class Cases:
 QUICK = Cases(width=4, size=64, widths=(4,), sizes=(64,), gradient_size=64, seconds=0.0, least=1)
 
 
-def run(quick: bool, compile_too: bool) -> list[Table]:
-    """Compare, scale, compile."""
+def run(quick: bool, compile_too: bool, ratios_only: bool = False) -> list[Table]:
+    """Compare; unless only ratios are wanted, also scale and compile."""
     cases = QUICK if quick else Cases()
+    if ratios_only:
+        return [against_loop(cases)]
     tables = [against_loop(cases), by_width_and_size(cases, quick)]
     return [*tables, through_inductor(cases)] if compile_too else tables
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,22 @@ COMMANDS = {
 STAGE, STAGE_GOAL = "ingestion", 2.0
 #: What the commands are compared with: the import of a library that every machine with this package has.
 PLAIN = (sys.executable, "-c", "import pandas")
+#: Runs its arguments with all their output on standard error, and writes what they took to standard output.
+LAUNCHER = """
+import json, os, sys, time
+start = time.perf_counter()
+pid = os.fork()
+if pid == 0:
+    os.dup2(2, 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(pid, 0)
+print(json.dumps({
+    "seconds": time.perf_counter() - start,
+    "code": os.waitstatus_to_exitcode(status),
+    "cpu": usage.ru_utime + usage.ru_stime,
+    "mib": usage.ru_maxrss / 1024,
+}))
+"""
 
 
 @dataclass(frozen=True)
@@ -108,18 +123,20 @@ def _fastest(words: Sequence[str], folder: Path, environment: dict[str, str], co
 
 
 def _started(words: Sequence[str], folder: Path, environment: dict[str, str], code: int) -> Started:
-    """Run a command to its end.
+    """Run a command to its end, from a small process: the peak of a process counts that of the one that started it.
 
     Raises:
         AssertionError: it ends with another exit code, so that its time means nothing.
     """
-    start = time.perf_counter()
-    with (folder / "output.txt").open("w+") as output:
-        child = subprocess.Popen(words, cwd=folder, env=environment, stdout=output, stderr=output)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - start
-        if child.returncode != code:
-            output.seek(0)
-            raise AssertionError(f"{' '.join(words)} ended with {child.returncode}, not {code}: {output.read()}")
-    return Started(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    done = subprocess.run(
+        [sys.executable, "-ISc", LAUNCHER, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    if found["code"] != code:
+        raise AssertionError(f"{' '.join(words)} ended with {found['code']}, not {code}: {done.stderr}")
+    return Started(found["seconds"], found["cpu"], found["mib"])

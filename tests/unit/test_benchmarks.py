@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import network
 from benchmarks.__main__ import main
 from benchmarks.agreement import gradient_error, relative_error
 from benchmarks.example_maps import example_maps
@@ -65,6 +66,11 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     if not torch.cuda.is_available():
         assert "no GPU on this machine" in text
         assert "no GPU on this machine" in printed
+
+
+def test_only_the_tables_with_ratios_on_demand() -> None:
+    (table,) = network.run(quick=True, compile_too=True, ratios_only=True)
+    assert table.ratio == "ratio"
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
