@@ -1,16 +1,20 @@
 """The history of measured ratios: what is recorded, what is judged, and the page made of it."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from benchmarks.__main__ import ratios
 from benchmarks.bench_check import judge
 from benchmarks.history import Circumstances, Entry, append, circumstances, entries, read, runs
 from benchmarks.report import Column, Table
-from benchmarks.speed_page import section
+from benchmarks.speed_figure import draw
+from benchmarks.speed_page import MARK, PAGE, PICTURE, section
 
 QUIET = Entry("abc", False, "2026-01-01", "abacus", 0.2, "network/loop/inference", 4.0, 6)
 
@@ -91,3 +95,15 @@ def test_the_table_has_the_newest_of_each_ratio_and_the_median_of_comparable_run
     assert "not compared with other runs" not in section(history[:2])
     assert [run[0].date for run in runs(history[:4])] == [one.date for one in history[:4]]
     assert section([]) == "Not measured yet."
+
+
+def test_page_and_picture_show_the_committed_history() -> None:
+    """`python -m benchmarks.speed_page` writes both again."""
+    history = read()
+    assert f"<!-- {MARK}: begin -->\n{section(history)}\n<!-- {MARK}: end -->" in PAGE.read_text()
+    drawn, committed = imread(io.BytesIO(draw(history))), imread(PICTURE)
+    assert drawn.shape == committed.shape
+    assert np.abs(drawn - committed).mean() < 0.01
+    faster = [replace(one, date="9999-01-01", ratio=3 * one.ratio) for one in history]
+    other = imread(io.BytesIO(draw([*history, *faster])))
+    assert other.shape != committed.shape or np.abs(other - committed).max() > 0.1
