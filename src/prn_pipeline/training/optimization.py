@@ -16,11 +16,11 @@ def build_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettin
     """The optimizer of the settings, over those parameters that are trained."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     rate, decay = settings.learning_rate, settings.weight_decay
-    # foreach: the same digits in half the time, on a CPU too
+    # fused: one pass over weights and moments, in half the time of foreach on a CPU, which is bound by its memory
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(trained, rate, momentum=0.9, nesterov=True, weight_decay=decay, foreach=True)
+        return torch.optim.SGD(trained, rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(trained, rate, weight_decay=decay, foreach=True)
+    return kind(trained, rate, weight_decay=decay, fused=True)
 
 
 #: Schedules that are no torch scheduler: `RestoreBestOnPlateau` lowers the rate of a plateau.

@@ -69,6 +69,20 @@ class SegmentationTask(pl.LightningModule):
         iou = torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
         self.log("val_iou_micro", (iou[truth > 0] if truth.any() else iou).mean().item(), prog_bar=True)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the gradient.
+
+        Lightning refuses to clip for fused optimizers in mixed precision, because they may unscale gradients after the
+        clipping. They do for fp16, which this project does not use; bf16 scales no gradients.
+        """
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val, foreach=True)
+
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the settings."""
         optimizer = build_optimizer(self.network.parameters(), self._settings)

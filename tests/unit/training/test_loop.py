@@ -90,6 +90,22 @@ def test_weights_that_are_not_finite_raise_an_error_with_a_remedy(bright_squares
         )
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_clipped_gradient_has_the_norm_of_the_settings(
+    bright_squares: Samples, tmp_path: Path, precision: str
+) -> None:
+    def weights(learning_rate: float, gradient_clip: float) -> Tensor:
+        one_step = {"epochs": 1, "steps_per_epoch": 1, "optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0}
+        rates = {"learning_rate": learning_rate, "gradient_clip": gradient_clip, "precision": precision}
+        trained = train(bright_squares, tmp_path / "c", validated=False, **one_step, **rates)
+        return torch.cat([parameter.detach().flatten() for parameter in trained.network.parameters()])
+
+    start = weights(1e-30, 0.0)
+    nesterov = 1.9  # length of the first step of Nesterov's momentum of 0.9, in gradients
+    assert (weights(1.0, 0.01) - start).norm().item() == pytest.approx(nesterov * 0.01, rel=1e-3)
+    assert (weights(1.0, 0.0) - start).norm().item() > nesterov * 0.02, "without clipping the step is longer"
+
+
 def test_an_untrained_network_is_kept_if_no_epoch_is_better(bright_squares: Samples, tmp_path: Path) -> None:
     harmful = {"learning_rate": 1.0, "optimizer": "sgd", "gradient_clip": 0.0, "schedule": "constant"}
     torch.manual_seed(3)
