@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from prn_pipeline.training.muon import Muon, normalised_kernels
 from prn_pipeline.training.settings import TrainingSettings
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The optimizer of the settings, over those parameters that are trained."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer of the settings, over those parameters of a network that are trained."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     rate, decay = settings.learning_rate, settings.weight_decay
     # fused: one pass over weights and moments, in half the time of foreach on a CPU, which is bound by its memory
     if settings.optimizer == "sgd":
         return torch.optim.SGD(trained, rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
+    if settings.optimizer == "muon":
+        return Muon(trained, normalised_kernels(network), rate, weight_decay=decay)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(trained, rate, weight_decay=decay, fused=True)
 

@@ -20,7 +20,10 @@ class TrainingSettings(BaseModel):
         False, description="let the untrained network compete as epoch 0; for a refiner that starts as the base model"
     )
     batch_size: int = Field(8, ge=1, description="samples per optimizer step")
-    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd uses Nesterov momentum 0.9")
+    optimizer: Literal["adamw", "adam", "sgd", "muon"] = Field(
+        "adamw",
+        description="sgd uses Nesterov momentum 0.9; muon: for convolutions in few steps, with the rates of adamw",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="highest learning rate of the schedule")
     weight_decay: float = Field(1e-4, ge=0, description="of the optimizer, applied to all weights at each step")
     schedule: Literal["cosine", "one_cycle", "plateau", "constant"] = Field(

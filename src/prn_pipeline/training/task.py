@@ -85,7 +85,7 @@ class SegmentationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the settings."""
-        optimizer = build_optimizer(self.network.parameters(), self._settings)
+        optimizer = build_optimizer(self.network, self._settings)
         if self._settings.schedule in WITHOUT_SCHEDULER:
             return optimizer
         scheduler = build_scheduler(optimizer, self._settings, int(self.trainer.estimated_stepping_batches))

@@ -1,6 +1,7 @@
 """The training loop learns, is reproducible under a seed and keeps the best weights."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -95,8 +96,14 @@ def test_a_clipped_gradient_has_the_norm_of_the_settings(
     bright_squares: Samples, tmp_path: Path, precision: str
 ) -> None:
     def weights(learning_rate: float, gradient_clip: float) -> Tensor:
-        one_step = {"epochs": 1, "steps_per_epoch": 1, "optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0}
-        rates = {"learning_rate": learning_rate, "gradient_clip": gradient_clip, "precision": precision}
+        one_step: dict[str, Any] = {
+            "epochs": 1,
+            "steps_per_epoch": 1,
+            "optimizer": "sgd",
+            "schedule": "constant",
+            "weight_decay": 0.0,
+        }
+        rates: dict[str, Any] = {"learning_rate": learning_rate, "gradient_clip": gradient_clip, "precision": precision}
         trained = train(bright_squares, tmp_path / "c", validated=False, **one_step, **rates)
         return torch.cat([parameter.detach().flatten() for parameter in trained.network.parameters()])
 

@@ -33,12 +33,12 @@ def test_a_warm_cosine_is_the_schedule_of_torch_up_to_its_accumulated_rounding(s
 
 def test_the_warm_up_is_shorter_than_the_training() -> None:
     settings = TrainingSettings(epochs=1, warmup_epochs=3)
-    optimizer = build_optimizer([torch.nn.Parameter(torch.zeros(1))], settings)
+    optimizer = build_optimizer(torch.nn.ParameterList([torch.zeros(1)]), settings)
     build_scheduler(optimizer, settings, steps=4)
     assert optimizer.param_groups[0]["lr"] == settings.learning_rate / 4, "three of four steps warm up"
 
 
 def test_frozen_parameters_are_not_optimized() -> None:
     frozen, trained = (torch.nn.Parameter(torch.zeros(1), requires_grad=grad) for grad in (False, True))
-    optimizer = build_optimizer([frozen, trained], TrainingSettings())
+    optimizer = build_optimizer(torch.nn.ParameterList([frozen, trained]), TrainingSettings())
     assert optimizer.param_groups[0]["params"] == [trained]
