@@ -57,7 +57,7 @@ def test_the_proposed_key_pairs_the_files(write_dataset: Writer, case: str) -> N
 def test_where_one_file_is_missing_no_key_is_proposed(write_dataset: Writer, kind: str) -> None:
     root = write_dataset(IDS)
     (root / "roads" / kind / f"{IDS[4]}.png").unlink()
-    with pytest.raises(UserError, match=rf"1 .* files without .*: {IDS[4]}\.png\. Add the missing files") as refused:
+    with pytest.raises(UserError, match=rf"1 .* file without .*: {IDS[4]}\.png\. Add the missing files") as refused:
         make_reader("roads", DatasetSettings(), root).records()
     assert "Set `pairing" not in str(refused.value)
 

@@ -224,7 +224,7 @@ def test_the_error_for_a_storage_that_does_not_answer_names_what_to_check(
 
 
 def test_the_error_for_an_unknown_protocol_names_the_extra() -> None:
-    with pytest.raises(UserError, match=r"\.\[s3\]"):
+    with pytest.raises(UserError, match=r"'prn_pipeline\[s3\]'"):
         location("nonsense://bucket/a.json")
 
 
