@@ -17,7 +17,7 @@ from prn_pipeline.errors import UserError
 PHOTOS = frozenset({".jpg", ".jpeg", ".webp", ".heic", ".heif", ".avif"})
 _EXPECTED = (
     "Expected images with one mask picture each, in folders such as images/ and masks/, or in one folder under names"
-    " such as 7.jpg and 7_mask.png; or images with annotations in UTF-8: JSON of COCO or LabelMe, XML of CVAT for"
+    " such as 7.jpg and 7_mask.png; or images with annotations in UTF-8: JSON of COCO, LabelMe or VIA, XML of CVAT for"
     " images, polygons of YOLO, a CSV table of run-length codes."
 )
 
