@@ -17,6 +17,8 @@ from torch.optim.adamw import adamw
 #: Coefficients of the quintic x -> a x + b x^3 + c x^5, which sends singular values in (0, 1] towards 0.7 .. 1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+#: Most rows of a matrix. Kernels with more output channels are divided, for a third of the arithmetic.
+ROWS = 256
 #: Root mean square of the change of a weight, in learning rates; that of AdamW is about the same, so rates carry over.
 CHANGE = 0.2
 
@@ -68,9 +70,11 @@ class Muon(torch.optim.Optimizer):
             gradients = [gradient for kernel in alike if (gradient := kernel.grad) is not None]
             torch._foreach_lerp_(means, gradients, 1 - betas[0])
             looking_ahead = torch._foreach_lerp(gradients, means, betas[0])  # Nesterov's momentum
-            changes = orthogonalized(torch.stack([change.flatten(1) for change in looking_ahead]))
+            stacked = torch.stack([change.flatten(1) for change in looking_ahead])
+            changes = orthogonalized(stacked.view(-1, _rows_of_block(stacked.shape[1]), stacked.shape[2]))
             scale = CHANGE * max(changes.shape[1:]) ** 0.5
-            torch._foreach_add_(alike, [change.view(_shape(alike[0])) for change in changes], alpha=-rate * scale)
+            by_kernel = changes.view(len(alike), *_shape(alike[0]))
+            torch._foreach_add_(alike, list(by_kernel), alpha=-rate * scale)
 
     def _adam(self, weights: list[Tensor], rate: float, betas: tuple[float, float]) -> None:
         means, squares, steps = (
@@ -131,6 +135,12 @@ def _quintic_factor(gram: Tensor) -> Tensor:
     factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
     factor.diagonal(dim1=1, dim2=2).add_(a)
     return factor
+
+
+def _rows_of_block(rows: int) -> int:
+    """Rows of equal blocks of at most `ROWS`; all of them if there are no such blocks."""
+    blocks = -(-rows // ROWS)
+    return rows if rows % blocks else rows // blocks
 
 
 def _shape(weight: Tensor) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from prn_pipeline.training.muon import CHANGE, ITERATIONS, QUINTIC, Muon, normalised_kernels, orthogonalized
+from prn_pipeline.training.muon import CHANGE, ITERATIONS, QUINTIC, ROWS, Muon, normalised_kernels, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 144), (3, 64, 64), (1, 96, 32)])
@@ -35,6 +35,27 @@ def test_a_kernel_moves_by_the_learning_rate_whatever_the_size_of_its_gradient()
         moves.append(kernel.detach().clone())
     assert moves[0].square().mean().sqrt().item() == pytest.approx(0.01 * CHANGE, rel=0.3)
     assert torch.allclose(moves[0], moves[1], rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(64, 3, 3), (ROWS, 1, 1)])
+def test_a_kernel_with_many_output_channels_moves_as_its_parts_do(shape: tuple[int, int, int]) -> None:
+    whole = nn.Parameter(torch.zeros(2 * ROWS, *shape))
+    whole.grad = torch.randn(whole.shape, generator=torch.Generator().manual_seed(0))
+    parts = [nn.Parameter(part.clone()) for part in whole.detach().split(ROWS)]
+    for part, gradient in zip(parts, whole.grad.split(ROWS), strict=True):
+        part.grad = gradient.clone()
+    Muon([whole], [whole], lr=0.01).step()
+    Muon(parts, parts, lr=0.01).step()
+    assert torch.allclose(whole, torch.cat(parts), atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [ROWS + 1, 2 * ROWS + 2])
+def test_a_kernel_that_cannot_be_divided_evenly_moves_too(channels: int) -> None:
+    kernel = nn.Parameter(torch.zeros(channels, 8, 3, 3))
+    kernel.grad = torch.randn(kernel.shape, generator=torch.Generator().manual_seed(0))
+    Muon([kernel], [kernel], lr=0.01).step()
+    assert kernel.detach().isfinite().all()
+    assert kernel.detach().flatten(1).norm(dim=1).min() > 0
 
 
 def test_all_weights_but_kernels_are_trained_by_adamw() -> None:
