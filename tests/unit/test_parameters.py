@@ -41,7 +41,7 @@ def test_the_defaults_are_complete_and_select_the_embedded_data_set() -> None:
         "refiner": "prn",
         "seed": 0,
     }
-    assert run["base_training"]["optimizer"] == "adamw", "the default of the pydantic model, which no YAML file sets"
+    assert run["base_training"]["gradient_clip"] == 1.0, "the default of the pydantic model, which no YAML file sets"
 
 
 def test_parameters_are_read_once_and_each_caller_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
