@@ -17,7 +17,7 @@ from torch.optim.adamw import adamw
 #: Coefficients of the quintic x -> a x + b x^3 + c x^5, which sends singular values in (0, 1] towards 0.7 .. 1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
-#: Most rows of a matrix. Kernels with more output channels are divided, for a third of the arithmetic.
+#: Most rows of a matrix. Kernels with more output channels are divided, which takes less time (docs/experiments.md).
 ROWS = 256
 #: Root mean square of the change of a weight, in learning rates; that of AdamW is about the same, so rates carry over.
 CHANGE = 0.2
