@@ -21,7 +21,8 @@ from prn_pipeline.io.predictor import PredictorDataset
 from prn_pipeline.promotion.marks import BROKEN, CHAMPION
 from prn_pipeline.promotion.registering import register
 from prn_pipeline.promotion.registry import ChampionChangedError, Registry
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 from tests.integration.conftest import mistake_of, run_pipelines
 from tests.unit.serving.conftest import random_predictor
 

@@ -21,7 +21,7 @@ from benchmarks.serving import ask, request, served
 from prn_pipeline.promotion.marks import CHAMPION
 from prn_pipeline.promotion.registering import REQUIREMENTS, register
 from prn_pipeline.promotion.registry import Registry
-from prn_pipeline.serving.predictor import Item
+from prn_pipeline.serving.item import Item
 from tests.unit.serving.conftest import random_predictor
 
 SCENES = [np.random.default_rng(k).integers(0, 256, (40 + 8 * k, 64, 3), dtype=np.uint8) for k in range(4)]

@@ -21,8 +21,9 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.processes.secrets import redact
 from prn_pipeline.promotion.marks import BROKEN, DIGEST
 from prn_pipeline.promotion.registry import Registry
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.places import ARTEFACT
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.requests import IMAGE, MAP, answer, columns_of
 
 #: Requirements of the server and of `prn_pipeline.serving`; a test compares them with its imports.

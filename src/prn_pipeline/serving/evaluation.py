@@ -19,7 +19,8 @@ from prn_pipeline.segmentation.map_files import MapFiles
 from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.segmentation.map_stack import FurtherFolders, read_further
 from prn_pipeline.segmentation.protocol import DatasetPlace
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.segmentation.map_stack import FurtherFolders, read_further
 from prn_pipeline.serving.exports.writing import Format
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.journal import Entry
 from prn_pipeline.serving.predicted import Examined
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.review import EXPECTED
 from prn_pipeline.serving.sources import decoded
 

@@ -14,10 +14,11 @@ from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.serving.exports.writing import remove_exports, write_exports, write_geotiffs
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
 from prn_pipeline.serving.pictures import write_mask, write_overlay, write_probabilities
 from prn_pipeline.serving.predicted import Examined
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.review import EXPECTED, review, write_review
 
 TABLE = "refined.csv"

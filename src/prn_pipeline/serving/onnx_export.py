@@ -12,7 +12,8 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.logits import LARGEST_LOGIT
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.maps import MapMaker
-from prn_pipeline.serving.predictor import Predictor, as_rows
+from prn_pipeline.serving.networks import as_rows
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.training.tiles import GRID
 
 #: Opset of the ONNX standard, which onnxruntime has supported for years.

@@ -21,8 +21,9 @@ from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_import import as_maps
 from prn_pipeline.segmentation.map_places import MapPlace
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.pictures import mask_picture, probability_bytes
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.sources import decoded
 
 IMAGE, MAP = "image", "map"

@@ -25,8 +25,9 @@ from prn_pipeline.promotion.registry import Registry
 from prn_pipeline.promotion.served_model import ServedPredictor
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.places import ARTEFACT
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.requests import answer
 from prn_pipeline.serving.settings import PredictorSettings
 from tests.unit.serving.conftest import map_predictor, random_predictor

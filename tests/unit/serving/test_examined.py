@@ -14,8 +14,9 @@ from prn_pipeline.data.store.checksums import digest
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import Descriptions, describe
 from prn_pipeline.serving import predictor as module
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.predicted import from_logits
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import DriftSettings, RequestLimits
 from tests.unit.serving.conftest import map_predictor, random_predictor
 
@@ -104,13 +105,13 @@ def test_batches_are_as_large_as_the_settings_and_the_memory_allow(
     base = random_predictor()
     served = Predictor(base.base, base.refiner, base.settings.model_copy(update={"batch_size": batch_size}))
     asked: list[int] = []
-    logits = served.logits
+    logits = served._networks.logits
 
     def recorded(images: Any, *maps: Any) -> Any:
         asked.append(len(images))
         return logits(images, *maps)
 
-    monkeypatch.setattr(served, "logits", recorded)
+    monkeypatch.setattr(served._networks, "logits", recorded)
     assert len(list(served.examine((Item(image) for image in IMAGES), own))) == 3
     assert asked == sizes
 
@@ -120,7 +121,9 @@ def test_large_images_are_as_many_pixels_as_a_tile(monkeypatch: pytest.MonkeyPat
     base = random_predictor()
     served = Predictor(base.base, base.refiner, base.settings.model_copy(update={"image_size": 96}))
     asked: list[int] = []
-    monkeypatch.setattr(served, "_examine_on_canvas", lambda batch: asked.append(len(batch)) or [])
+    monkeypatch.setattr(
+        module, "examine_on_canvas", lambda networks, canvas, batch, *given: asked.append(len(batch)) or []
+    )
     list(served.examine([Item(image) for image in IMAGES * 2]))
     assert asked == [3, 3], "a tile has 64 pixels a side"
 

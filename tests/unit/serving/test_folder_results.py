@@ -22,8 +22,9 @@ from prn_pipeline.serving.drift_report import DriftReport, drift_report, write_r
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob
 from prn_pipeline.serving.folder_run import FolderRun
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.journal import NAME, Journal, as_json, from_json, stamp
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import DriftSettings
 from tests.unit.serving.conftest import map_predictor, random_predictor
 

@@ -13,7 +13,8 @@ from prn_pipeline.data.image_resizing import image_placed
 from prn_pipeline.metrics.descriptions import describe
 from prn_pipeline.metrics.map_quality.statistics import quality_statistics
 from prn_pipeline.refinement.protocol import Refiner
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 from tests.unit.serving.conftest import map_predictor, random_predictor
 
 RNG = np.random.default_rng(0)
@@ -33,11 +34,12 @@ def test_masks_are_those_of_the_part_of_the_canvas_that_shows_the_image(size: An
     canvas = Canvas(64, 96 if isinstance(size, list) else 64, True)
     found = list(served.examine(Item(image) for image in IMAGES))
     assert [examined.predicted.mask.shape for examined in found] == SHAPES
-    for image, examined in zip(IMAGES, found, strict=True):
+    together = served.logits(np.stack([image_placed(image, canvas) for image in IMAGES]))  # one batch, as in `examine`
+    for number, (image, examined) in enumerate(zip(IMAGES, found, strict=True)):
         native = image.shape[:2]
         top, left, height, width = canvas.region(native)
         region = (height, width)
-        logits = served.logits(image_placed(image, canvas)[None])
+        logits = (maps[number : number + 1] for maps in together)
         base, refined = (maps[..., top : top + height, left : left + width].astype(np.float32) for maps in logits)
         places = [(np.arange(after) + 0.5) * before / after - 0.5 for before, after in zip(region, native, strict=True)]
         grid = np.meshgrid(*places, indexing="ij")
@@ -55,8 +57,7 @@ def test_masks_are_those_of_the_part_of_the_canvas_that_shows_the_image(size: An
 
 def test_maps_of_another_program_come_back_where_they_were() -> None:
     served = with_size(map_predictor(), {"long_side": 64})
-    served.refiner = Unchanged(served.refiner)  # type: ignore[assignment]
-    served._refiner = served.refiner
+    served = Predictor(served.base, Unchanged(served.refiner), served.settings)  # type: ignore[arg-type]
     assert len(SHAPES) == 4
     for native in SHAPES:
         logits = np.full((1, *native), -6.0, np.float32)
@@ -72,6 +73,7 @@ class Unchanged(torch.nn.Module):
     """A refiner that leaves maps as they are."""
 
     replaces_base_model = False
+    sees_whole_maps = True
     arrays = ("logits",)
 
     def __init__(self, other: Refiner) -> None:

@@ -18,7 +18,8 @@ from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.segmentation.registry import build_base_model
 from prn_pipeline.segmentation.settings import BaseModelSettings, FewShotSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
 from tests.unit.serving.conftest import map_predictor, random_predictor, random_refiner
 

@@ -19,7 +19,8 @@ from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.segmentation.protocol import DatasetPlace
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.requests import answer, columns_of
 from prn_pipeline.serving.settings import PredictorSettings, RequestLimits
 from tests.unit.serving.conftest import SMALL, map_predictor, random_predictor

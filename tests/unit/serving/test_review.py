@@ -16,7 +16,8 @@ from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.metrics.map_quality.statistics import quality_statistics
 from prn_pipeline.serving.folder_job import FolderJob
 from prn_pipeline.serving.folder_run import FolderRun
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.review import FILE, Review
 from prn_pipeline.serving.saved import SETTINGS
 from tests.unit.serving.conftest import random_predictor

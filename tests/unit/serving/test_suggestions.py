@@ -14,7 +14,8 @@ from prn_pipeline.data.splits.video_frames import thumbnail
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.serving.folder_job import FolderJob
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.suggestion.job import JOURNAL, TABLE, SuggestionRun, Suggestions
 from prn_pipeline.serving.suggestion.ranking import pick, reason
 from tests.unit.serving.conftest import random_predictor

@@ -22,7 +22,8 @@ from prn_pipeline.reporting.leaderboard.costs import added_cost
 from prn_pipeline.segmentation.map_assignment import assign_models
 from prn_pipeline.segmentation.module_settings import ModuleSettings
 from prn_pipeline.segmentation.registry import build_base_model
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.stages.evaluation.map_descriptions import described_maps
 from prn_pipeline.stages.evaluation.model_costs import model_costs

@@ -16,9 +16,10 @@ from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
+from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.journal import Entry, Journal, stamp
 from prn_pipeline.serving.predicted import Examined
-from prn_pipeline.serving.predictor import Item, Predictor
+from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.suggestion.ranking import pick, reason
 
 #: Files in the folder of results.
