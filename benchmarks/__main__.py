@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks import gpu, network, pseudo_labels, stages, start_up
 from benchmarks.history import HISTORY, Entry, append, circumstances, entries
-from benchmarks.machine import describe, usable_cores, use_cores
+from benchmarks.machine import describe, kind_of_processor, usable_cores, use_cores
 from benchmarks.report import Column, Row, Table, machine_line, save, show
 
 OUT = Path("data/08_reporting/benchmarks.json")
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the chosen sections one after the other."""
     options = options_of(arguments)
     machine = describe()
-    of = circumstances(machine["date"], machine["cpu"])  # before this run is what keeps the machine busy
+    of = circumstances(machine["date"], kind_of_processor(machine))  # before this run is what keeps the machine busy
     use_cores(1 if options.quick else usable_cores())  # a busy machine is quick with one thread only
     console = Console(width=None if Console().is_terminal else 160)
     console.print(machine_line(machine))

@@ -89,6 +89,7 @@ def measure(case: Case, sizes: Sequence[int], draws: int) -> dict[str, Any]:
     others = {
         f"{TARGETS_OF}, {label}": _curve(case, [TARGETS_OF], sizes, draws, {weight: str(value)})
         for label, value in TARGETS.items()
+        if TARGETS_OF in case.refiners
     }
     found = _curve(case, case.refiners, sizes, draws, {})
     of_targets = {label: curve["refiners"][TARGETS_OF] for label, curve in others.items()}
@@ -115,15 +116,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.few_labels", description=__doc__)
     parser.add_argument("maps", type=Path, help="folder of the maps of strong models")
     parser.add_argument("--only", action="append", metavar="CASE", help=", ".join(case.name for case in CASES))
+    parser.add_argument(
+        "--refiner", action="append", metavar="REFINER", help="measure these of a case's refiners alone"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", help="other numbers of images, to try the list")
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--out", type=Path, default=KEPT, help="folder of the results; the page shows the default one")
     options = parser.parse_args(arguments)
     root = Path(os.environ.pop("PRN_DATA_ROOT", RAW))
     try:
-        for case in CASES:
-            if options.only and case.name not in options.only:
+        for one in CASES:
+            if options.only and one.name not in options.only:
                 continue
+            wanted = options.refiner or one.refiners
+            case = one._replace(refiners=tuple(name for name in one.refiners if name in wanted))
             prepare(case, root, options.maps)
             found = measure(case, options.sizes or case.sizes, options.draws)
             file = options.out / f"{case.name}.json"

@@ -28,7 +28,7 @@ class Circumstances:
         commit: of the code; "none" without a repository.
         dirty: the code had changes that are not committed.
         date: of the start, in UTC.
-        processor: its name, as the system tells it.
+        processor: its name and newest vector extension, see `machine.kind_of_processor`.
         load: average of the last minute before the start: processes that ran or waited to run.
     """
 

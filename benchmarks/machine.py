@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,11 @@ def describe() -> dict[str, Any]:
         "numba": numba.__version__,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def kind_of_processor(machine: Mapping[str, Any]) -> str:
+    """Name of the processor and the newest of `FEATURES` it has, from `describe`: some of one name differ in that."""
+    return ", ".join([machine["cpu"], *machine["cpu_features"][:1]])
 
 
 def use_cores(count: int) -> None:

@@ -84,6 +84,16 @@ def test_curves_of_other_targets_are_kept_beside_the_plain_ones_which_come_last(
     assert not (tmp_path / KEPT).exists()
 
 
+def test_chosen_refiners_are_measured_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measured: list[tuple[str, ...]] = []
+    monkeypatch.setattr(few_labels, "prepare", lambda *given: None)
+    monkeypatch.setattr(
+        few_labels, "_curve", lambda case, names, *given: measured.append(tuple(names)) or CURVE | {"refiners": {}}
+    )
+    main(["maps", "--only", "drive_strong/wnet", "--refiner", "trees", "--out", str(tmp_path)])
+    assert measured == [("trees",)]
+
+
 def test_a_failed_curve_ends_the_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(few_labels, "prepare", lambda *given: None)
     monkeypatch.setattr(few_labels.subprocess, "run", lambda command, check: CompletedProcess(command, 1))

@@ -12,6 +12,7 @@ from matplotlib.image import imread
 from benchmarks.__main__ import ratios
 from benchmarks.bench_check import judge
 from benchmarks.history import Circumstances, Entry, append, circumstances, entries, read, runs
+from benchmarks.machine import kind_of_processor
 from benchmarks.report import Column, Table
 from benchmarks.speed_figure import draw
 from benchmarks.speed_page import MARK, PAGE, PICTURE, section
@@ -107,3 +108,13 @@ def test_page_and_picture_show_the_committed_history() -> None:
     faster = [replace(one, date="9999-01-01", ratio=3 * one.ratio) for one in history]
     other = imread(io.BytesIO(draw([*history, *faster])))
     assert other.shape != committed.shape or np.abs(other - committed).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("features", "kind"),
+    [(["AVX512-BF16", "AVX512", "AVX2"], "abacus, AVX512-BF16"), (["AVX2"], "abacus, AVX2"), ([], "abacus")],
+)
+def test_processors_of_one_name_with_other_vector_extensions_are_of_another_kind(
+    features: list[str], kind: str
+) -> None:
+    assert kind_of_processor({"cpu": "abacus", "cpu_features": features}) == kind
