@@ -24,3 +24,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: "1 image", "1,200 images"; `plural` where that is not the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def counted_of(number: int, total: int, nouns: str) -> str:
+    """A part of a total and its verb: "1 of 6 images is", "2 of 6 images are"."""
+    return f"{number:,} of {total:,} {nouns} {'is' if number == 1 else 'are'}"

@@ -109,7 +109,7 @@ def test_images_that_no_file_lists_are_left_out_and_said(project: Path, folder: 
     done = called("check", "my_cells")
     assert "12 of 13 files used" in done.output
     assert "1 image in no annotation file (new.png)" in done.output
-    assert done.output.count("are in no annotation file: left out, as not labelled (images/new.png)") == 1
+    assert done.output.count("1 of 13 images is in no annotation file: left out, as not labelled (images/new.png)") == 1
 
 
 def test_boxes_are_refused_and_no_block_is_written(project: Path, folder: Path) -> None:

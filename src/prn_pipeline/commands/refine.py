@@ -131,9 +131,16 @@ def _print_drift(report: DriftReport, out: Path, to_stderr: bool) -> None:
     if report.reason:
         click.echo(f"Drift: unknown, {report.reason}", err=to_stderr)
     elif not report.drifted:
-        click.echo(f"Drift: {report.images} images are like those of training ({out / FILE})", err=to_stderr)
+        click.echo(
+            f"Drift: {counted(report.images, 'image is', 'images are')} like those of training ({out / FILE})",
+            err=to_stderr,
+        )
     else:
-        click.secho(f"Drift: {report.images} images differ from those of training:", fg="yellow", err=True)
+        click.secho(
+            f"Drift: {counted(report.images, 'image differs', 'images differ')} from those of training:",
+            fg="yellow",
+            err=True,
+        )
         for one in report.distances:
             if one.name in report.drifted:
                 click.secho(f"  {one.name}: distance {one.distance:.2f} (p {one.p:.2g})", fg="yellow", err=True)

@@ -11,6 +11,7 @@ import click
 from prn_pipeline.commands.progress import print_failed, printable, with_progress
 from prn_pipeline.commands.registry import allow_option, use_project_registry
 from prn_pipeline.commands.user_errors import report_user_errors
+from prn_pipeline.errors import counted
 
 if TYPE_CHECKING:
     from prn_pipeline.serving.suggestion.job import Suggestions
@@ -80,7 +81,7 @@ def _print(found: Suggestions, images: int, out: Path) -> None:
         if number
     ]
     without = f" (left out: {', '.join(left_out)})" if left_out else ""
-    click.echo(f"{len(found.table)} of {images} images to label next: {out / TABLE}{without}")
+    click.echo(f"{len(found.table)} of {counted(images, 'image')} to label next: {out / TABLE}{without}")
     for row in found.table.head(MAX_LISTED).itertuples(index=False):
         click.echo(f"  {printable(str(row.name))}  {row.score:.2f}  {row.reason}")
     if (more := len(found.table) - MAX_LISTED) > 0:

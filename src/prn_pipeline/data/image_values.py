@@ -10,6 +10,7 @@ from prn_pipeline.data.readers.band_decoding import LARGEST
 from prn_pipeline.data.readers.file_facts import ImageFacts
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.shades import white_of
+from prn_pipeline.errors import counted
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +47,16 @@ def common_white(name: str, settings: DatasetSettings, images: Mapping[str, Imag
         _warn_of_dark(name, images)
         return None
     white = settings.white or white_of(int(max(facts.high for facts in wide.values())))
-    logger.info("data set '%s': %d images with 16 bits; %d becomes white, 255", name, len(wide), white)
+    logger.info("data set '%s': %s with 16 bits; %d becomes white, 255", name, counted(len(wide), "image"), white)
     narrow = [file for file in images if file not in wide]
     if narrow and white != 255:
         logger.warning(
-            "data set '%s': %d images have 16 bits, and are scaled so that %d is white; %d have 8 bits, and stay as"
-            " they are: %s. If their colours differ, save all of them with 8 bits, or set `white`",
+            "data set '%s': %s 16 bits, scaled so that %d is white; %s 8 bits, which stay as they are:"
+            " %s. If their colours differ, save all of them with 8 bits, or set `white`",
             name,
-            len(wide),
+            counted(len(wide), "image has", "images have"),
             white,
-            len(narrow),
+            counted(len(narrow), "has", "have"),
             _listed(narrow),
         )
     _warn_of_little_range(name, wide, white)
@@ -65,10 +66,10 @@ def common_white(name: str, settings: DatasetSettings, images: Mapping[str, Imag
 def _warn_of_bands(name: str, files: list[str]) -> None:
     if files:
         logger.warning(
-            "data set '%s': %d images hold a fourth band beside RGB that is not marked as transparency; it is left out:"
+            "data set '%s': %s a fourth band beside RGB that is not marked as transparency; it is left out:"
             " %s. If it is infrared or the like, read it with `bands: {count: 4}`",
             name,
-            len(files),
+            counted(len(files), "image holds", "images hold"),
             _listed(files),
         )
 

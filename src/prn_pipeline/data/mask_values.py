@@ -9,7 +9,7 @@ from prn_pipeline.data.file_settings import MaskSettings
 from prn_pipeline.data.readers.file_facts import MaskFacts
 from prn_pipeline.data.readers.masks import likely_void
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +75,11 @@ def check_mask_values(name: str, settings: DatasetSettings, masks: Mapping[str, 
     if settings.classes:
         return  # `masks.class_ids` has refused every value that is no class
     rule, files = settings.mask, files_by_value(masks)
-    counted = {value: names for value, names in files.items() if value not in rule.ignore_values}
+    known = {value: names for value, names in files.items() if value not in rule.ignore_values}
     if rule.threshold is None and rule.values is None:
-        _one_foreground(name, settings, {value: names for value, names in counted.items() if value != 0})
+        _one_foreground(name, settings, {value: names for value, names in known.items() if value != 0})
         return
-    _warn_of_void(name, rule, counted)
+    _warn_of_void(name, rule, known)
     if rule.values is not None and (unused := [value for value in rule.values if value not in files]):
         logger.warning(
             "data set '%s': %s of `mask.values` in no mask; they hold %s", name, _listed(unused), _listed(files)
@@ -88,9 +88,9 @@ def check_mask_values(name: str, settings: DatasetSettings, masks: Mapping[str, 
         below = [file for file, facts in masks.items() if 0 < facts.values[-1] <= rule.threshold]
         if below:
             logger.warning(
-                "data set '%s': %d masks hold values other than 0, but none above `mask.threshold: %g`: %s",
+                "data set '%s': %s values other than 0, but none above `mask.threshold: %g`: %s",
                 name,
-                len(below),
+                counted(len(below), "mask holds", "masks hold"),
                 rule.threshold,
                 _listed(below),
             )
@@ -128,10 +128,10 @@ def _warn_of_void(name: str, rule: MaskSettings, files: dict[float, list[str]]) 
     holding = sorted({file for value in voids for file in files[value]})
     foreground = rule.threshold is not None and min(voids) > rule.threshold
     logger.warning(
-        "data set '%s': %d masks hold %s beside class ids up to %d, and it counts as %s: %s. If it marks pixels without"
+        "data set '%s': %s %s beside class ids up to %d, and it counts as %s: %s. If it marks pixels without"
         " a label, set `mask: {ignore_values: %s}`",
         name,
-        len(holding),
+        counted(len(holding), "mask holds", "masks hold"),
         " or ".join(map(str, voids)),
         max(value for value in files if value not in voids),
         "foreground" if foreground else "background",

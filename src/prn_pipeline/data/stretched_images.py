@@ -8,6 +8,7 @@ import pandas as pd
 
 from prn_pipeline.data.canvas import canvas_of
 from prn_pipeline.data.settings import DatasetSettings
+from prn_pipeline.errors import counted_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +38,10 @@ def warn_of_stretched(name: str, settings: DatasetSettings, manifest: pd.DataFra
         rows = stretched.head(MAX_LISTED)
         listed = ", ".join(f"{row.sample_id} ({row.native_height} x {row.native_width})" for row in rows.itertuples())
         logger.warning(
-            "data set '%s': %d of %d images are stretched by more than 10 %% in aspect to squares of %d pixels: %s%s"
+            "data set '%s': %s stretched by more than 10 %% in aspect to squares of %d pixels: %s%s"
             " (height x width). To keep their aspect, set `image_size: {long_side: %d}`, which pads them",
             name,
-            len(stretched),
-            len(manifest),
+            counted_of(len(stretched), len(manifest), "images"),
             canvas.height,
             listed,
             ", ..." if len(stretched) > MAX_LISTED else "",

@@ -7,11 +7,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from prn_pipeline.data.readers.file_facts import ImageFacts, MaskFacts
+from prn_pipeline.errors import counted
 
 logger = logging.getLogger(__name__)
 
 #: Files in one message.
 MAX_LISTED = 5
+#: What is wrong with one of them, and with several.
+_TURNED = (
+    "image is turned as its EXIF orientation says, but its mask has no such orientation",
+    "images are turned as their EXIF orientation says, but their masks have no such orientation",
+)
 #: Orientations from this one on exchange height and width.
 _QUARTER_TURN = 5
 
@@ -43,11 +49,10 @@ def warn_of_turned(name: str, pairs: Iterable[Pair]) -> int:
     ]
     if doubtful:
         logger.warning(
-            "data set '%s': %d images are turned as their EXIF orientation says, but their masks have no such"
-            " orientation: %s. If these masks were drawn on the upright images, as most programs show them, all is"
+            "data set '%s': %s: %s. If these masks were drawn on the upright images, as most programs show them, all is"
             " well. Otherwise remove the orientation from the images (exiftool -Orientation= FILE) or turn the masks",
             name,
-            len(doubtful),
+            counted(len(doubtful), *_TURNED),
             ", ".join(doubtful[:MAX_LISTED]) + (", ..." if len(doubtful) > MAX_LISTED else ""),
         )
     return len(doubtful)

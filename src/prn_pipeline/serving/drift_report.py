@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from prn_pipeline.data.store.atomic import atomic_write
+from prn_pipeline.errors import counted
 from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.metrics.drift import Distance, distances, significant
 from prn_pipeline.serving.journal import Journal, from_json
@@ -50,7 +51,9 @@ def drift_report(predictor: Predictor, journal: Journal, names: Iterable[str]) -
     if predictor.reference is None:
         return DriftReport(images, [], [], "the predictor was saved without statistics of its training")
     if images < settings.images:
-        return DriftReport(images, [], [], f"{images} images are too few, {settings.images} are needed")
+        return DriftReport(
+            images, [], [], f"{counted(images, 'image is', 'images are')} too few, {settings.images} are needed"
+        )
     chosen = np.linspace(0, images - 1, min(MAX_IMAGES, images)).astype(int)
     found = from_json([journal.entries[described[index]]["description"] for index in chosen])
     for described_by, remedy in (

@@ -10,6 +10,7 @@ import pandas as pd
 
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.spreadsheets import csv_text
+from prn_pipeline.errors import counted, counted_of
 from prn_pipeline.metrics.map_quality.expected_iou import ExpectedIou
 from prn_pipeline.serving.journal import Journal
 
@@ -35,9 +36,9 @@ class Review(NamedTuple):
         """One line: how many masks are likely to be bad, where the list is, and how far it can be trusted."""
         images, column = len(self.table), self.table[EXPECTED]
         if self.low:
-            found = f"{self.low} of {images} images are below {LOW}"
+            found = f"{counted_of(self.low, images, 'images')} below {LOW}"
         else:
-            found = f"none of {images} images is below {LOW}, the lowest is {column.iloc[0]:.2f}"
+            found = f"none of {counted(images, 'image')} is below {LOW}, the lowest is {column.iloc[0]:.2f}"
         return (
             f"Expected IoU: {found}; worst first in {place} (off by {estimate.error:.2f} on average; of"
             f" {estimate.images} held-out images, the expected worst fifth held {100 * estimate.worst_found:.0f} % of"

@@ -22,7 +22,8 @@ class TrainingSettings(BaseModel):
     batch_size: int = Field(8, ge=1, description="samples per optimizer step")
     optimizer: Literal["adamw", "adam", "sgd", "muon"] = Field(
         "adamw",
-        description="sgd uses Nesterov momentum 0.9; muon: for convolutions in few steps, with the rates of adamw",
+        description="sgd uses Nesterov momentum 0.9; muon learns convolutions in fewer steps, best at three times"
+        " adamw's rate",
     )
     learning_rate: float = Field(1e-3, gt=0, description="highest learning rate of the schedule")
     weight_decay: float = Field(1e-4, ge=0, description="of the optimizer, applied to all weights at each step")

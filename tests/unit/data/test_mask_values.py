@@ -112,11 +112,15 @@ def test_categories_of_few_shot_data_may_have_ids(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     ("values", "rule", "warning"),
     [
-        ([(0, 1), (0, 1, 255)], {"values": [1]}, "1 masks hold 255 beside class ids up to 1, and it counts as backg"),
+        ([(0, 1), (0, 1, 255)], {"values": [1]}, "1 mask holds 255 beside class ids up to 1, and it counts as backg"),
         ([(0, 1), (0, 1, 255)], {"threshold": 0}, "counts as foreground: m1.png"),
         ([(0, 1), (0, 2)], {"values": [1, 9]}, "9 of `mask.values` in no mask; they hold 0, 1, 2"),
-        ([(0, 1), (0, 1, 254)], {"values": [1]}, "hold 254 beside class ids up to 1"),
-        ([(-1, 0, 1), (0, 1)], {"threshold": 0}, "hold -1 beside class ids up to 1, and it counts as background: m0"),
+        ([(0, 1), (0, 1, 254)], {"values": [1]}, "1 mask holds 254 beside class ids up to 1"),
+        (
+            [(-1, 0, 1), (0, 1)],
+            {"threshold": 0},
+            "1 mask holds -1 beside class ids up to 1, and it counts as background: m0",
+        ),
         ([(0, 255), (0, 1)], {"threshold": 127}, "none above `mask.threshold: 127`: m1.png"),
     ],
 )

@@ -124,7 +124,7 @@ def test_little_use_of_the_range_and_mixed_bits_are_warnings(
         assert manifest_of(root).attrs[WHITE] == 65535
     assert "is 6 % of the scale from 0 to 65535" in caplog.text
     assert "11 images have 16 bits" in caplog.text
-    assert "1 have 8 bits, and stay as they are: roads/images/s03.png" in caplog.text
+    assert "1 has 8 bits, which stay as they are: roads/images/s03.png" in caplog.text
 
 
 def test_images_of_zeros_and_ones_are_a_warning(write_dataset: Writer, caplog: pytest.LogCaptureFixture) -> None:

@@ -268,7 +268,7 @@ def test_filled_holes_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         write_exports(tmp_path, ["yolo"], masks, masks, ())
     assert [record.getMessage() for record in caplog.records] == [
-        "YOLO's polygons have no holes: 2 holes in the masks of 2 images are filled. COCO and GeoJSON keep them"
+        "YOLO's polygons have no holes: 2 holes are filled in the masks of 2 images. COCO and GeoJSON keep them"
     ]
     caplog.clear()
     with caplog.at_level(logging.WARNING):
@@ -340,7 +340,7 @@ def test_without_rasterio_masks_of_geotiff_images_are_pictures_and_a_warning_say
         refine(predictor, scenes, out, ())
     assert (out / "masks/scene.png").is_file()
     assert not (out / "geotiff").exists()
-    assert "1 images are GeoTIFF files, but their masks are written as PNG alone" in caplog.text
+    assert "1 image is a GeoTIFF file, but masks are written as PNG alone" in caplog.text
     monkeypatch.undo()
     refine(predictor, scenes, out, ())
     assert (out / "geotiff/scene.tif").is_file(), "the next call writes it without refining again"

@@ -52,7 +52,10 @@ def pair_files(
     if unmatched:
         names = _names(path.relative_to(folder).as_posix() for path in sorted(unmatched))
         logger.warning(
-            "%s: left out %d files that no expression of `pairing` matches: %s", folder, len(unmatched), names
+            "%s: left out %s that no expression of `pairing` matches: %s",
+            folder,
+            counted(len(unmatched), "file"),
+            names,
         )
         if account is not None:
             for kind, files in {"image": images, **others}.items():

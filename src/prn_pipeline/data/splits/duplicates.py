@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 #: Images in one message.
@@ -57,9 +57,9 @@ def warn_of_identical(name: str, content: Mapping[str, str], masks: Mapping[str,
         else ""
     )
     logger.warning(
-        "data set '%s': %d images occur more than once and stay together in one split and fold: %s%s",
+        "data set '%s': %s more than once, all copies in one split and fold: %s%s",
         name,
-        len(copies),
+        counted(len(copies), "image occurs", "images occur"),
         _listed(copies),
         contradiction,
     )
@@ -81,8 +81,9 @@ def refuse_identical_across(splits: Mapping[str, str | None], content: Mapping[s
             " = ".join(f"{sample_id} ({splits[sample_id]})" for sample_id in copies) for copies in shared[:MAX_LISTED]
         )
         raise UserError(
-            f"{len(shared)} images occur in more than one split: {named}. Scores on them would be too high: remove "
-            "one of each from the split files, or use `split: {method: ratio}`, which keeps them together."
+            f"{counted(len(shared), 'image occurs', 'images occur')} in more than one split: {named}. Scores on them"
+            " would be too high: remove one of each from the split files, or use `split: {method: ratio}`, which keeps"
+            " them together."
         )
 
 

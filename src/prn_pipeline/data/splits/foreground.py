@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from prn_pipeline.data.splits.assignment import SPLITS
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +41,11 @@ def check_foreground(name: str, manifest: pd.DataFrame, several: bool = False) -
         if split == "train" and rows.empty:
             continue
         if split == "train":
-            logger.warning("data set '%s': no foreground pixel in the %d images of train", name, len(rows))
+            logger.warning("data set '%s': no foreground pixel in %s of train", name, counted(len(rows), "image"))
             continue
         raise UserError(
-            f"data set '{name}': no foreground pixel in the {len(rows)} images of {split}, so nothing can be measured"
-            f" there: the IoU is undefined. Move images with foreground to {split}, or draw other splits:"
+            f"data set '{name}': no foreground pixel in {counted(len(rows), 'image')} of {split}, so nothing can be"
+            f" measured there: the IoU is undefined. Move images with foreground to {split}, or draw other splits:"
             " `split: {method: ratio, seed: ...}`."
         )
     _warn_of_different_shares(name, manifest)

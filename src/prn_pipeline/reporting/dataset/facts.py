@@ -98,11 +98,11 @@ def _sizes(images: Mapping[str, Any]) -> str:
 def _values(masks: Mapping[str, Any]) -> str:
     if masks["distinct_values"] > len(masks["values"]):
         return f"{masks['low']} to {masks['high']}, {masks['distinct_values']} different"
-    return ", ".join(f"{one['value']} in {one['files']:,} masks" for one in masks["values"])
+    return ", ".join(f"{one['value']} in {counted(one['files'], 'mask')}" for one in masks["values"])
 
 
 def _turned(images: int, masks: int) -> str:
-    return f"{images:,} images and {masks:,} masks" if images or masks else ""
+    return f"{counted(images, 'image')} and {counted(masks, 'mask')}" if images or masks else ""
 
 
 def _groups(groups: Mapping[str, Any], samples: int) -> str:
@@ -116,15 +116,15 @@ def _duplicates(duplicates: Mapping[str, Any]) -> str:
     near, pairs = duplicates["near_across_splits"], duplicates["examples"]
     found = []
     if duplicates["identical_images"]:
-        found.append(f"{duplicates['identical_images']:,} images occur more than once")
+        found.append(f"{counted(duplicates['identical_images'], 'image occurs', 'images occur')} more than once")
     if near:
         one, split, other, other_split, _ = pairs[0]
         found.append(
-            f"{near:,} images are nearly the same as one in another split, such as {one} ({split}) and {other}"
-            f" ({other_split})"
+            f"{counted(near, 'image is', 'images are')} nearly the same as one in another split, such as {one}"
+            f" ({split}) and {other} ({other_split})"
         )
     if within := duplicates.get("near_within_splits", 0):  # absent from summaries of earlier versions
-        found.append(f"{within:,} images are nearly the same as another one of their split")
+        found.append(f"{counted(within, 'image is', 'images are')} nearly the same as another one of their split")
     return "; ".join(found) or "none"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.readers.geotiff import is_georeferenced
 from prn_pipeline.data.readers.opening import explaining, open_picture
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 from prn_pipeline.serving.exports import coco, geojson, geotiff, yolo
 from prn_pipeline.serving.exports.georeference import georeference
 
@@ -75,9 +75,9 @@ def write_geotiffs(out: Path, masks: Mapping[str, Path], images: Mapping[str, Pa
     ]
     if lacking and find_spec("rasterio") is None:
         logger.warning(
-            "%d images are GeoTIFF files, but their masks are written as PNG alone, without their place on the map. To"
+            "%s, but masks are written as PNG alone, without their place on the map. To"
             " write them as GeoTIFF too: pip install 'prn_pipeline[formats]', and call again",
-            len(lacking),
+            counted(len(lacking), "image is a GeoTIFF file", "images are GeoTIFF files"),
         )
         return
     for name in lacking:
@@ -114,7 +114,7 @@ def _write_yolo(out: Path, masks: Mapping[str, Path], classes: Sequence[str]) ->
     if holes := sum(filled.values()):
         images = sum(1 for found in filled.values() if found)
         logger.warning(
-            "YOLO's polygons have no holes: %d holes in the masks of %d images are filled. COCO and GeoJSON keep them",
-            holes,
-            images,
+            "YOLO's polygons have no holes: %s filled in the masks of %s. COCO and GeoJSON keep them",
+            counted(holes, "hole is", "holes are"),
+            counted(images, "image"),
         )

@@ -21,7 +21,7 @@ from prn_pipeline.data.readers.listing import list_pictures
 from prn_pipeline.data.readers.pairing import plain_id
 from prn_pipeline.data.readers.sample_files import Files
 from prn_pipeline.data.settings import DatasetSettings
-from prn_pipeline.errors import UserError, counted
+from prn_pipeline.errors import UserError, counted, counted_of
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +61,10 @@ def annotated_samples(
     elif unlisted:
         names = _listed([path.relative_to(folder).as_posix() for path in unlisted])
         logger.warning(
-            "%s: %d of %d images are in no annotation file: left out, as not labelled (%s). If they are and show"
+            "%s: %s in no annotation file: left out, as not labelled (%s). If they are and show"
             " nothing, set `annotations: {unlisted: background}`",
             folder,
-            len(unlisted),
-            len(images),
+            counted_of(len(unlisted), len(images), "images"),
             names,
         )
         account.leave_out("image", "in no annotation file", (path.name for path in unlisted))
