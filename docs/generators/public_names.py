@@ -8,7 +8,10 @@ from types import ModuleType
 
 #: Page of the reference -> its title and the modules whose public names it lists.
 PAGES: dict[str, tuple[str, list[str]]] = {
-    "predictor": ("Predictor", ["prn_pipeline.serving.predictor", "prn_pipeline.serving.predicted"]),
+    "predictor": (
+        "Predictor",
+        ["prn_pipeline.serving.predictor", "prn_pipeline.serving.item", "prn_pipeline.serving.predicted"],
+    ),
     "refinement": (
         "Refinement",
         ["prn_pipeline.refinement", "prn_pipeline.refinement.protocol", "prn_pipeline.refinement.registry"],

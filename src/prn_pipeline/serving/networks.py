@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,21 +16,12 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.segmentation.protocol import MapSource
+from prn_pipeline.serving.predicted import RefinedLogits
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.inference import prepare_for_inference, to_device
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiles import Tiles
 from prn_pipeline.training.tiling import Tiled
-
-
-class RefinedLogits(NamedTuple):
-    """Logits float16 (N,C,H,W) before and after the refiner: one map for foreground, or one per class.
-
-    They are the same for a refiner that replaces the base model, which is then not run.
-    """
-
-    base: NDArray[np.float16]
-    refined: NDArray[np.float16]
 
 
 class Networks:

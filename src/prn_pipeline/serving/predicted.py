@@ -1,4 +1,4 @@
-"""Predictions for one image: mask, probabilities, and statistics of image and maps."""
+"""What a predictor finds in images: logits, masks, probabilities, and statistics of images and maps."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ class Predicted(NamedTuple):
 
     mask: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
+
+
+class RefinedLogits(NamedTuple):
+    """Logits float16 (N,C,H,W) before and after the refiner: one map for foreground, or one per class.
+
+    They are the same for a refiner that replaces the base model, which is then not run.
+    """
+
+    base: NDArray[np.float16]
+    refined: NDArray[np.float16]
 
 
 @dataclass(frozen=True)

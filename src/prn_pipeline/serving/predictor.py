@@ -19,9 +19,9 @@ from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.segmentation.settings import MapFilesSettings
 from prn_pipeline.serving.examination import examine_at_own_scale, examine_on_canvas
 from prn_pipeline.serving.item import Item
-from prn_pipeline.serving.networks import Networks, RefinedLogits
+from prn_pipeline.serving.networks import Networks
 from prn_pipeline.serving.places import folder_of
-from prn_pipeline.serving.predicted import Examined, Predicted
+from prn_pipeline.serving.predicted import Examined, Predicted, RefinedLogits
 from prn_pipeline.serving.saved import PredictorComponents, read_folder, write_folder
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.serving.sources import Source, open_images
