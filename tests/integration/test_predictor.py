@@ -35,6 +35,6 @@ def test_the_predictor_gives_the_maps_of_the_evaluation_stage(finished: Path) ->
     if multiplies_bf16(torch.device("cpu")):
         assert (logits == refined).all()
         assert (masks == (refined > 0)).all()
-    else:
-        np.testing.assert_allclose(logits, refined, rtol=2e-3, atol=2e-3)
-        assert (masks == (refined > 0))[np.abs(refined) > 2e-3].all()
+    else:  # batches of other sizes round otherwise, and RankSEG's shift is one of the float16 logits: here below 8
+        np.testing.assert_allclose(logits, refined, rtol=2e-3, atol=2**-8)
+        assert (masks == (refined > 0))[np.abs(refined) > 2**-8].all()

@@ -80,10 +80,10 @@ def refuse_identical_across(splits: Mapping[str, str | None], content: Mapping[s
         named = "; ".join(
             " = ".join(f"{sample_id} ({splits[sample_id]})" for sample_id in copies) for copies in shared[:MAX_LISTED]
         )
+        more = f"; and {len(shared) - MAX_LISTED} more" if len(shared) > MAX_LISTED else ""
         raise UserError(
-            f"{counted(len(shared), 'image occurs', 'images occur')} in more than one split: {named}. Scores on them"
-            " would be too high: remove one of each from the split files, or use `split: {method: ratio}`, which keeps"
-            " them together."
+            f"images occur in more than one split: {named}{more}. Scores on them would be too high: remove one of each"
+            " from the split files, or use `split: {method: ratio}`, which keeps them together."
         )
 
 

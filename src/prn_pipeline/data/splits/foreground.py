@@ -41,10 +41,10 @@ def check_foreground(name: str, manifest: pd.DataFrame, several: bool = False) -
         if split == "train" and rows.empty:
             continue
         if split == "train":
-            logger.warning("data set '%s': no foreground pixel in %s of train", name, counted(len(rows), "image"))
+            logger.warning("data set '%s': no foreground pixel in the %s of train", name, counted(len(rows), "image"))
             continue
         raise UserError(
-            f"data set '{name}': no foreground pixel in {counted(len(rows), 'image')} of {split}, so nothing can be"
+            f"data set '{name}': no foreground pixel in the {counted(len(rows), 'image')} of {split}, so nothing can be"
             f" measured there: the IoU is undefined. Move images with foreground to {split}, or draw other splits:"
             " `split: {method: ratio, seed: ...}`."
         )
