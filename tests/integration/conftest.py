@@ -1,8 +1,9 @@
 """A copy of the project whose artefacts go to a temporary folder, and small runs of its real pipelines."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from kedro.framework.startup import bootstrap_project
 
 from benchmarks.small_project import SMALL, copy_project, merged
 from prn_pipeline.commands.user_errors import as_user_error
+from tests.conftest import shim_path
+from tests.integration.warm_commands import warm_commands
 
 Run = Callable[..., dict[str, Any]]
 
@@ -20,6 +23,13 @@ def _own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("DO_NOT_TRACK", "1")
+
+
+@pytest.fixture(scope="session")
+def warm_path() -> Iterator[str]:
+    """A PATH with the commands of this environment, of which `kedro` and `prn` start at once."""
+    with TemporaryDirectory() as folder, warm_commands(Path(folder)) as place:
+        yield shim_path(place)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import mlflow
 import pytest
@@ -15,8 +14,6 @@ from benchmarks.small_project import copy_project, make_small
 from prn_pipeline.sweep.failures import record_failed_stage
 from prn_pipeline.sweep.lists import read_lists
 from prn_pipeline.sweep.plan import plan
-from tests.conftest import shim_path
-from tests.integration.warm_kedro import warm_kedro
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINERS = ["prn", "bias_field"]
@@ -39,10 +36,10 @@ def change(file: Path, keys: list[str], value: object) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _path() -> Iterator[None]:
-    """The commands of this environment, with a `kedro` that starts at once."""
-    with TemporaryDirectory() as folder, warm_kedro(Path(folder)) as place, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", shim_path(place))
+def _path(warm_path: str) -> Iterator[None]:
+    """The commands of this environment, of which `kedro` and `prn` start at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", warm_path)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield
 

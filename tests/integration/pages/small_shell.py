@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +32,11 @@ class SmallShell:
 
     Args:
         folder: an empty folder, which becomes the reader's home.
+        path: where commands are found.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, path: str) -> None:
+        self._path = path
         self.home, self.project = folder, make_small(copy_project(folder / "project"))
         for file in (self.project / "conf" / "base").glob("parameters_*.yml"):
             settings = yaml.safe_load(file.read_text())
@@ -68,7 +69,7 @@ class SmallShell:
         if command not in self._done:
             environment = os.environ | {
                 "HOME": str(self.home),
-                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "PATH": self._path,
                 "PRN_DATA_ROOT": str(self.home / "data"),
                 "PYTHONWARNINGS": "ignore",
                 "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -43,9 +43,9 @@ HERE = {"ids": lambda block: block.name}
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> SmallShell:
+def shell(tmp_path_factory: pytest.TempPathFactory, warm_path: str) -> SmallShell:
     """A reader's project after the first commands of the tutorials."""
-    made = SmallShell(tmp_path_factory.mktemp("reader"))
+    made = SmallShell(tmp_path_factory.mktemp("reader"), warm_path)
     for command in FIRST:
         done = made.run(command)
         assert done.returncode == 0, f"{command}\n{done.stdout}"

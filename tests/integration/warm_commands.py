@@ -1,7 +1,8 @@
-"""`kedro` without its start: a process that has imported everything forks for each call.
+"""`kedro` and `prn` without their start: a process that has imported everything forks for each call.
 
 DVC starts a process per stage, and each would spend seconds on imports, which is most of what a small stage takes. The
-code of this checkout runs, in the folder, with the environment and with the standard streams of the caller.
+code of this checkout runs, in the folder, with the environment and with the standard streams of the caller. A signal
+reaches what was called and not its fork, so tests that end commands start real ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -25,25 +26,30 @@ IMPORTED = (
         for stage in ("ingestion", "base_training", "logit_caching", "pseudo_labelling")
     ),
     *(f"prn_pipeline.pipelines.{stage}" for stage in ("prn_training", "evaluation", "reporting")),
+    "prn_pipeline.pipelines.promotion",
     "prn_pipeline.refinement.patch_refine_net.fitting",
     "prn_pipeline.refinement.region_detail.fitting",
+    "prn_pipeline.refinement.trees.fitting",
+    "prn_pipeline.serving.predictor",
     "prn_pipeline.tracking.parameters",
     "prn_pipeline.tracking.run_hooks",
     "prn_pipeline.tracking.tracking_store",
     "prn_pipeline.training.trainer",
     "kedro.framework.cli.project",
+    "mlflow.pytorch",
     "mlflow.store.tracking.sqlalchemy_store",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "segmentation_models_pytorch",
     "rankseg",
 )
-#: Stands for the command: hands over its streams, and ends with the exit code that it is told.
+COMMANDS = ("kedro", "prn")
+#: Stands for a command: hands over its streams, and ends with the exit code that it is told.
 COMMAND = """#!{python} -IS
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
-    call = json.dumps([os.getcwd(), sys.argv[1:], dict(os.environ)]).encode()
+    call = json.dumps([os.getcwd(), [{name!r}, *sys.argv[1:]], dict(os.environ)]).encode()
     socket.send_fds(server, [len(call).to_bytes(8, "big")], [0, 1, 2])
     server.sendall(call)
     code = server.recv(1)
@@ -52,15 +58,16 @@ sys.exit(code[0] if code else 70)
 
 
 @contextmanager
-def warm_kedro(folder: Path) -> Iterator[Path]:
-    """A folder for `PATH` whose `kedro` is this one, while the block lasts.
+def warm_commands(folder: Path) -> Iterator[Path]:
+    """A folder for `PATH` whose commands are these, while the block lasts.
 
     Args:
         folder: an empty folder with a short path, because the address of a socket has 107 characters at most.
     """
     address = folder / "calls"
-    (command := folder / "kedro").write_text(COMMAND.format(python=sys.executable, address=str(address)))
-    command.chmod(0o755)
+    for name in COMMANDS:
+        (command := folder / name).write_text(COMMAND.format(python=sys.executable, address=str(address), name=name))
+        command.chmod(0o755)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(PROJECT)])}
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, str(address)], env=environment, cwd=PROJECT, stdout=subprocess.PIPE
@@ -114,16 +121,14 @@ def _has_ended() -> bool:
 
 
 def _run(folder: str, arguments: list[str], environment: dict[str, str], streams: list[int]) -> int:
-    from kedro.framework.cli import main
-
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["kedro", *arguments]
+    sys.argv = arguments
     try:
-        main()
+        _program(arguments[0])()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -132,6 +137,16 @@ def _run(folder: str, arguments: list[str], environment: dict[str, str], streams
     finally:
         _flush()
     return 0
+
+
+def _program(name: str) -> Callable[[], object]:
+    if name == "prn":
+        from prn_pipeline.commands import prn
+
+        return prn
+    from kedro.framework.cli import main
+
+    return main
 
 
 def _flush() -> None:
