@@ -23,7 +23,6 @@ def export(model: str, out: Path, allow_modules: tuple[str, ...]) -> None:
     of the printed number. The caller resizes images and maps, and cuts tiles. Needs the extra:
     pip install 'prn_pipeline[serving]'.
     """
-    import tempfile
     from importlib.util import find_spec
 
     from prn_pipeline.serving.onnx_export import INPUT, OUTPUT, export_onnx
@@ -32,8 +31,6 @@ def export(model: str, out: Path, allow_modules: tuple[str, ...]) -> None:
 
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise UserError("onnx and onnxscript are not installed: pip install 'prn_pipeline[serving]'")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    tempfile.TemporaryFile(dir=out.parent).close()  # a folder that cannot be written is refused before the export
     if model.startswith(SCHEMES):
         use_project_registry()
     predictor = Predictor.load(model, allow_modules)

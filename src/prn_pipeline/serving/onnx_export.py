@@ -85,6 +85,7 @@ def export_onnx(predictor: Predictor, path: Path) -> WholeModel:
     batch, height, width = (torch.export.Dim(name, min=1, max=4096) for name in ("batch", "rows", "columns"))
     dynamic = {0: batch, 2: model.multiple * height, 3: model.multiple * width}
     with atomic_write(path) as temporary:
+        temporary.touch()  # a folder that takes no files is noticed here, and not after the export
         try:
             torch.onnx.export(
                 model,

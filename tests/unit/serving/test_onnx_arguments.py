@@ -73,6 +73,12 @@ def test_networks_that_cannot_be_exported_are_named(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_takes_no_files_is_refused_before_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.onnx, "export", lambda *given, **options: pytest.fail("exported"))
+    with pytest.raises(OSError, match="/proc"):
+        export_onnx(random_predictor(), Path("/proc/model.onnx"))
+
+
 @pytest.mark.parametrize("classes", [1, 3])
 def test_the_exported_module_says_what_the_predictor_says(classes: int) -> None:
     served = random_predictor(classes)
