@@ -23,6 +23,16 @@ settings.register_profile(
 )
 
 PROJECT = Path(__file__).resolve().parents[1]
+NEEDED_BY_DASK_TASKS = (
+    "prn_pipeline.segmentation.network_source",
+    "prn_pipeline.segmentation.registry",
+    "prn_pipeline.refinement.registry",
+    "prn_pipeline.stages.evaluation.measuring",
+    "prn_pipeline.stages.evaluation.tuning",
+    "prn_pipeline.stages.pseudo_labelling",
+    "segmentation_models_pytorch",
+    "tests.unit.stages.test_dask_workers",
+)
 
 
 def outside(variable: str, beside: str) -> Path:
@@ -72,6 +82,17 @@ def tracking_store(empty_tracking_store: Path, tmp_path: Path) -> str:
 def data_root() -> Path:
     """Folder of real data sets."""
     return outside("PRN_DATA_ROOT", "datasets")
+
+
+@pytest.fixture(scope="session")
+def forked_dask_workers() -> Iterator[None]:
+    """Dask's local workers are forks of a process that has imported what tasks need, which takes each ten seconds."""
+    import dask
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["distributed", *NEEDED_BY_DASK_TASKS])
+        yield
 
 
 _NUMBERS = itertools.count()

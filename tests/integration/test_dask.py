@@ -12,6 +12,7 @@ from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.tracking.metric_names import flat_metrics
 from tests.integration.conftest import mistake_of, run_pipelines
 
+pytestmark = pytest.mark.usefixtures("forked_dask_workers")
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 STAGES = ["logit_caching", "pseudo_labelling", "evaluation"]
 

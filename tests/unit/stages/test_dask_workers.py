@@ -36,6 +36,7 @@ from prn_pipeline.stages.evaluation.tuning import tune
 from prn_pipeline.stages.pseudo_labelling import pseudo_label_batches
 from prn_pipeline.training.tiling import Tiles
 
+pytestmark = pytest.mark.usefixtures("forked_dask_workers")
 LENGTH, SIDE = 150, 32
 #: Seconds that a test waits for a process before it fails: enough for a busy machine.
 TIMEOUT = 120
@@ -61,7 +62,7 @@ def behind(cluster: LocalCluster, shards: int = 1) -> EngineSettings:
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[EngineSettings]:
+def workers(forked_dask_workers: None) -> Iterator[EngineSettings]:
     """Two processes behind an address; a task computes one shard."""
     with cluster_of(2) as cluster:
         yield behind(cluster)
