@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help setup setup-dev run repro benchmark plan test mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help setup setup-dev run repro benchmark plan test test-long mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # what `make setup` installs; requirements-serving.lock is enough for `prn refine` and `prn serve`
@@ -71,8 +71,11 @@ benchmark: $(READY) ## the same, JOBS base models at a time, and the leaderboard
 plan: $(READY) ## which stages `make benchmark` would run, why, and estimates of time and disk space
 	@prn plan
 
-test: $(DEV) ## all tests, WORKERS test files at a time
-	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile
+test: $(DEV) ## the tests, without the long ones, WORKERS test files at a time
+	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile -m "not long"
+
+test-long: $(DEV) ## whole retrainings, a bucket, several processes, compilers: ten minutes and more; ends with the first failure
+	@OMP_NUM_THREADS=1 python -m pytest -q -x -n $(WORKERS) --dist loadfile -m long
 
 mutants: $(DEV) ## do tests notice changed code? SAMPLE mutants of ROOMS, drawn with SEED; an hour for 200
 	@OMP_NUM_THREADS=1 python -m benchmarks.mutants $(ROOMS) --sample $(SAMPLE) --seed $(SEED)

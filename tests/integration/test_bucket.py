@@ -14,6 +14,8 @@ import pytest
 from benchmarks.small_project import copy_project
 from tests.integration.conftest import mistake_of, run_pipelines
 
+pytestmark = pytest.mark.long
+
 CELL = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 
 

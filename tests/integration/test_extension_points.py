@@ -27,6 +27,8 @@ from prn_pipeline.sweep.lists import Lists
 from prn_pipeline.training.job import TrainingResult
 from tests.integration.conftest import run_pipelines
 
+pytestmark = pytest.mark.long
+
 
 class ShiftSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

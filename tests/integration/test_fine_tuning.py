@@ -15,6 +15,8 @@ from prn_pipeline.sweep.leaderboard import write_leaderboard
 from prn_pipeline.sweep.lists import Lists
 from tests.integration.conftest import mistake_of, run_pipelines
 
+pytestmark = pytest.mark.long
+
 SHORT: dict[str, Any] = {
     "refiners": {name: {"training": {"epochs": 1, "steps_per_epoch": 2}} for name in ("fine_tune", "train_longer")},
     "prn_training": {"epochs": 1, "steps_per_epoch": 2, "batch_size": 4},

@@ -44,6 +44,7 @@ def curve(*arguments: str) -> Result:
     return CliRunner().invoke(prn, ["curve", *arguments], catch_exceptions=False)
 
 
+@pytest.mark.long
 def test_a_curve_is_refused_without_maps_then_measured_and_put_into_the_report(small: Path) -> None:
     missing = curve()
     assert missing.exit_code == 1
@@ -101,6 +102,7 @@ def test_what_cannot_be_measured_is_refused_in_one_message(arguments: list[str],
     assert refused.output.count("Error: ") == 1
 
 
+@pytest.mark.long
 def test_a_killed_call_leaves_whole_files_and_the_next_one_continues(small: Path) -> None:
     run_pipelines(small, ["ingestion", "base_training", "logit_caching", "pseudo_labelling"], **OWN)
     command = [sys.executable, "-c", "from prn_pipeline.commands import prn; prn()", "curve", "--refiner", "prn"]

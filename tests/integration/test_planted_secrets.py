@@ -11,6 +11,8 @@ import pytest
 from benchmarks.planted_secrets import files_below, found_in, spellings
 from benchmarks.small_project import PROJECT, make_small
 
+pytestmark = pytest.mark.long
+
 TOKEN, PASSWORD = "tok3nPLANTEDtok3n", "p@ss/PLANTEDword"
 VARIABLES = {
     "MLFLOW_TRACKING_TOKEN": TOKEN,

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+import pytest
 
 from tests.integration.conftest import mistake_of, run_pipelines
+
+pytestmark = pytest.mark.long
 
 BASE = "data/06_models/synthetic_roads/unet_resnet18_small/seed-0"
 

@@ -20,6 +20,8 @@ from prn_pipeline.layout.places import PROJECT_LOCK, RETRAIN_REPORT
 from prn_pipeline.processes.exit_codes import EXIT_CODES
 from tests.conftest import shim_path
 
+pytestmark = pytest.mark.long
+
 RUN = "unet_resnet18_small/prn/seed-0"
 
 #: Three of the project's stages; each copies its input.

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from benchmarks.bad_clients import NONE, kinds
 from benchmarks.serving import OWN, ask, served
 from tests.unit.serving.conftest import random_predictor
 from tests.unit.serving.test_server_requests import GOOD
+
+pytestmark = pytest.mark.long
 
 SECONDS = "3"
 

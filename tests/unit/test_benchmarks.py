@@ -36,6 +36,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

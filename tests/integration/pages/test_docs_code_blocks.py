@@ -161,6 +161,7 @@ def test_wrong_settings_are_noticed(shell: SmallShell) -> None:
         valid_settings({"datasets": {"my_roads": {"imagesize": 64}}}, shell.project)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["refine_maps", "read_results"])
 def test_a_notebook_runs(name: str, shell: SmallShell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))

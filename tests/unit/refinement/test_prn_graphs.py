@@ -54,6 +54,7 @@ def test_the_network_compiles_to_one_graph_with_the_same_outputs() -> None:
         assert_same(compiled(maps), model(maps))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="inductor needs a C++ compiler")
 def test_inductor_gives_the_same_outputs() -> None:
     model, maps = small(width=1, grid=0), torch.rand(1, 1, 16, 16)

@@ -177,6 +177,7 @@ def test_images_are_never_cut_into_tiles(bright_squares: Samples) -> None:
         predictor.predict(np.zeros((200, 200, 3), np.uint8), at_own_scale=True)
 
 
+@pytest.mark.long
 def test_onnx_graphs_keep_the_fixed_input(tmp_path: object) -> None:
     torch.manual_seed(0)
     options = {"in_channels": 3, "out_channels": 1, "kernel_size": 3, "padding": 1}

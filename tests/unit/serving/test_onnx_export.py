@@ -79,6 +79,7 @@ def test_a_network_that_replaces_the_base_model_is_the_only_one_in_the_graph(cla
     assert np.abs(found - expected).max() < 0.01, "they differ by float16 rounding"
 
 
+@pytest.mark.long
 def test_trees_are_exported_too(tmp_path: Path) -> None:
     settings = TreesSettings(network="trees", inputs=("images",), trees=8, depth=3, members=2)
     refiner = TreeEnsemble(settings).eval()

@@ -67,6 +67,7 @@ def train(
     )
 
 
+@pytest.mark.long
 def test_two_processes_give_the_weights_and_history_of_one(bright_squares: Samples, tmp_path: Path) -> None:
     epochs: list[int] = []
     one = train(bright_squares, tmp_path / "one", 1)
@@ -85,6 +86,7 @@ def test_two_processes_give_the_weights_and_history_of_one(bright_squares: Sampl
     assert not list(tmp_path.iterdir()), "a finished training leaves no files"
 
 
+@pytest.mark.long
 def test_two_nodes_train_one_network(bright_squares: Samples, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The second node is this machine too: it runs the command that the first one logs."""
     with socket.socket() as free:
@@ -114,6 +116,7 @@ class DiesInOneProcess(MaskObjective):
         return super().__call__(network, batch)
 
 
+@pytest.mark.long
 def test_a_killed_process_ends_the_others_with_one_error(bright_squares: Samples, tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(UserError, match=r"a training process was killed .*lower batch_size"):
@@ -135,6 +138,7 @@ class InterruptsTheRun(MaskObjective):
         return super().__call__(network, batch)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stopped", [KeyboardInterrupt, Terminated])
 def test_an_interrupted_run_ends_its_processes(
     bright_squares: Samples, tmp_path: Path, stopped: type[BaseException]
@@ -165,6 +169,7 @@ class RaisesUserError(MaskObjective):
         return super().__call__(network, batch)
 
 
+@pytest.mark.long
 def test_a_user_error_of_a_process_is_raised_by_the_run(bright_squares: Samples, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^fix this$"):
         train(bright_squares, tmp_path / "c", 2, objective=RaisesUserError("bce"))
