@@ -74,7 +74,7 @@ plan: $(READY) ## which stages `make benchmark` would run, why, and estimates of
 test: $(DEV) ## the tests, without the long ones, WORKERS test files at a time
 	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile -m "not long"
 
-test-long: $(DEV) ## whole retrainings, a bucket, several processes, compilers: ten minutes and more; ends with the first failure
+test-long: $(DEV) ## DVC, all commands of the pages, retraining, promotion and others: ten minutes and more; ends with the first failure
 	@OMP_NUM_THREADS=1 python -m pytest -q -x -n $(WORKERS) --dist loadfile -m long
 
 mutants: $(DEV) ## do tests notice changed code? SAMPLE mutants of ROOMS, drawn with SEED; an hour for 200

@@ -15,6 +15,8 @@ from prn_pipeline.sweep.failures import record_failed_stage
 from prn_pipeline.sweep.lists import read_lists
 from prn_pipeline.sweep.plan import plan
 
+pytestmark = pytest.mark.long
+
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINERS = ["prn", "bias_field"]
 
@@ -129,7 +131,6 @@ def test_a_plan_tells_results_without_a_record_from_results_that_differ_from_it(
             file.write_text(text)
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_committed_run_is_verified_in_a_copy_that_touches_no_result_of_the_project(reproduced: Path) -> None:
     committed = reproduced / "benchmarks/results"
@@ -164,7 +165,6 @@ def test_a_plan_estimates_a_new_stage_from_similar_ones(reproduced: Path) -> Non
     assert estimate.bytes > 1000
 
 
-@pytest.mark.long
 def test_failed_runs_are_reported_and_the_others_finish(reproduced: Path) -> None:
     """Kedro refuses one run, and DVC does not start the other."""
     lists, refiners = (reproduced / "conf" / "base" / file for file in ("benchmark.yml", "parameters_refiners.yml"))

@@ -26,6 +26,8 @@ from prn_pipeline.serving.predictor import Predictor
 from tests.integration.conftest import mistake_of, run_pipelines
 from tests.unit.serving.conftest import random_predictor
 
+pytestmark = pytest.mark.long
+
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 REFINER = Path("data/06_models") / RUN / "refiner.safetensors"
 #: For four test images. With so few, the least p is 1/16.

@@ -26,7 +26,7 @@ from tests.integration.pages.checked_commands import REASONS, check, reason
 from tests.integration.pages.small_shell import PORT, SmallShell
 from tests.unit.serving.running_server import running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 #: In this order, before any block: later ones need what these leave. Each is also a command of a page.
 FIRST = (
@@ -161,7 +161,6 @@ def test_wrong_settings_are_noticed(shell: SmallShell) -> None:
         valid_settings({"datasets": {"my_roads": {"imagesize": 64}}}, shell.project)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", ["refine_maps", "read_results"])
 def test_a_notebook_runs(name: str, shell: SmallShell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
