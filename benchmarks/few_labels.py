@@ -115,10 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.few_labels", description=__doc__)
     parser.add_argument("maps", type=Path, help="folder of the maps of strong models")
-    parser.add_argument("--only", action="append", metavar="CASE", help=", ".join(case.name for case in CASES))
-    parser.add_argument(
-        "--refiner", action="append", metavar="REFINER", help="measure these of a case's refiners alone"
-    )
+    cases = [case.name for case in CASES]
+    known = sorted({name for case in CASES for name in case.refiners})
+    parser.add_argument("--only", action="append", choices=cases, metavar="CASE", help=", ".join(cases))
+    parser.add_argument("--refiner", action="append", choices=known, metavar="REFINER", help=", ".join(known))
     parser.add_argument("--sizes", type=int, nargs="+", help="other numbers of images, to try the list")
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--out", type=Path, default=KEPT, help="folder of the results; the page shows the default one")
@@ -130,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 continue
             wanted = options.refiner or one.refiners
             case = one._replace(refiners=tuple(name for name in one.refiners if name in wanted))
+            if not case.refiners:
+                continue
             prepare(case, root, options.maps)
             found = measure(case, options.sizes or case.sizes, options.draws)
             file = options.out / f"{case.name}.json"

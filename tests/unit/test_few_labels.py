@@ -92,6 +92,17 @@ def test_chosen_refiners_are_measured_alone(monkeypatch: pytest.MonkeyPatch, tmp
     )
     main(["maps", "--only", "drive_strong/wnet", "--refiner", "trees", "--out", str(tmp_path)])
     assert measured == [("trees",)]
+    main(["maps", "--only", "drive_strong/wnet", "--refiner", "fine_tune", "--out", str(tmp_path)])
+    assert measured == [("trees",)], "fine_tune is not of this case"
+
+
+@pytest.mark.parametrize("wrong", [("--refiner", "treees"), ("--only", "drive_strong/wnett")])
+def test_a_mistyped_name_is_refused_with_the_known_ones(
+    wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["maps", *wrong])
+    assert f"{wrong[1]!r} (choose from" in capsys.readouterr().err
 
 
 def test_a_failed_curve_ends_the_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
