@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prn_pipeline.data.splits.settings import StrictSettings
+from prn_pipeline.data.splits.settings import RelativePath, StrictSettings
 
 
 def is_unset(value: object) -> bool:
@@ -33,6 +33,32 @@ class RegexPairing(StrictSettings):
     by: Literal["regex"] = Field(description="Pair files by a part of their names; that part is the sample id.")
     image: str = Field(description="Regular expression for image files; group(1) is the key.")
     mask: str = Field(description="Regular expression for mask (and ignore region) files; group(1) is the key.")
+
+
+class ListPairing(StrictSettings):
+    """Each line of a list names an image and its mask.
+
+    Names are paths below the data set's folder (below the split's folder with split method `folders`), or below a
+    folder above it, or file names; `images` and `masks` say which files there are. The sample id is the image's name
+    without extension. Files that no line names are left out.
+    """
+
+    by: Literal["list"] = Field(description="Pair files as lists or tables say.")
+    files: tuple[RelativePath, ...] = Field(
+        min_length=1,
+        description="Text files or tables below the data set's folder. Columns are separated by tabs, semicolons,"
+        " commas or spaces; the first names the image, the second its mask.",
+    )
+    image: str | None = Field(
+        default=None, description="Tables with a header: the column of the images; null: there is no header."
+    )
+    mask: str | None = Field(default=None, description="Tables with a header: the column of the masks.")
+
+    @model_validator(mode="after")
+    def _both_columns(self) -> Self:
+        if (self.image is None) != (self.mask is None):
+            raise ValueError("name both columns, `image` and `mask`, or none of them")
+        return self
 
 
 class MaskSettings(StrictSettings):

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.canvas import ImageSize
-from prn_pipeline.data.file_settings import BandSettings, MaskSettings, RegexPairing, StemPairing, is_unset
+from prn_pipeline.data.file_settings import BandSettings, ListPairing, MaskSettings, RegexPairing, StemPairing, is_unset
 from prn_pipeline.data.read_limits import DEFAULT_LIMITS, ReadLimits, are_default
 from prn_pipeline.data.splits.settings import RatioSplit, RelativePath, SplitSettings, StrictSettings
 
@@ -49,7 +49,7 @@ class DatasetSettings(StrictSettings):
     masks: RelativePath = Field(
         default="masks", description="Sub-folder of the masks, or a glob pattern below `folder`."
     )
-    pairing: Annotated[StemPairing | RegexPairing, Field(discriminator="by")] = Field(
+    pairing: Annotated[StemPairing | RegexPairing | ListPairing, Field(discriminator="by")] = Field(
         default=StemPairing(), description="How an image finds its mask."
     )
     mask: MaskSettings = Field(default=MaskSettings(), description="Which values of a mask are foreground.")

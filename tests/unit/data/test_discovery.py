@@ -333,3 +333,49 @@ def test_colour_masks_are_refused_and_no_table_is_left(folder: Path) -> None:
     with pytest.raises(UserError, match=r"masks/train/1\.png"):
         proposed(folder)
     assert not (folder / TABLE).exists()
+
+
+#: Images and masks that only a list could pair.
+LISTED = {"a/1.jpg": "b/x.png", "a/2.jpg": "b/k.png", "a/3.jpg": "b/d.png"}
+
+
+@pytest.mark.parametrize("before", ["", "/data/roads/"])
+@pytest.mark.parametrize("separator", [" ", ","])
+def test_lists_of_two_columns_pair_and_split(folder: Path, before: str, separator: str) -> None:
+    for image, truth in LISTED.items():
+        picture(folder / image)
+        mask(folder / truth)
+    lines = [f"{before}{image}{separator}{before}{truth}" for image, truth in LISTED.items()]
+    (folder / "train.txt").write_text("\n".join(lines[:2]))
+    (folder / "test.txt").write_text(lines[2])
+    found = proposed(folder)
+    assert found.block["pairing"] == {"by": "list", "files": ["test.txt", "train.txt"]}
+    assert splits(found) == {"1": "train", "2": "train", "3": "test"}
+    assert {record.mask_path for record in records(found)} == {Path("roads") / truth for truth in LISTED.values()}
+    assert "Images and masks belong together as test.txt, train.txt say (`pairing`)." in found.notes
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_table_names_images_and_masks_in_any_order(folder: Path, separator: str) -> None:
+    for image, truth in LISTED.items():
+        picture(folder / image)
+        mask(folder / truth)
+    rows = [("label", "split", "photo"), *((truth, "train", image) for image, truth in LISTED.items())]
+    (folder / "all.csv").write_text("\n".join(separator.join(row) for row in rows))
+    found = proposed(folder)
+    assert found.block["pairing"] == {"by": "list", "files": ["all.csv"], "image": "photo", "mask": "label"}
+    assert {record.mask_path for record in records(found)} == {Path("roads") / truth for truth in LISTED.values()}
+
+
+def test_a_list_is_believed_before_names(folder: Path) -> None:
+    pairs(folder, "images/{}.png", "masks/{}.png", ids="123")
+    (folder / "pairs.txt").write_text("".join(f"images/{one}.png masks/{4 - one}.png\n" for one in (1, 2, 3)))
+    found = proposed(folder)
+    assert found.block["pairing"] == {"by": "list", "files": ["pairs.txt"]}
+    assert [record.mask_path for record in records(found)] == [Path(f"roads/masks/{4 - one}.png") for one in (1, 2, 3)]
+
+
+def test_a_list_that_agrees_with_the_names_is_not_needed(folder: Path) -> None:
+    pairs(folder, "images/{}.png", "masks/{}.png", ids="123")
+    (folder / "pairs.txt").write_text("".join(f"images/{one}.png masks/{one}.png\n" for one in (1, 2, 3)))
+    assert proposed(folder).block == {"image_size": 32}

@@ -14,6 +14,8 @@ from prn_pipeline.errors import UserError
 
 #: More files than this are no data set, but a whole disk.
 MAX_FILES = 2_000_000
+#: Larger files are no lists of names.
+MAX_BYTES = 64 * 2**20
 #: Kinds of files, or folders, in one message.
 MAX_LISTED = 6
 
@@ -33,6 +35,14 @@ class Inventory:
     pictures: list[PurePosixPath] = field(default_factory=list)
     arrays: list[PurePosixPath] = field(default_factory=list)
     others: list[PurePosixPath] = field(default_factory=list)
+
+    def text(self, path: PurePosixPath) -> str:
+        """The text of a list or table; "" if the file holds none, or is too large to be a list."""
+        file = self.folder / path
+        try:
+            return file.read_text(encoding="utf-8-sig") if file.stat().st_size <= MAX_BYTES else ""
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def described(self) -> str:
         """What was found, for messages: `12 .jpg in images, 3 .txt in .`."""

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from prn_pipeline.data.file_settings import RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_kinds import stem_of
-from prn_pipeline.data.readers.pairing import pair_files, plain_id
+from prn_pipeline.data.readers.pairing import pair_files
 from prn_pipeline.data.readers.pairing_proposal import propose
+from prn_pipeline.data.readers.sample_ids import plain_id
 from prn_pipeline.errors import UserError, counted
 
 Paths = Sequence[PurePosixPath]

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from prn_pipeline.data.discovery.annotation_block import FoundAnnotations, find_annotations
 from prn_pipeline.data.discovery.annotation_files import annotations_in
-from prn_pipeline.data.discovery.arrangement import arrange
+from prn_pipeline.data.discovery.arrangement import Arrangement, arrange
 from prn_pipeline.data.discovery.image_size import ImageSize, size_of_images
 from prn_pipeline.data.discovery.inventory import Inventory, take_inventory
 from prn_pipeline.data.discovery.label_map import find_label_map
 from prn_pipeline.data.discovery.mask_rule import evenly, rule_of_masks
 from prn_pipeline.data.discovery.matching import Paths
-from prn_pipeline.data.discovery.sorting import sort_pictures
+from prn_pipeline.data.discovery.pair_lists import arranged_by_lists, find_pair_lists
+from prn_pipeline.data.discovery.sorting import Sorted, sort_pictures
 from prn_pipeline.data.discovery.split_files import find_split
 from prn_pipeline.data.discovery.split_table import TABLE, write_table
 from prn_pipeline.data.readers.annotations.annotated_samples import annotated_samples
@@ -103,16 +104,25 @@ class _Found(NamedTuple):
 
 
 def _found(inventory: Inventory, here: dict[str, Any]) -> _Found:
-    """Images with masks; if there are none, images with annotations."""
-    folder = inventory.folder
+    """Images with masks, as names or lists pair them; if there are none, images with annotations."""
+    lists = find_pair_lists(inventory)
     try:
         pictures = sort_pictures(inventory)
-        arrangement = arrange(folder, pictures)
+        found = _with_masks(inventory, pictures, arrange(inventory.folder, pictures), here)
     except UserError:
+        if lists is not None:
+            return _with_masks(inventory, *arranged_by_lists(inventory, lists), here)
         annotations = find_annotations(inventory)
         if annotations is None:
             raise
         return _with_annotations(inventory, annotations, here)
+    if lists is not None and lists.contradict(found.files):
+        return _with_masks(inventory, *arranged_by_lists(inventory, lists), here)
+    return found
+
+
+def _with_masks(inventory: Inventory, pictures: Sorted, arrangement: Arrangement, here: dict[str, Any]) -> _Found:
+    folder = inventory.folder
     masks = rule_of_masks([folder / path for path in pictures.masks], arrangement.several, find_label_map(inventory))
     size = size_of_images([folder / path for path in pictures.images])
     block = here | masks.block | arrangement.block | {"image_size": size.size}

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from prn_pipeline.data.discovery.inventory import Inventory
 from prn_pipeline.data.discovery.split_choice import choose_splits
 from prn_pipeline.data.discovery.words import split_word
-from prn_pipeline.data.readers.pairing import plain_id
+from prn_pipeline.data.readers.listed_names import image_names
+from prn_pipeline.data.readers.sample_ids import plain_id
 
 #: Names of columns that hold splits, in lower case.
 COLUMNS = ("split", "subset", "set", "partition", "phase", "fold", "usage", "dataset")
-#: Larger files are no lists of names.
-MAX_BYTES = 64 * 2**20
 
 
 class FoundSplit(NamedTuple):
@@ -53,7 +52,7 @@ def _lists(inventory: Inventory, known: Mapping[str, str]) -> Iterator[FoundSpli
         if path.suffix.lower() in (".txt", ".lst", "") and split:
             by_folder[path.parent].setdefault(split, path)
     for files in by_folder.values():
-        wrong = [path for path in files.values() if not _names_images(_text(inventory, path), known)]
+        wrong = [path for path in files.values() if not _names_images(inventory.text(path), known)]
         choice = choose_splits([split for split, path in files.items() if path not in wrong])
         if choice is None:
             if wrong:
@@ -65,7 +64,11 @@ def _lists(inventory: Inventory, known: Mapping[str, str]) -> Iterator[FoundSpli
 
 def _names_images(text: str, known: Mapping[str, str]) -> bool:
     entries = [line.strip() for line in text.splitlines() if line.strip()]
-    return bool(entries) and all(plain_id(entry) in known for entry in entries)
+    return bool(entries) and _all_known(entries, known)
+
+
+def _all_known(names: Sequence[str], known: Mapping[str, str]) -> bool:
+    return all(plain_id(name) in known for name in image_names(names, known))
 
 
 def _tables(inventory: Inventory, known: Mapping[str, str]) -> Iterator[FoundSplit]:
@@ -73,12 +76,12 @@ def _tables(inventory: Inventory, known: Mapping[str, str]) -> Iterator[FoundSpl
         if path.suffix.lower() not in (".csv", ".tsv"):
             continue
         delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        rows = list(csv.DictReader(_text(inventory, path).splitlines(), delimiter=delimiter))
+        rows = list(csv.DictReader(inventory.text(path).splitlines(), delimiter=delimiter))
         columns = [name for name in (rows[0] if rows else ()) if name]
         column = next((name for name in columns if name.strip().lower() in COLUMNS), None)
         if column is None:
             continue
-        ids = next((name for name in columns if all(plain_id(row[name] or "") in known for row in rows)), None)
+        ids = next((name for name in columns if _all_known([row[name] or "" for row in rows], known)), None)
         if ids is None:
             yield FoundSplit({}, (f"{path} has the column `{column}`, but none with names of all images: not used.",))
             continue
@@ -95,12 +98,3 @@ def _column_split(path: PurePosixPath, ids: str, column: str, values: set[str]) 
         )
     block: dict[str, Any] = {"method": "column", "file": str(path), "id": ids, "column": column}
     return FoundSplit(block | {split: value for split, value in sorted(own.items()) if split != value})
-
-
-def _text(inventory: Inventory, path: PurePosixPath) -> str:
-    """The file's text; "" if it is none, or too large to be a list."""
-    file = inventory.folder / path
-    try:
-        return file.read_text(encoding="utf-8-sig") if file.stat().st_size <= MAX_BYTES else ""
-    except (OSError, UnicodeDecodeError):
-        return ""

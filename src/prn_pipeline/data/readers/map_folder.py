@@ -20,7 +20,7 @@ from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.data.readers.map_decoding import EXTENSIONS, decode_array, named
 from prn_pipeline.data.readers.map_geometry import placed
 from prn_pipeline.data.readers.map_reading import MapReading
-from prn_pipeline.data.readers.pairing import compile_expression, plain_id
+from prn_pipeline.data.readers.sample_ids import compile_expression, plain_id
 from prn_pipeline.errors import UserError
 
 logger = logging.getLogger(__name__)

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import logging
-import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from prn_pipeline.data.file_settings import RegexPairing, StemPairing
+from prn_pipeline.data.file_settings import ListPairing, RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read, kind_of, stem_of
+from prn_pipeline.data.readers.listed_pairs import ids_of_images, listed_pairs
 from prn_pipeline.data.readers.pairing_proposal import propose
+from prn_pipeline.data.readers.sample_ids import compile_expression, plain_id
 from prn_pipeline.errors import UserError, counted
 
 logger = logging.getLogger(__name__)
 #: Names of files in one message.
 MAX_LISTED = 5
 
+Pairing = StemPairing | RegexPairing | ListPairing
+#: A file -> its sample id; None for a file that is left out.
+_KeyOf = Callable[[Path], str | None]
+
 
 def pair_files(
     images: list[Path],
     others: dict[str, list[Path]],
-    pairing: StemPairing | RegexPairing,
+    pairing: Pairing,
     folder: Path,
     account: FileAccount | None = None,
     several: bool = False,
@@ -44,23 +48,28 @@ def pair_files(
     Raises:
         UserError: two files of one kind share an id, a file has no partner, or an expression does not compile or match.
     """
-    keyed = {"image": _by_key("image", images, pairing, folder)}
-    keyed |= {kind: _by_key(kind, files, pairing, folder, several) for kind, files in others.items()}
+    key_of = _key_functions(images, others, pairing, folder)
+    keyed = {
+        kind: _by_key(kind, files, key_of[kind], folder, several and kind != "image")
+        for kind, files in {"image": images, **others}.items()
+    }
     unmatched = {*images, *(path for files in others.values() for path in files)} - {
         path for by_key in keyed.values() for paths in by_key.values() for path in paths
     }
+    listed = isinstance(pairing, ListPairing)
     if unmatched:
         names = _names(path.relative_to(folder).as_posix() for path in sorted(unmatched))
         logger.warning(
-            "%s: left out %s that no expression of `pairing` matches: %s",
+            "%s: left out %s that no %s: %s",
             folder,
             counted(len(unmatched), "file"),
+            "line of `pairing.files` names" if listed else "expression of `pairing` matches",
             names,
         )
         if account is not None:
+            reason = "named by no line of `pairing.files`" if listed else "matched by no expression of `pairing`"
             for kind, files in {"image": images, **others}.items():
-                left = [path.name for path in files if path in unmatched]
-                account.leave_out(kind, "matched by no expression of `pairing`", left)
+                account.leave_out(kind, reason, [path.name for path in files if path in unmatched])
     problems = []
     for kind in others:
         problems += _missing("image", keyed["image"], kind, keyed[kind])
@@ -70,7 +79,7 @@ def pair_files(
     return {key: {kind: files[key] for kind, files in keyed.items()} for key in sorted(keyed["image"])}
 
 
-def _remedy(images: list[Path], masks: list[Path], pairing: StemPairing | RegexPairing) -> str:
+def _remedy(images: list[Path], masks: list[Path], pairing: Pairing) -> str:
     names = [path.name for path in images], [path.name for path in masks]
     proposal = propose(*names) if isinstance(pairing, StemPairing) else None
     if proposal and proposal.image != proposal.mask:  # one expression for both pairs no more files than equal names do
@@ -88,32 +97,7 @@ def _more_in_common(folded: list[set[str]], stems: list[set[str]]) -> bool:
     return len(folded[0] & folded[1]) > len(stems[0] & stems[1])
 
 
-def plain_id(text: str) -> str:
-    """One spelling for ids: composed Unicode (archives made on a Mac hold decomposed names), no folder separators."""
-    return unicodedata.normalize("NFC", text.strip()).replace("/", "_")
-
-
-def compile_expression(expression: str, setting: str) -> re.Pattern[str]:
-    """A regular expression with at least one group.
-
-    Raises:
-        UserError: it does not compile, or has no group.
-    """
-    try:
-        compiled = re.compile(expression)
-    except re.error as error:
-        raise UserError(f"`{setting}: {expression}` is not a regular expression: {error}. Correct it.") from error
-    if compiled.groups < 1:
-        raise UserError(
-            f"`{setting}: {expression}` has no group. Put parentheses around the sample id, as in '(\\d+)_sat'."
-        )
-    return compiled
-
-
-def _by_key(
-    kind: str, files: list[Path], pairing: StemPairing | RegexPairing, folder: Path, several: bool = False
-) -> dict[str, list[Path]]:
-    key_of = _key_function(kind, pairing, folder)
+def _by_key(kind: str, files: list[Path], key_of: _KeyOf, folder: Path, several: bool) -> dict[str, list[Path]]:
     found = defaultdict(list)
     for path in files:
         key = key_of(path)
@@ -121,7 +105,7 @@ def _by_key(
             found[plain_id(key)].append(path)
     if not found:
         raise UserError(
-            f"{folder}: the expression of `pairing` for {kind} files matches none of {len(files)}, such as "
+            f"{folder}: `pairing` matches none of {counted(len(files), kind + ' file')}, such as "
             f"{_names(path.relative_to(folder).as_posix() for path in files)}. Correct it."
         )
     twice = [paths for _, paths in sorted(found.items()) if len(paths) > 1]
@@ -140,15 +124,35 @@ def _by_key(
     return dict(found)
 
 
-def _key_function(kind: str, pairing: StemPairing | RegexPairing, folder: Path) -> Callable[[Path], str | None]:
+def _key_functions(
+    images: list[Path], others: dict[str, list[Path]], pairing: Pairing, folder: Path
+) -> dict[str, _KeyOf]:
+    """Of each kind of files."""
+    if isinstance(pairing, ListPairing):
+        return _listed(listed_pairs(folder, pairing, images, others["mask"]), others, folder)
     if isinstance(pairing, StemPairing):
-        return stem_of
-    which = "image" if kind == "image" else "mask"
-    expression = compile_expression(getattr(pairing, which), f"pairing.{which}")
+        return dict.fromkeys(("image", *others), stem_of)
+    of_masks = _found_by(pairing.mask, "pairing.mask", folder)
+    return dict.fromkeys(others, of_masks) | {"image": _found_by(pairing.image, "pairing.image", folder)}
+
+
+def _listed(pairs: Sequence[tuple[Path, Path]], others: Iterable[str], folder: Path) -> dict[str, _KeyOf]:
+    ids = ids_of_images([image for image, _ in pairs], folder)
+    of_masks = {mask: ids[image] for image, mask in pairs}
+    by_stem = {stem_of(image): sample_id for image, sample_id in ids.items()}
+
+    def of_others(path: Path) -> str | None:
+        return by_stem.get(stem_of(path))
+
+    return dict.fromkeys(others, of_others) | {"image": ids.get, "mask": of_masks.get}
+
+
+def _found_by(expression: str, setting: str, folder: Path) -> _KeyOf:
+    compiled = compile_expression(expression, setting)
 
     def key_of(path: Path) -> str | None:
-        text = path.relative_to(folder).as_posix() if "/" in expression.pattern else path.name
-        match = expression.search(text)
+        text = path.relative_to(folder).as_posix() if "/" in compiled.pattern else path.name
+        match = compiled.search(text)
         return match.group(1) if match else None
 
     return key_of

@@ -12,7 +12,8 @@ from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, stem_of
 from prn_pipeline.data.readers.listing import list_pictures
 from prn_pipeline.data.readers.nested import warn_of_nested
-from prn_pipeline.data.readers.pairing import pair_files, plain_id
+from prn_pipeline.data.readers.pairing import pair_files
+from prn_pipeline.data.readers.sample_ids import plain_id
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.settings import FoldersSplit
 from prn_pipeline.errors import UserError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from prn_pipeline.data.readers.pairing import compile_expression, plain_id
+from prn_pipeline.data.readers.listed_names import image_names, read_text
+from prn_pipeline.data.readers.sample_ids import compile_expression, plain_id
 from prn_pipeline.data.splits.settings import ColumnSplit, GroupSettings, ListsSplit
 from prn_pipeline.data.store.spreadsheets import unescaped
 from prn_pipeline.errors import UserError
@@ -37,7 +38,7 @@ def splits_from_lists(
     for name, file in {"train": split.train, "val": split.val, "test": split.test}.items():
         if file is None:
             continue
-        entries = [line.strip() for line in _text(folder / file, f"split.{name}").splitlines() if line.strip()]
+        entries = [line.strip() for line in read_text(folder / file, f"split.{name}").splitlines() if line.strip()]
         if not entries:
             raise UserError(
                 f"{folder / file}: the {name} list is empty. Put sample ids there, one per line{_or_null(name)}."
@@ -45,7 +46,8 @@ def splits_from_lists(
         ids = [
             sample_id for entry in entries if entry in members and entry not in known for sample_id in members[entry]
         ]
-        ids += _known_ids([entry for entry in entries if entry in known or entry not in members], known, folder / file)
+        named = [entry for entry in entries if entry in known or entry not in members]
+        ids += _known_ids(image_names(named, known), known, folder / file)
         for sample_id in ids:
             if found.setdefault(sample_id, name) != name:
                 raise UserError(
@@ -120,7 +122,7 @@ def _plain(name: str, known: Mapping[str, str]) -> str:
 
 
 def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -> dict[str, str]:
-    _text(file, "file")
+    read_text(file, "file")
     try:
         table = pd.read_csv(
             file,
@@ -140,19 +142,12 @@ def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -
             "right ones with `id` and `column`."
         )
     found: dict[str, str] = {}
-    for sample_id, value in zip(_known_ids(list(table[id_column]), known, file), table[column], strict=True):
+    for sample_id, value in zip(
+        _known_ids(image_names(table[id_column], known), known, file), table[column], strict=True
+    ):
         if found.setdefault(sample_id, value.strip()) != value.strip():
             raise UserError(
                 f"{file}: sample {sample_id} is listed twice, as '{found[sample_id]}' and as '{value.strip()}'. "
                 "Keep one row."
             )
     return found
-
-
-def _text(file: Path, setting: str) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(f"{file}: no such file. Put it there, or correct `{setting}`.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not a readable UTF-8 text file ({error}). Save it as UTF-8.") from error

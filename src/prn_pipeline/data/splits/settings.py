@@ -122,7 +122,10 @@ class _NamedSplit(_GivenSplit):
 
 
 class ListsSplit(_NamedSplit):
-    """Text files below the data set's folder, one sample id (or image file name, or group) per line."""
+    """Text files below the data set's folder: each line names a sample, by its id or its image, or a group.
+
+    Of lines with columns, such as those of `pairing: {by: list}`, the first one counts.
+    """
 
     method: Literal["lists"] = Field(description="Read the splits from lists of ids.")
     train: RelativePath | None = Field(description="File of the train ids; null: train is empty.")

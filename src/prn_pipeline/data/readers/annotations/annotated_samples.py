@@ -18,8 +18,8 @@ from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.data.readers.listing import list_pictures
-from prn_pipeline.data.readers.pairing import plain_id
 from prn_pipeline.data.readers.sample_files import Files
+from prn_pipeline.data.readers.sample_ids import plain_id
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError, counted, counted_of
 

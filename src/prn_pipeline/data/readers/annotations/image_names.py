@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from prn_pipeline.data.readers.file_kinds import PICTURES, UNREAD
-from prn_pipeline.data.readers.pairing import plain_id
+from prn_pipeline.data.readers.sample_ids import plain_id
 from prn_pipeline.errors import UserError
 
 _SUFFIXES = PICTURES | UNREAD | {".npy", ".npz"}
