@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(abspath $(VENV))/bin
+PACKAGES := $(VENV)/.packages
 READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
 
@@ -13,7 +14,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help setup setup-dev run repro benchmark plan test test-long mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help packages setup setup-dev run repro benchmark plan test test-long mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # what `make setup` installs; requirements-serving.lock is enough for `prn refine` and `prn serve`
@@ -46,16 +47,21 @@ help: ## list the targets
 
 setup: $(READY) ## create .venv from LOCK
 
-$(READY): $(LOCK) pyproject.toml
+packages: $(PACKAGES) ## .venv with what LOCK names, without the project itself: a layer of an image
+
+$(PACKAGES): $(LOCK)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name yours: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(call install,$(LOCK))
+	@touch $@
+
+$(READY): $(PACKAGES) pyproject.toml
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 setup-dev: $(DEV) ## the same, and what tests and development need
 
-$(DEV): $(READY) requirements-dev.lock
+$(DEV): requirements-dev.lock | $(READY)
 	$(call install,requirements-dev.lock)
 	@touch $@
 

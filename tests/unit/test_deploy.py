@@ -70,15 +70,28 @@ def test_the_images_copy_what_is_there_and_start_a_command_that_exists() -> None
     assert len(copied) >= 3
     for pattern in itertools.chain(*copied):
         assert list(project.glob(pattern)) if pattern != "." else True, pattern
-    locks = re.findall(r"LOCK=(\S+)", "\n".join(lines))
-    assert locks == ["requirements-serving.lock"]
-    assert (project / locks[0]).is_file()
+    (lock,) = set(re.findall(r"LOCK=(\S+)", "\n".join(lines)))
+    assert lock == "requirements-serving.lock"
+    assert (project / lock).is_file()
     (command,) = (json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith('CMD ["serve"'))
     name, *options = command
     context = prn.commands[name].make_context(name, options)
     assert context.params["host"] != "127.0.0.1", "nobody outside the container reaches that"
     (exposed,) = (int(line.split()[1]) for line in lines if line.startswith("EXPOSE"))
     assert exposed == context.params["port"]
+
+
+def test_a_change_of_the_code_installs_no_packages_again() -> None:
+    lines = (DEPLOY / "docker" / "Dockerfile").read_text().splitlines()
+    for stage in ("build-predictor", "build-project"):
+        start = lines.index(f"FROM python:${{PYTHON}} AS {stage}")
+        steps = list(itertools.takewhile(lambda line: not line.startswith("FROM "), lines[start + 1 :]))
+        assert [line.split()[:3] for line in steps if line.startswith("RUN ")] == [
+            ["RUN", "make", "packages"],
+            ["RUN", "make", "setup"],
+        ]
+        installed = next(place for place, line in enumerate(steps) if line.startswith("RUN make packages"))
+        assert not any("src" in line or "pyproject" in line for line in steps[:installed])
 
 
 def workflow() -> dict[str, str]:
