@@ -36,7 +36,8 @@ def next_step(scores: Mapping[str, Any], outcome: Outcome) -> NextStep:
     ending = scores.get(BASE_TRAINING)
     if still_improving(ending) and ending is not None:
         epochs = f"base_models.{names['base_model']}.training.epochs={LONGER * ending['epochs']}"
-        return NextStep("Train the base model until it stops improving:", f"kedro run --params {given},{epochs}")
+        sentence = "Train the base model until it stops improving; add the other parameters of this run, if it had any:"
+        return NextStep(sentence, f"kedro run --params {given},{epochs}")
     if outcome == "better":
         return NextStep("Package the predictor and register it:", f"kedro run --pipelines promotion --params {given}")
     options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in names.items())
