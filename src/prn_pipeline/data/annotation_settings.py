@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from prn_pipeline.data.splits.settings import RelativePath, StrictSettings
+from prn_pipeline.data.splits.settings import RelativePath, StrictSettings, is_unset
 
 #: Names of the formats in `readers.annotations.registry.FORMATS`.
 AnnotationFormat = Literal["coco", "yolo", "labelme", "cvat", "via", "via_csv", "run_lengths"]
@@ -26,8 +26,12 @@ class AnnotationSettings(StrictSettings):
     names: RelativePath | None = Field(
         default=None, description="YOLO: file with the names of the categories, such as data.yaml or classes.txt."
     )
-    crowd: Literal["ignore", "foreground"] = Field(
-        default="ignore", description="COCO: what the pixels of crowd regions are, which are drawn coarsely."
+    crowd: Literal["ignore", "foreground"] | None = Field(
+        default=None,
+        description="COCO: what the pixels of crowds (`iscrowd: 1`) are. Some programs mark painted objects so, which"
+        " are foreground; in COCO's own files they are coarse regions to ignore. null: to ignore, where at most 2 %"
+        " of the annotations are marked, otherwise an error.",
+        exclude_if=is_unset,
     )
     by_row: bool = Field(
         default=False, description="Tables of run-length codes: pixels are counted along rows, not along columns."

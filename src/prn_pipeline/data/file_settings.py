@@ -4,13 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prn_pipeline.data.splits.settings import RelativePath, StrictSettings
-
-
-def is_unset(value: object) -> bool:
-    """Newer keys are left out of dumps where they have no effect, so that digests of older runs stay as they are."""
-    return value is None or value is False
-
+from prn_pipeline.data.splits.settings import RelativePath, StrictSettings, is_unset
 
 _Channel = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[_Channel, _Channel, _Channel]

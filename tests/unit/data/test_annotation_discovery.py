@@ -33,12 +33,13 @@ def labels(folder: Path, names: Iterable[str], text: str = TRIANGLE) -> None:
         (folder / f"{name}.txt").write_text(text)
 
 
-def coco_file(path: Path, names: Iterable[str]) -> None:
+def coco_file(path: Path, names: Iterable[str], crowd: int = 0, **further: Any) -> None:
     images = [{"id": place, "file_name": f"{name}.jpg", "height": 48, "width": 70} for place, name in enumerate(names)]
-    one = {"category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "iscrowd": 0}
+    one = {"category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "iscrowd": crowd}
     annotations = [{"id": image["id"], "image_id": image["id"], **one} for image in images]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "x"}]}))
+    categories = [{"id": 1, "name": "x"}]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories} | further))
 
 
 def proposed(folder: Path) -> Proposal:
@@ -283,3 +284,56 @@ def test_nobody_is_warned_of_the_table_that_was_written_among_the_images(
     (tmp_path / "notes.md").write_text("")
     splits(found)
     assert "left out 1 file of kinds that are not read as pictures: 1 .md." in caplog.text
+
+
+def test_painted_objects_that_are_marked_as_crowds_are_foreground(folder: Path) -> None:
+    pictures(folder / "images", "abc")
+    coco_file(folder / "annotations/instances_default.json", "abc", crowd=1)
+    found = proposed(folder)
+    assert annotations(found)["crowd"] == "foreground"
+    assert any("100 % of the annotations are marked as crowds" in note for note in found.notes)
+    read = reader(found)
+    assert all(read.mask(record).sum() > 0 for record in read.records())
+
+
+def test_a_category_for_the_background_is_no_object(folder: Path) -> None:
+    pictures(folder / "images", "abc")
+    categories = [{"id": 0, "name": "Background"}, {"id": 1, "name": "cell"}]
+    coco_file(folder / "all.json", "abc", categories=categories)
+    found = proposed(folder)
+    assert annotations(found)["categories"] == ["cell"]
+    assert "Annotations of COCO for 3 images, with outlines of 'cell'." in found.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        (
+            "all.json",
+            '{"dm_format_version": "1.0", "categories": {}, "items": []}',
+            "annotations in Datumaro's own format",
+        ),
+        (
+            "all.json",
+            '{"images": [], "annotations": [{"segments_info": []}], "categories": []}',
+            "COCO's panoptic format",
+        ),
+        (
+            "a.xml",
+            "<annotation><object><polygon><pt><x>1</x><y>1</y></pt></polygon></object></annotation>",
+            "polygons in the XML of LabelMe's web version",
+        ),
+    ],
+)
+def test_formats_that_are_not_read_are_named(folder: Path, name: str, text: str, expected: str) -> None:
+    pictures(folder / "images", "abc")
+    (folder / name).write_text(text)
+    with pytest.raises(UserError, match=f"{expected}.* Export them as COCO instances"):
+        proposed(folder)
+
+
+def test_files_without_any_outline_are_refused(folder: Path) -> None:
+    pictures(folder / "images", "abc")
+    coco_file(folder / "all.json", "abc", annotations=[])
+    with pytest.raises(UserError, match="1 file of COCO for 3 images, without any outline"):
+        proposed(folder)

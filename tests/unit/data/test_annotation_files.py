@@ -86,10 +86,22 @@ def test_several_polygons_are_one_object(root: Path) -> None:
 def test_crowds_are_ignored_where_no_object_covers_them(root: Path) -> None:
     crowd = {"segmentation": {"size": SIZE, "counts": [0, 24, SIZE[0] * SIZE[1] - 24]}, "iscrowd": 1}
     cell = {"segmentation": [[0, 0, 1, 0, 1, 5, 0, 5]]}
-    found = masks(coco(root, cell, crowd))["a"]
+    found = masks(coco(root, cell, crowd, crowd="ignore"))["a"]
     assert (found[:5, 0] == 1).all()
     assert (found == 255).sum() == 24 - 5
     assert masks(coco(root, crowd, crowd="foreground"))["a"].sum() == 24
+
+
+def test_many_crowds_may_be_painted_objects_and_are_asked_about(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    crowd = {"segmentation": {"size": SIZE, "counts": [0, 24, SIZE[0] * SIZE[1] - 24]}, "iscrowd": 1}
+    cell = {"segmentation": [[0, 0, 1, 0, 1, 5, 0, 5]]}
+    with pytest.raises(
+        UserError, match=r"3 % of the annotations are marked as crowds .* `annotations: {crowd: foregro"
+    ):
+        masks(coco(root, *[cell] * 30, crowd))
+    found = masks(coco(root, *[cell] * 99, crowd))["a"]
+    assert (found == 255).sum() == 24 - 5
+    assert "1.0 % of the annotations are marked as crowds (iscrowd: 1), and their pixels do not count" in caplog.text
 
 
 def test_later_categories_lie_on_earlier_ones(root: Path) -> None:

@@ -379,3 +379,34 @@ def test_a_list_that_agrees_with_the_names_is_not_needed(folder: Path) -> None:
     pairs(folder, "images/{}.png", "masks/{}.png", ids="123")
     (folder / "pairs.txt").write_text("".join(f"images/{one}.png masks/{one}.png\n" for one in (1, 2, 3)))
     assert proposed(folder).block == {"image_size": 32}
+
+
+def test_the_layout_of_cityscapes_gives_class_ids(folder: Path) -> None:
+    for split in ("train", "val", "test"):
+        for one in ("1", "2"):
+            picture(folder / f"leftImg8bit/{split}/ulm/{split}_{one}_leftImg8bit.png")
+            for stored, values in (("labelIds", (0, 7)), ("instanceIds", (0, 7001 % 256)), ("color", (0, 90))):
+                mask(folder / f"gtFine/{split}/ulm/{split}_{one}_gtFine_{stored}.png", values)
+    found = proposed(folder)
+    assert found.block["masks"].endswith("_gtFine_labelIds.png")
+    assert {name.rpartition("_")[0] for name in splits(found)} == {"train", "val", "test"}
+    assert set(splits(found).values()) == {"train", "val", "test"}
+    assert any("_labelIds.png are read" in note and "_color.png beside them are not" in note for note in found.notes)
+
+
+def test_masks_of_several_objects_are_no_ways_to_store_one(folder: Path) -> None:
+    for one in "123":
+        picture(folder / f"images/{one}.png")
+        for side in ("left", "right"):
+            mask(folder / f"masks/{one}_{side}.png")
+    assert proposed(folder).block["mask"] == {"masks_per_image": "union"}
+
+
+def test_the_layout_of_kitti_gives_class_ids(folder: Path) -> None:
+    for split in ("train", "test"):
+        for one in ("1", "2"):
+            picture(folder / f"{split}/image_2/{one}.png")
+            mask(folder / f"{split}/semantic/{one}.png")
+            picture(folder / f"{split}/semantic_rgb/{one}.png")
+            mask(folder / f"{split}/instance/{one}.png")
+    assert proposed(folder).block["masks"] == "semantic"

@@ -16,6 +16,8 @@ from prn_pipeline.data.discovery.patterns import pattern_of
 from prn_pipeline.data.discovery.split_choice import choose_splits
 from prn_pipeline.data.discovery.words import split_of
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format
+from prn_pipeline.data.readers.annotations.annotated_samples import FEW_CROWDS
+from prn_pipeline.data.readers.annotations.categories import is_background
 from prn_pipeline.data.readers.annotations.image_names import ImageNames
 from prn_pipeline.data.readers.annotations.registry import FORMATS
 from prn_pipeline.data.settings import DatasetSettings
@@ -73,6 +75,11 @@ def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePo
             f" {read.images[0].names[0] if found else 'none'}, but none of these is among the {len(inventory.pictures)}"
             " pictures. Put the annotated images there."
         )
+    if not any(one.outlines() for one, _ in present):
+        raise UserError(
+            f"{folder}: {counted(len(files), 'file')} of {format.label} for {counted(len(present), 'image')}, without"
+            " any outline. Export the annotations again, or remove these files."
+        )
     used = _used(read.images, [one for one, _ in present])
     files = [path for path in files if folder / path in used]
     images = sorted({path for _, path in present})
@@ -80,10 +87,20 @@ def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePo
     keys = (
         keys | {"files": file_patterns(inventory, format, files, names)} | ({"missing": "leave_out"} if missing else {})
     )
+    if read.crowds > FEW_CROWDS:
+        keys["crowd"] = "foreground"
+    objects = [name for name in read.categories if not is_background(name)]
+    if objects and len(objects) < len(read.categories):
+        keys["categories"] = objects
     block = {"annotations": keys, "images": _images(inventory, images)}
     if block["images"] == DatasetSettings.model_fields["images"].default:
         del block["images"]
     notes = list(_notes(format, read, [one for one, _ in present], len(inventory.pictures) - len(images)))
+    if "crowd" in keys:
+        notes.append(
+            f"{100 * read.crowds:.0f} % of the annotations are marked as crowds (`iscrowd: 1`), which programs do for"
+            " painted objects: taken for foreground (`annotations.crowd`)."
+        )
     if missing:
         notes.append(f"{counted(missing, 'annotated image')} missing, and left out (`annotations.missing`).")
     return FoundAnnotations(
@@ -124,13 +141,16 @@ def _splits(
 
 
 def _notes(format: Format, read: Annotations, images: Sequence[AnnotatedImage], others: int) -> Iterator[str]:
-    names = [f"'{name}'" for name in read.categories[:MAX_LISTED]]
-    listed = ", ".join(names) + (", ..." if len(read.categories) > MAX_LISTED else "")
+    categories = [name for name in read.categories if not is_background(name)] or list(read.categories)
+    listed = ", ".join(f"'{name}'" for name in categories[:MAX_LISTED])
+    listed += ", ..." if len(categories) > MAX_LISTED else ""
     yield f"Annotations of {format.label} for {counted(len(images), 'image')}, with outlines of {listed or 'nothing'}."
-    if len(read.categories) > 1:
+    if len(categories) < len(read.categories):
+        yield "The category for the background is left out (`annotations.categories`)."
+    if len(categories) > 1:
         yield (
             "Each category is foreground: `annotations: {categories: [...]}` picks some; for a map of each, set `task:"
-            f" multiclass` and `classes: [background, {', '.join(read.categories[:MAX_LISTED])}]`."
+            f" multiclass` and `classes: [background, {', '.join(categories[:MAX_LISTED])}]`."
         )
     if others > 0:
         yield f"{counted(others, 'picture')} in no annotation file: left out (`annotations.unlisted`)."

@@ -13,11 +13,12 @@ from prn_pipeline.data.discovery.inventory import Inventory
 FILES = 20
 _YOLO = re.compile(r"\d+(?:\s+-?\d*\.?\d+(?:e-?\d+)?){4,}", re.IGNORECASE)
 _TO_BOXES = "Masks are needed, because boxes say nothing about outlines: draw them, or let a model that takes boxes"
+_CONVERT = "Export them as COCO instances, which Datumaro can do too"
 
 
 def foreign_annotations(inventory: Inventory) -> str:
     """What annotations there are in place of masks, and what to do with them, in sentences; "" if none is known."""
-    for suffix, kind in ((".txt", _text), (".xml", _xml)):
+    for suffix, kind in ((".txt", _text), (".xml", _xml), (".json", _json)):
         files = [path for path in inventory.others if path.suffix.lower() == suffix]
         for path in files[:FILES]:
             if found := kind(beginning(inventory.folder / path)):
@@ -34,7 +35,19 @@ def _text(text: str) -> tuple[str, str] | None:
 
 
 def _xml(text: str) -> tuple[str, str] | None:
-    return ("boxes in the format of Pascal VOC", f"{_TO_BOXES} draw them") if "<bndbox>" in text else None
+    if "<bndbox>" in text:
+        return "boxes in the format of Pascal VOC", f"{_TO_BOXES} draw them"
+    if "<annotation>" in text and "<polygon>" in text:
+        return "polygons in the XML of LabelMe's web version", _CONVERT
+    return None
+
+
+def _json(text: str) -> tuple[str, str] | None:
+    if '"dm_format_version"' in text:
+        return "annotations in Datumaro's own format", _CONVERT
+    if '"segments_info"' in text:
+        return "COCO's panoptic format, whose masks are pictures of ids", _CONVERT
+    return None
 
 
 def _named(path: PurePosixPath, files: Sequence[PurePosixPath]) -> str:

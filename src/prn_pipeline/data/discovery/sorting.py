@@ -9,7 +9,15 @@ from typing import NamedTuple
 from prn_pipeline.data.discovery.annotation_files import annotations_in
 from prn_pipeline.data.discovery.foreign_annotations import foreign_annotations
 from prn_pipeline.data.discovery.inventory import Inventory
-from prn_pipeline.data.discovery.words import Role, named_as_mask, rank_of_masks, role_of, split_of
+from prn_pipeline.data.discovery.words import (
+    VARIANTS,
+    Role,
+    named_as_mask,
+    rank_of_masks,
+    role_of,
+    split_of,
+    variant_word,
+)
 from prn_pipeline.data.readers.pairing_proposal import COVERED
 from prn_pipeline.errors import UserError
 
@@ -96,7 +104,22 @@ def _by_folder(
         notes.append(f"{_names(plain)}: pictures that are neither images nor masks by their names, left out.")
     if regions:
         notes.append(f"{_names(regions)}: taken for the field of view (`ignore_region`), outside which nothing counts.")
-    return Sorted(_files(folders, images), _files(folders, masks), _files(folders, regions), tuple(notes))
+    chosen, further = _one_variant(_files(folders, masks))
+    if further:
+        notes.append(f"Masks such as {chosen[0].name} are read, {further} beside them are not.")
+    return Sorted(_files(folders, images), chosen, _files(folders, regions), tuple(notes))
+
+
+def _one_variant(masks: Files) -> tuple[Files, str]:
+    """Where each mask is stored in several ways, under names that say so: the first way, and what the others are."""
+    ways: dict[str | None, Files] = defaultdict(list)
+    for path in masks:
+        ways[variant_word(path.stem)].append(path)
+    begins = [{(path.parent, path.stem.rpartition("_")[0]) for path in files} for files in ways.values()]
+    if len(ways) < 2 or None in ways or any(one != begins[0] for one in begins):
+        return masks, ""
+    first, *others = sorted((word for word in ways if word), key=VARIANTS.index)
+    return ways[first], " and ".join(ways[word][0].name for word in others)
 
 
 def _by_name(inventory: Inventory, folders: _ByFolder) -> Sorted:

@@ -16,7 +16,12 @@ MASKS = (
     *("1stmanual", "manual", "groundtruth", "groundtruths", "gt", "gts", "gtmask", "gtmasks", "truth", "masks", "mask"),
     *("segmentationclass", "segmentation", "segmentations", "seg", "segs", "segm", "labels", "label", "lbl"),
     *("annotations", "annotation", "annot", "annots", "annotated", "targets", "target", "msk", "msks", "y"),
-    *("segmentationobject",),
+    *("semantic", "semantics", "segmentationobject", "instance", "instances", "panoptic"),
+)
+#: What one mask may be stored as, side by side: 7_labelIds.png, 7_color.png. The first that is there is read.
+VARIANTS = (
+    *("labelids", "labeltrainids", "trainids", "semantic", "labels", "label", "mask", "gt", "instanceids"),
+    *("instances", "instance", "panoptic", "color", "colour", "rgb", "overlay", "vis"),
 )
 IMAGES = (
     *("images", "image", "img", "imgs", "jpegimages", "photos", "photo", "pictures", "picture", "pics", "inputs"),
@@ -69,6 +74,12 @@ def rank_of_masks(folder: PurePosixPath) -> int:
 def named_as_mask(stem: str) -> bool:
     """Whether a word of a file's name says that it is a mask: `7_mask`, `mask-7`, `7_GT`, `7_mask_2`."""
     return any(word in MASKS for word in _words(stem))
+
+
+def variant_word(stem: str) -> str | None:
+    """What a mask is stored as by the last word of its name, in lower case; None if that says nothing."""
+    last = stem.rpartition("_")[2].lower()
+    return last if last in VARIANTS else None
 
 
 def _role(part: str) -> Role | None:

@@ -18,6 +18,11 @@ Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 RelativePath = Annotated[str, AfterValidator(_below_the_data_root)]
 
 
+def is_unset(value: object) -> bool:
+    """Newer keys are left out of dumps where they have no effect, so that digests of older runs stay as they are."""
+    return value is None or value is False
+
+
 class StrictSettings(BaseModel):
     """Immutable settings that refuse unknown keys."""
 

@@ -53,10 +53,17 @@ class AnnotatedImage(NamedTuple):
 
 
 class Annotations(NamedTuple):
-    """The images of some files, and the categories that occur, in their order there."""
+    """What some files say.
+
+    Attributes:
+        images: that they list.
+        categories: that they name, in their order there.
+        crowds: share of the shapes that are marked as crowds, 0 to 1.
+    """
 
     images: list[AnnotatedImage]
     categories: tuple[str, ...]
+    crowds: float = 0.0
 
 
 class Format(NamedTuple):

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Names in one message.
 MAX_LISTED = 5
+#: Of COCO's own annotations, one in eighty is a crowd.
+FEW_CROWDS = 0.02
 
 
 def annotated_samples(
@@ -51,6 +53,19 @@ def annotated_samples(
     require_contents((path for path in files if absent_kind(path) != "empty"), folder)
     found = FORMATS[chosen.format].read(folder, files, chosen)
     check_categories(folder, found.categories, settings)
+    if chosen.crowd is None and found.crowds > FEW_CROWDS:
+        raise UserError(
+            f"{folder}: {100 * found.crowds:.0f} % of the annotations are marked as crowds (iscrowd: 1). Programs such as"
+            " CVAT and Datumaro mark painted objects so: set `annotations: {crowd: foreground}`; or `{crowd: ignore}`, if"
+            " they are coarse regions whose pixels shall not count."
+        )
+    if found.crowds and chosen.crowd is None:
+        logger.warning(
+            "%s: %.1f %% of the annotations are marked as crowds (iscrowd: 1), and their pixels do not count. If they"
+            " are objects, set `annotations: {crowd: foreground}`",
+            folder,
+            100 * found.crowds,
+        )
     extensions = PICTURES if settings.bands is None else EXTENSIONS
     besides = {*files, *_names(folder, chosen), *(folder / file for file in settings.split.files)}
     images = list_pictures(folder, settings.images, "images", extensions, account, besides=besides)

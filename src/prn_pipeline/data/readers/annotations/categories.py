@@ -13,6 +13,13 @@ logger = logging.getLogger(__name__)
 
 #: Names in one message.
 MAX_LISTED = 5
+#: Names of categories that are none, in lower case.
+BACKGROUND = frozenset({"background", "_background_", "bg", "unlabeled", "unlabelled", "void", "ignore"})
+
+
+def is_background(category: str) -> bool:
+    """Whether a category is what no object covers."""
+    return category.lower() in BACKGROUND
 
 
 def value_of(category: str, settings: DatasetSettings) -> int | None:
@@ -35,7 +42,8 @@ def check_categories(folder: Path, known: Sequence[str], settings: DatasetSettin
     for name in named:
         if name not in known:
             raise UserError(f"{folder}: {unknown_name('category', name, known)}. Correct the name in the settings.")
-    if named and (others := [name for name in known if name not in (*named, *settings.classes)]):
+    others = [name for name in known if name not in (*named, *settings.classes) and not is_background(name)]
+    if named and others:
         logger.warning(
             "%s: shapes of %s count as background",
             folder,

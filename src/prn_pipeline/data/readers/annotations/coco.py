@@ -23,6 +23,8 @@ UNNAMED = "object"
 
 def recognises(text: str) -> bool:
     """Whether a file begins like COCO JSON with instances."""
+    if '"segments_info"' in text or '"dm_format_version"' in text:
+        return False
     return '"segmentation"' in text or '"categories"' in text or ('"images"' in text and '"file_name"' in text)
 
 
@@ -34,6 +36,7 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
     """
     images: list[AnnotatedImage] = []
     names: dict[str, None] = {}
+    marked: list[bool] = []
     for path in files:
         found = read_json(path, ("images", "annotations"))
         named = found.get("categories") or ()
@@ -60,12 +63,13 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
         _refuse_unknown(path, "image_id", set(of_image) - set(listed), "images")
         if categories:
             _refuse_unknown(path, "category_id", used - set(categories), "categories")
+        marked += [bool(one.get("iscrowd")) for one in found["annotations"]]
         names |= dict.fromkeys(categories.values() if categories else [UNNAMED])
         images += [
             AnnotatedImage((name,), path, partial(_shapes, of_image[key], categories, settings), size)
             for key, (name, size) in listed.items()
         ]
-    return Annotations(images, tuple(names))
+    return Annotations(images, tuple(names), sum(marked) / max(len(marked), 1))
 
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -89,7 +93,7 @@ def _shapes(
             categories.get(one.get("category_id"), UNNAMED),
             f"annotation {one.get('id', '(without id)')}",
             partial(_draw, one),
-            bool(one.get("iscrowd")) and settings.crowd == "ignore",
+            bool(one.get("iscrowd")) and settings.crowd != "foreground",
         )
         for one in annotations
     ]
