@@ -33,6 +33,12 @@ class AnnotationSettings(StrictSettings):
         " of the annotations are marked, otherwise an error.",
         exclude_if=is_unset,
     )
+    vertices: Literal["corners", "centres"] = Field(
+        default="corners",
+        description="COCO, CVAT and YOLO: what whole numbers in outlines are. `corners` of pixels, as COCO has it; or"
+        " `centres` of pixels that belong to the object, as programs trace masks (`cv2.findContours`).",
+        exclude_if=lambda value: value == "corners",
+    )
     by_row: bool = Field(
         default=False, description="Tables of run-length codes: pixels are counted along rows, not along columns."
     )

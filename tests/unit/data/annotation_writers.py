@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -20,6 +21,7 @@ Mask = NDArray[np.bool_]
 #: Image -> objects, each a category and its pixels.
 Objects = Mapping[str, list[tuple[str, Mask]]]
 Images = Mapping[str, NDArray[np.uint8]]
+Outlines = Callable[[Mask], list[list[tuple[float, float]]]]
 
 
 def save_images(folder: Path, images: Images, suffix: str = ".png") -> None:
@@ -41,6 +43,32 @@ def outlines(mask: Mask) -> list[list[tuple[float, float]]]:
     whole = shapely.union_all(boxes)
     parts = whole.geoms if isinstance(whole, shapely.MultiPolygon) else [whole]
     return [list(part.exterior.coords)[:-1] for part in parts if not part.is_empty]
+
+
+#: Row and column steps to the neighbours of a pixel, clockwise from the left one.
+_AROUND = ((0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1))
+
+
+def traced(mask: Mask) -> list[list[tuple[float, float]]]:
+    """The outer outlines as `cv2.findContours` gives them: the centres of the outermost pixels, by Moore's tracing."""
+    parts, count = ndimage.label(mask, np.ones((3, 3)))
+    return [_traced(np.pad(parts == number, 1)) for number in range(1, count + 1)]
+
+
+def _traced(part: Mask) -> list[tuple[float, float]]:
+    row, column = np.argwhere(part)[0].tolist()
+    before, states, points = 0, set(), []
+    while (row, column, before) not in states:
+        states.add((row, column, before))
+        points.append((column - 1.0, row - 1.0))
+        turns = [(before + turn) % 8 for turn in range(8)]
+        onward = [turn for turn in turns if part[row + _AROUND[turn][0], column + _AROUND[turn][1]]]
+        if not onward:
+            break
+        last = _AROUND[(onward[0] - 1) % 8]  # the pixel outside that was looked at before
+        down, right = _AROUND[onward[0]]
+        row, column, before = row + down, column + right, _AROUND.index((last[0] - down, last[1] - right))
+    return points * 3 if len(points) < 3 else points  # readers of polygons want three points
 
 
 def runs(values: list[bool]) -> list[int]:
@@ -115,11 +143,15 @@ def uncompressed(mask: Mask) -> dict[str, Any]:
     return {"size": list(mask.shape), "counts": runs(down_columns(mask))}
 
 
+def traced_polygons(mask: Mask) -> list[list[float]]:
+    return [list(itertools.chain(*outline)) for outline in traced(mask)]
+
+
 def polygons(mask: Mask) -> list[list[float]]:
     return [[value for point in outline for value in point] for outline in outlines(mask)]
 
 
-def yolo(folder: Path, images: Images, objects: Objects) -> None:
+def yolo(folder: Path, images: Images, objects: Objects, outlines: Outlines = outlines, digits: int = 8) -> None:
     """As Ultralytics reads: images/, labels/, data.yaml."""
     save_images(folder / "images", images)
     (folder / "labels").mkdir()
@@ -127,7 +159,7 @@ def yolo(folder: Path, images: Images, objects: Objects) -> None:
     for image, ones in objects.items():
         height, width = images[image].shape[:2]
         lines = [
-            f"{names.index(name)} " + " ".join(f"{x / width:.8f} {y / height:.8f}" for x, y in outline)
+            f"{names.index(name)} " + " ".join(f"{x / width:.{digits}f} {y / height:.{digits}f}" for x, y in outline)
             for name, mask in ones
             for outline in outlines(mask)
         ]
@@ -301,3 +333,5 @@ OF_OUTLINES = {
     "VIA, JSON": via,
     "VIA, CSV": via_csv,
 }
+#: Outlines through the outermost pixels, which programs trace; `prn init` tells them by their diagonals.
+TRACED = {"COCO, traced": coco(traced_polygons), "YOLO, traced": partial(yolo, outlines=traced, digits=5)}

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.readers.annotations.shapes import Region
 from prn_pipeline.errors import UserError
@@ -20,6 +23,8 @@ class Shape(NamedTuple):
         draw: height and width of the image in pixels -> its pixels; raises UserError for what is no area.
         ignored: its pixels are not counted, unless another shape covers them.
         is_box: drawn as an upright rectangle, which may be a box around an object.
+        points: height and width of the image in pixels -> its outlines, (N, 2) x and y each; raises UserError as
+            `draw` does; None where the format has none, or leaves open what their coordinates are.
     """
 
     category: str
@@ -27,6 +32,7 @@ class Shape(NamedTuple):
     draw: Callable[[int, int], Region]
     ignored: bool = False
     is_box: bool = False
+    points: Callable[[int, int], list[NDArray[np.float64]]] | None = None
 
 
 class AnnotatedImage(NamedTuple):

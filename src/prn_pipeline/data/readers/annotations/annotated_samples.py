@@ -55,9 +55,9 @@ def annotated_samples(
     check_categories(folder, found.categories, settings)
     if chosen.crowd is None and found.crowds > FEW_CROWDS:
         raise UserError(
-            f"{folder}: {100 * found.crowds:.0f} % of the annotations are marked as crowds (iscrowd: 1). Programs such as"
-            " CVAT and Datumaro mark painted objects so: set `annotations: {crowd: foreground}`; or `{crowd: ignore}`, if"
-            " they are coarse regions whose pixels shall not count."
+            f"{folder}: {100 * found.crowds:.0f} % of the annotations are marked as crowds (iscrowd: 1). Programs such"
+            " as CVAT and Datumaro mark painted objects so: set `annotations: {crowd: foreground}`; or `{crowd:"
+            " ignore}`, if they are coarse regions whose pixels shall not count."
         )
     if found.crowds and chosen.crowd is None:
         logger.warning(

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format, Shape
 from prn_pipeline.data.readers.annotations.run_lengths import decompressed, from_runs, whole_numbers
-from prn_pipeline.data.readers.annotations.shapes import Region, polygon, union
+from prn_pipeline.data.readers.annotations.shapes import Region, union
 from prn_pipeline.data.readers.annotations.text_files import read_json
+from prn_pipeline.data.readers.annotations.traced import Fill, fill_of
 from prn_pipeline.errors import UserError
 
 #: The category of files that name none.
@@ -92,14 +94,15 @@ def _shapes(
         Shape(
             categories.get(one.get("category_id"), UNNAMED),
             f"annotation {one.get('id', '(without id)')}",
-            partial(_draw, one),
+            partial(_draw, one, fill_of(settings)),
             bool(one.get("iscrowd")) and settings.crowd != "foreground",
+            points=partial(_outlines, one),
         )
         for one in annotations
     ]
 
 
-def _draw(annotation: Mapping[str, Any], height: int, width: int) -> Region:
+def _draw(annotation: Mapping[str, Any], fill: Fill, height: int, width: int) -> Region:
     segmentation = annotation.get("segmentation")
     if not segmentation:
         what = "a box, but no segmentation" if annotation.get("bbox") else "no segmentation"
@@ -118,16 +121,17 @@ def _draw(annotation: Mapping[str, Any], height: int, width: int) -> Region:
         return Region(0, 0, from_runs(runs, height, width))
     if not isinstance(segmentation, list):
         raise UserError(f"its segmentation is a {type(segmentation).__name__}, expected polygons or a run-length code.")
-    parts = [_polygon(part, height, width) for part in segmentation]
+    parts = [fill(points, height, width) for points in _outlines(annotation, height, width)]
     return parts[0] if len(parts) == 1 else union(parts)
 
 
-def _polygon(values: Any, height: int, width: int) -> Region:
+def _outlines(annotation: Mapping[str, Any], _height: int, _width: int) -> list[NDArray[np.float64]]:
+    segmentation = annotation.get("segmentation")
     try:
-        points = np.array(values, dtype=np.float64).reshape(-1, 2)
+        polygons = segmentation if isinstance(segmentation, list) else []
+        return [np.array(values, dtype=np.float64).reshape(-1, 2) for values in polygons]
     except (TypeError, ValueError):
         raise UserError("its segmentation is no list of polygons [x, y, x, y, ...]. Export it again.") from None
-    return polygon(points, height, width)
 
 
 COCO = Format("COCO", ".json", recognises, read)

@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format, Shape
 from prn_pipeline.data.readers.annotations.cvat_document import Attributes, Document
 from prn_pipeline.data.readers.annotations.run_lengths import from_runs, whole_numbers
 from prn_pipeline.data.readers.annotations.shapes import Region, ellipse, polygon, rectangle
+from prn_pipeline.data.readers.annotations.traced import Fill, fill_of
 from prn_pipeline.errors import UserError
 
 
@@ -36,25 +38,29 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
             if not (name := image.get("name")):
                 raise UserError(f"{path}: <image> {image.get('id')} has no name. Export the annotations again.")
             size = _number(image, "height", path), _number(image, "width", path)
-            images.append(AnnotatedImage((name,), path, partial(_shapes, shapes), size))
+            images.append(AnnotatedImage((name,), path, partial(_shapes, shapes, fill_of(settings)), size))
     return Annotations(images, tuple(labels))
 
 
-def _shapes(shapes: Sequence[tuple[str, Attributes]]) -> list[Shape]:
+def _shapes(shapes: Sequence[tuple[str, Attributes]], fill: Fill) -> list[Shape]:
     numbered = list(enumerate(shapes, 1))
     numbered.sort(key=lambda one: _number(one[1][1], "z_order", default="0"))
     return [
         Shape(
             attributes["label"],
             f"shape {number} (<{kind}> '{attributes['label']}')",
-            partial(_draw, kind, attributes),
+            partial(_draw, kind, attributes, fill),
             is_box=kind == "box",
+            points=partial(_outlines, attributes) if kind == "polygon" else None,
         )
         for number, (kind, attributes) in numbered
     ]
 
 
-def _draw(kind: str, attributes: Attributes, height: int, width: int) -> Region:
+def _draw(kind: str, attributes: Attributes, fill: Fill, height: int, width: int) -> Region:
+    if kind == "polygon":
+        (points,) = _outlines(attributes, height, width)
+        return fill(points, height, width)
     if kind not in _DRAWN:
         raise UserError(
             f"a {kind} has no area here. Draw a polygon or a mask, or leave its label out of `annotations.categories`."
@@ -62,13 +68,12 @@ def _draw(kind: str, attributes: Attributes, height: int, width: int) -> Region:
     return _DRAWN[kind](attributes, height, width)
 
 
-def _polygon(attributes: Attributes, height: int, width: int) -> Region:
+def _outlines(attributes: Attributes, _height: int, _width: int) -> list[NDArray[np.float64]]:
     try:
         pairs = [pair.split(",") for pair in attributes.get("points", "").split(";")]
-        points = np.array([[float(x), float(y)] for x, y in pairs])
+        return [np.array([[float(x), float(y)] for x, y in pairs])]
     except ValueError:
         raise UserError("its points are no pairs 'x,y;x,y'. Export the annotations again.") from None
-    return polygon(points, height, width)
 
 
 def _mask(attributes: Attributes, height: int, width: int) -> Region:
@@ -91,7 +96,6 @@ def _ellipse(attributes: Attributes, height: int, width: int) -> Region:
 
 
 _DRAWN: dict[str, Callable[[Attributes, int, int], Region]] = {
-    "polygon": _polygon,
     "mask": _mask,
     "box": _box,
     "ellipse": _ellipse,

@@ -79,7 +79,7 @@ def ellipse(centre: tuple[float, float], radii: tuple[float, float], degrees: fl
     values = np.array([*centre, *radii, degrees])
     if not np.isfinite(values).all() or min(radii) < 0:
         raise UserError(f"an ellipse about {centre} with the radii {radii}. Draw it again, or remove it.")
-    _refuse_outside(np.array([centre]), height, width)
+    refuse_outside(np.array([centre]), height, width)
     reach = max(radii)
     corners = np.array([[centre[0] - reach, centre[1] - reach], [centre[0] + reach, centre[1] + reach]])
     window = _window(corners.clip((0, 0), (width, height)), height, width)
@@ -120,14 +120,15 @@ def rectangle(one: tuple[float, float], other: tuple[float, float], degrees: flo
 
 def _window(points: NDArray[np.float64], height: int, width: int) -> tuple[int, int, int, int] | None:
     """Top, left, rows and columns of the pixels that a shape may cover; None for none."""
-    _refuse_outside(points, height, width)
+    refuse_outside(points, height, width)
     low = np.floor(points.min(0)).astype(int).clip(0)
     high = np.minimum(np.ceil(points.max(0)).astype(int), (width, height))
     columns, rows = (high - low).tolist()
     return (int(low[1]), int(low[0]), rows, columns) if rows > 0 and columns > 0 else None
 
 
-def _refuse_outside(points: NDArray[np.float64], height: int, width: int) -> None:
+def refuse_outside(points: NDArray[np.float64], height: int, width: int) -> None:
+    """Raise UserError if a point (N, 2) is no number, or lies more than `SLACK` outside the picture."""
     bad = ~((points >= -SLACK) & (points <= (width + SLACK, height + SLACK))).all(axis=1)  # NaN is outside too
     if bad.any():
         x, y = points[bad][0]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from prn_pipeline.data.annotation_settings import AnnotationSettings
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format, Shape
-from prn_pipeline.data.readers.annotations.shapes import Region, polygon
+from prn_pipeline.data.readers.annotations.shapes import Region
 from prn_pipeline.data.readers.annotations.text_files import read_text
+from prn_pipeline.data.readers.annotations.traced import Fill, fill_of
 from prn_pipeline.errors import UserError
 
 #: Files that name the categories, the best first.
@@ -49,7 +50,7 @@ def read(folder: Path, files: Sequence[Path], settings: AnnotationSettings) -> A
         numbers |= {int(number) for line in lines if _NUMBER.fullmatch(number := line.split()[0])}
         below = path.relative_to(folder).with_suffix("")
         parts = ["images" if part == "labels" else part for part in below.parts]
-        images.append(AnnotatedImage(("/".join(parts),), path, partial(_shapes, lines, names)))
+        images.append(AnnotatedImage(("/".join(parts),), path, partial(_shapes, lines, names, fill_of(settings))))
     return Annotations(images, tuple(names) if names else tuple(map(str, sorted(numbers))))
 
 
@@ -74,9 +75,14 @@ def _names(path: Path) -> list[str]:
     return found
 
 
-def _shapes(lines: Sequence[str], names: Sequence[str] | None) -> list[Shape]:
+def _shapes(lines: Sequence[str], names: Sequence[str] | None, fill: Fill) -> list[Shape]:
     return [
-        Shape(_category(line.split()[0], names), f"line {number}", partial(_draw, line))
+        Shape(
+            _category(line.split()[0], names),
+            f"line {number}",
+            partial(_draw, line, fill),
+            points=partial(_outlines, line),
+        )
         for number, line in enumerate(lines, 1)
     ]
 
@@ -88,7 +94,12 @@ def _category(text: str, names: Sequence[str] | None) -> str:
     return names[int(text)] if names else str(int(text))
 
 
-def _draw(line: str, height: int, width: int) -> Region:
+def _draw(line: str, fill: Fill, height: int, width: int) -> Region:
+    (points,) = _outlines(line, height, width)
+    return fill(points, height, width)
+
+
+def _outlines(line: str, height: int, width: int) -> list[NDArray[np.float64]]:
     try:
         values = np.array(line.split()[1:], dtype=str).astype(np.float64)
     except ValueError:
@@ -102,7 +113,7 @@ def _draw(line: str, height: int, width: int) -> Region:
     if values.max() > _HIGHEST:
         raise UserError(f"the coordinate {values.max():g}, expected shares of width and height from 0 to 1.")
     points: NDArray[np.float64] = values.reshape(-1, 2) * (width, height)
-    return polygon(points, height, width)
+    return [points]
 
 
 YOLO = Format("YOLO", ".txt", recognises, read, NAMES)
