@@ -76,6 +76,11 @@ class MaskSettings(StrictSettings):
         description="`union`: an image may have several mask files (and ignore regions), one per object for example; a"
         " pixel is foreground where any of them says so.",
     )
+    absent: Literal["error", "leave_out", "background"] = Field(
+        default="error",
+        exclude_if=lambda value: value == "error",
+        description="Images without a mask file: an error, left out as not labelled, or without any foreground.",
+    )
     palette: Literal["index", "grey"] | None = Field(
         default=None,
         description="Values of files with a grey palette: the index, or the grey level; null: whichever agrees with the"

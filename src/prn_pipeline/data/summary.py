@@ -72,7 +72,7 @@ def _files(read: Read) -> Summary:
     used = {
         "images": len(read.records),
         "annotation files": len({record.mask_path for record in read.records}),
-        "masks": sum(1 + len(record.more.get("mask", ())) for record in read.records),
+        "masks": sum(1 + len(record.more.get("mask", ())) for record in read.records if record.mask_path),
         "ignore regions": sum(
             1 + len(record.more.get("ignore region", ())) for record in read.records if record.ignore_path
         ),

@@ -321,8 +321,8 @@ def test_other_annotations_are_refused_with_their_name(file: str, text: str, nam
 
 def test_files_without_a_partner_are_named(folder: Path) -> None:
     pairs(folder, "images/{}.jpg", "masks/{}.png")
-    picture(folder / "images/lonely.jpg")
-    with pytest.raises(UserError, match=r"1 image file without mask: lonely\.jpg"):
+    mask(folder / "masks/lonely.png")
+    with pytest.raises(UserError, match=r"1 mask file without image: lonely\.png"):
         proposed(folder)
 
 
@@ -410,3 +410,53 @@ def test_the_layout_of_kitti_gives_class_ids(folder: Path) -> None:
             picture(folder / f"{split}/semantic_rgb/{one}.png")
             mask(folder / f"{split}/instance/{one}.png")
     assert proposed(folder).block["masks"] == "semantic"
+
+
+def test_images_that_nobody_labelled_are_left_out(folder: Path) -> None:
+    pairs(folder, "imagesTr/road_{}_0000.png", "labelsTr/road_{}.png", ids=["001", "002", "003"])
+    for one in ("051", "052"):
+        picture(folder / f"imagesTs/road_{one}_0000.png")
+    found = proposed(folder)
+    assert found.block["mask"] == {"absent": "leave_out"}
+    assert set(splits(found)) == {"001", "002", "003"}
+    note = "2 images without mask: left out, as not labelled. If they show nothing, set `mask: {absent: background}`."
+    assert note in found.notes
+
+
+def test_a_split_without_masks_is_no_split(folder: Path) -> None:
+    pairs(folder, "train/{}_sat.jpg", "train/{}_mask.png", ids=["1", "2", "3"])
+    picture(folder / "valid/7_sat.jpg")
+    assert "split" not in proposed(folder).block
+
+
+def test_mostly_missing_masks_are_an_error(folder: Path) -> None:
+    pairs(folder, "images/{}.png", "masks/{}.png", ids="123")
+    for one in "45678":
+        picture(folder / f"images/{one}.png")
+    with pytest.raises(UserError, match=r"5 image files without mask: .* `mask: {absent: leave_out}`"):
+        proposed(folder)
+
+
+def test_of_two_people_who_drew_the_first_is_read(folder: Path) -> None:
+    for one in ("01L", "01R", "02L"):
+        picture(folder / f"Image_{one}.jpg")
+        for who in ("1stHO", "2ndHO"):
+            mask(folder / f"Image_{one}_{who}.png")
+    found = proposed(folder)
+    assert found.block["masks"] == "*_1stHO.png"
+    assert "Masks such as Image_01L_1stHO.png are read, Image_01L_2ndHO.png beside them are not." in found.notes
+
+
+def test_further_masks_of_some_images_are_united(folder: Path) -> None:
+    pairs(folder, "benign/benign ({}).png", "benign/benign ({})_mask.png", ids="123")
+    pairs(folder, "normal/normal ({}).png", "normal/normal ({})_mask.png", ids="12")
+    mask(folder / "benign/benign (1)_mask_1.png")
+    found = proposed(folder)
+    assert found.block["mask"] == {"masks_per_image": "union"}
+    assert len(splits(found)) == 5
+
+
+def test_images_may_end_in_digits_beside_their_masks(folder: Path) -> None:
+    for start in ("train", "testA"):
+        pairs(folder, start + "_{}.bmp", start + "_{}_anno.bmp", ids="123")
+    assert len(splits(proposed(folder))) == 6

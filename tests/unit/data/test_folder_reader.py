@@ -310,3 +310,27 @@ def test_images_that_are_arrays_are_refused_with_the_key_that_reads_them(write_d
     (root / "roads/images/a.png").unlink()
     np.save(root / "roads/images/a.npy", np.zeros((12, 10, 3)))
     assert "`bands: {count: ...}`" in refusal(root)
+
+
+def test_images_without_a_mask_are_an_error_left_out_or_background(
+    write_dataset: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_dataset(["a", "b", "c"])
+    (root / "roads/masks/b.png").unlink()
+    assert "1 image file without mask: b.png" in refusal(root)
+    assert ids(root, mask={"absent": "leave_out"}) == ["a", "c"]
+    assert "1 of 3 images is without mask: left out, as not labelled (b.png)" in caplog.text
+    reader = make_reader("roads", DatasetSettings.model_validate({"mask": {"absent": "background"}}), root)
+    found = {record.sample_id: record for record in reader.records()}
+    assert list(found) == ["a", "b", "c"]
+    assert found["b"].mask_path is None
+    assert reader.mask(found["b"]).shape == reader.image(found["b"]).shape[:2]
+    assert not reader.mask(found["b"]).any()
+    assert reader.examine(found["b"]).mask_facts.values == ()
+
+
+def test_a_mask_without_an_image_stays_an_error(write_dataset: Writer) -> None:
+    root = write_dataset(["a", "b"])
+    (root / "roads/images/b.png").unlink()
+    for absent in ("leave_out", "background"):
+        assert "1 mask file without image: b.png" in refusal(root, mask={"absent": absent})

@@ -50,6 +50,17 @@ def test_files_are_accounted_for_with_the_reason(write_dataset: Writer) -> None:
     assert left["masks", bookkeeping][0] == 1
 
 
+def test_images_without_a_mask_count_as_images_alone(write_dataset: Writer) -> None:
+    root = write_dataset(IDS)
+    (root / "roads/masks/s00.png").unlink()
+    summary = summary_of(root, mask={"absent": "background"})
+    assert summary["files"]["used"] == summary["files"]["found"] == {"images": 12, "masks": 11}
+    assert summary["samples"] == 12
+    assert [one["files"] for one in summary["masks"]["values"]] == [11, 11]
+    left = summary_of(root, mask={"absent": "leave_out"})["files"]["left_out"]
+    assert [(one["reason"], one["count"], one["examples"]) for one in left] == [("without mask", 1, ["s00.png"])]
+
+
 def test_sizes_values_and_foreground_are_those_of_the_files(write_dataset: Writer) -> None:
     root = write_dataset(IDS)
     write_dataset(["big"], size=(20, 30))

@@ -23,12 +23,14 @@ class Arrangement(NamedTuple):
         several: an image may have several masks.
         splits: split -> its images, where folders name splits that `block` cannot express, but a table can.
         notes: what was decided without proof, one sentence each.
+        unlabelled: images without a mask.
     """
 
     block: dict[str, Any]
     several: bool
     splits: Mapping[str, Paths] = {}
     notes: tuple[str, ...] = ()
+    unlabelled: int = 0
 
 
 def arrange(folder: Path, found: Sorted) -> Arrangement:
@@ -50,7 +52,9 @@ def arrange(folder: Path, found: Sorted) -> Arrangement:
     block = _places(part, found.regions)
     match = match_files([part])
     named = {split: images for split, images in splits.items() if split}
-    return Arrangement(block | _pairing(match), match.several, named if choose_splits(named) else {})
+    return Arrangement(
+        block | _pairing(match), match.several, named if choose_splits(named) else {}, unlabelled=match.unlabelled
+    )
 
 
 def _in_split_folders(folder: Path, found: Sorted, splits: list[str]) -> Arrangement | None:
@@ -72,7 +76,7 @@ def _in_split_folders(folder: Path, found: Sorted, splits: list[str]) -> Arrange
     match = match_files(list(parts.values()))
     named = {key: str(own[name]) if name else None for key, name in choice.named().items()}
     block = places[0] | _pairing(match) | {"split": {"method": "folders", **named}}
-    return Arrangement(block, match.several, notes=(choice.note,) if choice.note else ())
+    return Arrangement(block, match.several, {}, (choice.note,) if choice.note else (), match.unlabelled)
 
 
 def _places(part: Part, regions: Paths) -> dict[str, str]:

@@ -42,14 +42,18 @@ class Match(NamedTuple):
     Attributes:
         rule: None for equal names, which is the default.
         several: an image may have several masks.
+        unlabelled: images without a mask.
     """
 
     rule: RegexPairing | None
     several: bool
+    unlabelled: int = 0
 
 
 def match_files(parts: Sequence[Part]) -> Match:
     """The first rule, from the plainest on, that gives every image a mask and every mask an image.
+
+    Without one, the first that gives every mask an image, and most images a mask.
 
     Raises:
         UserError: there is none; the message names the files that the nearest rule leaves alone.
@@ -61,6 +65,11 @@ def match_files(parts: Sequence[Part]) -> Match:
         for rule in rules:
             if all(_alone(rule, part, several) == 0 for part in parts):
                 return Match(rule, several)
+    for several in (False, True):
+        for rule in rules:
+            left = [_unlabelled(rule, part, several) for part in parts]
+            if None not in left:
+                return Match(rule, several, sum(filter(None, left)))
     nearest = min(rules, key=lambda rule: sum(_alone(rule, part, True) for part in parts))
     raise _refusal(max(parts, key=lambda part: _alone(nearest, part, True)), nearest)
 
@@ -93,11 +102,24 @@ def _rule(image: str, mask: str) -> RegexPairing:
 
 def _alone(rule: RegexPairing | None, part: Part, several: bool) -> int:
     """Files that a rule leaves without a partner, or gives the id of another one."""
-    image, mask = (rule.image, rule.mask) if rule else (None, None)
+    image, mask = _expressions(rule)
     keys = [_keys(image, part.images), _keys(mask, part.masks)]
     shared = (set(keys[0]) & set(keys[1])) - {""}
     repeated = sum(len(found) - len(set(found)) for found in (keys if not several else keys[:1]))
     return repeated + sum(key not in shared for found in keys for key in found)
+
+
+def _unlabelled(rule: RegexPairing | None, part: Part, several: bool) -> int | None:
+    """Images without a mask; None if a mask has no image, or most images have none, or an id stands for two."""
+    images, masks = (_keys(one, paths) for one, paths in zip(_expressions(rule), part[1:], strict=True))
+    if any(len(found) > len(set(found)) for found in ([images] if several else [images, masks])):
+        return None
+    left = len(set(images) - set(masks))
+    return left if set(masks) <= set(images) - {""} and "" not in images and 2 * left <= len(images) else None
+
+
+def _expressions(rule: RegexPairing | None) -> tuple[str | None, str | None]:
+    return (rule.image, rule.mask) if rule else (None, None)
 
 
 def _keys(expression: str | None, paths: Paths) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from glob import escape
 from pathlib import Path, PurePosixPath
@@ -63,9 +64,18 @@ def _names(names: Sequence[str]) -> Iterator[str]:
         yield f"*{escape(end)}"
     if start := _shared_start(names):
         yield f"{escape(start)}*"
+    if word := _shared_word(names):
+        yield f"*{escape(word)}*"
+    yield f"*[0-9]{escape(suffix) if suffix else '.*'}"
     # Beside 7.png, 7_mask.png is the one that ends in k.
     yield from (f"*[!{letter}]{escape(suffix) if suffix else '.*'}" for letter in "kthnlgsy")
     yield from (f"[!{letter}]*" for letter in "mglsta")
+
+
+def _shared_word(names: Sequence[str]) -> str:
+    """The last `_word` that all names have: `_mask` of `7_mask.png` and `7_mask_1.png`."""
+    words = [re.findall(r"_[A-Za-z]+", name) for name in names]
+    return next((word for word in reversed(words[0]) if all(word in one for one in words)), "")
 
 
 def _one(values: Iterator[str]) -> str:

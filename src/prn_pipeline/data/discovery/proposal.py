@@ -17,6 +17,7 @@ from prn_pipeline.data.discovery.mask_rule import evenly, rule_of_masks
 from prn_pipeline.data.discovery.matching import Paths
 from prn_pipeline.data.discovery.pair_lists import arranged_by_lists, find_pair_lists
 from prn_pipeline.data.discovery.sorting import Sorted, sort_pictures
+from prn_pipeline.data.discovery.split_choice import choose_splits
 from prn_pipeline.data.discovery.split_files import find_split
 from prn_pipeline.data.discovery.split_table import TABLE, write_table
 from prn_pipeline.data.readers.annotations.annotated_samples import annotated_samples
@@ -126,10 +127,31 @@ def _with_masks(inventory: Inventory, pictures: Sorted, arrangement: Arrangement
     masks = rule_of_masks([folder / path for path in pictures.masks], arrangement.several, find_label_map(inventory))
     size = size_of_images([folder / path for path in pictures.images])
     block = here | masks.block | arrangement.block | {"image_size": size.size}
+    if arrangement.unlabelled:
+        block["mask"] = block.get("mask", {}) | {"absent": "leave_out"}
     files, refused = _samples(folder, block)
-    further = (*([size.note] if size.note else []), *refused, *_unused_annotations(inventory))
+    further = (
+        *_left_out(arrangement.unlabelled),
+        *([size.note] if size.note else []),
+        *refused,
+        *_unused_annotations(inventory),
+    )
     notes = (*pictures.notes, *arrangement.notes, *masks.notes, *further)
-    return _Found(block, notes, files, arrangement.splits, size, inventory)
+    used = {paths["image"][0] for paths in files.values()}
+    labelled = {
+        split: [path for path in images if folder / path in used] for split, images in arrangement.splits.items()
+    }
+    named = {split: images for split, images in labelled.items() if images}
+    return _Found(block, notes, files, named if choose_splits(named) else {}, size, inventory)
+
+
+def _left_out(unlabelled: int) -> tuple[str, ...]:
+    if not unlabelled:
+        return ()
+    return (
+        f"{counted(unlabelled, 'image')} without mask: left out, as not labelled. If they show nothing, set `mask:"
+        " {absent: background}`.",
+    )
 
 
 def _unused_annotations(inventory: Inventory) -> tuple[str, ...]:

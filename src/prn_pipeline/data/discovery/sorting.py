@@ -106,7 +106,7 @@ def _by_folder(
         notes.append(f"{_names(regions)}: taken for the field of view (`ignore_region`), outside which nothing counts.")
     chosen, further = _one_variant(_files(folders, masks))
     if further:
-        notes.append(f"Masks such as {chosen[0].name} are read, {further} beside them are not.")
+        notes.append(_variants_note(chosen, further))
     return Sorted(_files(folders, images), chosen, _files(folders, regions), tuple(notes))
 
 
@@ -132,15 +132,27 @@ def _by_name(inventory: Inventory, folders: _ByFolder) -> Sorted:
         found = foreign_annotations(inventory)
         what = f"images, but no masks. {found}" if found else f"no masks (found {inventory.described()})."
         raise UserError(f"{inventory.folder}: {what} {_EXPECTED}")
-    chosen = set(masks)
-    return Sorted([path for path in pictures if path not in chosen], masks, [], ())
+    images = [path for path in pictures if path not in set(masks)]
+    chosen, further = _one_variant(masks)
+    notes = (_variants_note(chosen, further),) if further else ()
+    return Sorted(images, chosen, [], notes)
+
+
+def _without_variant(path: PurePosixPath) -> PurePosixPath | None:
+    """The path up to the word that says how the mask is stored, or who drew it; None without one."""
+    begin = path.stem.rpartition("_")[0]
+    return path.with_name(begin) if begin and variant_word(path.stem) else None
+
+
+def _variants_note(chosen: Files, further: str) -> str:
+    return f"Masks such as {chosen[0].name} are read, {further} beside them are not."
 
 
 def _by_format(pictures: Files) -> Files:
     """Pictures that share their names with photos, such as 7.png beside 7.jpg."""
     photos = {path.with_suffix("") for path in pictures if path.suffix.lower() in PHOTOS}
     others = [path for path in pictures if path.suffix.lower() not in PHOTOS]
-    shared = [path for path in others if path.with_suffix("") in photos]
+    shared = [path for path in others if {path.with_suffix(""), _without_variant(path)} & photos]
     return shared if shared and len(shared) >= COVERED * max(len(photos), len(others)) else []
 
 

@@ -15,13 +15,27 @@ _T = TypeVar("_T")
 MASKS = (
     *("1stmanual", "manual", "groundtruth", "groundtruths", "gt", "gts", "gtmask", "gtmasks", "truth", "masks", "mask"),
     *("segmentationclass", "segmentation", "segmentations", "seg", "segs", "segm", "labels", "label", "lbl"),
-    *("annotations", "annotation", "annot", "annots", "annotated", "targets", "target", "msk", "msks", "y"),
+    *(
+        "annotations",
+        "annotation",
+        "annot",
+        "annots",
+        "anno",
+        "annos",
+        "annotated",
+        "targets",
+        "target",
+        "msk",
+        "msks",
+        "y",
+    ),
     *("semantic", "semantics", "segmentationobject", "instance", "instances", "panoptic"),
 )
 #: What one mask may be stored as, side by side: 7_labelIds.png, 7_color.png. The first that is there is read.
 VARIANTS = (
     *("labelids", "labeltrainids", "trainids", "semantic", "labels", "label", "mask", "gt", "instanceids"),
     *("instances", "instance", "panoptic", "color", "colour", "rgb", "overlay", "vis"),
+    *("1stho", "2ndho", "manual1", "manual2"),  # of two people who drew; the first is the standard
 )
 IMAGES = (
     *("images", "image", "img", "imgs", "jpegimages", "photos", "photo", "pictures", "picture", "pics", "inputs"),

@@ -21,6 +21,7 @@ from prn_pipeline.data.readers.masks import binarize_mask, class_ids, ignore_out
 from prn_pipeline.data.readers.records import Record
 from prn_pipeline.data.readers.sample_files import Files, find_samples, names_of_samples, paired_files
 from prn_pipeline.data.readers.split_files import groups_of, splits_from_column, splits_from_lists
+from prn_pipeline.data.readers.stored_size import stored_size
 from prn_pipeline.data.sample_format import IGNORE, Pixels
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.data.splits.settings import ColumnSplit, ListsSplit
@@ -119,9 +120,11 @@ class FolderReader:
         return paired_files(folder, settings, account)
 
     def _mask(self, record: Record) -> tuple[NDArray[np.uint8], MaskFacts]:
-        assert record.mask_path is not None
-        read = [self._mask_file(path) for path in self._paths(record, record.mask_path, "mask")]
-        mask, facts = united([mask for mask, _ in read]), united_facts([facts for _, facts in read])
+        if record.mask_path is None:
+            mask, facts = self._blank(record)
+        else:
+            read = [self._mask_file(path) for path in self._paths(record, record.mask_path, "mask")]
+            mask, facts = united([mask for mask, _ in read]), united_facts([facts for _, facts in read])
         if record.ignore_path is None:
             return mask, facts
         paths = self._paths(record, record.ignore_path, "ignore region")
@@ -135,6 +138,12 @@ class FolderReader:
             )
         return ignore_outside(mask, region), facts
 
+    def _blank(self, record: Record) -> tuple[NDArray[np.uint8], MaskFacts]:
+        """The mask of an image without foreground, which has no file."""
+        assert record.image_path is not None
+        size = stored_size(self.data_root / record.image_path, self.settings.read_limits)
+        return np.zeros(size.upright(), np.uint8), MaskFacts((), size.orientation)
+
     def _without_data(self, record: Record, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The mask, ignored where the image is a GeoTIFF file without data."""
         assert record.image_path is not None
@@ -147,7 +156,7 @@ class FolderReader:
         return Record(
             sample_id=sample_id,
             image_path=below["image"][0],
-            mask_path=below["mask"][0],
+            mask_path=below["mask"][0] if below["mask"] else None,
             ignore_path=below["ignore region"][0] if self.settings.ignore_region else None,
             split=split,
             group=group,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from prn_pipeline.data.file_settings import ListPairing, RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_account import FileAccount
@@ -13,12 +14,13 @@ from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read, kind_of,
 from prn_pipeline.data.readers.listed_pairs import ids_of_images, listed_pairs
 from prn_pipeline.data.readers.pairing_proposal import propose
 from prn_pipeline.data.readers.sample_ids import compile_expression, plain_id
-from prn_pipeline.errors import UserError, counted
+from prn_pipeline.errors import UserError, counted, counted_of
 
 logger = logging.getLogger(__name__)
 #: Names of files in one message.
 MAX_LISTED = 5
 
+Absent = Literal["error", "leave_out", "background"]
 Pairing = StemPairing | RegexPairing | ListPairing
 #: A file -> its sample id; None for a file that is left out.
 _KeyOf = Callable[[Path], str | None]
@@ -31,6 +33,7 @@ def pair_files(
     folder: Path,
     account: FileAccount | None = None,
     several: bool = False,
+    absent: Absent = "error",
 ) -> dict[str, dict[str, list[Path]]]:
     """Find each image's mask (and ignore region).
 
@@ -41,9 +44,11 @@ def pair_files(
         folder: the data set's folder, which paths in expressions are relative to.
         account: notes the files that no expression matches.
         several: whether an image may have several files of each other kind.
+        absent: what happens to images without a mask; see `MaskSettings.absent`.
 
     Returns:
-        {sample_id: {"image": [path], kind: paths, ...}}, sorted by sample_id; one path each unless `several`.
+        {sample_id: {"image": [path], kind: paths, ...}}, sorted by sample_id; one path each unless `several`, and no
+        mask where it is absent and that means background.
 
     Raises:
         UserError: two files of one kind share an id, a file has no partner, or an expression does not compile or match.
@@ -71,12 +76,31 @@ def pair_files(
             for kind, files in {"image": images, **others}.items():
                 account.leave_out(kind, reason, [path.name for path in files if path in unmatched])
     problems = []
+    if absent == "leave_out":
+        _leave_out_unlabelled(keyed, folder, account)
     for kind in others:
-        problems += _missing("image", keyed["image"], kind, keyed[kind])
+        if kind != "mask" or absent == "error":
+            problems += _missing("image", keyed["image"], kind, keyed[kind])
         problems += _missing(kind, keyed[kind], "image", keyed["image"])
     if problems:
         raise UserError(f"{folder}: {' '.join(problems)} {_remedy(images, others.get('mask', []), pairing)}")
-    return {key: {kind: files[key] for kind, files in keyed.items()} for key in sorted(keyed["image"])}
+    return {key: {kind: files.get(key, []) for kind, files in keyed.items()} for key in sorted(keyed["image"])}
+
+
+def _leave_out_unlabelled(
+    keyed: Mapping[str, dict[str, list[Path]]], folder: Path, account: FileAccount | None
+) -> None:
+    """Remove images without a mask, and the other files of these, with a warning."""
+    images = keyed["image"]
+    left = [images[key][0].name for key in sorted(set(images) - set(keyed["mask"]))]
+    if left:
+        among = counted_of(len(left), len(images), "images")
+        logger.warning("%s: %s without mask: left out, as not labelled (%s)", folder, among, _names(left))
+        if account is not None:
+            account.leave_out("image", "without mask", left)
+    for files in (files for kind, files in keyed.items() if kind != "mask"):
+        for key in set(files) - set(keyed["mask"]):
+            del files[key]
 
 
 def _remedy(images: list[Path], masks: list[Path], pairing: Pairing) -> str:
@@ -89,7 +113,7 @@ def _remedy(images: list[Path], masks: list[Path], pairing: Pairing) -> str:
     case = "Some names differ only in upper and lower case: rename them. " if _more_in_common(folded, stems) else ""
     return (
         f"{case}Add the missing files, remove the others, or describe with `pairing` how their names correspond: {{by:"
-        " regex, image: ..., mask: ...}."
+        " regex, image: ..., mask: ...}. Images without a mask may be left out: `mask: {absent: leave_out}`."
     )
 
 

@@ -37,7 +37,8 @@ def paired_files(folder: Path, settings: DatasetSettings, account: FileAccount) 
     if settings.ignore_region:
         patterns["ignore_region"] = settings.ignore_region
     warn_of_nested(folder, patterns, itertools.chain(images, *others.values()), account)
-    return pair_files(images, others, settings.pairing, folder, account, settings.mask.masks_per_image == "union")
+    mask = settings.mask
+    return pair_files(images, others, settings.pairing, folder, account, mask.masks_per_image == "union", mask.absent)
 
 
 def find_samples(
