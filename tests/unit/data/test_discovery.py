@@ -460,3 +460,22 @@ def test_images_may_end_in_digits_beside_their_masks(folder: Path) -> None:
     for start in ("train", "testA"):
         pairs(folder, start + "_{}.bmp", start + "_{}_anno.bmp", ids="123")
     assert len(splits(proposed(folder))) == 6
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"x" * 300_000, b'"' + b"y," * 200_000, b"\0\1\2 \0", b"\xff\xfe", b"", b"a;b;c\n1\n", b"images/a1.png\n"],
+)
+@pytest.mark.parametrize("name", ["notes.txt", "table.csv", "README"])
+def test_other_texts_are_no_lists(folder: Path, name: str, content: bytes) -> None:
+    pairs(folder, "images/{}.png", "masks/{}.png")
+    (folder / name).write_bytes(content)
+    assert proposed(folder).block == {"image_size": 32}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_of_splits_may_have_any_usual_separator(folder: Path, separator: str) -> None:
+    pairs(folder, "images/{}.png", "masks/{}.png", ids="123")
+    rows = [("split", "file"), ("train", "1.png"), ("train", "2.png"), ("test", "3.png")]
+    (folder / "all.csv").write_text("\n".join(separator.join(row) for row in rows))
+    assert splits(proposed(folder)) == {"1": "train", "2": "train", "3": "test"}

@@ -12,13 +12,15 @@ from prn_pipeline.data.discovery.inventory import Inventory
 from prn_pipeline.data.discovery.patterns import pattern_of
 from prn_pipeline.data.discovery.sorting import Sorted
 from prn_pipeline.data.discovery.words import named_as_mask, role_of
-from prn_pipeline.data.readers.listed_names import names_of_files, pairs_in_lines, resolved, table_of
+from prn_pipeline.data.readers.listed_names import names_of_files, pairs_in_lines, resolved, rows_of
 from prn_pipeline.data.readers.sample_files import Files
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError
 
 #: Suffixes of lists without a header, and of tables.
 LISTS, TABLES = frozenset({".txt", ".lst", ""}), frozenset({".csv", ".tsv"})
+#: Lines of a file that are looked at before the others.
+LINES = 20
 _Pairs = dict[Path, Path]
 
 
@@ -52,7 +54,7 @@ def find_pair_lists(inventory: Inventory) -> PairLists | None:
     mask_of: _Pairs = {}
     files = []
     for path in inventory.others:
-        if path.suffix.lower() not in LISTS | TABLES or not (text := inventory.text(path)):
+        if path.suffix.lower() not in LISTS | TABLES or not _may_list(text := inventory.text(path), known):
             continue
         pairs = pairs_in_lines(text, known, known)
         found = _known_pairs([pair.image for pair in pairs], [pair.mask for pair in pairs], known)
@@ -85,6 +87,12 @@ def arranged_by_lists(inventory: Inventory, lists: PairLists) -> tuple[Sorted, A
     return Sorted(images, masks, [], ()), Arrangement(own | {"pairing": pairing}, several=False, notes=(note,))
 
 
+def _may_list(text: str, known: Mapping[str, Path]) -> bool:
+    """Whether the first lines name files that are there; large tables of other things are read no further."""
+    head = "\n".join(text.splitlines()[:LINES])
+    return bool(pairs_in_lines(head, known, known)) or any(True for _ in _in_table(head, known))
+
+
 def _known_pairs(images: Sequence[str], masks: Sequence[str], known: Mapping[str, Path]) -> _Pairs:
     """Image -> mask; empty unless each line names two files, and each mask and image stands in one pair."""
     found = [resolved(names, known) for names in (images, masks)]
@@ -96,10 +104,9 @@ def _known_pairs(images: Sequence[str], masks: Sequence[str], known: Mapping[str
 
 
 def _in_table(text: str, known: Mapping[str, Path]) -> Iterator[tuple[tuple[str, str], _Pairs]]:
-    rows = list(table_of(text))
-    names = [name for name in (rows[0] if rows else ()) if name]
-    columns = {name: [row[name] or "" for row in rows] for name in names}
-    files = [name for name in names if all(resolved(columns[name], known))]
+    rows = rows_of(text)
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    files = [name for name in columns if all(resolved(columns[name], known))]
     for image, mask in permutations(files, 2):
         pairs = _known_pairs(columns[image], columns[mask], known)
         if pairs and not _are_masks(image, pairs):

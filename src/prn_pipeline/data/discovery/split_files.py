@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 from prn_pipeline.data.discovery.inventory import Inventory
 from prn_pipeline.data.discovery.split_choice import choose_splits
 from prn_pipeline.data.discovery.words import split_word
-from prn_pipeline.data.readers.listed_names import image_names
+from prn_pipeline.data.readers.listed_names import image_names, rows_of
 from prn_pipeline.data.readers.sample_ids import plain_id
 
 #: Names of columns that hold splits, in lower case.
@@ -75,17 +74,16 @@ def _tables(inventory: Inventory, known: Mapping[str, str]) -> Iterator[FoundSpl
     for path in inventory.others:
         if path.suffix.lower() not in (".csv", ".tsv"):
             continue
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        rows = list(csv.DictReader(inventory.text(path).splitlines(), delimiter=delimiter))
-        columns = [name for name in (rows[0] if rows else ()) if name]
+        rows = rows_of(inventory.text(path))
+        columns = list(rows[0]) if rows else []
         column = next((name for name in columns if name.strip().lower() in COLUMNS), None)
         if column is None:
             continue
-        ids = next((name for name in columns if _all_known([row[name] or "" for row in rows], known)), None)
+        ids = next((name for name in columns if _all_known([row[name] for row in rows], known)), None)
         if ids is None:
             yield FoundSplit({}, (f"{path} has the column `{column}`, but none with names of all images: not used.",))
             continue
-        yield _column_split(path, ids, column, {(row[column] or "").strip() for row in rows} - {""})
+        yield _column_split(path, ids, column, {row[column].strip() for row in rows} - {""})
 
 
 def _column_split(path: PurePosixPath, ids: str, column: str, values: set[str]) -> FoundSplit:

@@ -22,7 +22,13 @@ _AFTER_A_PICTURE = re.compile(rf"(?:{_SUFFIXES})(\s+)(?=\S)", re.IGNORECASE)
 
 
 def _separated(separator: str) -> Reading:
-    return lambda line: next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    def read(line: str) -> Sequence[str]:
+        try:
+            return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+        except csv.Error:  # a line that is too long for names
+            return []
+
+    return read
 
 
 def _after_a_picture(line: str) -> Sequence[str]:
@@ -63,11 +69,25 @@ def read_text(file: Path, setting: str) -> str:
         raise UserError(f"{file}: not a readable UTF-8 text file ({error}). Save it as UTF-8.") from error
 
 
-def table_of(text: str) -> csv.DictReader[str]:
-    """The rows of a table with a header; columns are separated by tabs, semicolons or commas, as in the header."""
+def separator_of(text: str) -> str:
+    """What separates the columns of a table: a tab or a semicolon if its first line holds one, otherwise a comma."""
+    header = text.partition("\n")[0]
+    return next((one for one in "\t;" if one in header), ",")
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The rows of a table with a header; columns are separated by tabs, semicolons or commas, as in the header.
+
+    A cell that a row lacks is "". There are no rows if there is no header, or a cell is too long for a name.
+    """
     lines = text.splitlines()
-    separator = next((one for one in "\t;" if lines and one in lines[0]), ",")
-    return csv.DictReader(lines, delimiter=separator)
+    try:
+        return [
+            {name: value or "" for name, value in row.items() if name}
+            for row in csv.DictReader(lines, delimiter=separator_of(text))
+        ]
+    except csv.Error:
+        return []
 
 
 def names_of_files(files: Iterable[Path], folder: Path) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from prn_pipeline.data.readers.listed_names import (
     pairs_in_lines,
     read_text,
     resolved,
-    table_of,
+    rows_of,
 )
 from prn_pipeline.data.readers.sample_ids import plain_id
 from prn_pipeline.errors import UserError, counted
@@ -92,14 +92,15 @@ def _pairs_of(
 def _rows(file: Path, text: str, pairing: ListPairing) -> list[Pair]:
     assert pairing.image is not None
     assert pairing.mask is not None
-    rows = table_of(text)
-    absent = [name for name in (pairing.image, pairing.mask) if name not in (rows.fieldnames or ())]
+    rows = rows_of(text)
+    columns = list(rows[0]) if rows else []
+    absent = [name for name in (pairing.image, pairing.mask) if name not in columns]
     if absent:
         raise UserError(
-            f"{file}: no column {', '.join(map(repr, absent))}; it has"
-            f" {', '.join(map(repr, rows.fieldnames or ())) or 'none'}. Correct `pairing.image` and `pairing.mask`."
+            f"{file}: no column {', '.join(map(repr, absent))}; it has {', '.join(map(repr, columns)) or 'none'}."
+            " Correct `pairing.image` and `pairing.mask`."
         )
-    return [Pair(rows.line_num, row[pairing.image] or "", row[pairing.mask] or "") for row in rows]
+    return [Pair(line, row[pairing.image], row[pairing.mask]) for line, row in enumerate(rows, 2)]
 
 
 def _names(known: Mapping[str, Path]) -> str:

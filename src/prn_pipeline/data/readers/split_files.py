@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prn_pipeline.data.readers.listed_names import image_names, read_text
+from prn_pipeline.data.readers.listed_names import image_names, read_text, separator_of
 from prn_pipeline.data.readers.sample_ids import compile_expression, plain_id
 from prn_pipeline.data.splits.settings import ColumnSplit, GroupSettings, ListsSplit
 from prn_pipeline.data.store.spreadsheets import unescaped
@@ -122,14 +122,14 @@ def _plain(name: str, known: Mapping[str, str]) -> str:
 
 
 def _column(file: Path, id_column: str, column: str, known: Mapping[str, str]) -> dict[str, str]:
-    read_text(file, "file")
+    text = read_text(file, "file")
     try:
         table = pd.read_csv(
             file,
             dtype=str,
             keep_default_na=False,
             encoding="utf-8-sig",
-            sep="\t" if file.suffix.lower() == ".tsv" else ",",
+            sep=separator_of(text),
         )
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(

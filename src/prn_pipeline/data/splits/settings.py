@@ -158,7 +158,9 @@ class ColumnSplit(_GivenSplit):
     """A table with one row per sample; val is drawn from train if no row is val, and train may be empty otherwise."""
 
     method: Literal["column"] = Field(description="Read the splits from a column of a CSV file.")
-    file: RelativePath = Field(description="CSV file below the data set's folder (a .tsv file is split at tabs).")
+    file: RelativePath = Field(
+        description="Table below the data set's folder, with a header; tabs, semicolons or commas separate its columns."
+    )
     id: str = Field(default="sample_id", description="Column that holds the sample ids (or image file names).")
     column: str = Field(
         default="split", description="Column that holds the split; samples with an empty value are left out."
