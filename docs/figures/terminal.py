@@ -1,7 +1,7 @@
-"""A recorded terminal as a drawing: what `script` wrote of a command, as the terminal showed it in the end.
+"""A recorded terminal as a drawing: what `script` wrote of commands, as the terminal showed it in the end.
 
-To record again: `script -q -c "kedro run" -O record` in a terminal of 120 columns, then
-`python -m docs.figures.terminal record`, and `python -m docs.figures`.
+To record again: `script -q -c "echo '$ kedro run'; kedro run" -O record` in a terminal of 120 columns, then
+`python -m docs.figures.terminal first_run record`, and `python -m docs.figures`.
 """
 
 import io
@@ -13,8 +13,8 @@ from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.text import Text
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-#: What was recorded, with the codes of its colours.
-RECORDED = IMAGES / "first_run.txt"
+#: What was recorded, with the codes of its colours, in <name>.txt: name -> title of the drawing.
+RECORDED = {"first_run": "kedro run", "own_data": "prn init, prn check"}
 WIDTH = 120
 #: Of the epochs of a training, the first and the last ones are kept.
 FIRST, LAST = 2, 2
@@ -48,15 +48,16 @@ def _epochs(lines: list[str]) -> int:
     return next((place for place, line in enumerate(lines) if not _EPOCH.search(line)), len(lines))
 
 
-def terminal_svg() -> str:
-    """The recorded run as SVG, which needs neither a network nor a font of its own."""
+def terminal_svg(name: str) -> str:
+    """A recording as SVG, which needs neither a network nor a font of its own."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(Text.from_ansi("$ kedro run\n" + RECORDED.read_text(encoding="utf-8").rstrip()))
+    console.print(Text.from_ansi((IMAGES / f"{name}.txt").read_text(encoding="utf-8").rstrip()))
     form = _WEB_FONTS.sub("", CONSOLE_SVG_FORMAT)
-    svg = console.export_svg(title="kedro run", unique_id="first-run", code_format=form)
+    svg = console.export_svg(title=RECORDED[name], unique_id=name.replace("_", "-"), code_format=form)
     return svg.replace("Fira Code, monospace", "DejaVu Sans Mono, Menlo, Consolas, monospace")
 
 
 if __name__ == "__main__":
-    recorded = Path(sys.argv[1]).read_bytes().decode("utf-8", errors="replace")
-    RECORDED.write_text("\n".join(shown_lines(recorded)).strip("\n") + "\n", encoding="utf-8")
+    name, record = sys.argv[1:]
+    lines = shown_lines(Path(record).read_bytes().decode("utf-8", errors="replace"))
+    (IMAGES / f"{name}.txt").write_text("\n".join(lines).strip("\n") + "\n", encoding="utf-8")

@@ -333,5 +333,5 @@ OF_OUTLINES = {
     "VIA, JSON": via,
     "VIA, CSV": via_csv,
 }
-#: Outlines through the outermost pixels, which programs trace; `prn init` tells them by their diagonals.
+#: Outlines through the outermost pixels, which programs trace; `prn init` recognises them by their diagonals.
 TRACED = {"COCO, traced": coco(traced_polygons), "YOLO, traced": partial(yolo, outlines=traced, digits=5)}

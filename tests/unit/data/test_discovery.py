@@ -352,7 +352,7 @@ def test_lists_of_two_columns_pair_and_split(folder: Path, before: str, separato
     assert found.block["pairing"] == {"by": "list", "files": ["test.txt", "train.txt"]}
     assert splits(found) == {"1": "train", "2": "train", "3": "test"}
     assert {record.mask_path for record in records(found)} == {Path("roads") / truth for truth in LISTED.values()}
-    assert "Images and masks belong together as test.txt, train.txt say (`pairing`)." in found.notes
+    assert "Images and masks belong together as test.txt and train.txt say (`pairing`)." in found.notes
 
 
 @pytest.mark.parametrize("separator", [",", ";"])

@@ -40,7 +40,7 @@ def test_read_as_corners_it_would_lose_half_a_pixel_on_every_side() -> None:
     assert as_corners.sum() < 0.9 * disc.sum()
 
 
-def test_rounded_shares_of_the_size_are_still_told() -> None:
+def test_rounded_shares_of_the_size_are_still_recognised() -> None:
     disc = np.hypot(*np.mgrid[-8:9, -8:9]) <= 7
     outline = np.array(traced(disc)[0])
     assert are_traced([outline])

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from docs.figures.terminal import IMAGES, RECORDED, shown_lines, terminal_svg
 
 BAR = "\x1b[2K1/7 ingestion ━━━━ 0:00:01\r"
@@ -27,11 +29,17 @@ def test_the_project_has_no_folder_of_the_machine() -> None:
     assert shown_lines("Report: /home/me/p/data/08_reporting/r.html") == [
         "Report: ~/prn_pipeline/data/08_reporting/r.html"
     ]
-    assert not re.search(r"/(tmp|home|root|work)/", RECORDED.read_text())
 
 
-def test_the_drawing_is_that_of_the_record_and_loads_nothing() -> None:
-    drawn = (IMAGES / "first_run.svg").read_text()
-    assert drawn == terminal_svg()
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_drawing_is_that_of_the_record_and_loads_nothing(name: str) -> None:
+    recorded, drawn = ((IMAGES / f"{name}{suffix}").read_text() for suffix in (".txt", ".svg"))
+    assert recorded.startswith("$ ")
+    assert not re.search(r"/(tmp|home|root|work)/", recorded)
+    assert drawn == terminal_svg(name)
     assert "url(http" not in drawn
+
+
+def test_the_first_run_shows_its_stages() -> None:
+    drawn = (IMAGES / "first_run.svg").read_text()
     assert len(re.findall(r"stage&#160;\d&#160;of&#160;7", drawn)) == 7

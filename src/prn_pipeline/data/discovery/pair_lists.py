@@ -82,7 +82,7 @@ def arranged_by_lists(inventory: Inventory, lists: PairLists) -> tuple[Sorted, A
     places = {"images": _place(inventory, images), "masks": _place(inventory, masks)}
     fields = DatasetSettings.model_fields
     own: dict[str, Any] = {key: place for key, place in places.items() if place != fields[key].default}
-    named = ", ".join(pairing["files"])
+    named = " and ".join(pairing["files"])
     note = f"Images and masks belong together as {named} {'say' if len(lists.files) > 1 else 'says'} (`pairing`)."
     return Sorted(images, masks, [], ()), Arrangement(own | {"pairing": pairing}, several=False, notes=(note,))
 

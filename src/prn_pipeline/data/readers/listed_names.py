@@ -14,21 +14,21 @@ from prn_pipeline.errors import UserError
 
 _T = TypeVar("_T")
 #: A line -> its columns.
-Reading = Callable[[str], Sequence[str]]
+ColumnParser = Callable[[str], Sequence[str]]
 
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in PICTURES)
 #: Spaces after a picture's suffix: names may hold spaces themselves.
 _AFTER_A_PICTURE = re.compile(rf"(?:{_SUFFIXES})(\s+)(?=\S)", re.IGNORECASE)
 
 
-def _separated(separator: str) -> Reading:
-    def read(line: str) -> Sequence[str]:
+def _separated(separator: str) -> ColumnParser:
+    def parse(line: str) -> Sequence[str]:
         try:
             return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
         except csv.Error:  # a line that is too long for names
             return []
 
-    return read
+    return parse
 
 
 def _after_a_picture(line: str) -> Sequence[str]:
@@ -38,7 +38,7 @@ def _after_a_picture(line: str) -> Sequence[str]:
 
 
 #: In the order in which they are tried.
-READINGS: tuple[Reading, ...] = (*map(_separated, "\t;,"), _after_a_picture, str.split)
+COLUMN_PARSERS: tuple[ColumnParser, ...] = (*map(_separated, "\t;,"), _after_a_picture, str.split)
 
 
 class Pair(NamedTuple):
@@ -117,8 +117,8 @@ def resolved(names: Sequence[str], known: Mapping[str, _T]) -> list[_T | None]:
 
 def image_names(lines: Sequence[str], known: Mapping[str, str]) -> list[str]:
     """The sample id that each line names, alone or in its first column; the line itself where none is known."""
-    readings: Iterator[list[str]] = ([(read(line) or [""])[0] for line in lines] for read in READINGS)
-    for names in (list(lines), *readings):
+    first_columns: Iterator[list[str]] = ([(parse(line) or [""])[0] for line in lines] for parse in COLUMN_PARSERS)
+    for names in (list(lines), *first_columns):
         found = resolved(names, known)
         if any(one is not None for one in found):
             return [line if one is None else one for line, one in zip(lines, found, strict=True)]
@@ -132,8 +132,8 @@ def pairs_in_lines(text: str, images: Mapping[str, Path], masks: Mapping[str, Pa
         One pair per line that is not empty; none if no way does.
     """
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for read in READINGS:
-        pairs = [Pair(number, *_first_two(read(line))) for number, line in lines]
+    for parse in COLUMN_PARSERS:
+        pairs = [Pair(number, *_first_two(parse(line))) for number, line in lines]
         found = zip(
             resolved([pair.image for pair in pairs], images),
             resolved([pair.mask for pair in pairs], masks),
