@@ -318,6 +318,8 @@ def test_a_category_for_the_background_is_no_object(folder: Path) -> None:
             '{"images": [], "annotations": [{"segments_info": []}], "categories": []}',
             "COCO's panoptic format",
         ),
+        ("a.jpg.json", '{"objects": [{"classTitle": "cell", "bitmap": {}}]}', "annotations of Supervisely"),
+        ("all.json", '[{"annotations": [{"result": [{"from_name": "x"}]}]}]', "annotations of Label Studio"),
         (
             "a.xml",
             "<annotation><object><polygon><pt><x>1</x><y>1</y></pt></polygon></object></annotation>",
@@ -328,7 +330,7 @@ def test_a_category_for_the_background_is_no_object(folder: Path) -> None:
 def test_formats_that_are_not_read_are_named(folder: Path, name: str, text: str, expected: str) -> None:
     pictures(folder / "images", "abc")
     (folder / name).write_text(text)
-    with pytest.raises(UserError, match=f"{expected}.* Export them as COCO instances"):
+    with pytest.raises(UserError, match=f"{expected}.* Export them as COCO instances, or as masks"):
         proposed(folder)
 
 

@@ -13,7 +13,14 @@ from prn_pipeline.data.discovery.inventory import Inventory
 FILES = 20
 _YOLO = re.compile(r"\d+(?:\s+-?\d*\.?\d+(?:e-?\d+)?){4,}", re.IGNORECASE)
 _TO_BOXES = "Masks are needed, because boxes say nothing about outlines: draw them, or let a model that takes boxes"
-_CONVERT = "Export them as COCO instances, which Datumaro can do too"
+#: Keys that the JSON files of other programs have, and COCO, LabelMe and VIA have not.
+_JSON = {
+    "dm_format_version": "annotations in Datumaro's own format",
+    "segments_info": "COCO's panoptic format, whose masks are pictures of ids",
+    "classTitle": "annotations of Supervisely",
+    "from_name": "annotations of Label Studio",
+}
+_CONVERT = "Export them as COCO instances, or as masks"
 
 
 def foreign_annotations(inventory: Inventory) -> str:
@@ -43,11 +50,7 @@ def _xml(text: str) -> tuple[str, str] | None:
 
 
 def _json(text: str) -> tuple[str, str] | None:
-    if '"dm_format_version"' in text:
-        return "annotations in Datumaro's own format", _CONVERT
-    if '"segments_info"' in text:
-        return "COCO's panoptic format, whose masks are pictures of ids", _CONVERT
-    return None
+    return next(((name, _CONVERT) for key, name in _JSON.items() if f'"{key}"' in text), None)
 
 
 def _named(path: PurePosixPath, files: Sequence[PurePosixPath]) -> str:
