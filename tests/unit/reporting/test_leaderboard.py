@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -386,6 +387,16 @@ def test_the_terminal_gets_what_fits(width: int, costs: bool) -> None:
     assert ("1.5 M" in text) == costs
     assert "+5.5 ± 2.0" in text
     assert "…" not in text
+
+
+def test_a_long_name_takes_two_lines_and_no_digit_from_the_numbers() -> None:
+    standings = make_leaderboard(benchmark(("drive",), ("fpn",)), FOLDER, {}).standings
+    long = [replace(one, method="components_tuned") if one.method == "rankseg" else one for one in standings]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(terminal(long, 80))
+    text = console.export_text()
+    assert "…" not in text
+    assert "Small components removed" in text
 
 
 @pytest.mark.parametrize(("count", "text"), [(7.0, "7"), (58_000.0, "58 k"), (999_600.0, "1.0 M"), (math.nan, "–")])

@@ -126,7 +126,7 @@ def terminal(standings: Sequence[Standing], width: int = WIDE, best: str | None 
     parts: list[Text | Table] = []
     for (dataset, base_model), of_group in groups.items():
         table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False)
-        table.add_column("", no_wrap=True, min_width=20)
+        table.add_column("", min_width=20)  # long names wrap, so that no number is cut off
         for number in shown:
             table.add_column(list(COLUMNS)[number], justify="right", no_wrap=True)
         for one in of_group:
