@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from prn_pipeline.data.annotation_settings import AnnotationFormat, AnnotationSettings
 from prn_pipeline.data.discovery.annotation_files import annotations_in
+from prn_pipeline.data.discovery.annotation_meaning import SAMPLE, meaning_of
 from prn_pipeline.data.discovery.annotation_patterns import file_patterns
 from prn_pipeline.data.discovery.inventory import Inventory
 from prn_pipeline.data.discovery.mask_rule import evenly
 from prn_pipeline.data.discovery.patterns import pattern_of
 from prn_pipeline.data.discovery.split_choice import choose_splits
 from prn_pipeline.data.discovery.words import split_of
-from prn_pipeline.data.read_limits import DEFAULT_LIMITS
 from prn_pipeline.data.readers.annotations.annotated import AnnotatedImage, Annotations, Format
-from prn_pipeline.data.readers.annotations.annotated_samples import FEW_CROWDS
 from prn_pipeline.data.readers.annotations.categories import is_background
 from prn_pipeline.data.readers.annotations.image_names import ImageNames
 from prn_pipeline.data.readers.annotations.registry import FORMATS
-from prn_pipeline.data.readers.annotations.traced import are_traced
-from prn_pipeline.data.readers.stored_size import stored_size
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError, counted
 
-#: Images whose shapes are looked at.
-SAMPLE = 50
 #: Categories in one sentence.
 MAX_LISTED = 12
 
@@ -94,42 +85,18 @@ def _understood(inventory: Inventory, name: AnnotationFormat, files: list[PurePo
     keys = (
         keys | {"files": file_patterns(inventory, format, files, names)} | ({"missing": "leave_out"} if missing else {})
     )
-    if read.crowds > FEW_CROWDS:
-        keys["crowd"] = "foreground"
-    if _are_traced([(one, path) for one, path in found if path]):
-        keys["vertices"] = "centres"
-    objects = [name for name in read.categories if not is_background(name)]
-    if objects and len(objects) < len(read.categories):
-        keys["categories"] = objects
+    meaning = meaning_of(read, [(one, path) for one, path in found if path])
+    keys |= meaning.keys
     block = {"annotations": keys, "images": _images(inventory, images)}
     if block["images"] == DatasetSettings.model_fields["images"].default:
         del block["images"]
     notes = list(_notes(format, read, [one for one, _ in present], len(inventory.pictures) - len(images)))
-    if "vertices" in keys:
-        notes.append(
-            "Outlines run from pixel to pixel, as programs trace masks: the pixels on them belong to the objects"
-            " (`annotations.vertices`)."
-        )
-    if "crowd" in keys:
-        notes.append(
-            f"{100 * read.crowds:.0f} % of the annotations are marked as crowds (`iscrowd: 1`), which programs do for"
-            " painted objects: taken for foreground (`annotations.crowd`)."
-        )
+    notes += meaning.notes
     if missing:
         notes.append(f"{counted(missing, 'annotated image')} missing, and left out (`annotations.missing`).")
     return FoundAnnotations(
         block, [*files, *([names] if names else [])], images, _splits(present, folder), tuple(notes)
     )
-
-
-def _are_traced(present: Sequence[tuple[AnnotatedImage, Path]]) -> bool:
-    outlines: list[NDArray[np.float64]] = []
-    for one, path in (present[place] for place in evenly(range(len(present)), SAMPLE)):
-        with suppress(UserError):  # a bad shape is refused when its mask is drawn
-            height, width = one.size or stored_size(path, DEFAULT_LIMITS).upright()
-            for shape in one.outlines():
-                outlines += shape.points(height, width) if shape.points else []
-    return are_traced(outlines)
 
 
 def _used(images: Sequence[AnnotatedImage], present: Sequence[AnnotatedImage]) -> set[Path]:
@@ -169,8 +136,6 @@ def _notes(format: Format, read: Annotations, images: Sequence[AnnotatedImage], 
     listed = ", ".join(f"'{name}'" for name in categories[:MAX_LISTED])
     listed += ", ..." if len(categories) > MAX_LISTED else ""
     yield f"Annotations of {format.label} for {counted(len(images), 'image')}, with outlines of {listed or 'nothing'}."
-    if len(categories) < len(read.categories):
-        yield "The category for the background is left out (`annotations.categories`)."
     if len(categories) > 1:
         yield (
             "Each category is foreground: `annotations: {categories: [...]}` picks some; for a map of each, set `task:"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from prn_pipeline.data.file_settings import ListPairing, RegexPairing, StemPairing
+from prn_pipeline.data.file_settings import ListPairing, StemPairing
 from prn_pipeline.data.readers.file_account import FileAccount
 from prn_pipeline.data.readers.file_kinds import PICTURES, how_to_read, kind_of, stem_of
-from prn_pipeline.data.readers.listed_pairs import ids_of_images, listed_pairs
+from prn_pipeline.data.readers.pairing_keys import KeyOf, Pairing, key_functions
 from prn_pipeline.data.readers.pairing_proposal import propose
-from prn_pipeline.data.readers.sample_ids import compile_expression, plain_id
+from prn_pipeline.data.readers.sample_ids import plain_id
 from prn_pipeline.errors import UserError, counted, counted_of
 
 logger = logging.getLogger(__name__)
@@ -21,9 +21,6 @@ logger = logging.getLogger(__name__)
 MAX_LISTED = 5
 
 Absent = Literal["error", "leave_out", "background"]
-Pairing = StemPairing | RegexPairing | ListPairing
-#: A file -> its sample id; None for a file that is left out.
-_KeyOf = Callable[[Path], str | None]
 
 
 def pair_files(
@@ -53,7 +50,7 @@ def pair_files(
     Raises:
         UserError: two files of one kind share an id, a file has no partner, or an expression does not compile or match.
     """
-    key_of = _key_functions(images, others, pairing, folder)
+    key_of = key_functions(images, others, pairing, folder)
     keyed = {
         kind: _by_key(kind, files, key_of[kind], folder, several and kind != "image")
         for kind, files in {"image": images, **others}.items()
@@ -121,7 +118,7 @@ def _more_in_common(folded: list[set[str]], stems: list[set[str]]) -> bool:
     return len(folded[0] & folded[1]) > len(stems[0] & stems[1])
 
 
-def _by_key(kind: str, files: list[Path], key_of: _KeyOf, folder: Path, several: bool) -> dict[str, list[Path]]:
+def _by_key(kind: str, files: list[Path], key_of: KeyOf, folder: Path, several: bool) -> dict[str, list[Path]]:
     found = defaultdict(list)
     for path in files:
         key = key_of(path)
@@ -146,40 +143,6 @@ def _by_key(kind: str, files: list[Path], key_of: _KeyOf, folder: Path, several:
             f" file: {examples}. {unite}{rename}, or rename the others{part_of_id if folders else ''}."
         )
     return dict(found)
-
-
-def _key_functions(
-    images: list[Path], others: dict[str, list[Path]], pairing: Pairing, folder: Path
-) -> dict[str, _KeyOf]:
-    """Of each kind of files."""
-    if isinstance(pairing, ListPairing):
-        return _listed(listed_pairs(folder, pairing, images, others["mask"]), others, folder)
-    if isinstance(pairing, StemPairing):
-        return dict.fromkeys(("image", *others), stem_of)
-    of_masks = _found_by(pairing.mask, "pairing.mask", folder)
-    return dict.fromkeys(others, of_masks) | {"image": _found_by(pairing.image, "pairing.image", folder)}
-
-
-def _listed(pairs: Sequence[tuple[Path, Path]], others: Iterable[str], folder: Path) -> dict[str, _KeyOf]:
-    ids = ids_of_images([image for image, _ in pairs], folder)
-    of_masks = {mask: ids[image] for image, mask in pairs}
-    by_stem = {stem_of(image): sample_id for image, sample_id in ids.items()}
-
-    def of_others(path: Path) -> str | None:
-        return by_stem.get(stem_of(path))
-
-    return dict.fromkeys(others, of_others) | {"image": ids.get, "mask": of_masks.get}
-
-
-def _found_by(expression: str, setting: str, folder: Path) -> _KeyOf:
-    compiled = compile_expression(expression, setting)
-
-    def key_of(path: Path) -> str | None:
-        text = path.relative_to(folder).as_posix() if "/" in compiled.pattern else path.name
-        match = compiled.search(text)
-        return match.group(1) if match else None
-
-    return key_of
 
 
 def _missing(kind: str, has: dict[str, list[Path]], other: str, among: dict[str, list[Path]]) -> list[str]:
