@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -11,9 +10,6 @@ from benchmarks.history import Entry, read, runs
 
 #: How much slower than the median of earlier runs a ratio may be; the fastest repeats vary by some percent.
 ALLOWED = 0.15
-#: Earlier runs that a median needs: between two quiet runs, a day apart, single ratios of kernels of less than a
-#: millisecond differed by up to 48 %.
-FEWEST = 3
 
 
 def judge(history: Sequence[Entry]) -> tuple[list[str], bool]:
@@ -33,18 +29,18 @@ def judge(history: Sequence[Entry]) -> tuple[list[str], bool]:
     slower = [text for one in newest if (text := _slower(one, earlier))]
     if slower:
         return slower, True
-    entries = Counter(one.name for one in earlier)
-    judged = sum(entries[one.name] >= FEWEST for one in newest)
+    known = {one.name for one in earlier}
+    compared = sum(one.name in known for one in newest)
     return [
-        f"{judged} of {len(newest)} ratios have {FEWEST} or more earlier entries on {first.processor}, which a"
-        f" judgement needs; none is more than {ALLOWED:.0%} slower than their median."
+        f"{compared} of {len(newest)} ratios have earlier entries on {first.processor};"
+        f" none is more than {ALLOWED:.0%} slower than their median."
     ], False
 
 
 def _slower(now: Entry, earlier: Sequence[Entry]) -> str:
     """What to say about a ratio that is too slow; "" otherwise."""
     before = [one.ratio for one in earlier if one.name == now.name]
-    if len(before) < FEWEST or (slowdown := median(before) / now.ratio - 1) <= ALLOWED:
+    if not before or (slowdown := median(before) / now.ratio - 1) <= ALLOWED:
         return ""
     return (
         f"{now.name} is {slowdown:.0%} slower: the ratio is {now.ratio:.3g} now and was {median(before):.3g} before"

@@ -72,15 +72,8 @@ def test_a_run_of_changed_code_or_on_a_busy_machine_is_neither_judged_nor_compar
     assert not failed
     assert "not judged" in sentence
     assert why in sentence
-    slow = [on(day, 2.0, **changes) for day in (4, 5, 6, 7)]
-    assert judge([on(1, 4.0), on(2, 4.0), on(3, 4.0), *slow, on(8, 2.0)])[1]
-    assert not judge([*(replace(one, ratio=9.0) for one in slow), on(8, 2.0)])[1]
-
-
-def test_two_earlier_runs_are_too_few() -> None:
-    (sentence,), failed = judge([on(1, 4.0), on(2, 4.0), on(3, 1.0)])
-    assert not failed
-    assert sentence.startswith("0 of 1 ratios have 3 or more earlier entries on abacus, which a judgement needs")
+    assert judge([on(1, 4.0), on(2, 2.0, **changes), on(3, 2.0)])[1]
+    assert not judge([on(1, 9.0, **changes), on(2, 2.0)])[1]
 
 
 def test_other_processors_and_other_ratios_are_not_compared_with() -> None:
