@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from prn_pipeline.data.discovery.inventory import Inventory
 from prn_pipeline.data.discovery.proposal import Proposal, propose_block
 from prn_pipeline.data.discovery.split_table import TABLE
 from prn_pipeline.data.readers.factory import make_reader
@@ -339,3 +340,14 @@ def test_files_without_any_outline_are_refused(folder: Path) -> None:
     coco_file(folder / "all.json", "abc", annotations=[])
     with pytest.raises(UserError, match="1 file of COCO for 3 images, without any outline"):
         proposed(folder)
+
+
+def test_a_label_file_per_image_is_not_searched_for_pairs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [str(number) for number in range(60)]
+    pictures(folder / "images", names)
+    labels(folder / "labels", names)
+    read: list[str] = []
+    text = Inventory.text
+    monkeypatch.setattr(Inventory, "text", lambda self, path: read.append(path.name) or text(self, path))
+    assert annotations(proposed(folder))["format"] == "yolo"
+    assert not read

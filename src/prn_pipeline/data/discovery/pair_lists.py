@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,8 @@ from prn_pipeline.errors import UserError
 
 #: Suffixes of lists without a header, and of tables.
 LISTS, TABLES = frozenset({".txt", ".lst", ""}), frozenset({".csv", ".tsv"})
+#: Files of one suffix in one folder; more of them are labels, one file per image.
+MOST_ALIKE = 50
 #: Lines of a file that are looked at before the others.
 LINES = 20
 _Pairs = dict[Path, Path]
@@ -53,8 +56,11 @@ def find_pair_lists(inventory: Inventory) -> PairLists | None:
     known = names_of_files([folder / path for path in (*inventory.pictures, *inventory.arrays)], folder)
     mask_of: _Pairs = {}
     files = []
+    alike = Counter((path.parent, path.suffix) for path in inventory.others)
     for path in inventory.others:
-        if path.suffix.lower() not in LISTS | TABLES or not _may_list(text := inventory.text(path), known):
+        if path.suffix.lower() not in LISTS | TABLES or alike[path.parent, path.suffix] > MOST_ALIKE:
+            continue
+        if not _may_list(text := inventory.text(path), known):
             continue
         pairs = pairs_in_lines(text, known, known)
         found = _known_pairs([pair.image for pair in pairs], [pair.mask for pair in pairs], known)

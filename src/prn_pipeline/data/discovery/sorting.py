@@ -129,10 +129,11 @@ def _by_name(inventory: Inventory, folders: _ByFolder) -> Sorted:
     if not masks or len(masks) == len(pictures):
         masks = _by_format(pictures)
     if not masks:
-        found = foreign_annotations(inventory)
-        what = f"images, but no masks. {found}" if found else f"no masks (found {inventory.described()})."
+        foreign = foreign_annotations(inventory)
+        what = f"images, but no masks. {foreign}" if foreign else f"no masks (found {inventory.described()})."
         raise UserError(f"{inventory.folder}: {what} {_EXPECTED}")
-    images = [path for path in pictures if path not in set(masks)]
+    found = set(masks)
+    images = [path for path in pictures if path not in found]
     chosen, further = _one_variant(masks)
     notes = (_variants_note(chosen, further),) if further else ()
     return Sorted(images, chosen, [], notes)

@@ -15,20 +15,8 @@ _T = TypeVar("_T")
 MASKS = (
     *("1stmanual", "manual", "groundtruth", "groundtruths", "gt", "gts", "gtmask", "gtmasks", "truth", "masks", "mask"),
     *("segmentationclass", "segmentation", "segmentations", "seg", "segs", "segm", "labels", "label", "lbl"),
-    *(
-        "annotations",
-        "annotation",
-        "annot",
-        "annots",
-        "anno",
-        "annos",
-        "annotated",
-        "targets",
-        "target",
-        "msk",
-        "msks",
-        "y",
-    ),
+    *("annotations", "annotation", "annot", "annots", "anno", "annos", "annotated"),
+    *("targets", "target", "msk", "msks", "y"),
     *("semantic", "semantics", "segmentationobject", "instance", "instances", "panoptic"),
 )
 #: What one mask may be stored as, side by side: 7_labelIds.png, 7_color.png. The first that is there is read.
