@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prn_pipeline.data.file_settings import ListPairing
-from prn_pipeline.data.readers.file_kinds import stem_of
 from prn_pipeline.data.readers.listed_names import (
     Pair,
     names_of_files,
@@ -15,7 +14,6 @@ from prn_pipeline.data.readers.listed_names import (
     resolved,
     rows_of,
 )
-from prn_pipeline.data.readers.sample_ids import plain_id
 from prn_pipeline.errors import UserError, counted
 
 #: Names in one message.
@@ -49,15 +47,6 @@ def listed_pairs(
                 f" {image.name}. Give each image a mask of its own, or remove one of the lines."
             )
     return list(found)
-
-
-def ids_of_images(images: Sequence[Path], folder: Path) -> dict[Path, str]:
-    """The sample id of each image: its stem, or its path below the folder where two images share a stem."""
-    unique = list(dict.fromkeys(images))
-    ids = [plain_id(stem_of(image)) for image in unique]
-    if len(set(ids)) < len(ids):
-        ids = [plain_id(image.relative_to(folder).with_name(stem_of(image)).as_posix()) for image in unique]
-    return dict(zip(unique, ids, strict=True))
 
 
 def _pairs_of(

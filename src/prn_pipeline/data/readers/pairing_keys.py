@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prn_pipeline.data.file_settings import ListPairing, RegexPairing, StemPairing
 from prn_pipeline.data.readers.file_kinds import stem_of
-from prn_pipeline.data.readers.listed_pairs import ids_of_images, listed_pairs
-from prn_pipeline.data.readers.sample_ids import compile_expression
+from prn_pipeline.data.readers.listed_pairs import listed_pairs
+from prn_pipeline.data.readers.sample_ids import compile_expression, ids_of_images
 
 Pairing = StemPairing | RegexPairing | ListPairing
 #: A file -> its sample id; None for a file that is left out.

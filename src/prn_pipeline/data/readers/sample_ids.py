@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
+from prn_pipeline.data.readers.file_kinds import stem_of
 from prn_pipeline.errors import UserError
 
 
@@ -28,3 +32,13 @@ def compile_expression(expression: str, setting: str) -> re.Pattern[str]:
             f"`{setting}: {expression}` has no group. Put parentheses around the sample id, as in '(\\d+)_sat'."
         )
     return compiled
+
+
+def ids_of_images(images: Iterable[Path], folder: Path) -> dict[Path, str]:
+    """The sample id of each image: its stem, or its path below the folder where two images share a stem."""
+    stems = {image: plain_id(stem_of(image)) for image in images}
+    counts = Counter(stems.values())
+    return {
+        image: stem if counts[stem] == 1 else plain_id(image.relative_to(folder).with_name(stem_of(image)).as_posix())
+        for image, stem in stems.items()
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from prn_pipeline.data.readers.file_kinds import PICTURES
 from prn_pipeline.data.readers.finding import find_files
 from prn_pipeline.data.readers.listing import list_pictures
 from prn_pipeline.data.readers.sample_files import Files
-from prn_pipeline.data.readers.sample_ids import plain_id
+from prn_pipeline.data.readers.sample_ids import ids_of_images
 from prn_pipeline.data.settings import DatasetSettings
 from prn_pipeline.errors import UserError, counted, counted_of
 
@@ -56,8 +55,8 @@ def annotated_samples(
     if chosen.crowd is None and found.crowds > FEW_CROWDS:
         raise UserError(
             f"{folder}: {100 * found.crowds:.0f} % of the annotations are marked as crowds (iscrowd: 1). Programs such"
-            " as CVAT and Datumaro mark painted objects so: set `annotations: {crowd: foreground}`; or `{crowd:"
-            " ignore}`, if they are coarse regions whose pixels shall not count."
+            " as Datumaro mark painted objects so: set `annotations: {crowd: foreground}`; or `{crowd: ignore}`, if"
+            " they are coarse regions whose pixels shall not count."
         )
     if found.crowds and chosen.crowd is None:
         logger.warning(
@@ -88,7 +87,8 @@ def annotated_samples(
         FORMATS[chosen.format].label, (one.category for image in said.values() for one in image.outlines())
     )
     index.update(said)
-    return {sample_id: {"image": [path], "mask": [said[path].source]} for sample_id, path in _ids(said, folder)}
+    ids = ids_of_images(said, folder)
+    return {ids[path]: {"image": [path], "mask": [said[path].source]} for path in sorted(ids, key=ids.__getitem__)}
 
 
 def annotation_files(folder: Path, settings: AnnotationSettings) -> list[Path]:
@@ -138,19 +138,6 @@ def _by_image(
         logger.warning("%s: %s missing: left out (%s)", folder, missing, _listed(absent))
         account.leave_out("annotation", "of images that are missing", absent)
     return said
-
-
-def _ids(images: dict[Path, AnnotatedImage], folder: Path) -> list[tuple[str, Path]]:
-    counts = Counter(plain_id(path.stem) for path in images)
-    return sorted(
-        (
-            plain_id(
-                path.stem if counts[plain_id(path.stem)] == 1 else path.relative_to(folder).with_suffix("").as_posix()
-            ),
-            path,
-        )
-        for path in images
-    )
 
 
 def _names(folder: Path, settings: AnnotationSettings) -> list[Path]:
