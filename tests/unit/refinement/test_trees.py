@@ -245,3 +245,19 @@ def test_a_loss_within_the_noise_of_few_maps_does_not_give_a_correction_up() -> 
     refined[::2] += 6 * (masks[::2, None].float() - 0.5)
     refined[1::2] -= 2.2 * (masks[1::2, None].float() - 0.5)
     assert counted(base, refined, masks).strength == 1
+
+
+@pytest.mark.parametrize("frames", [1, 10])
+def test_frames_of_one_video_say_as_much_about_new_videos_as_one_of_them(frames: int) -> None:
+    base, masks = calibrated(2.0)
+    refined = base.clone()
+    refined[::2] += 6 * (masks[::2, None].float() - 0.5)
+    refined[1::2] -= 3 * (masks[1::2, None].float() - 0.5)
+    tuner, alone = CalibratedTuner(2), CalibratedTuner(2)
+    for _ in range(frames):
+        for video in range(len(masks)):
+            one = (base[[video]], base[[video]], refined[[video]], masks[[video]], video % 2)
+            tuner.update(*one, groups=[f"video {video}"])
+            alone.update(*one)
+    assert tuner.best().correction.strength == 1
+    assert alone.best().correction.strength == (1 if frames == 1 else 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,7 +28,15 @@ class ClassCorrectionTuner:
     def __init__(self, classes: int) -> None:
         self._confusion = np.zeros((len(CANDIDATES), classes, classes), np.int64)  # true class, predicted class
 
-    def update(self, base: Tensor, start: Tensor, refined: Tensor, masks: Tensor, fold: int = 0) -> None:
+    def update(
+        self,
+        base: Tensor,
+        start: Tensor,
+        refined: Tensor,
+        masks: Tensor,
+        fold: int = 0,
+        groups: Sequence[object] | None = None,
+    ) -> None:
         """Count a batch.
 
         Args:
@@ -35,6 +45,7 @@ class ClassCorrectionTuner:
             refined: logits refined by members that have not learned from these maps (N*C,1,H,W).
             masks: (N*C,H,W): 1 for the class of the map, 0 for another class, 255 = ignore.
             fold: fold of these maps; not used here.
+            groups: group of each map; not used here.
         """
         classes = self._confusion.shape[1]
         stacked = masks.unflatten(0, (-1, classes))

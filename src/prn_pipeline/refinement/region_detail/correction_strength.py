@@ -7,6 +7,7 @@ that of RankSEG for each map. Every step away from what is simpler must gain the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +87,15 @@ class CorrectionTuner:
         # Foreground pixels of RankSEG's masks, by candidate and truth.
         self._rankseg = np.zeros((len(CANDIDATES), 2), np.int64)
 
-    def update(self, base: Tensor, start: Tensor, refined: Tensor, masks: Tensor, fold: int = 0) -> None:
+    def update(
+        self,
+        base: Tensor,
+        start: Tensor,
+        refined: Tensor,
+        masks: Tensor,
+        fold: int = 0,
+        groups: Sequence[object] | None = None,
+    ) -> None:
         """Count a batch.
 
         Args:
@@ -95,6 +104,7 @@ class CorrectionTuner:
             refined: logits refined by members that have not learned from these maps (N,1,H,W).
             masks: (N,H,W) of 0, 1, 255 = ignore.
             fold: fold of these maps.
+            groups: group of each map, such as its video, (N,); not used here.
         """
         truths = [(masks == value).flatten(1) for value in (0, 1)]
         rows = torch.where(masks == IGNORE, 2, (masks == 1).int()).flatten(1)  # the third row is not used

@@ -129,11 +129,12 @@ def select_correction(
             refined = _rounded_as_stored(maps.final for maps in corrected)
             maps = [channels_first(torch.from_numpy(samples.array(name, shard))) for name in ensemble.arrays]
             masks = torch.from_numpy(samples.array("masks", shard))
+            groups = samples.manifest["group"].to_numpy()[shard]
             start = ensemble.start(*maps)
             maps_per_batch = maps_per_image * max(1, GUARD_BATCH_PIXELS // (maps_per_image * masks[0].numel()))
             for first in range(0, len(shard), maps_per_batch):
                 batch = slice(first, first + maps_per_batch)
-                tuner.update(maps[0][batch], start[batch], refined[batch], masks[batch], fold)
+                tuner.update(maps[0][batch], start[batch], refined[batch], masks[batch], fold, groups[batch])
     selection = tuner.best()
     ensemble.select(selection)
     chosen = selection.correction

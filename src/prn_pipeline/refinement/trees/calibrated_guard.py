@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,18 +23,18 @@ STEPS = 5
 
 
 class Overlaps(NamedTuple):
-    """Pixels in the intersection and in the union of each map, float64 (maps,)."""
+    """Pixels in the intersection and in the union of each group of maps, float64 (groups,)."""
 
     intersection: np.ndarray
     union: np.ndarray
 
     @property
     def iou(self) -> float:
-        """`iou_micro` over all maps."""
+        """`iou_micro` over all groups."""
         return float(self.intersection.sum() / max(self.union.sum(), 1))
 
     def without_each(self) -> np.ndarray:
-        """`iou_micro` over all maps but one, for each of them."""
+        """`iou_micro` over all groups but one, for each of them."""
         left = self.union.sum() - self.union
         return (self.intersection.sum() - self.intersection) / np.maximum(left, 1)
 
@@ -46,20 +47,34 @@ class CalibratedTuner(CorrectionTuner):
     Strengths and shifts chosen by IoU on few maps gained less on new maps than this rule without a choice.
 
     Methods that need no training compete as in `CorrectionTuner`. The best of them is taken if the correction is worse
-    by more than `PATIENCE` standard errors (jackknife over maps).
+    by more than `PATIENCE` standard errors (jackknife over groups, because the frames of one video err alike).
     """
 
     def __init__(self, folds: int = 1) -> None:
         super().__init__(folds)
-        self._by_map: list[tuple[np.ndarray, np.ndarray]] = []  # as `_counts` without folds, and `_rankseg`
+        # As `_counts` without folds, and `_rankseg`, of each group.
+        self._by_group: dict[object, tuple[np.ndarray, np.ndarray]] = {}
 
-    def update(self, base: Tensor, start: Tensor, refined: Tensor, masks: Tensor, fold: int = 0) -> None:
-        """Count a batch; see `CorrectionTuner.update`."""
+    def update(
+        self,
+        base: Tensor,
+        start: Tensor,
+        refined: Tensor,
+        masks: Tensor,
+        fold: int = 0,
+        groups: Sequence[object] | None = None,
+    ) -> None:
+        """Count a batch; see `CorrectionTuner.update`. Without `groups` every map is a group of its own."""
         for number in range(len(masks)):
             part = slice(number, number + 1)
             counts, ranked = self._counts.sum(0), self._rankseg.copy()
             super().update(base[part], start[part], refined[part], masks[part], fold)
-            self._by_map.append((self._counts.sum(0) - counts, self._rankseg - ranked))
+            group = object() if groups is None else groups[number]
+            of_group = self._by_group.get(group, (0, 0))
+            self._by_group[group] = (
+                of_group[0] + self._counts.sum(0) - counts,
+                of_group[1] + self._rankseg - ranked,
+            )
 
     def best(self) -> Selection:
         """The selected correction.
@@ -83,13 +98,13 @@ class CalibratedTuner(CorrectionTuner):
         return Selection(chosen, without.base_iou, ours.iou, without.refined_iou)
 
     def _overlaps(self, correction: Correction) -> Overlaps:
-        """Overlaps of each map under a correction whose start, strength and shift are among the candidates."""
+        """Overlaps of each group under a correction whose start, strength and shift are among the candidates."""
         number = CANDIDATES.index(correction._replace(shift=0.0, rankseg=0.0))
-        truth = np.array([counts[number, 1].sum() for counts, _ in self._by_map])
+        truth = np.array([counts[number, 1].sum() for counts, _ in self._by_group.values()])
         if correction.rankseg:
-            found = np.array([ranked[number] for _, ranked in self._by_map])
+            found = np.array([ranked[number] for _, ranked in self._by_group.values()])
         else:
             shift = int(np.abs(SHIFTS - correction.shift).argmin())
             above = len(SHIFTS) - shift  # number of bounds below a logit that is above -shift
-            found = np.array([counts[number, :, above:].sum(-1) for counts, _ in self._by_map])
+            found = np.array([counts[number, :, above:].sum(-1) for counts, _ in self._by_group.values()])
         return Overlaps(found[:, 1].astype(float), (truth + found[:, 0]).astype(float))
