@@ -24,8 +24,9 @@ def few_shot_scores(
 
     Returns:
         miou_categories: mean over categories of the IoU of all their pixels, with its interval over categories drawn
-        with replacement; miou_episodes: mean IoU of the episodes, interval over episodes; fb_iou: mean IoU of
-        foreground and background of all pixels; `few_shot_vs_base`: {score: {gain, ci95}} of the first two;
+        with replacement; miou_episodes: mean IoU of the episodes, its interval over categories, too, because the
+        episodes of one category err alike; fb_iou: mean IoU of foreground and background of all pixels;
+        `few_shot_vs_base`: {score: {gain, ci95}} of the first two;
         `categories`: {name: IoU}.
     """
     names, valid = sorted(set(categories.tolist())), present(by_class(counts))
@@ -34,14 +35,14 @@ def few_shot_scores(
     )
     found: dict[str, Any] = {}
     gains = {}
-    for score, ours, theirs in (
-        ("miou_categories", of_each, of_reference),
-        ("miou_episodes", iou(counts[valid]), iou(reference[valid])),
+    for score, ours, theirs, drawn_together in (
+        ("miou_categories", of_each, of_reference, np.array(names)),
+        ("miou_episodes", iou(counts[valid]), iou(reference[valid]), categories[valid]),
     ):
         gain = ours - theirs
-        means = [(some / len(ours) @ ours, some / len(ours) @ gain) for some in draws(len(ours), resamples, seed)]
-        of_ours, of_gain = (np.concatenate(some) for some in zip(*means, strict=True))
-        alone = len(ours) < 2  # gives no information about others
+        shares = (some / some.sum(1, keepdims=True) for some in draws(len(ours), resamples, seed, drawn_together))
+        of_ours, of_gain = np.concatenate([some @ np.stack([ours, gain], 1) for some in shares]).T
+        alone = len(set(drawn_together.tolist())) < 2  # gives no information about others
         found |= {score: float(ours.mean()), f"{score}_ci95": [0.0, 1.0] if alone else bounds(of_ours)}
         gains[score] = {"gain": float(gain.mean()), "ci95": [-1.0, 1.0] if alone else bounds(of_gain)}
     total = counts.sum(0)

@@ -39,26 +39,38 @@ def test_perfect_foreground_is_perfect_background_too() -> None:
     assert few_shot_scores(full, full, np.array(["a", "a", "b"]), 100, 0)["fb_iou"] == 1
 
 
-def test_intervals_are_over_the_units_that_a_score_averages() -> None:
-    """Categories of many episodes count as one unit each; a plain bootstrap draws them one by one."""
+def test_intervals_draw_whole_categories() -> None:
+    """A plain bootstrap draws the names of categories, and with each of them all of its episodes."""
     ours, theirs, categories = counts(PREDICTIONS), counts(PREDICTIONS[::-1]), CATEGORIES
     found = few_shot_scores(ours, theirs, categories, 4000, 0)
-    rng = np.random.default_rng(3)
+    drawn = np.array(list("abc"))[np.random.default_rng(3).integers(3, size=(4000, 3))]
 
-    def of_units(score: str, some: np.ndarray) -> np.ndarray:
-        each = np.array([one[0] / max(one[:3].sum(), 1) for one in some])
-        by_category = [some[categories == name].sum(0) for name in "abc"]
-        return each if score == "miou_episodes" else np.array([one[0] / one[:3].sum() for one in by_category])
+    def of_draws(score: str, some: np.ndarray) -> np.ndarray:
+        if score == "miou_categories":
+            of_one = {name: some[categories == name].sum(0) for name in "abc"}
+            values = {name: one[0] / one[:3].sum() for name, one in of_one.items()}
+        else:
+            each = np.array([one[0] / max(one[:3].sum(), 1) for one in some])
+            values = {name: each[categories == name].mean() for name in "abc"}  # three episodes each
+        return np.array([np.mean([values[name] for name in names]) for names in drawn])
 
-    for score, units in (("miou_categories", 3), ("miou_episodes", 9)):
-        drawn = rng.integers(units, size=(4000, units))
-        values, gains = of_units(score, ours)[drawn].mean(1), (of_units(score, ours) - of_units(score, theirs))[drawn]
-        tolerance = 0.1 * np.ptp(np.quantile(values, [0.025, 0.975]))
-        assert found[f"{score}_ci95"] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=tolerance)
+    for score in ("miou_categories", "miou_episodes"):
+        values = of_draws(score, ours)
+        gains = values - of_draws(score, theirs)
+        wanted = np.quantile(values, [0.025, 0.975])
+        assert found[f"{score}_ci95"] == pytest.approx(wanted, abs=0.1 * np.ptp(wanted))
         gain = found["few_shot_vs_base"][score]
-        assert gain["gain"] == pytest.approx(of_units(score, ours).mean() - of_units(score, theirs).mean())
-        width = np.ptp(np.quantile(gains.mean(1), [0.025, 0.975]))
-        assert gain["ci95"] == pytest.approx(np.quantile(gains.mean(1), [0.025, 0.975]), abs=0.1 * width)
+        assert gain["gain"] == pytest.approx(found[score] - few_shot_scores(theirs, ours, categories, 9, 0)[score])
+        wanted = np.quantile(gains, [0.025, 0.975])
+        assert gain["ci95"] == pytest.approx(wanted, abs=0.1 * np.ptp(wanted))
+
+
+def test_more_episodes_of_the_same_categories_do_not_make_an_interval_narrower() -> None:
+    some, base = counts(PREDICTIONS), counts(PREDICTIONS[::-1])
+    once, ten_times = (
+        few_shot_scores(np.tile(some, (n, 1)), np.tile(base, (n, 1)), np.tile(CATEGORIES, n), 4000, 0) for n in (1, 10)
+    )
+    assert np.ptp(ten_times["miou_episodes_ci95"]) == pytest.approx(np.ptp(once["miou_episodes_ci95"]), rel=0.1)
 
 
 def test_two_units_have_an_interval_and_one_has_the_widest() -> None:
@@ -66,7 +78,7 @@ def test_two_units_have_an_interval_and_one_has_the_widest() -> None:
     one = few_shot_scores(some[:2], some[:2], np.array(["a", "a"]), 50, 0)
     assert one["miou_categories_ci95"] == [0.0, 1.0]
     assert one["few_shot_vs_base"]["miou_categories"]["ci95"] == [-1.0, 1.0]
-    assert one["miou_episodes_ci95"] != [0.0, 1.0]
+    assert one["miou_episodes_ci95"] == [0.0, 1.0]
     two = few_shot_scores(some[:2], some[:2], np.array(["a", "b"]), 50, 0)
     assert two["miou_categories_ci95"] != [0.0, 1.0]
 

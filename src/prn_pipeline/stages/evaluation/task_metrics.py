@@ -139,7 +139,7 @@ class FewShotTask:
             self._counts[method] += counts
 
     def scores(self, resamples: int, seed: int, groups: Groups = None) -> dict[str, dict[str, Any]]:
-        """See `TaskMetrics` and `metrics.few_shot`: intervals are over the units that a score averages."""
+        """See `TaskMetrics` and `metrics.few_shot`: intervals are over categories."""
         counts = {method: np.concatenate(batches) for method, batches in self._counts.items()}
         return {
             method: few_shot_scores(of_method, counts["base"], self._categories, resamples, seed)
