@@ -5,12 +5,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
+from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.processes.contention import LoadMeter
+from prn_pipeline.segmentation.map_inputs import mean_and_others
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.stages.evaluation import model_costs as module
 from prn_pipeline.stages.evaluation.model_costs import BATCH, ModelCost, model_cost, model_costs
@@ -111,6 +114,19 @@ def test_a_refiner_runs_once_per_class_and_with_tta_on_further_passes_of_the_bas
     assert (found["refiner"]["gflop"], found["refiner"]["milliseconds"]) == (2.0 * C, 3.0 * C)
     assert (found["base"]["gflop"], found["base"]["milliseconds"]) == (2.0, 3.0)
     assert found["refiner"]["base_passes"] == len(FLIPS) - 1
+
+
+@pytest.mark.parametrize(("inputs", "passes"), [(("several_maps",), 2), (("tta", "several_maps"), 5)])
+def test_every_further_model_whose_maps_a_refiner_reads_is_a_further_pass(
+    costs_of: Any, bright_squares: Samples, tmp_path: Path, inputs: tuple[str, ...], passes: int
+) -> None:
+    base = bright_squares.array("logits", np.arange(len(bright_squares.manifest)))
+    maps = {"several_maps": mean_and_others(base, [base, base]), "tta": np.stack([base, base], axis=1)}
+    write_arrays(tmp_path / "maps.zarr", ArrayStream([maps], {IDENTITY: "bright-squares"}))
+    stores = {"samples": bright_squares.stores["samples"], "maps": ArrayStore(tmp_path / "maps.zarr")}
+    three = Samples(bright_squares.manifest, stores)
+    found, _ = costs_of(SimpleNamespace(runnable=None, arrays=()), network(arrays=inputs), three)
+    assert found["refiner"]["base_passes"] == passes
 
 
 def test_milliseconds_are_the_fastest_pass_per_image(monkeypatch: pytest.MonkeyPatch) -> None:

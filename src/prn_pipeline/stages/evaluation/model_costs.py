@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.processes.contention import LoadMeter
 from prn_pipeline.refinement.protocol import Refiner
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS, TTA
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.training.channels import channels_first
@@ -79,8 +80,8 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
 
     Returns:
         JSON values {"base": ModelCost, or None for a base model without a network; "refiner": ModelCost and
-        "base_passes", the number of further passes of the base model that a refiner with TTA needs; -1 for a refiner
-        that replaces the base model, whose only pass is then its own}.
+        "base_passes", the number of further passes of base models that a refiner with TTA or with the maps of several
+        models needs; -1 for a refiner that replaces the base model, whose only pass is then its own}.
     """
     shape = samples.store_of("images").shape("images")[1:3]
     crop = [min(side, DEFAULT_TILES.size) for side in shape]  # larger images are cropped, and the cost is scaled up
@@ -97,14 +98,23 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
     crops = math.prod(shape) / math.prod(crop)
     network = base_model.runnable
     of_base = shape if getattr(network, "sees_whole_maps", False) else crop  # a fixed input takes whole images
-    passes = -1 if refiner.replaces_base_model else len(FLIPS) - 1 if "tta" in refiner.arrays else 0
     cost = model_cost(refiner, cropped(refiner.arrays))
     return {
         "base": None
         if network is None
         else _scaled(model_cost(network, cropped(base_model.arrays, of_base)), math.prod(shape) / math.prod(of_base)),
-        "refiner": _scaled(cost, crops * samples.maps_per_image) | {"base_passes": passes},
+        "refiner": _scaled(cost, crops * samples.maps_per_image) | {"base_passes": _further_passes(refiner, samples)},
     }
+
+
+def _further_passes(refiner: Refiner, samples: Samples) -> int:
+    """See `model_costs`."""
+    if refiner.replaces_base_model:
+        return -1
+    of_flips = len(FLIPS) - 1 if TTA in refiner.arrays else 0
+    if SEVERAL_MAPS not in refiner.arrays:
+        return of_flips
+    return of_flips + int(samples.store_of(SEVERAL_MAPS).shape(SEVERAL_MAPS)[1]) - 1
 
 
 def _scaled(cost: ModelCost, factor: float) -> dict[str, Any]:
