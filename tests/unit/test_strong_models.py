@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,12 @@ def test_nothing_is_linked_where_a_file_is_missing(sources: tuple[Path, Path], t
     assert not (tmp_path / "raw").exists()
 
 
+def maps_of(block: dict[str, Any]) -> set[str]:
+    """Names of the maps that a base model reads."""
+    used = [*block.get("maps", [block.get("folder")]), *filter(None, [block.get("tta")])]
+    return {Path(folder).name for folder in used}
+
+
 @pytest.mark.parametrize(("name", "dataset"), [("strong_objects", "ecssd_strong"), ("strong_vessels", "drive_strong")])
 def test_the_lists_name_maps_that_are_linked(name: str, dataset: str) -> None:
     lists = read_lists(PROJECT, Path(f"benchmarks/lists/{name}.yml"))
@@ -62,6 +69,4 @@ def test_the_lists_name_maps_that_are_linked(name: str, dataset: str) -> None:
     assert set(next(lists.runs())) == set(RUN_NAMES)
     blocks = yaml.safe_load((PROJECT / "conf/base/parameters_base_models.yml").read_text())["base_models"]
     for base_model in lists.base_models:
-        block = blocks[base_model]
-        used = [*block.get("maps", [block.get("folder")]), *filter(None, [block.get("tta")])]
-        assert {Path(folder).name for folder in used} <= set(STRONG[dataset].maps)
+        assert maps_of(blocks[base_model]) <= set(STRONG[dataset].maps)
