@@ -18,7 +18,8 @@ README = Path("README.md")
 def sections(folder: Path) -> dict[str, str]:
     """Text of each mark on the page."""
     found = [(situation, situation.runs(folder)) for situation in SITUATIONS]
-    texts = {EXPECTATIONS: expectations(found), HEADLINE: headline(found)}
+    parts = [(part, part.runs(folder)) for situation in SITUATIONS for part in situation.parts()]
+    texts = {EXPECTATIONS: expectations(parts), HEADLINE: headline(parts)}
     for situation, runs in found:
         done = f"{len(runs)} of {len(situation.names())} runs are done (`{situation.command}`)."
         texts[situation.mark] = "\n\n".join(filter(None, [done, goals(situation, runs), runs_table(situation, runs)]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ LISTS = Path("benchmarks/lists")
 KEYS = ("datasets", "base_models", "refiners", "seeds")
 #: Key of the refiner in the scores JSON, whichever refiner it is.
 (REFINED,) = comparison.names("refined")
+#: Key that `Situation.runs` adds: the highest iou_micro of a free method over all runs of the same network.
+NETWORK_FREE = "network_free"
 #: Stages whose seconds are what a refiner costs to train.
 TRAINING = ("pseudo_labelling", "prn_training")
 
@@ -35,6 +37,17 @@ def over_best_free(run: Scores) -> float:
     return 100 * float(run["gain"][BEST_FREE]["iou_micro"])
 
 
+def over_network_free(run: Scores) -> float:
+    """Points over the best free method of any run of the same network; see `Situation.networks`."""
+    best = float(run.get(NETWORK_FREE, best_free_iou(run)))
+    return 100 * (float(run["methods"][REFINED]["iou_micro"]) - best)
+
+
+def best_free_iou(run: Scores) -> float:
+    """iou_micro of the best method that needs no training."""
+    return float(run["methods"][run["gain"][BEST_FREE]["method"]]["iou_micro"])
+
+
 def training_seconds(run: Scores) -> float:
     """Seconds of training a refiner; the base model's network needs no pseudo-labels."""
     return float(sum(run["seconds"].get(stage, 0.0) for stage in TRAINING))
@@ -43,7 +56,11 @@ def training_seconds(run: Scores) -> float:
 #: Statistics that goals are about.
 STATISTICS: dict[str, Callable[[Sequence[float]], Any]] = {"mean": np.mean, "median": np.median, "worst": min}
 #: What each gain is over.
-OVER: dict[Callable[[Scores], float], str] = {over_base: "the base model", over_best_free: "the best free method"}
+OVER: dict[Callable[[Scores], float], str] = {
+    over_base: "the base model",
+    over_best_free: "the best free method",
+    over_network_free: "the best free method of the same network at any size, or at several",
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,8 @@ class Situation:
         lists: the runs, each as a list of `prn benchmark`.
         command: what makes them.
         goals: of the refiner that does best.
+        split: title -> base models, where the table of what to expect has several rows for it.
+        networks: base models that are one network, run at other sizes: who can run it at one can run it at another.
     """
 
     mark: str
@@ -81,6 +100,8 @@ class Situation:
     lists: tuple[dict[str, Any], ...]
     command: str
     goals: tuple[Goal, ...] = ()
+    split: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    networks: tuple[tuple[str, ...], ...] = ()
 
     @property
     def refiners(self) -> list[str]:
@@ -94,7 +115,33 @@ class Situation:
     def runs(self, folder: Path) -> list[Scores]:
         """Scores of the runs, where there are any."""
         files = [folder / data / base / refiner / f"seed-{seed}.json" for data, base, refiner, seed in self.names()]
-        return [read_scores(file) for file in files if file.is_file()]
+        found = [read_scores(file) for file in files if file.is_file()]
+        for network in self.networks:
+            own = [run for run in found if run["base_model"] in network]
+            best: dict[str, float] = {}
+            for run in own:
+                best[run["dataset"]] = max(best.get(run["dataset"], 0.0), best_free_iou(run))
+            for run in own:
+                run[NETWORK_FREE] = best[run["dataset"]]
+        return found
+
+    def parts(self) -> list[Situation]:
+        """The situation by the titles of `split`; itself without."""
+        if not self.split:
+            return [self]
+        return [
+            replace(
+                self,
+                title=title,
+                lists=tuple(some for one in self.lists if (some := _only(one, base_models))["base_models"]),
+            )
+            for title, base_models in self.split
+        ]
+
+
+def _only(listed: dict[str, Any], base_models: Sequence[str]) -> dict[str, Any]:
+    """A list with some of its base models."""
+    return listed | {"base_models": [name for name in listed["base_models"] if name in base_models]}
 
 
 def of_lists(*names: str) -> tuple[dict[str, Any], ...]:
@@ -105,14 +152,20 @@ def of_lists(*names: str) -> tuple[dict[str, Any], ...]:
 SITUATIONS = (
     Situation(
         "strong",
-        "a strong model from elsewhere, its maps alone, 10 to 100 labelled images",
-        of_lists("strong_objects", "strong_vessels"),
+        "a strong model from elsewhere",
+        of_lists("strong_objects", "strong_objects_rest", "strong_vessels"),
         "make strong-models MAPS=...",
         (
             Goal("mean", over_base, 2.0),
             Goal("mean", over_best_free, 1.0),
+            Goal("mean", over_network_free, 1.0),
             Goal("worst", over_best_free, -0.2),
         ),
+        (
+            ("a strong model from elsewhere, one map of each image", ("isnet_512", "isnet_1024", "wnet")),
+            ("the same, with its maps at two sizes or over flips", ("isnet_both", "wnet_flips")),
+        ),
+        (("isnet_512", "isnet_1024", "isnet_both"), ("wnet", "wnet_flips")),
     ),
     Situation(
         "trained-out",

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.results_page import EXPECTATIONS, HEADLINE, PAGE, README, replace_mark, sections
 from benchmarks.situation_tables import NOT_YET, expectations, goals, headline, passes, runs_table
-from benchmarks.situations import SITUATIONS, Goal, Situation, over_best_free, training_seconds
+from benchmarks.situations import SITUATIONS, Goal, Situation, over_best_free, over_network_free, training_seconds
 from prn_pipeline.sweep.committed_results import RESULTS
 from tests.unit.test_parameters import PROJECT, load
 
@@ -24,7 +24,7 @@ def scores(dataset: str, refiner: str, gain: float) -> dict[str, Any]:
     over_free = gain - 0.02
     return {
         **{"schema": 2, "dataset": dataset, "base_model": "unet", "refiner": refiner, "seed": 0, "n_test": 9},
-        "methods": {name: {"iou_micro": value} for name, value in iou.items()},
+        "methods": {name: {"iou_micro": value, "images_worse_pct": 100 * gain} for name, value in iou.items()},
         "gain": {
             "vs_base": {"iou_micro": gain, "ci95": [gain - 0.01, gain + 0.01]},
             "vs_best_free": {
@@ -50,8 +50,8 @@ def metrics(tmp_path: Path) -> Path:
 def test_a_refiner_is_expected_to_do_what_it_did_and_to_cost_what_it_cost(metrics: Path) -> None:
     lines = expectations([(HERE, HERE.runs(metrics))]).splitlines()
     assert lines[2:] == [
-        "| near | `prn` | 2 | +3.0 [1.0, 5.0] | +1.0 [\N{MINUS SIGN}1.0, 3.0] | 1 of 2 | 34 | 4 |",
-        "|  | `trees` | 1 | +4.0 [4.0, 4.0] | +2.0 [2.0, 2.0] | 1 of 1 | 10 | 1 |",
+        "| near | `prn` | 2 | +3.0 [1.0, 5.0] | +1.0 [\N{MINUS SIGN}1.0, 3.0] | 1 of 2 | 3 | 34 | 4 |",
+        "|  | `trees` | 1 | +4.0 [4.0, 4.0] | +2.0 [2.0, 2.0] | 1 of 1 | 4 | 10 | 1 |",
     ]
 
 
@@ -62,7 +62,7 @@ def test_the_headline_has_the_best_refiner_and_never_what_it_is_compared_with(me
     file.write_text(json.dumps(scores("roads", "fine_tune", 0.3)))
     lines = headline([(here, here.runs(metrics)), (HERE, [])]).splitlines()
     assert lines[2:] == [
-        "| near | `prn` | 2 of 2 | +3.0 [1.0, 5.0] | +1.0 [\N{MINUS SIGN}1.0, 3.0] | 1 of 2 | 34 | 4 |"
+        "| near | `prn` | 2 of 2 | +3.0 [1.0, 5.0] | +1.0 [\N{MINUS SIGN}1.0, 3.0] | 1 of 2 | 3 | 34 | 4 |"
     ], "the better one on roads, which both have; with its loss on cells, which the other has not"
     assert headline([(HERE, [])]) == NOT_YET
 
@@ -73,8 +73,36 @@ def test_one_data_set_makes_no_headline(metrics: Path) -> None:
     assert headline([(HERE, runs)]) == NOT_YET
 
 
+def test_seeds_of_one_base_model_count_once_and_only_if_all_of_them_are_above(metrics: Path) -> None:
+    (run,) = [run for run in HERE.runs(metrics) if run["refiner"] == "trees"]
+    lower = {**run["gain"]["vs_best_free"], "ci95": [-0.01, 0.05]}
+    other_seed = run | {"seed": 1, "gain": run["gain"] | {"vs_best_free": lower}}
+    for runs, count in (([run, run | {"seed": 1}], "1 of 1"), ([run, other_seed], "0 of 1")):
+        assert f"| 2 | +4.0 [4.0, 4.0] | +2.0 [2.0, 2.0] | {count} |" in expectations([(HERE, runs)])
+
+
+def test_a_network_at_one_size_is_compared_with_what_is_free_at_another(metrics: Path) -> None:
+    """The base model `both` has a free method that is better than the refiner over `unet`."""
+    file = metrics / "roads" / "both" / "trees" / "seed-0.json"
+    file.parent.mkdir(parents=True)
+    both = scores("roads", "trees", 0.05) | {"base_model": "both"}
+    both["methods"]["tta"]["iou_micro"] = 0.645
+    file.write_text(json.dumps(both))
+    listed = LIST | {"datasets": ["roads"], "base_models": ["unet", "both"], "refiners": ["trees"]}
+    parts = (("one", ("unet",)), ("several", ("both",)))
+    here = Situation("here", "near", (listed,), "make it", split=parts, networks=(("unet", "both"),))
+    gains = {run["base_model"]: over_network_free(run) for run in here.runs(metrics)}
+    assert gains == {"unet": pytest.approx(-0.5), "both": pytest.approx(0.5)}
+    assert [(part.title, part.names()) for part in here.parts()] == [
+        ("one", [("roads", "unet", "trees", 0)]),
+        ("several", [("roads", "both", "trees", 0)]),
+    ]
+    assert HERE.parts() == [HERE]
+    assert over_network_free(scores("roads", "trees", 0.04)) == pytest.approx(2.0), "its own, without others"
+
+
 def test_a_situation_without_runs_says_so() -> None:
-    assert expectations([(HERE, [])]).splitlines()[2:] == ["| near |  | 0 | not measured yet |  |  |  |  |"]
+    assert expectations([(HERE, [])]).splitlines()[2:] == ["| near |  | 0 | not measured yet |  |  |  |  |  |"]
 
 
 def test_a_goal_is_met_or_missed_by_a_refiner_whose_runs_are_all_done(metrics: Path) -> None:

@@ -1,1 +1,1 @@
-"""The methods that are compared on the same test maps: base model, baselines, refiner, upper bound; one file each."""
+"""The methods that are compared on the same test maps: base model, baselines, refiner, patch oracle; one file each."""

@@ -54,7 +54,7 @@ def improving_base_caveat(scores: Mapping[str, Any]) -> str:
             "was still improving when its training ended (validation IoU"
             f" {fixed(100 * ending['late_gain'], 1, signed=True)} points {last} of {epochs} epochs)"
         )
-    return f"The base model {found}: the gain is flattered by that, because longer training gives part of it for free."
+    return f"The base model {found}. This inflates the gain: longer training of the base model would give part of it."
 
 
 def free_parts(guard: Mapping[str, Any]) -> list[str]:

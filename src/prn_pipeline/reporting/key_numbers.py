@@ -34,7 +34,7 @@ def key_numbers(scores: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _beside(methods: Mapping[str, Mapping[str, Any]], bound: str) -> tuple[str, str]:
-    """Label and value of the way to an upper bound for thresholds; a refiner that reads the image may pass it."""
+    """Label and value of the way to what sees the truth, such as the patch oracle; a refiner may pass it."""
     label = in_sentence(label_or_name(bound))
     most, refined = (number(methods.get(name, {}).get("iou_micro")) for name in (bound, REFINER))
     if refined > most:

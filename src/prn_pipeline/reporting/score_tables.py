@@ -97,7 +97,7 @@ def saliency_columns(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]
 def score_rows(
     run: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str] | None = None
 ) -> list[ScoreRow]:
-    """One row per method in the order of the table of methods, upper bounds last.
+    """One row per method in the order of the table of methods, those that see the truth last.
 
     The best value of each column is marked among the methods that do not see the truth. Values that look equal in
     print are marked together: the third decimal decides.

@@ -60,7 +60,7 @@ def gain_rows(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[GainRow
 
 
 def share_of_bound(methods: Mapping[str, Mapping[str, Any]], bound: str) -> str:
-    """How much of the way from the base model to an upper bound the refiner went, in percent of IoU micro."""
+    """How much of the way from the base model to what sees the truth the refiner went, in percent of IoU micro."""
     base, refined, most = (number(methods.get(name, {}).get("iou_micro")) for name in (BASE, REFINER, bound))
     return f"{fixed(100 * (refined - base) / (most - base), 0)} %" if most > base else MISSING
 

@@ -40,9 +40,9 @@ class Review(NamedTuple):
         else:
             found = f"none of {counted(images, 'image')} is below {LOW}, the lowest is {column.iloc[0]:.2f}"
         return (
-            f"Expected IoU: {found}; worst first in {place} (off by {estimate.error:.2f} on average; of"
-            f" {estimate.images} held-out images, the expected worst fifth held {100 * estimate.worst_found:.0f} % of"
-            " the worst tenth)"
+            f"Expected IoU: {found}; worst first in {place} (mean error {estimate.error:.2f}; on"
+            f" {estimate.images} held-out images, the 20 % expected to be worst contained"
+            f" {100 * estimate.worst_found:.0f} % of the truly worst 10 %)"
         )
 
 

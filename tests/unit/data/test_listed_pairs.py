@@ -109,7 +109,7 @@ def test_a_line_without_its_file_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("007.jpg x9.png\n008.jpg x9.png\n", "the mask x9.png stands beside 007.jpg and beside 008.jpg"),
+        ("007.jpg x9.png\n008.jpg x9.png\n", "the mask x9.png is paired with both 007.jpg and 008.jpg"),
         ("007.jpg x9.png\n007.jpg k2.png\n", "1 sample id stands for more than one mask file"),
         ("seven nine\n", "no line names an image and its mask"),
         ("007.jpg\n008.jpg\n", "no line names an image and its mask"),

@@ -77,7 +77,7 @@ def test_a_base_model_that_was_still_improving_flatters_the_gain(make_scores: Sc
     found = headline(RUN, make_scores(0.0089, [0.001, 0.0171]) | {"base_training": ending})
     assert found.caveats == [
         "The base model was still improving when its training ended (validation IoU +5.3 points in the last 2 of 6"
-        " epochs): the gain is flattered by that, because longer training gives part of it for free."
+        " epochs). This inflates the gain: longer training of the base model would give part of it."
     ]
     assert found.outcome == "better"
     done = ending | {"converged": True}

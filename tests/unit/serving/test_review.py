@@ -118,8 +118,8 @@ def test_the_summary_says_how_many_masks_are_likely_to_be_bad_and_how_sure_that_
     table = pd.DataFrame({"name": list("abcd")[: len(values)], "expected_iou": values})
     low = sum(value < 0.5 for value in values)
     assert Review(table, low).summary(ESTIMATE, Path("out/review.csv")) == (
-        f"Expected IoU: {found}; worst first in out/review.csv (off by 0.07 on average; of 97 held-out images, the"
-        " expected worst fifth held 90 % of the worst tenth)"
+        f"Expected IoU: {found}; worst first in out/review.csv (mean error 0.07; on 97 held-out images, the"
+        " 20 % expected to be worst contained 90 % of the truly worst 10 %)"
     )
 
 
@@ -130,7 +130,7 @@ def test_the_command_prints_the_summary_where_there_is_an_estimate(photos: Path,
     assert printed.exit_code == 0
     (line,) = (line for line in printed.output.splitlines() if line.startswith("Expected IoU: "))
     assert "of 3 images" in line
-    assert f"worst first in {tmp_path / 'out' / FILE} (off by 0.07" in line
+    assert f"worst first in {tmp_path / 'out' / FILE} (mean error 0.07" in line
     settings = read_json(tmp_path / "model" / SETTINGS)
     del settings["expected_iou"]
     write_json(tmp_path / "model" / SETTINGS, settings)

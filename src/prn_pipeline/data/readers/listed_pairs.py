@@ -33,7 +33,7 @@ def listed_pairs(
 
     Raises:
         UserError: a list is missing, is no list of pairs, or names a file that is not among `images` or `masks`; or a
-            mask stands beside two images.
+            mask is paired with two images.
     """
     known = [names_of_files(files, folder) for files in (images, masks)]
     found: dict[tuple[Path, Path], None] = {}
@@ -43,7 +43,7 @@ def listed_pairs(
     for image, mask in found:
         if (other := image_of.setdefault(mask, image)) != image:
             raise UserError(
-                f"{', '.join(pairing.files)} in {folder}: the mask {mask.name} stands beside {other.name} and beside"
+                f"{', '.join(pairing.files)} in {folder}: the mask {mask.name} is paired with both {other.name} and"
                 f" {image.name}. Give each image a mask of its own, or remove one of the lines."
             )
     return list(found)

@@ -2,7 +2,7 @@
 
 Each is a module from base logits (N,1,H,W) to logits (N,1,H,W), foreground above 0, so it can replace a trained
 refiner. A rule only decides the sign of a logit; the magnitude stays that of the base model.
-`PatchOracle` also takes the true masks, so it is an upper bound and not a baseline.
+`PatchOracle` also takes the true masks, so it is not a baseline.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ class RankSeg(Decision):
 
 
 class PatchOracle(Decision):
-    """The upper bound of thresholding: each patch at the best threshold for its true mask; see `patch_pseudo_labels`.
+    """Each patch at the threshold that is best for the IoU of its true mask; see `patch_pseudo_labels`.
+
+    Not an upper bound of `iou_micro`: the best IoU of each patch is not the best sum of pixels over all of them, and the
+    candidates do not reach below 1 / `levels`.
 
     Args:
         patch_size: pixels per side.

@@ -56,7 +56,7 @@ def annotated_samples(
         raise UserError(
             f"{folder}: {100 * found.crowds:.0f} % of the annotations are marked as crowds (iscrowd: 1). Programs such"
             " as Datumaro mark painted objects so: set `annotations: {crowd: foreground}`; or `{crowd: ignore}`, if"
-            " they are coarse regions whose pixels shall not count."
+            " they are coarse regions to ignore."
         )
     if found.crowds and chosen.crowd is None:
         logger.warning(
