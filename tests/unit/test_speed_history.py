@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+import benchmarks.measured_again as measured_again_module
 from benchmarks.__main__ import ratios
 from benchmarks.bench_check import judge
 from benchmarks.history import Circumstances, Entry, append, circumstances, entries, read, runs
 from benchmarks.machine import kind_of_processor
+from benchmarks.measured_again import measured_again, same_code
 from benchmarks.report import Column, Table
 from benchmarks.speed_figure import draw
 from benchmarks.speed_page import MARK, PAGE, PICTURE, section
@@ -50,16 +53,100 @@ def test_a_missing_history_is_empty_and_a_run_states_its_circumstances(tmp_path:
     assert len(of.commit) == 40 or of.commit == "none"
 
 
-def test_a_ratio_15_percent_below_the_median_of_earlier_runs_fails_with_both_numbers() -> None:
-    history = [on(1, 3.0), on(2, 4.0), on(3, 9.0)]
-    sentences, failed = judge([*history, on(4, 3.4)])
+def never(*_: object) -> list[dict[str, float]]:
+    raise AssertionError("measured again")
+
+
+def other_code(*_: object) -> bool:
+    return False
+
+
+def confirmed(*_: object) -> list[dict[str, float]]:
+    """The earlier code twice as fast."""
+    return [{QUIET.name: 2.0, "other": 2.0}, {QUIET.name: 1.0, "other": 1.0}]
+
+
+def test_a_ratio_15_percent_below_the_median_of_earlier_runs_fails_with_all_numbers() -> None:
+    history = [on(1, 3.0, commit="first"), on(2, 4.0, commit="second"), on(3, 9.0, commit="third")]
+    asked = []
+
+    def again(commits: list[str], sections: list[str]) -> list[dict[str, float]]:
+        asked.append((commits, sections))
+        return [{QUIET.name: 4.4}, {QUIET.name: 3.8}]
+
+    sentences, failed = judge([*history, on(4, 3.4, commit="now")], again, other_code)
     assert failed
     assert sentences == [
         "network/loop/inference is 18% slower: the ratio is 3.4 now and was 4 before (median of 3 on abacus); 15% are"
-        " allowed."
+        " allowed. Measured again, in turn with second it is 3.8, and 4.4 there: confirmed."
     ]
-    assert not judge([*history, on(4, 3.5)])[1]
-    assert not judge([*history, on(4, 40.0)])[1]
+    assert asked == [(["second", "now"], ["network"])], "with the run that is the median"
+    assert not judge([*history, on(4, 3.5)], never)[1]
+    assert not judge([*history, on(4, 40.0)], never)[1]
+
+
+def test_a_slower_machine_is_no_slower_code() -> None:
+    history = [on(1, 4.0, commit="before"), on(2, 2.0, commit="now")]
+    (sentence,), failed = judge(history, lambda *_: [{QUIET.name: 2.1}, {QUIET.name: 2.0}], other_code)
+    assert not failed
+    assert sentence.endswith("in turn with before it is 2, and 2.1 there: the code is not slower.")
+    (sentence,), failed = judge(history, never, lambda *_: True)
+    assert not failed
+    assert sentence.endswith("The code is that of before: the machine has changed.")
+
+
+def test_what_cannot_be_measured_again_fails() -> None:
+    def broken(*_: object) -> list[dict[str, float]]:
+        raise subprocess.CalledProcessError(128, "git", stderr="first line\nfatal: not a tree object")
+
+    sentences, failed = judge([on(1, 4.0), on(2, 2.0)], broken, other_code)
+    assert failed
+    assert sentences[-1] == "They could not be measured in turn with abc: fatal: not a tree object"
+    (sentence,), failed = judge([on(1, 4.0), on(2, 2.0)], lambda *_: [{}, {QUIET.name: 2.0}], other_code)
+    assert failed
+    assert "could not be measured again" in sentence
+
+
+def test_two_commits_are_measured_in_turn_and_the_best_of_each_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project whose benchmark writes the number of its commit, less one the first time."""
+    project = tmp_path / "project"
+    (project / "benchmarks").mkdir(parents=True)
+    program = """
+import json, sys
+from pathlib import Path
+where = Path(sys.argv[sys.argv.index("--history") + 1])
+first = Path(__file__).with_name("ran")
+ratio = {number} - (not first.exists())
+first.touch()
+entry = dict(commit="", dirty=False, date="", processor="", load=0, name=sys.argv[1] + "/x", ratio=ratio, goal=None)
+where.write_text(json.dumps(entry))
+"""
+
+    def git(*words: str) -> str:
+        identity = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+        command = ["git", *identity, *words]
+        return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    (project / "benchmarks" / "__init__.py").touch()
+    commits = []
+    for number in (5, 3, 3):
+        (project / "benchmarks" / "__main__.py").write_text(program.replace("{number}", str(number)))
+        git("add", "-A")
+        git("commit", "-q", "--allow-empty", "-m", "change")
+        commits.append(git("rev-parse", "HEAD"))
+    monkeypatch.setattr(measured_again_module, "PROJECT", project)
+    assert measured_again(commits[:2], ["network"]) == [{"network/x": 5}, {"network/x": 3}]
+    assert git("worktree", "list").count("\n") == 0, "nothing is left"
+    assert [same_code(commits[0], commits[1]), same_code(*commits[1:]), same_code("none", commits[0])] == [
+        False,
+        True,
+        False,
+    ]
+    with pytest.raises(subprocess.CalledProcessError):
+        measured_again(["none", commits[0]], ["network"])
 
 
 @pytest.mark.parametrize(
@@ -68,16 +155,16 @@ def test_a_ratio_15_percent_below_the_median_of_earlier_runs_fails_with_both_num
 def test_a_run_of_changed_code_or_on_a_busy_machine_is_neither_judged_nor_compared_with(
     changes: dict[str, object], why: str
 ) -> None:
-    (sentence,), failed = judge([on(1, 4.0), on(2, 1.0, **changes)])
+    (sentence,), failed = judge([on(1, 4.0), on(2, 1.0, **changes)], never)
     assert not failed
     assert "not judged" in sentence
     assert why in sentence
-    assert judge([on(1, 4.0), on(2, 2.0, **changes), on(3, 2.0)])[1]
-    assert not judge([on(1, 9.0, **changes), on(2, 2.0)])[1]
+    assert judge([on(1, 4.0), on(2, 2.0, **changes), on(3, 2.0)], confirmed, other_code)[1]
+    assert not judge([on(1, 9.0, **changes), on(2, 2.0)], never)[1]
 
 
 def test_other_processors_and_other_ratios_are_not_compared_with() -> None:
-    assert not judge([on(1, 9.0, processor="slate"), on(2, 9.0, name="other"), on(3, 1.0)])[1]
+    assert not judge([on(1, 9.0, processor="slate"), on(2, 9.0, name="other"), on(3, 1.0)], never)[1]
     assert judge([]) == (["No run is recorded yet: `make bench` records one."], False)
 
 
