@@ -89,8 +89,8 @@ class RankSeg(Decision):
 class PatchOracle(Decision):
     """Each patch at the threshold that is best for the IoU of its true mask; see `patch_pseudo_labels`.
 
-    Not an upper bound of `iou_micro`: the best IoU of each patch is not the best sum of pixels over all of them, and the
-    candidates do not reach below 1 / `levels`.
+    Not an upper bound of `iou_micro`: the best IoU of each patch is not the best sum of pixels over all of them, and
+    the candidates do not reach below 1 / `levels`.
 
     Args:
         patch_size: pixels per side.

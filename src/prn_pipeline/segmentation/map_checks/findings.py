@@ -7,20 +7,31 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_pipeline.segmentation.map_checks.fit import Truth, fits
+from prn_pipeline.segmentation.map_checks.fit import Truth, best_of_each, fits
 from prn_pipeline.segmentation.map_checks.own_images import own_fit
 from prn_pipeline.segmentation.map_checks.readings import Reading, inverted, moved, other_classes
 from prn_pipeline.segmentation.map_checks.stored_values import NEAR
 from prn_pipeline.segmentation.map_checks.verdict import Finding, contradiction
 
-#: Some of the maps are inverted if 1 - p has this much more IoU for at least this share of the images.
-MUCH, SOME = 0.4, 0.25
+#: A map means another thing than the others if another reading has this much more IoU, each at the threshold that is
+#: best for this image. Among honest maps, of strong models and of some that hardly saw their objects, there was none.
+MUCH = 0.2
+#: Such maps from which a run stops, and their least share: of maps that fit their images, and of others. Fewer are a
+#: warning.
+SEVERAL, SOME, MANY = 2, 0.05, 0.25
+#: Images that are named.
+MOST_NAMED = 5
 #: Logits up to this one may be logarithms of probabilities above 0.5.
 LOGARITHM_OF_HALF = -0.6931
 
 
 def compared_with_others(
-    what: str, stated: Reading, maps: NDArray[np.float32], truths: Sequence[Truth], others: Sequence[Reading]
+    what: str,
+    stated: Reading,
+    maps: NDArray[np.float32],
+    truths: Sequence[Truth],
+    others: Sequence[Reading],
+    names: Sequence[str] = (),
 ) -> Iterator[Finding]:
     """Findings about maps (n, C, s, s) against other readings of them.
 
@@ -30,6 +41,7 @@ def compared_with_others(
         maps: logits, as the settings read them.
         truths: one per class.
         others: readings that settings, or mistakes that are known, would explain.
+        names: of the images, for maps that may have been written in several ways; without, all are taken to be alike.
     """
     if found := contradiction(what, stated, _plausible(others, stated, truths)):
         yield found
@@ -40,22 +52,50 @@ def compared_with_others(
         if found := contradiction(what, stated, _plausible([reading], stated, truths)):
             yield found if is_far else found._replace(verdict="notable")
             return
+    settings = [one for one in others if one.setting is not None]  # maps of other images differ by chance
+    settings.append(inverted(maps, truths[0], None))
     threshold = fits(maps[:, 0], truths[0])[0].threshold
-    background = inverted(maps, truths[0], None)
-    turned = int(np.sum(background.by_image - stated.by_image > MUCH))
-    if SOME * len(maps) <= turned < len(maps):
-        yield Finding(
-            "notable",
-            f"{what}: {turned} of them fit the true masks far better as 1 - p, the probability of background, but the"
-            " others do not. Write all of them alike",
-        )
     fit = own_fit(maps[:, 0], truths[0], threshold)
+    least = SOME if fit.related else MANY  # maps of other images fit some masks better by chance, too
+    if names and (found := _unlike_the_others(what, maps, truths[0], settings, names, least)):
+        yield found
+        return
     if not fit.related:
         yield Finding(
-            "notable",
+            "far" if names and (maps > 0).any() else "notable",  # `judged` knows more of maps that predict nothing
             f"{what} fit the masks of other images as well as those of their own: mean IoU {fit.own:.3f} with their"
             f" own, {fit.others:.3f} with others. Check that each map belongs to the image of its name",
         )
+
+
+def _unlike_the_others(
+    what: str,
+    maps: NDArray[np.float32],
+    truth: Truth,
+    others: Sequence[Reading],
+    names: Sequence[str],
+    least: float,
+) -> Finding | None:
+    """The finding that some of the maps, but not all, mean another thing; None if they are all alike."""
+    own = best_of_each(maps[:, 0], truth)[0]
+    unlike, words = np.zeros(len(maps), bool), ""
+    for reading in others:
+        if reading.maps is not None:
+            better = best_of_each(reading.maps[:, 0], truth)[0] - own > MUCH
+            if better.sum() > unlike.sum():
+                unlike, words = better, reading.words
+    count = int(unlike.sum())
+    if not 0 < count < len(maps) or (least > SOME and count < least * len(maps)):
+        return None
+    stops = count >= SEVERAL and count >= least * len(maps)
+    listed = [name for name, differs in zip(names, unlike, strict=True) if differs]
+    shown = ", ".join(listed[:MOST_NAMED]) + (", ..." if count > MOST_NAMED else "")
+    fit = "fits" if count == 1 else "fit"
+    return Finding(
+        "far" if stops else "notable",
+        f"{what}: {count} of them ({shown}) {fit} the true masks far better if read {words}, but the others do"
+        " not. Write all maps alike",
+    )
 
 
 def _plausible(others: Sequence[Reading], stated: Reading, truths: Sequence[Truth]) -> list[Reading]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,20 +50,52 @@ def fits(logits: NDArray[np.float32], truth: Truth) -> tuple[Fit, Fit]:
     Returns:
         Fits of foreground above a threshold, and of foreground below it.
     """
+    levels = _levels(logits, truth)
+    above, below = (_best(*counts, levels.total, thresholds) for counts, thresholds in levels.both())
+    return above, below
+
+
+def best_of_each(logits: NDArray[np.float32], truth: Truth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU of each image at the threshold that is best for this image, of maps and of their inverse; float64 (n,)."""
+    levels = _levels(logits, truth)
+    above, below = (
+        (hits / np.maximum(predicted + levels.total - hits, 1e-9)).max(1) for (hits, predicted), _ in levels.both()
+    )
+    return above, below
+
+
+class _Levels(NamedTuple):
+    """Pixels of each image by level of the logit, float64 (n, `LEVELS`)."""
+
+    positive: NDArray[Any]
+    valid: NDArray[Any]
+    low: float
+    step: float
+
+    @property
+    def total(self) -> NDArray[Any]:
+        return self.positive.sum(1, keepdims=True)
+
+    def both(self) -> Iterator[tuple[tuple[NDArray[Any], NDArray[Any]], NDArray[Any]]]:
+        """Hits and predicted pixels with foreground above each threshold, and the thresholds; then those below it."""
+        thresholds = self.low + self.step * np.arange(LEVELS)
+        above, below = ((self.positive[:, ::-1], self.valid[:, ::-1]), (self.positive, self.valid))
+        yield (np.cumsum(above[0], 1)[:, ::-1], np.cumsum(above[1], 1)[:, ::-1]), thresholds
+        yield (np.cumsum(below[0], 1), np.cumsum(below[1], 1)), thresholds + self.step
+
+
+def _levels(logits: NDArray[np.float32], truth: Truth) -> _Levels:
     clipped = np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT).astype(np.float64)
     low, high = float(clipped.min()), float(clipped.max())
     step = (high - low) / LEVELS or 1.0
     bins = np.minimum(((clipped - low) / step).astype(np.int64), LEVELS - 1)
     images = len(logits)
     cells = (bins + LEVELS * np.arange(images)[:, None, None]).ravel()
-    shape = (images, LEVELS)
-    positive = np.bincount(cells, truth.foreground.ravel(), images * LEVELS).reshape(shape)
-    valid = np.bincount(cells, truth.weight.ravel(), images * LEVELS).reshape(shape)
-    thresholds = low + step * np.arange(LEVELS)
-    total = positive.sum(1, keepdims=True)
-    above = _best(np.cumsum(positive[:, ::-1], 1)[:, ::-1], np.cumsum(valid[:, ::-1], 1)[:, ::-1], total, thresholds)
-    below = _best(np.cumsum(positive, 1), np.cumsum(valid, 1), total, thresholds + step)
-    return above, below
+    positive, valid = (
+        np.bincount(cells, one.ravel(), images * LEVELS).reshape(images, LEVELS)
+        for one in (truth.foreground, truth.weight)
+    )
+    return _Levels(positive, valid, low, step)
 
 
 def iou_at(logits: NDArray[np.float32], truth: Truth, threshold: float) -> float:

@@ -31,6 +31,8 @@ from prn_pipeline.segmentation.map_checks.verdict import Finding
 NEIGHBOURS = (1, -1, 2, -2)
 #: IoU from which maps cannot be those of other images.
 GOOD = 0.6
+#: Share of maps that differ from the others from which they are worth a warning.
+SOME_UNLIKE = 0.05
 #: Share of maps with one value at every pixel from which they are worth a warning.
 MANY_EMPTY = 0.2
 
@@ -62,17 +64,31 @@ def of_folder(
     empty = sum(one.low == one.high for one in values)
     if MANY_EMPTY * len(values) < empty < len(values):
         yield Finding("notable", f"{what}: {empty} of them have the same value at every pixel")
+    two = sum(one.listed is not None and len(one.listed) == 2 for one in values)
+    if SOME_UNLIKE * len(values) <= two < len(values):
+        yield Finding(
+            "notable",
+            f"{what}: {two} of them hold only two values, as masks do, but the others more. A refiner learns from how"
+            " sure the model is: write probabilities for all of them",
+        )
+    of_size = sum(one.has_size_of_image for one in kept)
+    if len(kept) / 2 <= of_size < len(kept) * (1 - SOME_UNLIKE):
+        yield Finding(
+            "notable",
+            f"{what}: {of_size} of them have the size of their image, {len(kept) - of_size} have not. If these were"
+            " padded, cut the padding off, or write all maps alike",
+        )
     truths = [Truth(truth.foreground[readable], truth.weight[readable]) for truth in truths]
     maps = np.stack([one.stated for one in kept])
     stated = as_stated(maps, truths)
     others = list(_of_files(kept, truths))
-    if reading.orientation == "upright":
-        others += otherwise_turned(maps, truths, "orientation")
+    others += otherwise_turned(maps, truths, "orientation", reading.orientation)
     several = any(one.channels > 1 for one in kept) and len(truths) == 1
     others += [] if several else of_channels(maps, truths, reading, True)
     if stated.iou < GOOD:
         others += _of_neighbours(folder, samples, rows[readable], truths)
-    yield from compared_with_others(what, stated, maps, truths, others)
+    names = manifest["sample_id"].to_numpy()[readable].tolist()
+    yield from compared_with_others(what, stated, maps, truths, others, names)
     bounds = min(one.low for one in kept), max(one.high for one in kept)
     yield judged(what, stated, maps, bounds, truths, _hint(together(values), stated_values))
 
@@ -119,7 +135,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _mixed(values: Sequence[StoredValues], stated: Stated) -> str:
     """Maps of different scales among the files; "" if all are alike."""
-    low = sum(one.high <= 1 + TOLERANCE and one.kind == "f" for one in values)
+    low = sum(one.low >= -TOLERANCE and one.high <= 1 + TOLERANCE and one.kind == "f" for one in values)
     if stated.values != "probabilities" or stated.scale is not None or not 0 < low < len(values):
         return ""
     return f". But {low} of these maps stay within 0 .. 1: write all maps in the same scale"

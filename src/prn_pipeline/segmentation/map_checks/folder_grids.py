@@ -37,6 +37,7 @@ class FolderMap(NamedTuple):
         channels: number of stored channels.
         low: lowest logit.
         high: highest logit.
+        has_size_of_image: whether it has as many rows and columns as the image.
         stated: logits float32 (C, side, side), as the settings say.
         others: the same by the setting of another reading, for those that differ.
     """
@@ -45,6 +46,7 @@ class FolderMap(NamedTuple):
     channels: int
     low: float
     high: float
+    has_size_of_image: bool
     stated: NDArray[np.float32]
     others: dict[str, NDArray[np.float32]]
 
@@ -122,7 +124,8 @@ def _folder_map(
             if channel != used:
                 settings = reading.model_copy(update={"foreground": channel})
                 others[f"foreground: {channel}"] = fitted(decoded(settings), reading.fit)
-    return FolderMap(values, channels, float(upright.min()), float(upright.max()), fitted(upright, reading.fit), others)
+    low, high, of_image = float(upright.min()), float(upright.max()), (height, width) == native
+    return FolderMap(values, channels, low, high, of_image, fitted(upright, reading.fit), others)
 
 
 def _in_the_middle(upright: NDArray[np.float32], native: tuple[int, int], side: int) -> NDArray[np.float32]:

@@ -39,6 +39,7 @@ class Reading(NamedTuple):
 
 #: Orientations in words.
 TURNED = {
+    "upright": "as they are stored, upright",
     "transposed": "with rows and columns exchanged",
     "left_right": "flipped left to right",
     "top_bottom": "flipped top to bottom",
@@ -47,6 +48,8 @@ TURNED = {
     "rotated_270": "turned back by 270 degrees",
     "antitransposed": "with rows and columns exchanged and turned by 180 degrees",
 }
+#: What undoes an orientation that does not undo itself.
+OPPOSITE: dict[Orientation, Orientation] = {"rotated_90": "rotated_270", "rotated_270": "rotated_90"}
 
 
 def as_stated(maps: NDArray[np.float32], truths: Sequence[Truth]) -> Reading:
@@ -66,11 +69,14 @@ def inverted(maps: NDArray[np.float32], truth: Truth, setting: str | None) -> Re
     return _reading(words, setting, [fits(maps[:, 0], truth)[1]], [truth])._replace(maps=-maps)
 
 
-def otherwise_turned(maps: NDArray[np.float32], truths: Sequence[Truth], key: str | None) -> Iterator[Reading]:
-    """Maps (n, C, s, s) in each other orientation."""
+def otherwise_turned(
+    maps: NDArray[np.float32], truths: Sequence[Truth], key: str | None, stated: Orientation = "upright"
+) -> Iterator[Reading]:
+    """Maps (n, C, s, s), turned as `stated` says, in each other orientation."""
+    stored = turned(maps, OPPOSITE.get(stated, stated))
     for orientation in get_args(Orientation):
-        if orientation != "upright":
-            reading = as_stated(turned(maps, orientation), truths)
+        if orientation != stated:
+            reading = as_stated(turned(stored, orientation), truths)
             yield reading._replace(words=TURNED[orientation], setting=key and f"`{key}: {orientation}`")
 
 

@@ -210,9 +210,11 @@ def test_maps_that_are_moved_by_little_are_named_but_kept(check: Check, caplog: 
     assert "better if read moved by 1 % to the left" in caplog.messages[0]
 
 
-def test_maps_that_say_nothing_about_the_truth_are_named(check: Check, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+def test_maps_that_say_nothing_about_the_truth_are_refused(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UserError, match=r"fit the masks of other images .*\(`check: warn` of the base model goes on"):
         check(noise)
+    with caplog.at_level(logging.WARNING):
+        check(noise, check="warn")
     assert len(caplog.messages) == 2
     assert "fit the masks of other images as well as those of their own" in caplog.messages[0]
     assert "say nothing about the true masks" in caplog.messages[1]
@@ -238,16 +240,40 @@ def test_maps_under_the_name_of_another_image_are_refused_with_an_example(
 def test_maps_in_any_other_order_are_named(check: Check, scenes: Scenes, caplog: pytest.LogCaptureFixture) -> None:
     order = np.random.default_rng(1).permutation(len(scenes.probabilities))
     maps = iter(np.array(list(scenes.probabilities.values()))[order])
-    with caplog.at_level(logging.WARNING):
+    with pytest.raises(UserError, match="fit the masks of other images as well as those of their own"):
         check(lambda _: next(maps))
-    assert "fit the masks of other images as well as those of their own" in caplog.messages[0]
 
 
-def test_some_maps_of_the_background_are_counted(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: 1 - p, "as 1 - p, the probability of background"),
+        (lambda p: np.ascontiguousarray(p.T), "with rows and columns exchanged"),
+        (lambda p: p[:, ::-1], "flipped left to right"),
+    ],
+)
+@pytest.mark.parametrize("every", [2, 4])
+def test_some_maps_of_another_kind_are_refused_by_name(check: Check, change: Any, words: str, every: int) -> None:
+    count = iter(range(100))
+    with pytest.raises(UserError, match=rf"\(scene-\d\d, .*\) fit the true masks far better if read {words}") as caught:
+        check(lambda p: p if next(count) % every else change(p))
+    named = re.findall(r"scene-(\d\d)", str(caught.value).split(")")[0])
+    assert len(named) >= 2
+    assert all(int(number) % every == 0 for number in named)
+
+
+def test_maps_that_hold_two_values_among_others_are_a_warning(check: Check, caplog: pytest.LogCaptureFixture) -> None:
     count = iter(range(100))
     with caplog.at_level(logging.WARNING):
-        check(lambda p: p if next(count) % 2 else 1 - p)
-    assert re.search("maps of images with foreground: [48] of them fit the true masks far better as 1 - p", caplog.text)
+        check(lambda p: p if next(count) % 4 else (p > 0.5).astype(np.float32))
+    assert re.search("[34] of them hold only two values, as masks do, but the others more", caplog.text)
+
+
+def test_maps_of_another_size_than_the_others_are_a_warning(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+    count = iter(range(100))
+    with caplog.at_level(logging.WARNING):
+        check(lambda p: p if next(count) % 4 else np.pad(p, ((4, 4), (6, 6))))
+    assert re.search("[89] of them have the size of their image, [34] have not", caplog.text)
 
 
 def test_some_empty_maps_are_counted(check: Check, caplog: pytest.LogCaptureFixture) -> None:
@@ -276,3 +302,21 @@ def test_one_black_map_of_bytes_among_many_is_no_mask(check: Check, caplog: pyte
     with caplog.at_level(logging.WARNING):
         check(lambda p: eight_bits(p) * (next(count) > 0))
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("orientation", ["transposed", "left_right", "rotated_90", "rotated_180"])
+def test_an_orientation_that_maps_do_not_have_is_refused(check: Check, orientation: str) -> None:
+    with pytest.raises(UserError, match=r"as they are stored, upright: .*Set `orientation: upright`"):
+        check(squared, orientation=orientation)
+
+
+def test_an_orientation_that_is_another_one_is_refused_with_the_right_one(check: Check) -> None:
+    with pytest.raises(UserError, match="Set `orientation: rotated_90`"):
+        check(lambda p: np.rot90(squared(p)), orientation="rotated_270")
+
+
+def test_logits_without_a_sure_pixel_are_not_taken_for_probabilities(check: Check) -> None:
+    count = iter(range(100))
+    with pytest.raises(UserError, match=r"are no probabilities. Set `values: logits`") as caught:
+        check(lambda p: logits(p) if next(count) else np.minimum(logits(p), 0.9))
+    assert "stay within 0 .. 1" not in str(caught.value)
