@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, counted
 from prn_pipeline.training.foreign_checkpoints import read_checkpoint
 from prn_pipeline.training.weight_names import MismatchError, log_unused, match_weights
 
@@ -25,7 +25,7 @@ def load_weights(network: nn.Module, path: str, sha256: str | None, ignored: Seq
         ignored: shell patterns of addresses in the file that are not read.
 
     Raises:
-        UserError: no such file, a different digest, or weights that do not match the network.
+        UserError: no such file, a different digest, or weights that do not match the network or are not finite.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -42,8 +42,19 @@ def load_weights(network: nn.Module, path: str, sha256: str | None, ignored: Seq
             f"the weights in {file} do not match the network: {error}. Correct `options` or `weights`, or list what the"
             " network does without in `ignore_weights`, such as [teacher.*]"
         ) from error
+    _require_finite(match.weights, file)
     network.load_state_dict({**expected, **match.weights})
     log_unused(str(file), match, others)
+
+
+def _require_finite(weights: Mapping[str, Tensor], file: Path) -> None:
+    damaged = [name for name, tensor in weights.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if damaged:
+        others = f" and {counted(len(damaged) - 1, 'other tensor')}" if len(damaged) > 1 else ""
+        raise UserError(
+            f"{file}: {damaged[0]}{others} {'hold' if others else 'holds'} NaN or infinity, so maps would be NaN. Save"
+            " the weights of a training that did not diverge"
+        )
 
 
 def _digest(file: Path) -> str:

@@ -261,3 +261,13 @@ def test_the_settings_name_what_to_ignore(tmp_path: Path) -> None:
     )
     found = ImportedModel(settings).network.state_dict()
     assert torch.equal(found["decode_head.bias"], OTHERS["decode_head.bias"])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, value: float) -> None:
+    state = Net().state_dict()
+    name = next(name for name, tensor in state.items() if tensor.is_floating_point())
+    state[name].view(-1)[0] = value
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=rf"w.pt: {name} holds NaN or infinity, so maps would be NaN"):
+        loaded(tmp_path / "w.pt", Net())
