@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 SIMILAR = (("dataset", "base_model", "refiner"), ("dataset", "refiner"), ("base_model", "refiner"), ("dataset",), ())
 
 
+#: What decides how long a stage takes: it is not estimated from runs with another one.
+DECISIVE = {"base_training": "base_model", "logit_caching": "base_model", "prn_training": "refiner"}
+
+
 class Estimate(NamedTuple):
     """What a stage will take.
 
@@ -64,6 +68,8 @@ class Estimates:
             return Estimate(self._records[address].seconds, self._sizes.get(address), exact=True)
         others = {key: record for key, record in self._records.items() if record.stage == stage}
         for shared in SIMILAR:
+            if DECISIVE.get(stage, "") not in ("", *shared):
+                continue
             similar = [
                 key
                 for key, record in others.items()

@@ -1,7 +1,7 @@
 """`prn init` understands a folder by itself, or says what it found and what was expected."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from prn_pipeline.data.discovery.block_text import block_text
+from prn_pipeline.data.discovery.matching import Part, match_files
 from prn_pipeline.data.discovery.proposal import Proposal, propose_block
 from prn_pipeline.data.discovery.split_table import TABLE
 from prn_pipeline.data.readers.factory import make_reader
@@ -479,3 +480,20 @@ def test_a_table_of_splits_may_have_any_usual_separator(folder: Path, separator:
     rows = [("split", "file"), ("train", "1.png"), ("train", "2.png"), ("test", "3.png")]
     (folder / "all.csv").write_text("\n".join(separator.join(row) for row in rows))
     assert splits(proposed(folder)) == {"1": "train", "2": "train", "3": "test"}
+
+
+@pytest.mark.parametrize("kind", ["png", "gif"])
+def test_a_second_mask_of_one_image_is_not_united_with_the_first(tmp_path: Path, kind: str) -> None:
+    masks = [PurePosixPath(f"masks/{number}.{'tif' if number == 3 else 'png'}") for number in range(8)]
+    images = [PurePosixPath(f"images/{number}.jpg") for number in range(8)]
+    second = PurePosixPath(f"masks/3.{kind}")
+    with pytest.raises(UserError, match=rf"two mask files have one name: masks/3.{kind} and masks/3.tif"):
+        match_files([Part(tmp_path, images, [*masks, second])])
+    assert match_files([Part(tmp_path, images, masks)]) == (None, False, 0)
+
+
+def test_names_that_differ_in_case_only_are_refused_and_not_numbered(tmp_path: Path) -> None:
+    images = [PurePosixPath(f"images/im_{number:03}.png") for number in range(8)]
+    masks = [PurePosixPath(f"masks/{'IM' if number == 3 else 'im'}_{number:03}.png") for number in range(8)]
+    with pytest.raises(UserError, match=r"differ in upper and lower case: IM_003, im_003. Rename the files"):
+        match_files([Part(tmp_path, images, masks)])

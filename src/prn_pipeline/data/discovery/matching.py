@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from prn_pipeline.errors import UserError, counted
 
 Paths = Sequence[PurePosixPath]
 _NAME = r"(.+)\.[^.]+$"
+#: Files in one message.
+MAX_LISTED = 3
 #: The first number of a name.
 _NUMBER = r"^\D*(\d+)"
 #: How the expressions of `propose` begin, and how they begin if the folder is a part of the id.
@@ -56,8 +59,12 @@ def match_files(parts: Sequence[Part]) -> Match:
     Without one, the first that gives every mask an image, and most images a mask.
 
     Raises:
-        UserError: there is none; the message names the files that the nearest rule leaves alone.
+        UserError: there is none; the message names the files that the nearest rule leaves alone. Or names are not what
+            they were meant to be: few images have two masks of one name, or names differ in upper and lower case only.
     """
+    for part in parts:
+        _refuse_second_masks(part)
+        _refuse_other_case(part)
     rules = list(
         _rules([path for part in parts for path in part.images], [path for part in parts for path in part.masks])
     )
@@ -127,6 +134,31 @@ def _keys(expression: str | None, paths: Paths) -> list[str]:
         return [plain_id(stem_of(path)) for path in paths]
     texts = (str(path) if "/" in expression else path.name for path in paths)
     return [plain_id(match[1]) if (match := re.search(expression, text)) else "" for text in texts]
+
+
+def _refuse_second_masks(part: Part) -> None:
+    """Refuse two mask files of one name, unless most images have them: one of the two is likely a leftover."""
+    by_name: dict[PurePosixPath, list[str]] = defaultdict(list)
+    for path in part.masks:
+        by_name[path.with_suffix("")].append(path.as_posix())
+    twice = [" and ".join(sorted(paths)) for paths in by_name.values() if len(paths) > 1]
+    if 0 < len(twice) < len(part.images) / 2:
+        listed = "; ".join(twice[:MAX_LISTED]) + ("; ..." if len(twice) > MAX_LISTED else "")
+        raise UserError(
+            f"{part.folder}: two mask files have one name: {listed}. Keep one of each. If they show parts of one image,"
+            " give them different names, such as 7_1.png and 7_2.png"
+        )
+
+
+def _refuse_other_case(part: Part) -> None:
+    """Refuse names that are equal but for upper and lower case: any other rule would give samples other ids."""
+    images, masks = ({plain_id(stem_of(path)) for path in paths} for paths in part[1:])
+    folded = [{name.casefold() for name in names} for names in (images, masks)]
+    if images != masks and folded[0] == folded[1] and len(folded[0]) == len(images) == len(masks):
+        raise UserError(
+            f"{part.folder}: names of images and masks differ in upper and lower case:"
+            f" {', '.join(sorted(images ^ masks)[:MAX_LISTED])}. Rename the files, so that they are equal"
+        )
 
 
 def _refusal(part: Part, rule: RegexPairing | None) -> UserError:
