@@ -289,7 +289,7 @@ def journal_cases(draw: random.Random, folder: Path) -> Iterator[Case]:
 
 def _resume(folder: Path, header: dict[str, Any]) -> None:
     journal = Journal(folder, header)
-    journal.is_done("0.png", folder)
+    journal.is_done("0.png", [])
 
 
 def table_cases(draw: random.Random, folder: Path) -> Iterator[Case]:

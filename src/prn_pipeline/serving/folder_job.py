@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_import import read_maps
 from prn_pipeline.segmentation.map_stack import FurtherFolders, read_further
 from prn_pipeline.serving.exports.writing import Format
+from prn_pipeline.serving.given_maps import check_values, for_commands
 from prn_pipeline.serving.item import Item
-from prn_pipeline.serving.journal import Entry
+from prn_pipeline.serving.journal import Entry, stamp
 from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.review import EXPECTED
@@ -55,6 +56,13 @@ class FolderJob:
     def place(self) -> str:
         """The folder of the images, because `out` may also have results of other folders; "" for a single image."""
         return str(self.images.resolve()) if self.images.is_dir() else ""
+
+    def version(self, name: str, path: Path) -> list[Any]:
+        """What tells whether an image, one of its maps, or how that is read has changed since it was refined."""
+        found: list[Any] = stamp(path)
+        for folder in self.map_folders:
+            found += [folder.reading.identity(), *(stamp(folder.file_of(name)) if name in folder else [])]
+        return found
 
     def journal_header(self, predictor: Predictor) -> Entry:
         """The model and the options that results depend on; results of different headers are not mixed."""
@@ -102,8 +110,10 @@ def examine_files(predictor: Predictor, job: FolderJob, files: Mapping[str, Path
         All readable images in order, then the others.
 
     Raises:
-        UserError: the predictor needs other inputs.
+        UserError: the predictor needs other inputs, or the maps cannot be what they are read as.
     """
+    for folder in job.map_folders:
+        check_values(folder, files)
     waiting: deque[tuple[str, Item]] = deque()
     unreadable: list[Unreadable] = []
 
@@ -137,5 +147,8 @@ def _read_item(predictor: Predictor, job: FolderJob, name: str, path: Path) -> I
             " map, or remove the image"
         )
     native, classes = (int(image.shape[0]), int(image.shape[1])), predictor.classes
-    further = read_further(job.further, name, native, classes)
-    return Item(image, read_maps(job.maps, name, native, classes).numpy(), further)
+    try:
+        further = read_further(job.further, name, native, classes)
+        return Item(image, read_maps(job.maps, name, native, classes).numpy(), further)
+    except UserError as error:
+        raise UserError(for_commands(str(error))) from None

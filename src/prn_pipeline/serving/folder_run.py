@@ -15,7 +15,7 @@ from prn_pipeline.serving.exports.writing import remove_exports, write_exports, 
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
 from prn_pipeline.serving.item import Item
-from prn_pipeline.serving.journal import Entry, Journal, as_json, stamp
+from prn_pipeline.serving.journal import Entry, Journal, as_json
 from prn_pipeline.serving.pictures import write_mask, write_overlay, write_probabilities
 from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Predictor
@@ -53,7 +53,7 @@ class FolderRun:
         self.pending = {
             name: path
             for name, path in self.files.items()
-            if not (self.journal.is_done(name, path) and _mask_file(job.out, name).is_file())
+            if not (self.journal.is_done(name, job.version(name, path)) and _mask_file(job.out, name).is_file())
         }
 
     def refine(self) -> Iterator[tuple[str, str | None]]:
@@ -145,5 +145,5 @@ def _entry(predictor: Predictor, job: FolderJob, name: str, path: Path, examined
         "base_confidence": round(float(confidence), 4),
         **({} if (expected := predictor.expected_iou(examined)) is None else {EXPECTED: round(expected, 4)}),
     }
-    source = {"images": job.place, "source": stamp(path)}
+    source = {"images": job.place, "source": job.version(name, path)}
     return {"name": name, **source, "row": row, "description": as_json(description)}

@@ -74,9 +74,9 @@ class Journal:
             file.write(line)
         self.entries.place(entry["name"], start, len(line))
 
-    def is_done(self, name: str, source: Path) -> bool:
-        """Whether this file, in its current version, has been refined."""
-        return self.entries.get(name, {}).get("source") == stamp(source)
+    def is_done(self, name: str, version: list[Any]) -> bool:
+        """Whether this version of an image and its maps has been refined; see `FolderJob.version`."""
+        return self.entries.get(name, {}).get("source") == version
 
 
 class Entries(Mapping[str, Entry]):
@@ -159,12 +159,18 @@ def _line(entry: Entry) -> str:
 
 
 def stamp(source: Path) -> list[int]:
-    """Size and modification time of a file, which identify its version; a link to nothing has none."""
+    """Size and modification time of a file, or of the files of a folder, which identify its version.
+
+    A link to nothing has none.
+    """
     try:
-        found = source.stat()
+        if not source.is_dir():
+            found = source.stat()
+            return [found.st_size, found.st_mtime_ns]
+        found_below = [file.stat() for file in source.rglob("*") if file.is_file()]
+        return [sum(one.st_size for one in found_below), max((one.st_mtime_ns for one in found_below), default=0)]
     except FileNotFoundError:
         return []
-    return [found.st_size, found.st_mtime_ns]
 
 
 def as_json(description: Descriptions) -> Entry:

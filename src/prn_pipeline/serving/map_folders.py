@@ -42,7 +42,8 @@ def map_folders(
     as_given = None if values is None else MapReading.model_validate({"values": values})
     readings = [as_given or (place.reading if isinstance(place, MapPlace) else place) for place in expected]
     base, *others = (
-        MapFolder(place.parent, place.name, None, reading) for place, reading in zip(places, readings, strict=True)
+        MapFolder(place.parent, place.name, None, reading, nested=True)
+        for place, reading in zip(places, readings, strict=True)
     )
     remaining = iter(others)
     return base, {name: tuple(next(remaining) for _ in found) for name, found in further.items()}

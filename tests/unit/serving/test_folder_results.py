@@ -1,7 +1,9 @@
 """What a folder job writes down for later runs and for people: header, entries, table, drift report."""
 
 import json
+import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +26,7 @@ from prn_pipeline.serving.folder_job import FolderJob
 from prn_pipeline.serving.folder_run import FolderRun
 from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.journal import NAME, Journal, as_json, from_json, stamp
+from prn_pipeline.serving.map_folders import map_folders
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import DriftSettings
 from tests.unit.serving.conftest import map_predictor, random_predictor
@@ -145,6 +148,57 @@ def test_maps_of_a_job_are_refined_and_missing_ones_are_named(photos: Path, tmp_
     assert (np.asarray(Image.open(tmp_path / "out" / "masks" / "b.png")) == 255 * examined.predicted.mask).all()
 
 
+def test_an_image_is_refined_again_when_its_map_or_how_it_is_read_has_changed(photos: Path, tmp_path: Path) -> None:
+    maps, served = map_folder(tmp_path, a=(64, 64), b=(50, 90)), map_predictor()
+    job = FolderJob(photos, tmp_path / "out", maps)
+    list(FolderRun(served, job).refine())
+    assert "a" not in FolderRun(served, job).pending
+    np.save(tmp_path / "maps" / "a.npy", 1 - np.load(tmp_path / "maps" / "a.npy"))
+    os.utime(tmp_path / "maps" / "a.npy", (1, 1))
+    assert {"a", "b"} & set(FolderRun(served, job).pending) == {"a"}
+    otherwise = MapFolder(tmp_path, "maps", None, MapReading(foreground=0))
+    assert {"a", "b"} <= set(FolderRun(served, FolderJob(photos, tmp_path / "out", otherwise)).pending)
+
+
+def test_maps_of_images_in_sub_folders_lie_in_sub_folders_too(photos: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    (maps / "more").mkdir(parents=True)
+    np.save(maps / "a.npy", np.random.default_rng(1).random((64, 64)))
+    with Image.open(photos / "more" / "c.png") as image:
+        np.save(maps / "more" / "c.npy", np.random.default_rng(1).random((image.height, image.width)))
+    folder, _ = map_folders(map_predictor(), [maps])
+    assert folder is not None
+    found = dict(FolderRun(map_predictor(), FolderJob(photos, tmp_path / "out", folder)).refine())
+    assert found["a"] is None
+    assert found["more/c"] is None
+    np.savez(tmp_path / "all.npz", **{"more/c": np.load(maps / "more" / "c.npy")})
+    container, _ = map_folders(map_predictor(), [tmp_path / "all.npz"])
+    assert container is not None
+    assert "more/c" in container
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: (p > 0.5).astype(np.float32), "they hold only the values 0 and 1, which makes them masks"),
+        (lambda p: 255 * (p > 0.5).astype(np.uint8), "they hold only the values 0 and 255, which makes them masks"),
+        (lambda p: 8 * p - 4, r"are no probabilities. Set `--map-values logits`"),
+        (lambda p: 255 * p, "Set `scale: 255` .* have no option for `scale`"),
+    ],
+)
+def test_maps_that_training_would_refuse_are_refused(
+    photos: Path, tmp_path: Path, change: Callable[[np.ndarray], np.ndarray], message: str
+) -> None:
+    map_folder(tmp_path, a=(64, 64), b=(50, 90), **{"c": (40, 40)})
+    for file in (tmp_path / "maps").iterdir():
+        np.save(file, change(np.load(file)))
+    Image.new("RGB", (40, 40)).save(photos / "c.png")
+    job = FolderJob(photos, tmp_path / "out", MapFolder(tmp_path, "maps", None, MapReading()))
+    with pytest.raises(UserError, match=message):
+        list(FolderRun(map_predictor(), job).refine())
+    assert not list((tmp_path / "out").rglob("*.png"))
+
+
 def test_results_of_an_image_that_fails_are_removed_with_its_probabilities(
     predictor: Predictor, photos: Path, tmp_path: Path
 ) -> None:
@@ -169,12 +223,12 @@ def test_a_journal_keeps_the_newest_entry_of_an_image_and_is_written_line_by_lin
     again = Journal(tmp_path / "out", {"model": "m"})
     newest = {"name": "a", "images": "/photos", "source": stamp(source), "row": {"height": 2}}
     assert again.entries == journal.entries == {"a": newest}
-    assert again.is_done("a", source)
-    assert not again.is_done("b", source)
+    assert again.is_done("a", stamp(source))
+    assert not again.is_done("b", stamp(source))
     assert stamp(source) == [5, source.stat().st_mtime_ns]
     assert stamp(tmp_path / "nowhere") == []
     source.write_bytes(b"123456")
-    assert not again.is_done("a", source)
+    assert not again.is_done("a", stamp(source))
     before = Journal.reset(tmp_path / "out")
     assert before == {"a": "/photos"}
     assert not (tmp_path / "out" / NAME).exists()
@@ -185,7 +239,7 @@ def test_an_image_that_is_a_broken_link_is_never_done(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "out", {})
     journal.add({"name": "a", "error": "no such file"})
     (tmp_path / "a.png").write_bytes(b"1")
-    assert not journal.is_done("a", tmp_path / "a.png")
+    assert not journal.is_done("a", stamp(tmp_path / "a.png"))
 
 
 def test_entries_are_read_from_the_file_so_that_memory_holds_only_where_they_are(tmp_path: Path) -> None:

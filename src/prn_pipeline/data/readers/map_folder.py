@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,22 +48,31 @@ class MapFolder:
             sample), whose suffix may be left out.
         expression: for file names (or names of arrays); group(1) is the sample id. None: the name without extension.
         reading: what the stored values, channels and pixels mean.
+        nested: maps in sub-folders count too. Ids are then paths below the folder, as of the images of `prn refine`.
 
     Raises:
         UserError: there are no maps, or two files for one sample.
     """
 
-    def __init__(self, dataset_folder: Path, pattern: str, expression: str | None, reading: MapReading) -> None:
+    def __init__(
+        self,
+        dataset_folder: Path,
+        pattern: str,
+        expression: str | None,
+        reading: MapReading,
+        nested: bool = False,
+    ) -> None:
         pattern = _with_suffix(dataset_folder, pattern)
         self.place = dataset_folder / pattern
         self.reading = reading
-        found = _members(self.place) or [MapFile(path, None) for path in _files(dataset_folder, pattern)]
+        below = f"{pattern}/**/*" if nested and self.place.is_dir() else pattern
+        found = _members(self.place) or [MapFile(path, None) for path in _files(dataset_folder, below)]
         if not found:
             raise UserError(
                 f"{self.place}: no maps. Write one per sample, named after its image"
                 f" ({', '.join(sorted(EXTENSIONS))}), or correct `folder` of the base model."
             )
-        self._files = _by_id(found, expression, self.place)
+        self._files = _by_id(found, expression, self.place, nested)
 
     def __contains__(self, sample_id: str) -> bool:
         return sample_id in self._files
@@ -88,6 +98,11 @@ class MapFolder:
         """
         stored, name = self.stored(sample_id)
         return placed(decode_array(stored, self.reading, classes, name), self.reading, native, name)
+
+    def file_of(self, sample_id: str) -> Path:
+        """The file of a sample's map, or the folder that holds it in a .zarr group."""
+        file = self._files[sample_id]
+        return file.path / file.member if file.member and file.path.is_dir() else file.path
 
     def stored(self, sample_id: str) -> tuple[NDArray[np.generic], str]:
         """The array of a sample as it is stored, and the name of its file for messages.
@@ -139,12 +154,13 @@ def _files(folder: Path, pattern: str) -> list[Path]:
     return [path for path in found if path.suffix.lower() in EXTENSIONS]
 
 
-def _by_id(found: list[MapFile], expression: str | None, place: Path) -> dict[str, MapFile]:
+def _by_id(found: list[MapFile], expression: str | None, place: Path, nested: bool) -> dict[str, MapFile]:
     compiled = None if expression is None else compile_expression(expression, "name")
     by_id: dict[str, list[MapFile]] = defaultdict(list)
     for file in found:
-        key = _key(file, compiled)
-        if key:
+        if nested:
+            by_id[_path_below(place, file)].append(file)
+        elif key := _key(file, compiled):
             by_id[plain_id(key)].append(file)
     if not by_id:
         raise UserError(
@@ -178,6 +194,13 @@ def _prefer_probabilities(by_id: dict[str, list[MapFile]], place: Path) -> None:
             len(left_out),
             left_out[0],
         )
+
+
+def _path_below(place: Path, file: MapFile) -> str:
+    """Id of a nested map: a path without extension, in composed Unicode."""
+    below = file.path.relative_to(place if place.is_dir() else place.parent)
+    path = file.member if file.member is not None else below.with_suffix("").as_posix()
+    return unicodedata.normalize("NFC", path)
 
 
 def _key(file: MapFile, expression: re.Pattern[str] | None) -> str | None:

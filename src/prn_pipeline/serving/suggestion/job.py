@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.serving.folder_images import images_below
 from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
 from prn_pipeline.serving.item import Item
-from prn_pipeline.serving.journal import Entry, Journal, stamp
+from prn_pipeline.serving.journal import Entry, Journal
 from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.suggestion.ranking import pick, reason
@@ -64,7 +64,9 @@ class SuggestionRun:
         if overwrite:
             Journal.reset(job.out, JOURNAL)
         self._journal = Journal(job.out, job.journal_header(predictor), JOURNAL)
-        self.pending = {name: path for name, path in self.files.items() if not self._journal.is_done(name, path)}
+        self.pending = {
+            name: path for name, path in self.files.items() if not self._journal.is_done(name, job.version(name, path))
+        }
 
     def look(self) -> Iterator[tuple[str, str | None]]:
         """Look at the pending images. One that cannot be read does not stop the others.
@@ -81,7 +83,7 @@ class SuggestionRun:
                 yield found.name, found.error
             else:
                 name, item, examined = found
-                self._journal.add(_entry(name, self.files[name], item, examined))
+                self._journal.add(_entry(name, self._job.version(name, self.files[name]), item, examined))
                 yield name, None
 
     def suggest(self, count: int) -> Suggestions:
@@ -119,11 +121,11 @@ def write_suggestions(folder: Path, found: Suggestions) -> None:
         temporary.write_text(csv_text(found.table), encoding="utf-8", newline="")
 
 
-def _entry(name: str, path: Path, item: Item, examined: Examined) -> Entry:
+def _entry(name: str, version: list[Any], item: Item, examined: Examined) -> Entry:
     assert item.image is not None
     return {
         "name": name,
-        "source": stamp(path),
+        "source": version,
         "content": pixel_digest(item.image),
         "statistics": [round(value, 6) for value in examined.quality().tolist()],
         "foreground": round(float((examined.predicted.mask > 0).mean()), 6),
