@@ -77,13 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.isnet_maps", description=__doc__)
     parser.add_argument("package", type=Path, help="folder of the unpacked npm package")
     parser.add_argument("maps", type=Path, help="folder of the maps of strong models")
-    parser.add_argument("--side", type=int, action="append", choices=SIDES, help=f"{SIDES[0]} by default")
+    parser.add_argument("--side", type=int, action="append", choices=SIDES, help="all of them by default")
     options = parser.parse_args(arguments)
     raw = DATA / "01_raw"
     root, folder = Path(os.environ.get("PRN_DATA_ROOT") or raw), raw / DATASET
     try:
         ids = rest(root, options.maps)
-        networks = {side: IsNet.of_package(options.package, side) for side in options.side or SIDES[:1]}
+        networks = {side: IsNet.of_package(options.package, side) for side in options.side or SIDES}
     except UserError as error:
         sys.exit(str(error))
     link(ids, root, folder)

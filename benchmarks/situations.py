@@ -38,8 +38,8 @@ def over_best_free(run: Scores) -> float:
 
 
 def over_network_free(run: Scores) -> float:
-    """Points over the best free method of any run of the same network; see `Situation.networks`."""
-    best = float(run.get(NETWORK_FREE, best_free_iou(run)))
+    """Points over the best free method of any run of the same network; NaN without one. See `Situation.networks`."""
+    best = float(run.get(NETWORK_FREE, float("nan")))
     return 100 * (float(run["methods"][REFINED]["iou_micro"]) - best)
 
 
@@ -54,7 +54,11 @@ def training_seconds(run: Scores) -> float:
 
 
 #: Statistics that goals are about.
-STATISTICS: dict[str, Callable[[Sequence[float]], Any]] = {"mean": np.mean, "median": np.median, "worst": min}
+STATISTICS: dict[str, Callable[[Sequence[float]], Any]] = {
+    "mean": np.nanmean,
+    "median": np.nanmedian,
+    "worst": np.nanmin,
+}
 #: What each gain is over.
 OVER: dict[Callable[[Scores], float], str] = {
     over_base: "the base model",
@@ -118,11 +122,12 @@ class Situation:
         found = [read_scores(file) for file in files if file.is_file()]
         for network in self.networks:
             own = [run for run in found if run["base_model"] in network]
-            best: dict[str, float] = {}
-            for run in own:
-                best[run["dataset"]] = max(best.get(run["dataset"], 0.0), best_free_iou(run))
-            for run in own:
-                run[NETWORK_FREE] = best[run["dataset"]]
+            for dataset in {run["dataset"] for run in own}:
+                there = [run for run in own if run["dataset"] == dataset]
+                if len({run["base_model"] for run in there}) > 1:
+                    best = max(map(best_free_iou, there))
+                    for run in there:
+                        run[NETWORK_FREE] = best
         return found
 
     def parts(self) -> list[Situation]:

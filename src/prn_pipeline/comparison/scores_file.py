@@ -16,6 +16,8 @@ from prn_pipeline.layout.origins import rerun
 SCHEMA = 2
 #: Key of the refiner's gain over the best method that needs no training, under "gain".
 BEST_FREE = "vs_best_free"
+#: Key of the warnings about the base model's maps; also an attribute of the stored maps.
+MAP_WARNINGS = "map_warnings"
 
 
 def read_scores(file: Path) -> dict[str, Any]:
@@ -117,6 +119,7 @@ class _Scores(_Block):
     n_test: int | None = Field(None, ge=1)
     video: bool = False
     base_predicts: str = ""
+    map_warnings: list[str] = Field([])
     boundary_band_share: float | None = None
     methods: dict[str, _Method] | None = None
     gain: Annotated[dict[str, _Gain | float | None], AfterValidator(_with_its_method)] | None = None

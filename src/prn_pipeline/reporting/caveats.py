@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy.special import expit
 
+from prn_pipeline.comparison.scores_file import MAP_WARNINGS
 from prn_pipeline.reporting.labels import BASE
 from prn_pipeline.reporting.wording import fixed, number
 from prn_pipeline.training.convergence import still_improving
@@ -92,10 +93,16 @@ def boundary_note(scores: Mapping[str, Any]) -> str:
     return f"Boundary IoU is left out: its band covers {share} % of the objects, so it would only repeat IoU."
 
 
+def map_warnings(scores: Mapping[str, Any]) -> list[str]:
+    """What the comparison of the base model's maps with the true masks found, before anything was learned from them."""
+    return [f"Do not trust this gain before you have looked into it: {text}" for text in scores.get(MAP_WARNINGS, ())]
+
+
 def caveats(scores: Mapping[str, Any]) -> list[str]:
     """All of them, the gravest first."""
     found = [
         constant_base_warning(scores),
+        *map_warnings(scores),
         improving_base_caveat(scores),
         uncorrected_caveat(scores),
         VIDEO if scores.get("video") else "",

@@ -244,3 +244,10 @@ def test_fewer_images_than_can_show_a_difference_are_no_claim(counts: dict[str, 
     ]
     assert [row.verdict for row in gain_rows(run, scores | {"n_test": 60} | of_base)] == ["better"]
     assert headline(run, scores | {"n_test": 60, "n_independent": 6}).outcome == "better"
+
+
+def test_a_warning_about_the_maps_stands_beside_the_gain(make_scores: Scores) -> None:
+    scores = make_scores(0.5, [0.4, 0.6]) | {"map_warnings": ["maps: 40 maps say nothing about the true masks."]}
+    assert headline(RUN, scores).caveats[0] == (
+        "Do not trust this gain before you have looked into it: maps: 40 maps say nothing about the true masks."
+    )

@@ -83,6 +83,7 @@ def create_pipeline(**kwargs: object) -> Pipeline:
                     "params:run",
                     "params:pseudo_labelling.patch_size",
                     "params:evaluation",
+                    "logits",
                 ],
                 outputs=["scores", "per_image"],
                 name="score",

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from prn_pipeline.comparison.scores_file import MAP_WARNINGS
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
@@ -43,12 +44,13 @@ def cache_logits(
     images = Samples(manifest, {"samples": samples})
     require_current(base_model, run["base_model"], run["names"]["base_model"])
     cache = base_model.map_cache(images, maps, request)
-    check_maps(base_model, cache, images, place)
+    warnings = check_maps(base_model, cache, images, place)
     attributes = {
         IDENTITY: manifest.attrs[IDENTITY],
         "protocol": settings["protocol"],
         "models": dict(cache.models),
         **cache.attributes,
+        **({MAP_WARNINGS: warnings} if warnings else {}),
     }
     rows, maps_per_image = len(cache.manifest), len(cache.manifest) // len(manifest)
     return deferred_arrays(read_engine(engine), cache.make, rows, attributes, maps_per_image), cache.manifest

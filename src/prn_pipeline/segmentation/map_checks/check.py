@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 MOST_IMAGES, FEWER_IMAGES = 32, 16
 
 
-def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: DatasetPlace) -> None:
+def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: DatasetPlace) -> list[str]:
     """Compare maps with the truth, before any is stored.
 
     Up to 32 images with foreground, of which none is of split test if there are others, at up to 256 pixels a side. The
@@ -38,6 +38,9 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
         samples: one row per image, with masks.
         place: location of the data set.
 
+    Returns:
+        The warnings about the maps, which are logged too.
+
     Raises:
         UserError: with `check: refuse`, the values are not what the settings say, another reading of the maps fits the
             truth far better, or the maps say nothing about it.
@@ -45,20 +48,20 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
     trained_here = source.settings.trained_here
     check: Check = "warn" if trained_here else getattr(source.settings, "check", "refuse")
     if check == "skip":
-        return
+        return []
     folders = source.map_stack(place).folders if isinstance(source, MapFiles) else _folder_of(source, place)
     classes = len(cache.manifest) // len(samples.manifest)
     most = MOST_IMAGES if folders and classes == 1 else FEWER_IMAGES
     rows = compared_rows(samples.manifest, cache.manifest, most)
     if not len(rows):
         logger.warning("the maps are not compared with the truth: no image with a map has foreground")
-        return
+        return []
     truths = reduced_truth(samples, rows, classes)
-    if not folders:
-        _report(of_network(source, cache, samples, rows, truths), check)
+    warnings = [] if folders else _report(of_network(source, cache, samples, rows, truths), check)
     for folder in folders:
-        _report(of_folder(folder, samples, rows, truths), check, of_several=len(folders) > 1)
+        warnings += _report(of_folder(folder, samples, rows, truths), check, of_several=len(folders) > 1)
     warn_of_seen_images(source, cache, samples, most)
+    return warnings
 
 
 def _folder_of(source: MapSource, place: DatasetPlace) -> tuple[MapFolder, ...]:
@@ -66,8 +69,9 @@ def _folder_of(source: MapSource, place: DatasetPlace) -> tuple[MapFolder, ...]:
     return () if folder is None else (folder,)
 
 
-def _report(found: Iterator[Finding], check: Check, of_several: bool = False) -> None:
-    """Raise the first finding that stops the run, and log the others."""
+def _report(found: Iterator[Finding], check: Check, of_several: bool = False) -> list[str]:
+    """Raise the first finding that stops the run, log the others, and return the warnings among them."""
+    warnings: list[str] = []
     which = ", in the block of these maps" if of_several else ""
     for finding in found:
         if finding.verdict == "far" and check == "refuse":
@@ -76,3 +80,5 @@ def _report(found: Iterator[Finding], check: Check, of_several: bool = False) ->
             logger.info(finding.text)
         else:
             logger.warning("%s%s", finding.text, which)
+            warnings.append(f"{finding.text}{which}.")
+    return warnings
