@@ -98,8 +98,8 @@ def _read(path: Path, member: str | None, limits: ReadLimits) -> NDArray[np.gene
     picture = opened.pictures[0]
     if picture.mode in ("P", "PA", "CMYK"):
         raise UserError(
-            f"{path}: a picture in mode {picture.mode}, whose pixels are not plain values. Write the"
-            " probabilities themselves, as a greyscale picture or as an array: a conversion of colours to grey changes them."
+            f"{path}: a picture in mode {picture.mode}, whose pixels are not plain values. Write the probabilities"
+            " themselves, as a greyscale picture or an array: a conversion of colours to grey changes them."
         )
     values = np.asarray(picture)
     return values.astype(np.uint16) if picture.mode == "I" and 0 <= values.min() <= values.max() < 2**16 else values
