@@ -19,6 +19,8 @@ MUCH = 0.2
 #: Such maps from which a run stops, and their least share: of maps that fit their images, and of others. Fewer are a
 #: warning.
 SEVERAL, SOME, MANY = 2, 0.05, 0.25
+#: Images from which a run stops if maps fit those of others as well: with eight, a poor but honest model did.
+ENOUGH = 12
 #: Images that are named.
 MOST_NAMED = 5
 #: Logits up to this one may be logarithms of probabilities above 0.5.
@@ -62,7 +64,8 @@ def compared_with_others(
         return
     if not fit.related:
         yield Finding(
-            "far" if names and (maps > 0).any() else "notable",  # `judged` knows more of maps that predict nothing
+            # `judged` knows more of maps that predict nothing
+            "far" if names and len(maps) >= ENOUGH and (maps > 0).any() else "notable",
             f"{what} fit the masks of other images as well as those of their own: mean IoU {fit.own:.3f} with their"
             f" own, {fit.others:.3f} with others. Check that each map belongs to the image of its name",
         )

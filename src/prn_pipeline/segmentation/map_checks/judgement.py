@@ -16,8 +16,6 @@ from prn_pipeline.segmentation.map_checks.verdict import Finding
 TIMES = 1.25
 #: and if this share, at most, of what is missing to an IoU of 1 is gained.
 SKILL = 0.05
-#: Fewer maps may say nothing by chance.
-ENOUGH = 8
 #: Maps predict almost nothing if p > 0.5 has less than this share of the IoU of the best threshold.
 ALMOST = 0.1
 
@@ -46,7 +44,7 @@ def judged(
     extent = _extent(maps, bounds)
     if stated.iou < TIMES * free and stated.iou - free < SKILL * (1 - free):
         return Finding(
-            "far" if extent or len(maps) >= ENOUGH else "notable",
+            "far" if extent else "notable",
             f"{what} {f'{extent}, and ' if extent else ''}say nothing about the true masks: IoU {stated.iou:.3f} at the"
             f" best single threshold, {free:.3f} if everything is called foreground. Train the model longer, or check"
             " that each map belongs to the image of its name, and that the model was given pixels as it expects them",
