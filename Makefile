@@ -127,7 +127,7 @@ strong-models: $(READY) ## maps of strong models from elsewhere, refined; MAPS=f
 	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
 	python -m benchmarks.results_page && exit $$failed
 
-strong-rest: $(READY) ## the same on images that nothing was chosen on; PACKAGE=unpacked npm package of ISNet, MAPS as above; hours
+strong-rest: $(READY) ## the same on further images of ecssd; PACKAGE=unpacked npm package of ISNet, MAPS as above; hours
 	@test -n "$(MAPS)" -a -n "$(PACKAGE)" || { echo "give both folders: make strong-rest MAPS=../shared/maps PACKAGE=package"; exit 1; }
 	@python -m benchmarks.isnet_maps $(PACKAGE) $(MAPS) || exit 1; list=benchmarks/lists/strong_objects_rest.yml; failed=0; \
 	prn benchmark --jobs $(JOBS) --lists $$list || failed=1; \

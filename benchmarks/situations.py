@@ -81,9 +81,9 @@ class Goal:
         return f"{self.statistic} gain over {OVER[self.gain]}, at least {self.least:+.1f}"
 
     def reached(self, runs: Sequence[Scores]) -> float:
-        """The statistic of these runs, in points; seeds of one base model, which share test images, count as their mean.
+        """The statistic of these runs, in points.
 
-        The worst is that of all runs.
+        Seeds of one base model share their test images and count as their mean; the worst is that of all runs.
         """
         by_model: dict[tuple[str, str], list[float]] = {}
         for run in runs:
