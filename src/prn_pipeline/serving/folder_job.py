@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -56,6 +56,11 @@ class FolderJob:
     def place(self) -> str:
         """The folder of the images, because `out` may also have results of other folders; "" for a single image."""
         return str(self.images.resolve()) if self.images.is_dir() else ""
+
+    def check_maps(self, names: Iterable[str]) -> None:
+        """Refuse maps of these images that cannot be what they are read as; see `check_values`."""
+        for folder in self.map_folders:
+            check_values(folder, names)
 
     def version(self, name: str, path: Path) -> list[Any]:
         """What tells whether an image, one of its maps, or how that is read has changed since it was refined."""
@@ -110,10 +115,8 @@ def examine_files(predictor: Predictor, job: FolderJob, files: Mapping[str, Path
         All readable images in order, then the others.
 
     Raises:
-        UserError: the predictor needs other inputs, or the maps cannot be what they are read as.
+        UserError: the predictor needs other inputs.
     """
-    for folder in job.map_folders:
-        check_values(folder, files)
     waiting: deque[tuple[str, Item]] = deque()
     unreadable: list[Unreadable] = []
 

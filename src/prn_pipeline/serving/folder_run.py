@@ -38,12 +38,14 @@ class FolderRun:
         overwrite: refine all images again.
 
     Raises:
-        UserError: there are no images, or the folder has results of another model or of other options.
+        UserError: there are no images, the maps cannot be what they are read as, or the folder has results of another
+            model or of other options.
     """
 
     def __init__(self, predictor: Predictor, job: FolderJob, overwrite: bool = False) -> None:
         self._predictor, self._job = predictor, job
         self.files = images_below(job.images, predictor.settings.bands is not None, job.out)
+        job.check_maps(self.files)
         #: Images of this folder that were refined before and have been removed since.
         self._removed: list[str] = []
         if overwrite:

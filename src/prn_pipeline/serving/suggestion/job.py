@@ -61,6 +61,7 @@ class SuggestionRun:
     def __init__(self, predictor: Predictor, job: FolderJob, overwrite: bool = False) -> None:
         self._predictor, self._job = predictor, job
         self.files = images_below(job.images, predictor.settings.bands is not None, job.out)
+        job.check_maps(self.files)
         if overwrite:
             Journal.reset(job.out, JOURNAL)
         self._journal = Journal(job.out, job.journal_header(predictor), JOURNAL)
