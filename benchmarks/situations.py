@@ -88,8 +88,8 @@ class Goal:
         by_model: dict[tuple[str, str], list[float]] = {}
         for run in runs:
             by_model.setdefault((run["dataset"], run["base_model"]), []).append(self.gain(run))
-        least = [min(gains) if self.statistic == "worst" else float(np.mean(gains)) for gains in by_model.values()]
-        return float(STATISTICS[self.statistic](least))
+        of_models = [min(own) if self.statistic == "worst" else float(np.mean(own)) for own in by_model.values()]
+        return float(STATISTICS[self.statistic](of_models))
 
 
 @dataclass(frozen=True)
