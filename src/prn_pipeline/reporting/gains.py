@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from prn_pipeline.comparison import table as comparison
-from prn_pipeline.reporting.caveats import constant_base
+from prn_pipeline.reporting.caveats import constant_base, map_warnings
 from prn_pipeline.reporting.wording import interval, number
 
-#: mixed: a higher IoU, but more wrong pixels. warning: nothing can be claimed, because the base model is broken.
+#: mixed: a higher IoU, but more wrong pixels. warning: nothing can be claimed, because the base model is broken, or
+#: because its maps may have been misread.
 Outcome = Literal["better", "mixed", "same", "worse", "unknown", "warning"]
 
 #: Independent test images, or groups of them, from which on a gain can be significant at 5 %: of fewer, all may favour
@@ -52,12 +53,12 @@ def too_few_units(scores: Mapping[str, Any]) -> int | None:
 
 def claimed_outcomes(scores: Mapping[str, Any]) -> dict[str, Outcome]:
     """Method -> what may be claimed of the refiner's gain over it: "warning", thus nothing, wherever the headline
-    claims nothing, because the base model does not work or there are too few independent test images.
+    claims nothing: the base model does not work, its maps may be misread, or there are too few independent test images.
 
     Args:
         scores: the scores JSON.
     """
-    no_claim = bool(constant_base(scores)) or too_few_units(scores) is not None
+    no_claim = bool(constant_base(scores) or map_warnings(scores)) or too_few_units(scores) is not None
     found = {name: outcome(gain) for name, gain in measured_gains(scores.get("gain", {})).items()}
     return {name: "warning" if no_claim and of != "unknown" else of for name, of in found.items()}
 

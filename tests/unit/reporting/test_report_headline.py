@@ -248,6 +248,7 @@ def test_fewer_images_than_can_show_a_difference_are_no_claim(counts: dict[str, 
 
 def test_a_warning_about_the_maps_stands_beside_the_gain(make_scores: Scores) -> None:
     scores = make_scores(0.5, [0.4, 0.6]) | {"map_warnings": ["maps: 40 maps say nothing about the true masks."]}
-    assert headline(RUN, scores).caveats[0] == (
-        "Do not trust this gain before you have looked into it: maps: 40 maps say nothing about the true masks."
-    )
+    found = headline(RUN, scores)
+    assert (found.outcome, found.caveats[0]) == ("warning", "maps: 40 maps say nothing about the true masks.")
+    assert found.verdict.startswith("No claim before this warning is looked into, because maps that are misread")
+    assert "better" not in {row.verdict for row in gain_rows(RUN, scores)}

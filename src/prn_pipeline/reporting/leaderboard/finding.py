@@ -32,8 +32,8 @@ def finding(found: Sequence[Standing], ranking: Ranking, broken: bool = False, s
     """The best refiner against the best method that needs no training, and beside it against the base model.
 
     Args:
-        found: standings over base models that work, on test sets that are large enough.
-        ranking: of the standings over base models that work.
+        found: standings over base models whose maps can be relied on, on test sets that are large enough.
+        ranking: of the standings over such base models.
         broken: whether there are standings over others.
         small: whether there are standings on other test sets.
     """
@@ -43,8 +43,10 @@ def finding(found: Sequence[Standing], ranking: Ranking, broken: bool = False, s
             f"No claim: no data set has the {MIN_UNITS} independent test images or groups that are needed at least to"
             " show a difference."
         )
+    if best is None and broken:
+        return "No claim: no run has scores over a base model whose maps can be relied on."
     if best is None:
-        return "No run has scores of a base model that works." if broken else "No run has scores yet."
+        return "No run has scores yet."
     pairs = sum(one.method == best for one in found)
     sentence = (
         f"{label_or_name(best)}: {_points(mean_gain(found, best, over_best_free))} over the best method that needs no"

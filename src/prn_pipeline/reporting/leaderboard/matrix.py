@@ -81,6 +81,6 @@ def _text(gain: float) -> str:
 
 def _outcome(one: Standing) -> str:
     over_free = one.best_free_gain
-    if math.isnan(over_free.mean) or one.too_few_units is not None:
+    if math.isnan(over_free.mean) or one.too_few_units is not None or one.doubted_maps:
         return ""
     return "better" if over_free.low > 0 else "worse" if over_free.high < 0 else "same"

@@ -12,8 +12,10 @@ MAX_LISTED = 6
 
 
 def working(found: Sequence[Standing]) -> list[Standing]:
-    """Standings over base models that work: a gain over a model that predicts nothing is no finding."""
-    return [one for one in found if not one.constant_base]
+    """Standings over base models that work: a gain over a model that predicts nothing, or over maps that may be
+    misread, is no finding.
+    """
+    return [one for one in found if not (one.constant_base or one.doubted_maps)]
 
 
 def with_enough_units(found: Sequence[Standing]) -> list[Standing]:
@@ -24,6 +26,7 @@ def with_enough_units(found: Sequence[Standing]) -> list[Standing]:
 def warnings(found: Sequence[Standing]) -> list[str]:
     """One sentence for each kind of warning."""
     broken = {f"{one.dataset}/{one.base_model}": one.constant_base for one in found if one.constant_base}
+    doubted = list(dict.fromkeys(f"{one.dataset}/{one.base_model}" for one in found if one.doubted_maps))
     small = {one.dataset: one.too_few_units for one in found if one.too_few_units is not None}
     improving: dict[str, set[int]] = {}
     for one in found:
@@ -33,6 +36,11 @@ def warnings(found: Sequence[Standing]) -> list[str]:
     if broken:
         named = [f"{place} predicts {what}" for place, what in broken.items()]
         sentences.append(f"Base models that do not work: {_listed(named)}. Finding and ranking leave them out.")
+    if doubted:
+        sentences.append(
+            f"Base models whose maps may be misread, as their reports say: {_listed(doubted)}. Finding and ranking"
+            " leave them out; if the maps are right, `check: skip` in the block of the base model says so."
+        )
     if small:
         named = [f"{dataset} ({units})" for dataset, units in small.items()]
         sentences.append(
