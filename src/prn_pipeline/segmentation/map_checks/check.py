@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 #: Images that are compared: of maps of foreground on disk; and of others, each of whose maps takes a forward pass, or
 #: comparisons with every class.
-MOST_IMAGES, FEWER_IMAGES = 32, 16
+MOST_IMAGES, FEWER_IMAGES = 64, 16
 
 
 def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: DatasetPlace) -> list[str]:
     """Compare maps with the truth, before any is stored.
 
-    Up to 32 images with foreground, of which none is of split test if there are others, at up to 256 pixels a side. The
+    Up to 64 images with foreground, of which none is of split test if there are others, at up to 256 pixels a side. The
     maps are also read inverted, turned, without padding, and with other channels. A model that was trained here cannot
     be misread, so that it is only judged by whether its maps say anything. Of any other model, maps of train that are
     far better than those of val are named, because it may have learned from train.

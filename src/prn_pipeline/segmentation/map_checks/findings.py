@@ -65,7 +65,7 @@ def compared_with_others(
     if not fit.related:
         yield Finding(
             # `judged` knows more of maps that predict nothing
-            "far" if names and len(maps) >= ENOUGH and (maps > 0).any() else "notable",
+            "far" if names and fit.useless and len(maps) >= ENOUGH and (maps > 0).any() else "notable",
             f"{what} fit the masks of other images as well as those of their own: mean IoU {fit.own:.3f} with their"
             f" own, {fit.others:.3f} with others. Check that each map belongs to the image of its name",
         )

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from sklearn.metrics import roc_auc_score
 
 from prn_pipeline.segmentation.map_checks.fit import Truth
-from prn_pipeline.segmentation.map_checks.own_images import own_fit
+from prn_pipeline.segmentation.map_checks.own_images import _separations, own_fit
 
 
 def scenes(number: int, seed: int) -> np.ndarray:
@@ -24,6 +25,28 @@ def test_weak_maps_of_their_own_images_are_related_and_those_of_others_are_not(s
     assert 0.2 < found.own < 0.6
     assert found.own > 1.2 * found.others
     assert not own_fit(np.roll(4 * masks - 2, 7, 0), truth, 0.0).related
+
+
+def test_a_model_that_hardly_sees_its_objects_is_told_from_chance_by_the_ranks_of_its_pixels() -> None:
+    """Confident blobs anywhere, and objects a little brighter than their surroundings, far below the threshold."""
+    own, shuffled = [], []
+    for seed in range(20):
+        masks, blobs = scenes(48, seed), scenes(48, 100 + seed)
+        noise = np.random.default_rng(seed).normal(0, 1, masks.shape)
+        weak = (8 * blobs + 0.4 * masks + noise - 4).astype(np.float32)
+        truth = Truth(masks, np.ones_like(masks))
+        own.append(own_fit(weak, truth, 2.0))
+        shuffled.append(own_fit(np.roll(weak, 7, 0), truth, 2.0))
+    assert np.mean([one.own < 1.2 * one.others for one in own]) > 0.9, "by IoU nothing is seen"
+    assert all(one.related and not one.useless for one in own)
+    assert np.mean([one.useless and not one.related for one in shuffled]) >= 0.9
+
+
+def test_areas_under_curves_agree_with_scikit_learn() -> None:
+    maps, masks = (np.random.default_rng(seed).normal(size=(5, 40)).round(1) for seed in (0, 1))
+    found = _separations(maps.astype(np.float32), (masks > 0).astype(np.float32), np.ones_like(masks, np.float32))
+    expected = [[roc_auc_score(mask > 0, one) - 0.5 for mask in masks] for one in maps]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_nothing_follows_from_few_images_or_from_masks_that_are_alike() -> None:
