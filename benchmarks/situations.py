@@ -197,6 +197,12 @@ SITUATIONS = (
         (Goal("mean", over_best_free, 3.0),),
     ),
     Situation(
+        "elsewhere",
+        "a strong model on images of another kind, 100 of them labelled",
+        of_lists("strong_elsewhere"),
+        "make strong-rest MAPS=... PACKAGE=...",
+    ),
+    Situation(
         "domain-shift",
         "a frozen model on images of another kind, 41 to 80 of them labelled",
         (

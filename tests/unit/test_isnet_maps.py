@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from benchmarks.isnet import IsNet, at_side
-from benchmarks.isnet_maps import DATASET, SIDES, main, rest
+from benchmarks.isnet_maps import SETS, SIDES, Drawn, drawn_ids, main
 from prn_pipeline.errors import UserError
 from prn_pipeline.sweep.lists import read_lists, unknown_names
 from tests.conftest import PROJECT
@@ -98,12 +98,12 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def test_the_images_that_were_left_out_become_a_data_set_with_maps(package: Path, sources: tuple[Path, Path]) -> None:
-    folder = Path("data/01_raw") / DATASET
-    main([str(package), str(sources[1]), "--side", "512"])
+    folder, arguments = Path("data/01_raw/ecssd_rest"), [str(package), str(sources[1]), "--only", "ecssd_rest"]
+    main([*arguments, "--side", "512"])
     (folder / "maps" / "isnet_512" / "4.npy").unlink()
     kept = folder / "maps" / "isnet_512" / "2.npy"
     before = kept.stat().st_mtime_ns
-    main([str(package), str(sources[1]), "--side", "512"])
+    main([*arguments, "--side", "512"])
     assert kept.stat().st_mtime_ns == before, "an interrupted call continues"
     assert sorted(file.name for file in (folder / "images").iterdir()) == ["0.jpg", "2.jpg", "4.jpg", "5.jpg"]
     assert all(file.is_symlink() for kind in ("images", "masks") for file in (folder / kind).iterdir())
@@ -117,15 +117,24 @@ def test_the_images_that_were_left_out_become_a_data_set_with_maps(package: Path
 def test_missing_folders_are_named(sources: tuple[Path, Path]) -> None:
     root, maps = sources
     with pytest.raises(UserError, match=r"no file .*ecssd_splits.csv: give the folder that holds the maps"):
-        rest(root, root)
+        drawn_ids(SETS["ecssd_rest"], root, root)
     with pytest.raises(UserError, match=r"no folder .*images: set PRN_DATA_ROOT"):
-        rest(maps, maps)
+        drawn_ids(SETS["ecssd_rest"], maps, maps)
 
 
-def test_the_list_names_maps_that_are_made() -> None:
-    lists = read_lists(PROJECT, Path("benchmarks/lists/strong_objects_rest.yml"))
+def test_a_part_of_a_data_set_is_drawn_the_same_way_each_time(sources: tuple[Path, Path]) -> None:
+    some = Drawn("ecssd", SIDES, images=3)
+    ids = drawn_ids(some, *sources)
+    assert len(ids) == 3
+    assert set(ids) < set("012345")
+    assert drawn_ids(some, *sources) == ids
+
+
+@pytest.mark.parametrize("name", ["strong_objects_rest", "strong_elsewhere"])
+def test_the_list_names_maps_that_are_made(name: str) -> None:
+    lists = read_lists(PROJECT, Path(f"benchmarks/lists/{name}.yml"))
     assert not unknown_names(lists, PROJECT)
-    assert lists.datasets == [DATASET]
     blocks = yaml.safe_load((PROJECT / "conf/base/parameters_base_models.yml").read_text())["base_models"]
-    made = {f"isnet_{side}" for side in SIDES}
-    assert all(maps_of(blocks[base_model]) <= made for base_model in lists.base_models)
+    for dataset in lists.datasets:
+        made = {f"isnet_{side}" for side in SETS[dataset].sides}
+        assert all(maps_of(blocks[base_model]) <= made for base_model in lists.base_models)
