@@ -1,4 +1,4 @@
-"""What can be wrong with maps that a command is given, and how its messages name the remedy."""
+"""What can be wrong with maps that a command or a request is given, and how its messages name the remedy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from prn_pipeline.segmentation.map_checks.stored_values import Stated, StoredVal
 
 #: Maps that are looked at, and how many of them must differ within themselves before anything follows.
 MOST, LEAST = 16, 3
+#: Settings of maps that commands have no option for.
+SETTINGS = ("scale", "foreground", "fit", "orientation", "name")
 
 
 def check_values(folder: MapFolder, names: Iterable[str]) -> None:
@@ -37,11 +39,22 @@ def check_values(folder: MapFolder, names: Iterable[str]) -> None:
 def for_commands(text: str) -> str:
     """A message about maps with options of commands in place of settings of a base model."""
     text = re.sub(r"`values: (\w+)`", r"`--map-values \1`", text)
-    others = [key for key in ("scale", "foreground", "fit", "orientation", "name") if f"`{key}" in text]
+    text = re.sub(r"`folder(?:: ([^`]+))?`(?: of the base model)?", _maps_option, text)
+    others = [key for key in SETTINGS if f"`{key}" in text]
     if not others:
         return text
     keys = ", ".join(f"`{key}`" for key in others)
     return f"{text.rstrip('.')}. Commands read maps as the run of the predictor did and have no option for {keys}"
+
+
+def for_requests(text: str) -> str:
+    """A message about a map of a request, which cannot say how it is read."""
+    keys = ", ".join(f"`{key}`" for key in ("values", *SETTINGS) if f"`{key}" in text)
+    return f"{text.rstrip('.')}. Maps are read with the settings of the predictor's run ({keys})" if keys else text
+
+
+def _maps_option(found: re.Match[str]) -> str:
+    return f"`--maps {found[1]}`" if found[1] else "`--maps`"
 
 
 def _varied(folder: MapFolder, names: Iterable[str]) -> Iterator[StoredValues]:

@@ -12,6 +12,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_places import MapPlace
 from prn_pipeline.segmentation.map_stack import FurtherFolders
 from prn_pipeline.segmentation.settings import MapFilesSettings
+from prn_pipeline.serving.given_maps import for_commands
 from prn_pipeline.serving.predictor import Predictor
 
 
@@ -41,9 +42,12 @@ def map_folders(
         )
     as_given = None if values is None else MapReading.model_validate({"values": values})
     readings = [as_given or (place.reading if isinstance(place, MapPlace) else place) for place in expected]
-    base, *others = (
-        MapFolder(place.parent, place.name, None, reading, nested=True)
-        for place, reading in zip(places, readings, strict=True)
-    )
+    try:
+        base, *others = (
+            MapFolder(place.parent, place.name, None, reading, nested=True)
+            for place, reading in zip(places, readings, strict=True)
+        )
+    except UserError as error:
+        raise UserError(for_commands(str(error))) from None
     remaining = iter(others)
     return base, {name: tuple(next(remaining) for _ in found) for name, found in further.items()}

@@ -21,6 +21,7 @@ from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.errors import UserError
 from prn_pipeline.segmentation.map_import import as_maps
 from prn_pipeline.segmentation.map_places import MapPlace
+from prn_pipeline.serving.given_maps import for_requests
 from prn_pipeline.serving.item import Item
 from prn_pipeline.serving.pictures import mask_picture, probability_bytes
 from prn_pipeline.serving.predictor import Predictor
@@ -133,9 +134,15 @@ def _maps(
     """The maps of a file, read as the predictor's own maps were; without an image they are not compared with one."""
     if native is None and reading.fit != "stretch":
         raise UserError(f"a map with padding (`fit: {reading.fit}`) without its image: send the column {IMAGE} too")
-    with _as_file(content, predictor) as path:
-        logits = decode_map(path, None, reading, predictor.classes)
-        upright = turned(logits, reading.orientation) if native is None else placed(logits, reading, native, str(path))
+    try:
+        with _as_file(content, predictor) as path:
+            logits = decode_map(path, None, reading, predictor.classes)
+            if native is None:
+                upright = turned(logits, reading.orientation)
+            else:
+                upright = placed(logits, reading, native, str(path))
+    except UserError as error:
+        raise UserError(for_requests(str(error))) from None
     return as_maps(upright, predictor.classes, reading.holds_logits).numpy()
 
 

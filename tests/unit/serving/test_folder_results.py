@@ -177,6 +177,16 @@ def test_maps_of_images_in_sub_folders_lie_in_sub_folders_too(photos: Path, tmp_
     assert "more/c" in container
 
 
+def test_folders_without_maps_are_explained_by_the_option(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: no maps\. .* or correct `--maps`\.$"):
+        map_folders(map_predictor(), [tmp_path / "empty"])
+    Image.new("L", (64, 64), 9).save(map_folder(tmp_path, a=(64, 64)).place / "a.png")
+    Image.new("L", (64, 64), 9).save(tmp_path / "maps" / "a.tif")
+    with pytest.raises(UserError, match=r"select them with `--maps`, for example `--maps maps/\*\.npz`\.$"):
+        map_folders(map_predictor(), [tmp_path / "maps"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
