@@ -95,7 +95,7 @@ coverage: $(DEV) ## all tests, and which lines they cover
 bench: $(READY) ## speed compared with plain implementations, ten minutes, added to benchmarks/history.jsonl; BENCH="network --no-compile" for a part
 	@python -m benchmarks $(BENCH)
 
-bench-check: $(READY) ## measure the ratios of a part of `make bench`; exit code 1 if the code is 15 % slower than before
+bench-check: $(DEV) ## measure the ratios of a part of `make bench`; exit code 1 if the code is 15 % slower than before
 	@python -m benchmarks pseudo_labels network start_up --ratios && python -m benchmarks.bench_check
 
 bench-page: $(READY) ## the figures of docs/benchmarks.md, from benchmarks/history.jsonl

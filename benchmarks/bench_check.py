@@ -21,7 +21,7 @@ Again = Callable[[Sequence[str], Sequence[str]], list[Ratios]]
 
 
 def judge(
-    history: Sequence[Entry], again: Again = measured_again, same: Callable[[str, str], bool] = same_code
+    history: Sequence[Entry], again: Again = measured_again, same: Callable[[str, str, str], bool] = same_code
 ) -> tuple[list[str], bool]:
     """Sentences about the newest run, and whether a ratio has become too slow.
 
@@ -30,7 +30,7 @@ def judge(
     Args:
         history: all entries.
         again: measures sections of two commits in turn; see `measured_again`.
-        same: whether two commits have the same code.
+        same: whether two commits have the same code, as far as a section reaches it.
     """
     if not history:
         return ["No run is recorded yet: `make bench` records one."], False
@@ -64,19 +64,22 @@ def _slower(now: Entry, earlier: Sequence[Entry]) -> str:
 
 
 def _examined(
-    suspects: dict[str, str], commit: str, earlier: Sequence[Entry], again: Again, same: Callable[[str, str], bool]
+    suspects: dict[str, str],
+    commit: str,
+    earlier: Sequence[Entry],
+    again: Again,
+    same: Callable[[str, str, str], bool],
 ) -> tuple[list[str], bool]:
     """Sentences about suspects, and whether one of them is slower than the code that it was compared with."""
+    sentences, failed = [], False
     by_commit: dict[str, dict[str, str]] = {}
     for name, text in suspects.items():
-        by_commit.setdefault(_compared_with(name, earlier), {})[name] = text
-    sentences, failed = [], False
+        before = _compared_with(name, earlier)
+        if same(before, commit, _section(name)):
+            sentences.append(f"{text} What it measures is the code of {before[:10]}: the machine has changed.")
+        else:
+            by_commit.setdefault(before, {})[name] = text
     for before, texts in by_commit.items():
-        if same(before, commit):
-            sentences += [
-                f"{text} The code is that of {before[:10]}: the machine has changed." for text in texts.values()
-            ]
-            continue
         found, slower = _in_turn(texts, before, commit, again)
         sentences += found
         failed |= slower
@@ -90,10 +93,14 @@ def _compared_with(name: str, earlier: Sequence[Entry]) -> str:
     return min(own, key=lambda one: abs(one.ratio - middle)).commit
 
 
+def _section(name: str) -> str:
+    return name.split("/", maxsplit=1)[0]
+
+
 def _in_turn(texts: dict[str, str], before: str, commit: str, again: Again) -> tuple[list[str], bool]:
     """Sentences about suspects, measured again beside the code of an earlier commit, and whether one is slower."""
     try:
-        old, new = again([before, commit], sorted({name.split("/")[0] for name in texts}))
+        old, new = again([before, commit], sorted(set(map(_section, texts))))
     except subprocess.CalledProcessError as error:
         why = (error.stderr or "").strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
         return [*texts.values(), f"They could not be measured in turn with {before[:10]}: {why[0]}"], True

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.history import CODE, PROJECT, read
+from benchmarks.history import PROJECT, read
+from benchmarks.section_code import code_of
 
 #: How often each commit is measured; of a ratio the best counts, because other work can only make it worse.
 ROUNDS = 2
@@ -18,9 +19,9 @@ ROUNDS = 2
 Ratios = dict[str, float]
 
 
-def same_code(one: str, other: str) -> bool:
-    """Whether two commits agree in all that a ratio depends on; False where git does not know one of them."""
-    command = ["git", "diff", "--quiet", one, other, "--", *CODE]
+def same_code(one: str, other: str, section: str) -> bool:
+    """Whether two commits agree in all that a section's ratios depend on; False where git does not know one of them."""
+    command = ["git", "diff", "--quiet", one, other, "--", *code_of(section)]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, check=False).returncode == 0
 
 

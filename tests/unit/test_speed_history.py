@@ -13,10 +13,11 @@ from matplotlib.image import imread
 import benchmarks.measured_again as measured_again_module
 from benchmarks.__main__ import ratios
 from benchmarks.bench_check import judge
-from benchmarks.history import Circumstances, Entry, append, circumstances, entries, read, runs
+from benchmarks.history import CODE, PROJECT, Circumstances, Entry, append, circumstances, entries, read, runs
 from benchmarks.machine import kind_of_processor
 from benchmarks.measured_again import measured_again, same_code
 from benchmarks.report import Column, Table
+from benchmarks.section_code import code_of
 from benchmarks.speed_figure import draw
 from benchmarks.speed_page import MARK, PAGE, PICTURE, section
 
@@ -92,7 +93,7 @@ def test_a_slower_machine_is_no_slower_code() -> None:
     assert sentence.endswith("in turn with before it is 2, and 2.1 there: the code is not slower.")
     (sentence,), failed = judge(history, never, lambda *_: True)
     assert not failed
-    assert sentence.endswith("The code is that of before: the machine has changed.")
+    assert sentence.endswith("What it measures is the code of before: the machine has changed.")
 
 
 def test_what_cannot_be_measured_again_fails() -> None:
@@ -105,6 +106,16 @@ def test_what_cannot_be_measured_again_fails() -> None:
     (sentence,), failed = judge([on(1, 4.0), on(2, 2.0)], lambda *_: [{}, {QUIET.name: 2.0}], other_code)
     assert failed
     assert "could not be measured again" in sentence
+
+
+def test_a_section_depends_on_the_kernels_that_it_measures_and_not_on_all_code() -> None:
+    kernels, network = code_of("pseudo_labels"), code_of("network")
+    assert {"benchmarks/pseudo_labels.py", "benchmarks/timing.py", "requirements.lock"} <= set(kernels)
+    assert "src/prn_pipeline/refinement/pseudo_labels/histogram_kernel.py" in kernels
+    assert "src/prn_pipeline/refinement/patch_refine_net/model.py" in network
+    assert not any(file.startswith(("src/prn_pipeline/reporting/", "src/prn_pipeline/serving/")) for file in kernels)
+    assert all((PROJECT / file).is_file() for file in (*kernels, *network))
+    assert code_of("start_up") == code_of("gone") == CODE
 
 
 def test_two_commits_are_measured_in_turn_and_the_best_of_each_counts(
@@ -140,11 +151,9 @@ where.write_text(json.dumps(entry))
     monkeypatch.setattr(measured_again_module, "PROJECT", project)
     assert measured_again(commits[:2], ["network"]) == [{"network/x": 5}, {"network/x": 3}]
     assert git("worktree", "list").count("\n") == 0, "nothing is left"
-    assert [same_code(commits[0], commits[1]), same_code(*commits[1:]), same_code("none", commits[0])] == [
-        False,
-        True,
-        False,
-    ]
+    asked = (commits[:2], commits[1:], ("none", commits[0]))
+    assert [same_code(*two, "start_up") for two in asked] == [False, True, False]
+    assert same_code(*commits[:2], "pseudo_labels"), "the file that changed is none that this section reaches"
     with pytest.raises(subprocess.CalledProcessError):
         measured_again(["none", commits[0]], ["network"])
 
