@@ -10,32 +10,39 @@ import numpy as np
 from benchmarks.results_page import MAIN, PAGE, replace_mark
 from benchmarks.situations import REFINED, SITUATIONS, Scores, Situation, of_lists
 from prn_pipeline.comparison import table as comparison
+from prn_pipeline.comparison.scores_file import BEST_FREE
 from prn_pipeline.metrics.bootstrap import bounds, draws
 from prn_pipeline.sweep.committed_results import RESULTS
 
-SALIENT = ("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean")
+SALIENT = ("mae", "f_max", "f_weighted", "s_measure", "e_max")
 METHODS = comparison.names("base", "baseline", "refined")
-#: Of all the refiners of saliency runs, those that the table shows.
-SALIENCY_REFINERS = (MAIN,)
+#: Of all saliency runs, the situation, the refiners and the seed that the table shows.
+SALIENCY_SITUATION, SALIENCY_REFINERS, SALIENCY_SEED = "strong", (MAIN, "trees"), 0
 NOT_YET = "Not measured yet."
 RESAMPLES = 2000
 
 
 def saliency_section(runs: Sequence[Scores]) -> str:
-    """One row per saliency run and method, the refiner's gains with intervals below each."""
-    rows = []
+    """For each base model its scores, those of the best free method by IoU, and each refiner's with its gain."""
+    by_base: dict[tuple[str, str], list[Scores]] = {}
     for run in runs:
-        if "f_max" not in run["methods"]["base"]:
-            continue
-        name = f"`{run['dataset']}`, `{run['base_model']}`, seed {run['seed']}"
-        for method in METHODS:
-            if method in run["methods"]:
-                numbers = [f"{run['methods'][method][score]:.3f}" for score in SALIENT]
-                rows.append([name, _label(method, run), *numbers])
-        gains = run["methods"][REFINED]["saliency_vs_base"]
-        shown = [_gain(gains[score]) if score in gains else "" for score in SALIENT]
-        rows.append([name, f"gain of `{run['refiner']}`", *shown])
-    heads = ["run", "method", "MAE", "max F", "mean F", "weighted F", "S", "max E", "mean E"]
+        if "f_max" in run["methods"]["base"]:
+            by_base.setdefault((run["dataset"], run["base_model"]), []).append(run)
+    rows = []
+    for (dataset, base_model), own in by_base.items():
+        methods = own[0]["methods"]
+        free = own[0]["gain"][BEST_FREE]["method"]
+        for name in dict.fromkeys(("base", free)):
+            rows.append(["", "", _label(name, own[0]), *(f"{methods[name][score]:.3f}" for score in SALIENT)])
+        rows[-2 if free != "base" else -1][:2] = [f"`{dataset}`", f"`{base_model}`"]
+        for run in own:
+            refined = run["methods"][REFINED]
+            gains = refined["saliency_vs_base"]
+            shown = [
+                f"{refined[score]:.3f}" + (f", {_gain(gains[score])}" if score in gains else "") for score in SALIENT
+            ]
+            rows.append(["", "", _label(REFINED, run), *shown])
+    heads = ["data set", "base model", "method", "MAE", "max F", "weighted F", "S", "max E"]
     return _table(heads, rows) if rows else NOT_YET
 
 
@@ -118,9 +125,12 @@ def _runs(name: str) -> list[Scores]:
 
 def main() -> None:
     """Put the three parts into the page."""
-    refined = [run for one in SITUATIONS for run in one.runs(RESULTS) if run["refiner"] in SALIENCY_REFINERS]
+    (strong,) = (one for one in SITUATIONS if one.mark == SALIENCY_SITUATION)
+    salient = [
+        run for run in strong.runs(RESULTS) if run["refiner"] in SALIENCY_REFINERS and run["seed"] == SALIENCY_SEED
+    ]
     for mark, text in (
-        ("saliency", saliency_section(refined)),
+        ("saliency", saliency_section(salient)),
         ("classes", classes_section(_runs("classes"))),
         ("few-shot", few_shot_section(_runs("few_shot"))),
     ):

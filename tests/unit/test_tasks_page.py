@@ -17,13 +17,21 @@ def test_nothing_measured_is_said() -> None:
     assert saliency_section([run({"iou_micro": 0.5}, {"iou_micro": 0.5})]) == NOT_YET
 
 
-def test_saliency_has_a_row_a_method_and_one_of_gains() -> None:
-    numbers = dict.fromkeys(("mae", "f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean"), 0.5)
-    gains = dict.fromkeys(("f_max", "f_mean", "f_weighted", "s_measure", "e_max", "e_mean"), GAIN)
-    lines = saliency_section([run(numbers, numbers | {"saliency_vs_base": gains})]).splitlines()
-    assert len(lines) == 5
-    assert lines[2].split(" | ")[1:3] == ["base", "0.500"]
-    assert lines[4].count("+2.0 [+1.0, +3.0]") == 6
+def test_saliency_has_base_model_best_free_method_and_each_refiner_with_its_gains() -> None:
+    numbers = dict.fromkeys(("mae", "f_max", "f_weighted", "s_measure", "e_max"), 0.5)
+    gains = dict.fromkeys(("f_max", "f_weighted", "s_measure", "e_max"), GAIN)
+    one = run(numbers, numbers | {"saliency_vs_base": gains})
+    one["methods"]["rankseg"] = numbers | {"mae": 0.4}
+    one["gain"] = {"vs_best_free": {"method": "rankseg"}}
+    head, _, base, free, prn, trees = saliency_section([one, one | {"refiner": "trees"}]).splitlines()
+    assert head.count("|") == base.count("|") == free.count("|") == prn.count("|")
+    assert base.startswith("| `d` | `m` | base | 0.500 | 0.500 |")
+    assert free.startswith("|  |  | RankSEG | 0.400 | 0.500 |")
+    assert (prn.split(" | ")[2], trees.split(" | ")[2]) == ("**prn**", "**trees**")
+    assert prn.count("0.500, +2.0 [+1.0, +3.0]") == 4
+    alone = saliency_section([one | {"gain": {"vs_best_free": {"method": "base"}}}]).splitlines()
+    assert alone[2].startswith("| `d` | `m` | base |")
+    assert alone[3].startswith("|  |  | **prn** |")
 
 
 def test_classes_stand_with_their_gains() -> None:

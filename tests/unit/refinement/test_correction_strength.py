@@ -10,7 +10,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.baselines.binarization import rankseg_masks
 from prn_pipeline.refinement.baselines.expected_iou import expected_iou_shift
 from prn_pipeline.refinement.region_detail.correction import CANDIDATES, RANKSEG, SHIFTS, UNCHANGED, Correction
-from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN, CorrectionTuner, Selection
+from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN, CorrectionTuner, RefinedBatch, Selection
 from prn_pipeline.refinement.region_detail.ensemble import FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import _in_order
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
@@ -146,7 +146,7 @@ def test_the_selected_correction_is_the_best_of_an_exhaustive_search(seed: int, 
     generator, tuner = torch.Generator().manual_seed(seed), CorrectionTuner()
     batches = [noise(generator, learned=learned) for _ in range(count)]
     for maps, masks in batches:
-        tuner.update(*maps, masks)
+        tuner.update(RefinedBatch(*maps, masks))
     base = plain_iou(batches, UNCHANGED)
     scores = [best_rule(plain_iou(batches, one), plain_rankseg_iou(batches, one)) for one in CANDIDATES]
     free, corrections = scores[:2], scores[2:]
@@ -168,7 +168,7 @@ def test_a_shift_is_selected_by_cross_validation_over_folds(seed: int, bias: flo
     folds = [[noise(generator, bias, learned)] for _ in range(3)]
     for fold, batches in enumerate(folds):
         for maps, masks in batches:
-            tuner.update(*maps, masks, fold)
+            tuner.update(RefinedBatch(*maps, masks, fold))
     everything = [part for batches in folds for part in batches]
     expected = []
     for correction in CANDIDATES:
@@ -196,7 +196,7 @@ def selected(base: torch.Tensor, start: torch.Tensor, refined: torch.Tensor, tru
     tuner = CorrectionTuner(folds=3)
     for fold in range(3):
         rows = slice(2 * fold, 2 * fold + 2)
-        tuner.update(base[rows], start[rows], refined[rows], truth[rows, 0].to(torch.uint8), fold)
+        tuner.update(RefinedBatch(base[rows], start[rows], refined[rows], truth[rows, 0].to(torch.uint8), fold))
     return tuner.best()
 
 
@@ -285,7 +285,7 @@ def test_maps_that_are_too_low_everywhere_get_a_positive_shift() -> None:
 def test_a_correction_without_gain_is_not_applied() -> None:
     tuner = CorrectionTuner()
     base = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, None]
-    tuner.update(base, base, -base, (base[:, 0] > 0).to(torch.uint8))
+    tuner.update(RefinedBatch(base, base, -base, (base[:, 0] > 0).to(torch.uint8)))
     assert tuner.best() == Selection(Correction(0.0, 0.0), 1.0, 1.0, 1.0)
     with pytest.raises(UserError, match="no correction can be selected"):
         CorrectionTuner().best()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.correction import Correction
+from prn_pipeline.refinement.region_detail.correction_strength import RefinedBatch
 from prn_pipeline.refinement.trees.boosting import Boosted, Pixels, boost
 from prn_pipeline.refinement.trees.calibrated_guard import CalibratedTuner
 from prn_pipeline.refinement.trees.colours import LEAST_VARIANCE, misfit
@@ -208,7 +209,7 @@ def counted(base: Tensor, refined: Tensor, masks: Tensor) -> Correction:
     tuner = CalibratedTuner(2)
     for number in range(len(masks)):
         part = slice(number, number + 1)
-        tuner.update(base[part], base[part], refined[part], masks[part], number % 2)
+        tuner.update(RefinedBatch(base[part], base[part], refined[part], masks[part], number % 2))
     return tuner.best().correction
 
 
@@ -269,7 +270,7 @@ def test_frames_of_one_video_say_as_much_about_new_videos_as_one_of_them(frames:
     for _ in range(frames):
         for video in range(len(masks)):
             one = (base[[video]], base[[video]], refined[[video]], masks[[video]], video % 2)
-            tuner.update(*one, groups=[f"video {video}"])
-            alone.update(*one)
+            tuner.update(RefinedBatch(*one, groups=[f"video {video}"]))
+            alone.update(RefinedBatch(*one))
     assert tuner.best().correction.strength == 1
     assert alone.best().correction.strength == (1 if frames == 1 else 0)

@@ -15,6 +15,7 @@ from prn_pipeline.metrics.confusion import confusion
 from prn_pipeline.metrics.counts import COLUMNS, count_image
 from prn_pipeline.metrics.scores import mean_iou, scores
 from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
+from prn_pipeline.refinement.region_detail.correction_strength import RefinedBatch
 from prn_pipeline.reporting.score_tables import class_rows
 from prn_pipeline.segmentation.objective import MaskObjective
 from prn_pipeline.stages.evaluation.scoring import per_image, score_methods
@@ -124,8 +125,8 @@ def test_the_selected_correction_has_the_best_mean_iou_over_classes() -> None:
     masks = torch.from_numpy(MASKS.reshape(-1, 16, 16))
     right = torch.where(masks == 1, 9.0, -9.0).unsqueeze(1)
     good, bad = ClassCorrectionTuner(C), ClassCorrectionTuner(C)
-    good.update(base, base, right, masks)
-    bad.update(base, base, -right, masks)
+    good.update(RefinedBatch(base, base, right, masks))
+    bad.update(RefinedBatch(base, base, -right, masks))
     found = good.best()
     assert found.base_iou == pytest.approx(plain_miou(SOFTMAX_LOGITS.argmax(1), TRUTH))
     assert found.refined_iou == 1
@@ -158,7 +159,7 @@ def test_a_false_pixel_of_an_absent_class_does_not_prevent_a_correction() -> Non
     refined[0, 3, 0, 0] = 99
     tuner = ClassCorrectionTuner(C)
     flat = [maps.reshape(-1, 1, 16, 16).float() for maps in (base, base, refined)]
-    tuner.update(*flat, truth.reshape(-1, 16, 16))
+    tuner.update(RefinedBatch(*flat, truth.reshape(-1, 16, 16)))
     assert tuner.best().correction.strength > 0
 
 

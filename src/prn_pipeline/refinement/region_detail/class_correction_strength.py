@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from prn_pipeline.data.sample_format import IGNORE
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.correction import CANDIDATES
-from prn_pipeline.refinement.region_detail.correction_strength import Candidate, Selection, choose
+from prn_pipeline.refinement.region_detail.correction_strength import Candidate, RefinedBatch, Selection, choose
 
 
 class ClassCorrectionTuner:
@@ -28,31 +25,14 @@ class ClassCorrectionTuner:
     def __init__(self, classes: int) -> None:
         self._confusion = np.zeros((len(CANDIDATES), classes, classes), np.int64)  # true class, predicted class
 
-    def update(
-        self,
-        base: Tensor,
-        start: Tensor,
-        refined: Tensor,
-        masks: Tensor,
-        fold: int = 0,
-        groups: Sequence[object] | None = None,
-    ) -> None:
-        """Count a batch.
-
-        Args:
-            base: base logits (N*C,1,H,W), the classes of one image in adjacent rows.
-            start: logits that the correction is added to (N*C,1,H,W).
-            refined: logits refined by members that have not learned from these maps (N*C,1,H,W).
-            masks: (N*C,H,W): 1 for the class of the map, 0 for another class, 255 = ignore.
-            fold: fold of these maps; not used here.
-            groups: group of each map; not used here.
-        """
+    def update(self, batch: RefinedBatch) -> None:
+        """Count a batch; its fold and its groups are not used here."""
+        maps = batch.base.float(), batch.start.float(), batch.refined.float()
         classes = self._confusion.shape[1]
-        stacked = masks.unflatten(0, (-1, classes))
+        stacked = batch.masks.unflatten(0, (-1, classes))
         valid, truth = stacked[:, 0] != IGNORE, (stacked == 1).int().argmax(1)
         for number, correction in enumerate(CANDIDATES):
-            blended = correction.blend(base.float(), start.float(), refined.float())
-            predictions = blended[:, 0].unflatten(0, (-1, classes)).argmax(1)
+            predictions = correction.blend(*maps)[:, 0].unflatten(0, (-1, classes)).argmax(1)
             pairs = (truth * classes + predictions)[valid]
             self._confusion[number] += torch.bincount(pairs, minlength=classes**2).view(classes, classes).numpy()
 

@@ -48,6 +48,31 @@ class Selection(NamedTuple):
     free_iou: float
 
 
+class RefinedBatch(NamedTuple):
+    """Maps held out from training, as the guard counts them.
+
+    Attributes:
+        base: base logits (N,1,H,W) of whole maps; with C classes, (N*C,1,H,W), those of one image in adjacent rows.
+        start: logits that the correction is added to, likewise.
+        refined: logits refined by members that have not learned from these maps, likewise.
+        masks: true masks (N,H,W) of 0, 1, 255 = ignore; with classes, 1 is the class of the map.
+        fold: fold of these maps.
+        groups: group of each map, such as its video, (N,); None: every map is a group of its own.
+    """
+
+    base: Tensor
+    start: Tensor
+    refined: Tensor
+    masks: Tensor
+    fold: int = 0
+    groups: Sequence[object] | None = None
+
+    def part(self, rows: slice) -> RefinedBatch:
+        """Some of these maps."""
+        groups = None if self.groups is None else self.groups[rows]
+        return RefinedBatch(self.base[rows], self.start[rows], self.refined[rows], self.masks[rows], self.fold, groups)
+
+
 class Candidate(NamedTuple):
     """A correction and its iou_micro on held-out maps, on which nothing of it was tuned."""
 
@@ -87,33 +112,17 @@ class CorrectionTuner:
         # Foreground pixels of RankSEG's masks, by candidate and truth.
         self._rankseg = np.zeros((len(CANDIDATES), 2), np.int64)
 
-    def update(
-        self,
-        base: Tensor,
-        start: Tensor,
-        refined: Tensor,
-        masks: Tensor,
-        fold: int = 0,
-        groups: Sequence[object] | None = None,
-    ) -> None:
-        """Count a batch.
-
-        Args:
-            base: base logits (N,1,H,W) of whole maps.
-            start: logits that the correction is added to (N,1,H,W).
-            refined: logits refined by members that have not learned from these maps (N,1,H,W).
-            masks: (N,H,W) of 0, 1, 255 = ignore.
-            fold: fold of these maps.
-            groups: group of each map, such as its video, (N,); not used here.
-        """
+    def update(self, batch: RefinedBatch) -> None:
+        """Count a batch; its groups are not used here."""
+        masks = batch.masks
         truths = [(masks == value).flatten(1) for value in (0, 1)]
         rows = torch.where(masks == IGNORE, 2, (masks == 1).int()).flatten(1)  # the third row is not used
-        maps = base.float(), start.float(), refined.float()
+        maps = batch.base.float(), batch.start.float(), batch.refined.float()
         for number, correction in enumerate(CANDIDATES):
             blended = correction.blend(*maps)
             logits = blended.flatten(1)
             found = torch.bincount((rows * BINS + bounds_below(logits)).flatten(), minlength=3 * BINS)
-            self._counts[fold, number] += found.view(3, BINS)[:2].numpy()
+            self._counts[batch.fold, number] += found.view(3, BINS)[:2].numpy()
             foreground = logits + shift_of_ranked(ranked_on_cpu(blended)).flatten(1) > 0
             self._rankseg[number] += [int((foreground & truth).sum()) for truth in truths]
 

@@ -19,7 +19,7 @@ from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_assignment import assign_map_folds
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
-from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN, CorrectionTuner
+from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN, CorrectionTuner, RefinedBatch
 from prn_pipeline.refinement.region_detail.ensemble import EVERY_MEMBER, FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
@@ -130,11 +130,10 @@ def select_correction(
             maps = [channels_first(torch.from_numpy(samples.array(name, shard))) for name in ensemble.arrays]
             masks = torch.from_numpy(samples.array("masks", shard))
             groups = samples.manifest["group"].to_numpy()[shard]
-            start = ensemble.start(*maps)
+            held_out = RefinedBatch(maps[0], ensemble.start(*maps), refined, masks, fold, groups)
             maps_per_batch = maps_per_image * max(1, GUARD_BATCH_PIXELS // (maps_per_image * masks[0].numel()))
             for first in range(0, len(shard), maps_per_batch):
-                batch = slice(first, first + maps_per_batch)
-                tuner.update(maps[0][batch], start[batch], refined[batch], masks[batch], fold, groups[batch])
+                tuner.update(held_out.part(slice(first, first + maps_per_batch)))
     selection = tuner.best()
     ensemble.select(selection)
     chosen = selection.correction

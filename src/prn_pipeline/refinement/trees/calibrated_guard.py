@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from prn_pipeline.refinement.region_detail.correction import CANDIDATES, NO_SHIFT, SHIFTS, UNCHANGED, Correction
 from prn_pipeline.refinement.region_detail.correction_strength import (
     MIN_GAIN,
     Candidate,
     CorrectionTuner,
+    RefinedBatch,
     Selection,
     choose,
 )
@@ -62,21 +61,12 @@ class CalibratedTuner(CorrectionTuner):
         # As `_counts` without folds, and `_rankseg`, of each group.
         self._by_group: dict[object, tuple[np.ndarray, np.ndarray]] = {}
 
-    def update(
-        self,
-        base: Tensor,
-        start: Tensor,
-        refined: Tensor,
-        masks: Tensor,
-        fold: int = 0,
-        groups: Sequence[object] | None = None,
-    ) -> None:
-        """Count a batch; see `CorrectionTuner.update`. Without `groups` every map is a group of its own."""
-        for number in range(len(masks)):
-            part = slice(number, number + 1)
+    def update(self, batch: RefinedBatch) -> None:
+        """Count a batch, map by map, because each may be of another group."""
+        for number in range(len(batch.masks)):
             counts, ranked = self._counts.sum(0), self._rankseg.copy()
-            super().update(base[part], start[part], refined[part], masks[part], fold)
-            group = object() if groups is None else groups[number]
+            super().update(batch.part(slice(number, number + 1)))
+            group = object() if batch.groups is None else batch.groups[number]
             of_group = self._by_group.get(group, (0, 0))
             self._by_group[group] = (
                 of_group[0] + self._counts.sum(0) - counts,
