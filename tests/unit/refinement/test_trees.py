@@ -233,18 +233,6 @@ def test_the_threshold_of_calibrated_logits_is_the_best_of_all(spread: float) ->
     assert iou(chosen.shift) > max(iou(float(shift)) for shift in np.arange(-4, 4, 0.125)) - 0.003
 
 
-def test_maps_that_differ_in_their_threshold_get_one_each() -> None:
-    """Objects are faint in half of the maps, and fainter than what surrounds the objects of the other half."""
-    refined = torch.full((12, 1, 48, 48), -4.0)
-    refined[:6, :, 10:30, 10:30] = -0.85
-    refined[:6, :, 20, 20] = 1.0
-    refined[6:, :, 5:35, 5:35] = -0.6
-    refined[6:, :, 10:30, 10:30] = 3.0
-    masks = torch.zeros(12, 48, 48, dtype=torch.uint8)
-    masks[:, 10:30, 10:30] = 1
-    assert counted(torch.randn(refined.shape), refined, masks) == Correction(1.0, 1.0, rankseg=1.0)
-
-
 def test_a_correction_that_makes_maps_worse_is_given_up() -> None:
     base, masks = calibrated(2.0)
     chosen = counted(base, base + 2 * torch.randn(base.shape), masks)

@@ -9,7 +9,6 @@ import numpy as np
 
 from prn_pipeline.refinement.region_detail.correction import CANDIDATES, NO_SHIFT, SHIFTS, UNCHANGED, Correction
 from prn_pipeline.refinement.region_detail.correction_strength import (
-    MIN_GAIN,
     Candidate,
     CorrectionTuner,
     RefinedBatch,
@@ -49,8 +48,7 @@ class CalibratedTuner(CorrectionTuner):
 
     For calibrated probabilities the mask of highest expected IoU J holds the pixels with p > J / (1 + J), that is with
     a logit above log J. So the shift of the full correction follows from its IoU on the maps that its members left out.
-    Strengths and shifts chosen by IoU on few maps gained less on new maps than this rule without a choice. RankSEG, the
-    same rule for each map by itself, decides in place of the shift where it gains `MIN_GAIN` more on these maps.
+    Strengths and shifts chosen by IoU on few maps gained less on new maps than this rule without a choice.
 
     Methods that need no training compete as in `CorrectionTuner`. The best of them is taken if the correction is worse
     by more than `PATIENCE` standard errors (jackknife over groups, because the frames of one video err alike).
@@ -85,10 +83,8 @@ class CalibratedTuner(CorrectionTuner):
         for _ in range(STEPS):
             iou = self._overlaps(FULL._replace(shift=float(SHIFTS[shift]))).iou
             shift = int(np.abs(SHIFTS + math.log(max(iou, 1e-3))).argmin())
-        one_threshold, one_for_each = FULL._replace(shift=float(SHIFTS[shift])), FULL._replace(rankseg=1.0)
-        ranked, ours = self._overlaps(one_for_each), self._overlaps(one_threshold)
-        chosen, ours = (one_for_each, ranked) if ranked.iou >= ours.iou + MIN_GAIN else (one_threshold, ours)
-        others = self._overlaps(without.correction)
+        chosen = FULL._replace(shift=float(SHIFTS[shift]))
+        ours, others = self._overlaps(chosen), self._overlaps(without.correction)
         lost = others.iou - ours.iou
         apart = ours.without_each() - others.without_each()
         error = math.sqrt((len(apart) - 1) / len(apart) * float(((apart - apart.mean()) ** 2).sum()))
