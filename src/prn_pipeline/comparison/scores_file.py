@@ -18,6 +18,8 @@ SCHEMA = 2
 BEST_FREE = "vs_best_free"
 #: Key of the warnings about the base model's maps; also an attribute of the stored maps.
 MAP_WARNINGS = "map_warnings"
+#: Whether one of them may mean that the maps are misread.
+DOUBTED_MAPS = "doubted_maps"
 
 
 def read_scores(file: Path) -> dict[str, Any]:
@@ -120,6 +122,7 @@ class _Scores(_Block):
     video: bool = False
     base_predicts: str = ""
     map_warnings: list[str] = Field([])
+    doubted_maps: bool = False
     boundary_band_share: float | None = None
     methods: dict[str, _Method] | None = None
     gain: Annotated[dict[str, _Gain | float | None], AfterValidator(_with_its_method)] | None = None

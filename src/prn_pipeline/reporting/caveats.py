@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.special import expit
 
-from prn_pipeline.comparison.scores_file import MAP_WARNINGS
+from prn_pipeline.comparison.scores_file import DOUBTED_MAPS, MAP_WARNINGS
 from prn_pipeline.reporting.labels import BASE
 from prn_pipeline.reporting.wording import fixed, number
 from prn_pipeline.training.convergence import still_improving
@@ -91,6 +91,11 @@ def boundary_note(scores: Mapping[str, Any]) -> str:
         return ""
     share = fixed(100 * number(scores.get("boundary_band_share")), 0)
     return f"Boundary IoU is left out: its band covers {share} % of the objects, so it would only repeat IoU."
+
+
+def doubted_maps(scores: Mapping[str, Any]) -> bool:
+    """Whether the base model's maps may be misread. A base model that predicts the same everywhere is no doubt."""
+    return bool(scores.get(DOUBTED_MAPS)) and not constant_base(scores)
 
 
 def map_warnings(scores: Mapping[str, Any]) -> list[str]:

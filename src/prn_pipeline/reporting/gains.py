@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from prn_pipeline.comparison import table as comparison
-from prn_pipeline.reporting.caveats import constant_base, map_warnings
+from prn_pipeline.reporting.caveats import constant_base, doubted_maps
 from prn_pipeline.reporting.wording import interval, number
 
 #: mixed: a higher IoU, but more wrong pixels. warning: nothing can be claimed, because the base model is broken, or
@@ -58,7 +58,7 @@ def claimed_outcomes(scores: Mapping[str, Any]) -> dict[str, Outcome]:
     Args:
         scores: the scores JSON.
     """
-    no_claim = bool(constant_base(scores) or map_warnings(scores)) or too_few_units(scores) is not None
+    no_claim = bool(constant_base(scores) or doubted_maps(scores)) or too_few_units(scores) is not None
     found = {name: outcome(gain) for name, gain in measured_gains(scores.get("gain", {})).items()}
     return {name: "warning" if no_claim and of != "unknown" else of for name, of in found.items()}
 

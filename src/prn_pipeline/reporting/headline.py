@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prn_pipeline.comparison.scores_file import BEST_FREE
-from prn_pipeline.reporting.caveats import caveats, constant_base, map_warnings
+from prn_pipeline.reporting.caveats import caveats, constant_base, doubted_maps
 from prn_pipeline.reporting.gains import (
     MIN_UNITS,
     Outcome,
@@ -39,8 +39,8 @@ VERDICTS: dict[Outcome, str] = {
 }
 TOO_FEW = "No claim: {units} independent test {what} can show no difference: {least} are needed at least."
 DOUBTED = (
-    "No claim before {these} looked into, because maps that are misread can look like a gain. If the maps are right,"
-    " `check: skip` in the block of the base model says so."
+    "No claim: the maps may be misread, as the warning below says, and a gain over misread maps means nothing. If they"
+    " are right, turn their check off with `check: skip` in the block of the base model, and run again."
 )
 #: Why the comparison is the hardest one that there is.
 CHOSEN_ON_TEST = "That method is chosen on the test images themselves, which favours it."
@@ -82,16 +82,16 @@ def headline(run: Mapping[str, Any], scores: Mapping[str, Any]) -> Headline:
     after, before = (_iou(methods, method) for method in (REFINER, name))
     shown = in_sentence(method_label(name, run))
     measured = math.isfinite(before) and math.isfinite(after)
-    doubts = map_warnings(scores)
-    found: Outcome = "warning" if constant_base(scores) or doubts else outcome(best) if measured else "unknown"
+    doubted = doubted_maps(scores)
+    found: Outcome = "warning" if constant_base(scores) or doubted else outcome(best) if measured else "unknown"
     units = too_few_units(scores) if found in ("better", "mixed", "same", "worse") else None
     found = "unknown" if units is not None else found
     sentence = f"{refiner} {fixed(after)} vs {shown} {fixed(before)}" if measured else f"{refiner} vs {shown}"
     sentence += f": {gain_text(best)}"
     sentence += f", n={scores['n_test']}" if scores.get("n_test") is not None else ""
     verdict = [VERDICTS[found].format(refiner=refiner, wrong=_wrong(found, best))]
-    if doubts and not constant_base(scores):
-        verdict = [DOUBTED.format(these="this warning is" if len(doubts) == 1 else "these warnings are")]
+    if doubted:
+        verdict = [DOUBTED]
     if units is not None:
         what = ("image" if units == scores.get("n_test") else "group") + ("" if units == 1 else "s")
         verdict = [TOO_FEW.format(units=units, what=what, least=MIN_UNITS)]

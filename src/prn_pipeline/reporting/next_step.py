@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prn_pipeline.reporting.caveats import BASE_TRAINING
+from prn_pipeline.reporting.caveats import BASE_TRAINING, doubted_maps
 from prn_pipeline.reporting.gains import Outcome
 from prn_pipeline.training.convergence import still_improving
 
@@ -31,6 +31,8 @@ def next_step(scores: Mapping[str, Any], outcome: Outcome) -> NextStep:
     """
     names = {name: scores[name] for name in ("dataset", "base_model", "refiner", "seed")}
     given = ",".join(f"{name}={value}" for name, value in names.items())
+    if doubted_maps(scores):
+        return NextStep("Correct the maps or their settings, then run again:", f"kedro run --params {given}")
     if outcome == "warning":
         return NextStep("Look at the data and the base model first:", f"prn check {names['dataset']}")
     ending = scores.get(BASE_TRAINING)

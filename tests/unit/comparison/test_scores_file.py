@@ -47,6 +47,7 @@ WRONG: dict[str, Any] = {
     "seconds": [1],
     "video": "no",
     "base_predicts": 3,
+    "doubted_maps": "perhaps",
 }
 
 

@@ -280,21 +280,26 @@ def test_a_base_model_that_predicts_nothing_is_a_warning_and_no_finding() -> Non
     for run in runs:
         run.scores["base_predicts"] = "nothing"  # type: ignore[index]
     alone = make_leaderboard(runs, FOLDER, {})
-    assert "No claim: no run has scores over a base model whose maps can be relied on." in alone.html
+    assert "No claim: see the warnings about the base models." in alone.html
     assert 'class="card finding unknown"' in alone.html
 
 
 def test_maps_that_may_be_misread_are_a_warning_and_no_finding() -> None:
     runs = benchmark(refiners=("prn",), seeds=(0,))
-    runs[0].scores["map_warnings"] = ["maps: 9 of 40 maps hold 0 and 1 alone."]  # type: ignore[index]
+    runs[0].scores["doubted_maps"] = True  # type: ignore[index]
     runs[0].scores["gain"]["vs_best_free"] |= {"iou_micro": 0.9}  # type: ignore[index]
     made = make_leaderboard(runs, FOLDER, {})
     assert made.warnings == [
-        "Base models whose maps may be misread, as their reports say: drive/fpn. Finding and ranking leave them out; if"
-        " the maps are right, `check: skip` in the block of the base model says so."
+        "Base models whose maps may be misread, as their reports say: drive/fpn. Finding and ranking leave them out."
+        " If the maps are right, turn their check off with `check: skip`, and run again."
     ]
     assert "prn: +3.0 points" in made.html
     assert "means over 5 pairs" in made.html
+    assert "its maps may be misread" in made.html
+    runs[0].scores["base_predicts"] = "nothing"  # type: ignore[index]
+    assert [text.split(":")[0] for text in make_leaderboard(runs, FOLDER, {}).warnings] == [
+        "Base models that do not work"
+    ]
 
 
 def test_too_few_independent_test_images_are_no_claim_and_no_part_of_the_finding() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from prn_pipeline.reporting.gains import outcome
 from prn_pipeline.reporting.headline import headline, log_headline
+from prn_pipeline.reporting.next_step import next_step
 from prn_pipeline.reporting.tables import gain_rows
 
 RUN = {"dataset": "d", "base_model": "m", "refiner": "prn", "seed": 0}
@@ -247,8 +248,11 @@ def test_fewer_images_than_can_show_a_difference_are_no_claim(counts: dict[str, 
 
 
 def test_a_warning_about_the_maps_stands_beside_the_gain(make_scores: Scores) -> None:
-    scores = make_scores(0.5, [0.4, 0.6]) | {"map_warnings": ["maps: 40 maps say nothing about the true masks."]}
+    warned = make_scores(0.5, [0.4, 0.6]) | {"map_warnings": ["maps: 40 maps say nothing about the true masks."]}
+    assert headline(RUN, warned).outcome == "better", "a weak model is no misread one"
+    scores = warned | {"doubted_maps": True}
     found = headline(RUN, scores)
     assert (found.outcome, found.caveats[0]) == ("warning", "maps: 40 maps say nothing about the true masks.")
-    assert found.verdict.startswith("No claim before this warning is looked into, because maps that are misread")
+    assert found.verdict.startswith("No claim: the maps may be misread, as the warning below says")
+    assert next_step(scores | RUN, found.outcome).command.startswith("kedro run --params dataset=")
     assert "better" not in {row.verdict for row in gain_rows(RUN, scores)}

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prn_pipeline.comparison.method import Tuned
-from prn_pipeline.comparison.scores_file import MAP_WARNINGS, SCHEMA
+from prn_pipeline.comparison.scores_file import DOUBTED_MAPS, MAP_WARNINGS, SCHEMA
 from prn_pipeline.data.episodes import categories_of
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays
 from prn_pipeline.data.execution.engine import open_engine
@@ -141,7 +141,7 @@ def score(
         "resolution": settings["resolution"],
         **scored,
         **({"base_training": ending} if ending else {}),
-        **({MAP_WARNINGS: warnings} if (warnings := logits.attributes.get(MAP_WARNINGS)) else {}),
+        **{key: found for key in (MAP_WARNINGS, DOUBTED_MAPS) if (found := logits.attributes.get(key))},
         "settings": settings_digests(run, patch_size, settings["resolution"]),
         **({"guard": refiner.guard} if refiner.guard else {}),
         "cost": model_costs,

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from prn_pipeline.comparison.scores_file import MAP_WARNINGS
+from prn_pipeline.comparison.scores_file import DOUBTED_MAPS, MAP_WARNINGS
 from prn_pipeline.data.execution.deferred_arrays import DeferredArrays, deferred_arrays
 from prn_pipeline.data.execution.settings import read_engine
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream
@@ -50,7 +50,8 @@ def cache_logits(
         "protocol": settings["protocol"],
         "models": dict(cache.models),
         **cache.attributes,
-        **({MAP_WARNINGS: warnings} if warnings else {}),
+        **({MAP_WARNINGS: warnings.sentences} if warnings.sentences else {}),
+        **({DOUBTED_MAPS: True} if warnings.doubted else {}),
     }
     rows, maps_per_image = len(cache.manifest), len(cache.manifest) // len(manifest)
     return deferred_arrays(read_engine(engine), cache.make, rows, attributes, maps_per_image), cache.manifest

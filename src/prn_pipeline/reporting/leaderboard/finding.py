@@ -44,7 +44,7 @@ def finding(found: Sequence[Standing], ranking: Ranking, broken: bool = False, s
             " show a difference."
         )
     if best is None and broken:
-        return "No claim: no run has scores over a base model whose maps can be relied on."
+        return "No claim: see the warnings about the base models."
     if best is None:
         return "No run has scores yet."
     pairs = sum(one.method == best for one in found)

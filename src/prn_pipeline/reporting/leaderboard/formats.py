@@ -62,6 +62,7 @@ def frame(standings: Sequence[Standing]) -> pd.DataFrame:
             "milliseconds": one.milliseconds,
             "under_load": one.under_load,
             "base_predicts": one.constant_base,
+            "maps_doubted": one.doubted_maps,
             "base_still_improving": bool(one.improving_seeds),
         }
         for one in standings

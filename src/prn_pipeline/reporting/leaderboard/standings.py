@@ -11,7 +11,7 @@ from typing import Any
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.comparison.method import ComparisonMethod, Kind
 from prn_pipeline.comparison.scores_file import BEST_FREE
-from prn_pipeline.reporting.caveats import BASE_TRAINING, constant_base, map_warnings
+from prn_pipeline.reporting.caveats import BASE_TRAINING, constant_base, doubted_maps
 from prn_pipeline.reporting.gains import too_few_units
 from prn_pipeline.reporting.leaderboard.costs import added_cost, base_cost
 from prn_pipeline.reporting.leaderboard.estimates import UNKNOWN, Estimate, mean_or_nan, over_seeds
@@ -43,7 +43,7 @@ class Standing:
         milliseconds: added per image, likewise.
         under_load: whether other processes slowed the measurement of the milliseconds down.
         constant_base: what the base model predicts everywhere, in one run at least; "" for a base model that works.
-        doubted_maps: whether the check of the base model's maps warned in one run at least.
+        doubted_maps: whether the base model's maps may be misread, in one run at least.
         too_few_units: number of independent test images or groups, if too few to show a difference; otherwise None.
         improving_seeds: seeds whose base model was still improving when its training ended.
         reports: of a refiner's runs, by seed.
@@ -130,7 +130,7 @@ def _standing(name: str, method: ComparisonMethod, runs: Sequence[BenchmarkRun])
         images_worse=mean_or_nan([one.get("images_worse_pct") for one in found]) if compared else math.nan,
         **(added_cost(scores) if refined else {} if compared else base_cost(scores)),
         constant_base=next((what for one in scores if (what := constant_base(one))), ""),
-        doubted_maps=any(map(map_warnings, scores)),
+        doubted_maps=any(map(doubted_maps, scores)),
         too_few_units=min((units for one in scores if (units := too_few_units(one)) is not None), default=None),
         improving_seeds=tuple(
             run.names["seed"] for run, one in zip(runs, scores, strict=True) if still_improving(one.get(BASE_TRAINING))

@@ -39,7 +39,7 @@ def warnings(found: Sequence[Standing]) -> list[str]:
     if doubted:
         sentences.append(
             f"Base models whose maps may be misread, as their reports say: {_listed(doubted)}. Finding and ranking"
-            " leave them out; if the maps are right, `check: skip` in the block of the base model says so."
+            " leave them out. If the maps are right, turn their check off with `check: skip`, and run again."
         )
     if small:
         named = [f"{dataset} ({units})" for dataset, units in small.items()]

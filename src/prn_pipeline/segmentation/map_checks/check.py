@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.store.sample_store import Samples
@@ -24,7 +25,22 @@ logger = logging.getLogger(__name__)
 MOST_IMAGES, FEWER_IMAGES = 64, 16
 
 
-def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: DatasetPlace) -> list[str]:
+class MapWarnings(NamedTuple):
+    """What a comparison found that did not stop the run.
+
+    Attributes:
+        sentences: the warnings.
+        doubted: whether one of them may mean that maps are misread, which makes gains of mistakes.
+    """
+
+    sentences: list[str]
+    doubted: bool
+
+
+NONE = MapWarnings([], False)
+
+
+def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: DatasetPlace) -> MapWarnings:
     """Compare maps with the truth, before any is stored.
 
     Up to 64 images with foreground, of which none is of split test if there are others, at up to 256 pixels a side. The
@@ -39,7 +55,7 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
         place: location of the data set.
 
     Returns:
-        The warnings about the maps, which are logged too.
+        The warnings about the maps, which are logged too. Maps of a model that was trained here are never doubted.
 
     Raises:
         UserError: with `check: refuse`, the values are not what the settings say, another reading of the maps fits the
@@ -48,20 +64,21 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
     trained_here = source.settings.trained_here
     check: Check = "warn" if trained_here else getattr(source.settings, "check", "refuse")
     if check == "skip":
-        return []
+        return NONE
     folders = source.map_stack(place).folders if isinstance(source, MapFiles) else _folder_of(source, place)
     classes = len(cache.manifest) // len(samples.manifest)
     most = MOST_IMAGES if folders and classes == 1 else FEWER_IMAGES
     rows = compared_rows(samples.manifest, cache.manifest, most)
     if not len(rows):
         logger.warning("the maps are not compared with the truth: no image with a map has foreground")
-        return []
+        return NONE
     truths = reduced_truth(samples, rows, classes)
     warnings = [] if folders else _report(of_network(source, cache, samples, rows, truths), check)
     for folder in folders:
         warnings += _report(of_folder(folder, samples, rows, truths), check, of_several=len(folders) > 1)
     warn_of_seen_images(source, cache, samples, most)
-    return warnings
+    doubted = any(finding.misread for finding in warnings) and not trained_here
+    return MapWarnings([f"{finding.text}." for finding in warnings], doubted)
 
 
 def _folder_of(source: MapSource, place: DatasetPlace) -> tuple[MapFolder, ...]:
@@ -69,9 +86,9 @@ def _folder_of(source: MapSource, place: DatasetPlace) -> tuple[MapFolder, ...]:
     return () if folder is None else (folder,)
 
 
-def _report(found: Iterator[Finding], check: Check, of_several: bool = False) -> list[str]:
+def _report(found: Iterator[Finding], check: Check, of_several: bool = False) -> list[Finding]:
     """Raise the first finding that stops the run, log the others, and return the warnings among them."""
-    warnings: list[str] = []
+    warnings: list[Finding] = []
     which = ", in the block of these maps" if of_several else ""
     for finding in found:
         if finding.verdict == "far" and check == "refuse":
@@ -79,6 +96,7 @@ def _report(found: Iterator[Finding], check: Check, of_several: bool = False) ->
         if finding.verdict is None:
             logger.info(finding.text)
         else:
-            logger.warning("%s%s", finding.text, which)
-            warnings.append(f"{finding.text}{which}.")
+            warning = finding._replace(text=f"{finding.text}{which}")
+            logger.warning(warning.text)
+            warnings.append(warning)
     return warnings

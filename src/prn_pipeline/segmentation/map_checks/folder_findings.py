@@ -63,7 +63,7 @@ def of_folder(
         return  # the import lists the maps that cannot be read
     empty = sum(one.low == one.high for one in values)
     if MANY_EMPTY * len(values) < empty < len(values):
-        yield Finding("notable", f"{what}: {empty} of them have the same value at every pixel")
+        yield Finding("notable", f"{what}: {empty} of them have the same value at every pixel", misread=False)
     two = sum(one.listed is not None and len(one.listed) == 2 for one in values)
     if SOME_UNLIKE * len(values) <= two < len(values):
         yield Finding(

@@ -51,7 +51,7 @@ def judged(
         )
     if len(truths) > 1:
         found = f"IoU {stated.iou:.3f} at the best single threshold of each class"
-        return Finding("notable", f"{what} {extent}: {found}") if extent else Finding(None, f"{what}: {found}")
+        return Finding("notable", f"{what} {extent}: {found}", False) if extent else Finding(None, f"{what}: {found}")
     fit, usual = fits(maps[:, 0], truths[0])[0], iou_at(maps[:, 0], truths[0], 0.0)
     found = f"IoU {usual:.3f} at p > 0.5, {fit.iou:.3f} at the best single threshold, p > {expit(fit.threshold):.3g}"
     if not extent and usual < ALMOST * fit.iou:
@@ -61,7 +61,7 @@ def judged(
     text, certain = hint if bounds[1] <= 0 else ("", False)
     if not certain:
         text = f"A threshold alone explains much of any gain over p > 0.5. {text}".removesuffix(". ")
-    return Finding("far" if certain else "notable", f"{what} {extent}: {found}. {text}")
+    return Finding("far" if certain else "notable", f"{what} {extent}: {found}. {text}", certain)
 
 
 def _extent(maps: NDArray[np.float32], bounds: tuple[float, float]) -> str:

@@ -29,10 +29,12 @@ class Finding(NamedTuple):
     Attributes:
         verdict: "far" stops a run, "notable" is a warning, None is information.
         text: what was found and what to do about it, without a full stop.
+        misread: whether maps that are not read as they were written look like this, so that a gain may be a mistake.
     """
 
     verdict: Verdict | None
     text: str
+    misread: bool = True
 
 
 def best_of(readings: Iterable[Reading]) -> Reading | None:

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_arrays
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
-from prn_pipeline.segmentation.map_checks.check import check_maps
+from prn_pipeline.segmentation.map_checks.check import MapWarnings, check_maps
 from prn_pipeline.segmentation.map_files import MapFiles
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace
 from prn_pipeline.segmentation.settings import MapFilesSettings
@@ -61,10 +61,10 @@ Form = Callable[[np.ndarray], np.ndarray]
 
 
 @pytest.fixture
-def check(scenes: Scenes, tmp_path: Path) -> Callable[..., None]:
+def check(scenes: Scenes, tmp_path: Path) -> Callable[..., MapWarnings]:
     """Write the maps in some form, and compare them with the truth as a run would."""
 
-    def run(form: Form, **settings: Any) -> None:
+    def run(form: Form, **settings: Any) -> MapWarnings:
         (tmp_path / "set" / "maps").mkdir(parents=True, exist_ok=True)
         for name, probabilities in scenes.probabilities.items():
             np.save(tmp_path / "set" / "maps" / f"{name}.npy", form(probabilities))
@@ -73,6 +73,6 @@ def check(scenes: Scenes, tmp_path: Path) -> Callable[..., None]:
         cache = source.map_cache(
             scenes.samples, scenes.samples.manifest, CacheRequest("holdout", {}, 1, (), Tiles(), place)
         )
-        check_maps(source, cache, scenes.samples, place)
+        return check_maps(source, cache, scenes.samples, place)
 
     return run
