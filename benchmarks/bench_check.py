@@ -76,7 +76,7 @@ def _examined(
     for name, text in suspects.items():
         before = _compared_with(name, earlier)
         if same(before, commit, _section(name)):
-            sentences.append(f"{text} What it measures is the code of {before[:10]}: the machine has changed.")
+            sentences.append(f"{text} Its code is that of {before[:10]}: the machine has changed.")
         else:
             by_commit.setdefault(before, {})[name] = text
     for before, texts in by_commit.items():
@@ -110,7 +110,7 @@ def _in_turn(texts: dict[str, str], before: str, commit: str, again: Again) -> t
         slower = missing or old[name] / new[name] - 1 > ALLOWED
         failed |= slower
         if missing:
-            sentences.append(f"{text} It could not be measured again, with {before[:10]} or with the code of now.")
+            sentences.append(f"{text} It could not be measured again, with {before[:10]} or with the current code.")
             continue
         found = f"in turn with {before[:10]} it is {new[name]:.3g}, and {old[name]:.3g} there"
         sentences.append(f"{text} Measured again, {found}: {'confirmed' if slower else 'the code is not slower'}.")

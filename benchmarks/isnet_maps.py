@@ -70,6 +70,8 @@ def drawn_ids(one: Drawn, root: Path, maps: Path) -> list[str]:
     if not images.is_dir():
         raise UserError(f"no folder {images}: set PRN_DATA_ROOT to the folder that holds {one.source}")
     found = sorted({file.stem for file in images.iterdir()} - known)
+    if one.images and len(found) < one.images:
+        raise UserError(f"{images}: {len(found)} images, but {one.images} are drawn from them")
     return sorted(np.random.default_rng(SEED).permutation(found)[: one.images].tolist()) if one.images else found
 
 
@@ -112,6 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     root = Path(os.environ.get("PRN_DATA_ROOT") or raw)
     try:
         ids = {name: drawn_ids(SETS[name], root, options.maps) for name in options.only or SETS}
+        for name in ids:
+            if lacking := set(options.side or ()).difference(SETS[name].sides):
+                raise UserError(f"{name} has no maps at {lacking.pop()} px: leave out --side")
         networks = {side: IsNet.of_package(options.package, side) for side in options.side or SIDES}
     except UserError as error:
         sys.exit(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import grimp
@@ -13,9 +14,10 @@ OF_COMMANDS = ("start_up",)
 #: Modules that name things in messages and tables, and whose changes no ratio shows.
 WORDS = ("prn_pipeline.errors", "prn_pipeline.tracking.provenance", "benchmarks.report")
 #: What every section depends on beside the modules that it imports.
-ALWAYS = ("requirements.lock",)
+ALWAYS = ("benchmarks/__main__.py", "benchmarks/history.py", "pyproject.toml", "requirements.lock")
 
 
+@cache
 def code_of(section: str) -> tuple[str, ...]:
     """Files relative to the project, as git names them: the section, and what it imports, directly or not.
 

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.situations import REFINED, Scores, Situation, over_base, over_best_free, training_seconds
 from prn_pipeline.comparison import table as comparison
 from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.reporting.caveats import doubted_maps
 from prn_pipeline.reporting.wording import bracket, fixed
 
 NOT_YET = "Not measured yet."
@@ -19,7 +20,7 @@ LEAST_DATA_SETS = 2
 
 
 def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
-    """Markdown: one row per situation and refiner, with its gains and what it costs."""
+    """Markdown: one row per situation and refiner, with its gains and what it costs; without runs on doubted maps."""
     head = ["situation", "refiner", "runs", "over the base model: median [worst, best]"]
     head += ["over the best free method", "base models with all intervals above it", "images made worse, %"]
     head += ["training, s", "passes of the base model"]
@@ -27,7 +28,7 @@ def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
     for situation, runs in found:
         title = situation.title
         for refiner in situation.refiners:
-            own = [run for run in runs if run["refiner"] == refiner]
+            own = [run for run in runs if run["refiner"] == refiner and not doubted_maps(run)]
             if own:
                 rows.append([title, f"`{refiner}`", str(len(own)), *_statistics(own)])
                 title = ""
@@ -45,6 +46,8 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
     """
     rows = []
     for situation, runs in found:
+        if not situation.in_headline:
+            continue
         by_refiner = {
             name: [run for run in runs if run["refiner"] == name]
             for name in situation.refiners

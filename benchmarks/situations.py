@@ -103,6 +103,7 @@ class Situation:
         command: what makes them.
         goals: of the refiner that does best.
         split: title -> base models, where the table of what to expect has several rows for it.
+        in_headline: whether the README shows it; not where the base model is of little use.
         networks: base models that are one network, run at other sizes: who can run it at one can run it at another.
     """
 
@@ -113,6 +114,7 @@ class Situation:
     goals: tuple[Goal, ...] = ()
     split: tuple[tuple[str, tuple[str, ...]], ...] = ()
     networks: tuple[tuple[str, ...], ...] = ()
+    in_headline: bool = True
 
     @property
     def refiners(self) -> list[str]:
@@ -198,9 +200,10 @@ SITUATIONS = (
     ),
     Situation(
         "elsewhere",
-        "a strong model on images of another kind, 100 of them labelled",
+        "a model of salient objects on images of other kinds, 100 of them labelled",
         of_lists("strong_elsewhere"),
-        "make strong-rest MAPS=... PACKAGE=...",
+        "make strong-elsewhere MAPS=... PACKAGE=...",
+        in_headline=False,
     ),
     Situation(
         "domain-shift",

@@ -93,7 +93,7 @@ def test_a_slower_machine_is_no_slower_code() -> None:
     assert sentence.endswith("in turn with before it is 2, and 2.1 there: the code is not slower.")
     (sentence,), failed = judge(history, never, lambda *_: True)
     assert not failed
-    assert sentence.endswith("What it measures is the code of before: the machine has changed.")
+    assert sentence.endswith("Its code is that of before: the machine has changed.")
 
 
 def test_what_cannot_be_measured_again_fails() -> None:
@@ -152,8 +152,14 @@ where.write_text(json.dumps(entry))
     assert measured_again(commits[:2], ["network"]) == [{"network/x": 5}, {"network/x": 3}]
     assert git("worktree", "list").count("\n") == 0, "nothing is left"
     asked = (commits[:2], commits[1:], ("none", commits[0]))
-    assert [same_code(*two, "start_up") for two in asked] == [False, True, False]
-    assert same_code(*commits[:2], "pseudo_labels"), "the file that changed is none that this section reaches"
+    assert [same_code(*two, "pseudo_labels") for two in asked] == [False, True, False]
+    for file, changes in (("src/prn_pipeline/reporting/report.py", False), (code_of("pseudo_labels")[-6], True)):
+        (project / file).parent.mkdir(parents=True, exist_ok=True)
+        (project / file).write_text("changed")
+        git("add", "-A")
+        git("commit", "-q", "-m", "change")
+        assert same_code(commits[-1], "HEAD", "pseudo_labels") is not changes, file
+        commits.append(git("rev-parse", "HEAD"))
     with pytest.raises(subprocess.CalledProcessError):
         measured_again(["none", commits[0]], ["network"])
 

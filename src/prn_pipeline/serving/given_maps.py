@@ -50,7 +50,8 @@ def for_commands(text: str) -> str:
 def for_requests(text: str) -> str:
     """A message about a map of a request, which cannot say how it is read."""
     keys = ", ".join(f"`{key}`" for key in ("values", *SETTINGS) if f"`{key}" in text)
-    return f"{text.rstrip('.')}. Maps are read with the settings of the predictor's run ({keys})" if keys else text
+    rest = f"the server reads maps with the settings of the predictor's run ({keys}): send them as that run had them"
+    return f"{text.rstrip('.')}; but {rest}" if keys else text
 
 
 def _maps_option(found: re.Match[str]) -> str:

@@ -183,7 +183,7 @@ def test_folders_without_maps_are_explained_by_the_option(tmp_path: Path) -> Non
         map_folders(map_predictor(), [tmp_path / "empty"])
     Image.new("L", (64, 64), 9).save(map_folder(tmp_path, a=(64, 64)).place / "a.png")
     Image.new("L", (64, 64), 9).save(tmp_path / "maps" / "a.tif")
-    with pytest.raises(UserError, match=r"select them with `--maps`, for example `--maps maps/\*\.npz`\.$"):
+    with pytest.raises(UserError, match=r"select them with `--maps`, for example `--maps 'maps/\*\.npz'`\.$"):
         map_folders(map_predictor(), [tmp_path / "maps"])
 
 

@@ -83,7 +83,7 @@ def test_a_predictor_without_a_base_model_refines_maps_in_requests() -> None:
     assert (found["height"], found["width"]) == (40, 50)
     with pytest.raises(UserError, match="expected map"):
         answer(map_predictor(), pd.DataFrame({"image": [as_npy(maps)]}))
-    with pytest.raises(UserError, match=r"not probabilities.*with the settings of the predictor's run \(`values`\)"):
+    with pytest.raises(UserError, match=r"not probabilities.*run \(`values`\): send them as that run had them"):
         answer(map_predictor(), pd.DataFrame({"map": [as_npy(8 * maps - 4)]}))
     with pytest.raises(UserError, match="expected image"):
         answer(map_predictor(inputs=("images",)), pd.DataFrame({"map": [as_npy(maps)]}))

@@ -172,7 +172,7 @@ def _by_id(found: list[MapFile], expression: str | None, place: Path, nested: bo
         examples = "; ".join(" and ".join(file.path.name for file in files) for files in twice[:MAX_LISTED])
         raise UserError(
             f"{place}: {len(twice)} samples have more than one map: {examples}. Keep one of each, or"
-            " select them with `folder`, for example `folder: maps/*.npz`."
+            " select them with `folder`, for example `folder: 'maps/*.npz'`."
         )
     return {sample_id: files[0] for sample_id, files in by_id.items()}
 

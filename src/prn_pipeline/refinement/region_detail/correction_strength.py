@@ -67,10 +67,11 @@ class RefinedBatch(NamedTuple):
     fold: int = 0
     groups: Sequence[object] | None = None
 
-    def part(self, rows: slice) -> RefinedBatch:
+    def rows(self, which: slice) -> RefinedBatch:
         """Some of these maps."""
-        groups = None if self.groups is None else self.groups[rows]
-        return RefinedBatch(self.base[rows], self.start[rows], self.refined[rows], self.masks[rows], self.fold, groups)
+        groups = None if self.groups is None else self.groups[which]
+        maps = self.base[which], self.start[which], self.refined[which]
+        return RefinedBatch(*maps, self.masks[which], self.fold, groups)
 
 
 class Candidate(NamedTuple):

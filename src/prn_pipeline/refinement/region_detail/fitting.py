@@ -133,7 +133,7 @@ def select_correction(
             held_out = RefinedBatch(maps[0], ensemble.start(*maps), refined, masks, fold, groups)
             maps_per_batch = maps_per_image * max(1, GUARD_BATCH_PIXELS // (maps_per_image * masks[0].numel()))
             for first in range(0, len(shard), maps_per_batch):
-                tuner.update(held_out.part(slice(first, first + maps_per_batch)))
+                tuner.update(held_out.rows(slice(first, first + maps_per_batch)))
     selection = tuner.best()
     ensemble.select(selection)
     chosen = selection.correction

@@ -63,7 +63,7 @@ class CalibratedTuner(CorrectionTuner):
         """Count a batch, map by map, because each may be of another group."""
         for number in range(len(batch.masks)):
             counts, ranked = self._counts.sum(0), self._rankseg.copy()
-            super().update(batch.part(slice(number, number + 1)))
+            super().update(batch.rows(slice(number, number + 1)))
             group = object() if batch.groups is None else batch.groups[number]
             of_group = self._by_group.get(group, (0, 0))
             self._by_group[group] = (
