@@ -1,6 +1,7 @@
 """Tables of many runs agree with the scores."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,9 @@ def test_every_name_of_a_situation_has_settings(situation: Situation) -> None:
             assert run["names"]["refiner"] == refiner
             seen |= names
     assert len(seen) > 3
+
+
+def test_committed_scores_name_no_folder_of_the_machine_that_made_them() -> None:
+    for file in (PROJECT / RESULTS).rglob("*.json"):
+        texts = re.findall(r'"([^"]*)"', file.read_text())
+        assert not [text for text in texts if re.search(r"(^|\s)(/\w+){2}|[A-Z]:\\", text)], file

@@ -29,7 +29,8 @@ class MapWarnings(NamedTuple):
     """What a comparison found that did not stop the run.
 
     Attributes:
-        sentences: the warnings.
+        sentences: the warnings. Files are named from the folder of all data sets on, because scores and reports leave
+            this machine.
         doubted: whether one of them may mean that maps are misread, which makes gains of mistakes.
     """
 
@@ -78,7 +79,7 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
         warnings += _report(of_folder(folder, samples, rows, truths), check, of_several=len(folders) > 1)
     warn_of_seen_images(source, cache, samples, most)
     doubted = any(finding.misread for finding in warnings) and not trained_here
-    return MapWarnings([f"{finding.text}." for finding in warnings], doubted)
+    return MapWarnings([f"{finding.text}.".replace(f"{place.data_root}/", "") for finding in warnings], doubted)
 
 
 def _folder_of(source: MapSource, place: DatasetPlace) -> tuple[MapFolder, ...]:

@@ -205,7 +205,9 @@ def test_maps_that_never_exceed_a_half_are_named_but_kept(check: Check, caplog: 
 
 def test_maps_that_are_moved_by_little_are_named_but_kept(check: Check, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert check(lambda p: np.roll(p, 1, 1)).doubted
+        (sentence,), doubted = check(lambda p: np.roll(p, 1, 1))
+    assert doubted
+    assert sentence.startswith("set/maps: 12 maps"), "scores leave this machine"
     assert len(caplog.messages) == 1
     assert "better if read moved by 1 % to the left" in caplog.messages[0]
 
