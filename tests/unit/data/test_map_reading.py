@@ -166,7 +166,9 @@ def test_other_pairs_of_maps_are_refused_with_a_pattern(tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     np.savez(tmp_path / "maps" / "a.npz", anything=P)
     (tmp_path / "maps" / "a.png").write_bytes(b"a picture")
-    with pytest.raises(UserError, match=r"1 samples have more than one map: a\.npz and a\.png.*`folder: maps/\*\.npz`"):
+    with pytest.raises(
+        UserError, match=r"1 samples have more than one map: a\.npz and a\.png.*`folder: 'maps/\*\.npz'`"
+    ):
         MapFolder(tmp_path, "maps", None, MapReading())
     assert len(MapFolder(tmp_path, "maps/*.npz", None, MapReading())) == 1
 
