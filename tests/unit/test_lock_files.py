@@ -1,6 +1,7 @@
 """The lock files agree with each other and with what `pyproject.toml` asks for."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -59,3 +60,26 @@ def test_locks_hold_for_other_systems() -> None:
     only_on_linux = {package for package, version in versions.items() if "sys_platform == 'linux'" in version}
     assert {package for package in versions if package.startswith(("nvidia-", "triton"))} <= only_on_linux
     assert "torch" not in only_on_linux
+
+
+@pytest.mark.parametrize("uv_works", [True, False])
+def test_set_up_installs_with_uv_and_with_pip_where_uv_cannot(uv_works: bool, tmp_path: Path) -> None:
+    environment, calls = tmp_path / "env", tmp_path / "calls"
+    for program, code in (("uv/bin/uv", int(not uv_works)), ("bin/python", 0)):
+        file = environment / program
+        file.parent.mkdir(parents=True)
+        file.write_text(f'#!/bin/sh\ntest "$3" = config && exit 1\necho {program} "$@" >> {calls}\nexit {code}\n')
+        file.chmod(0o700)
+    lock = tmp_path / "some.lock"
+    lock.write_text("")
+    command = ["make", "packages", f"VENV={environment}", "PYTHON=true", f"LOCK={lock}"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    installs = [line for line in calls.read_text().splitlines() if f"--no-deps --require-hashes -r {lock}" in line]
+    assert [line.split()[0] for line in installs] == (["uv/bin/uv"] if uv_works else ["uv/bin/uv", "bin/python"])
+    assert ("pip does" in done.stdout) is not uv_works
+
+
+def test_uv_is_pinned_with_its_hashes() -> None:
+    assert list(locked("requirements-uv.lock")) == ["uv"]
+    assert "--hash=sha256:" in (PROJECT / "requirements-uv.lock").read_text()
