@@ -1,9 +1,10 @@
 """A copy of the project whose artefacts go to a temporary folder, and small runs of its real pipelines."""
 
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from kedro.framework.startup import bootstrap_project
 
 from benchmarks.small_project import SMALL, copy_project, merged
 from prn_pipeline.commands.user_errors import as_user_error
-from tests.conftest import shim_path
-from tests.integration.warm_commands import warm_commands
+from prn_pipeline.sweep.warm.commands import warm_commands
+from tests.conftest import PROJECT, shim_path
 
 Run = Callable[..., dict[str, Any]]
 
@@ -27,9 +28,10 @@ def _own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def warm_path() -> Iterator[str]:
-    """A PATH with the commands of this environment, of which `kedro` and `prn` start at once."""
-    with TemporaryDirectory() as folder, warm_commands(Path(folder)) as place:
-        yield shim_path(place)
+    """A PATH with the commands of this environment, of which `dvc`, `kedro` and `prn` start at once."""
+    tools = {**os.environ, "PATH": shim_path(Path(sys.executable).parent)}
+    with warm_commands(PROJECT, tools, ["dvc", "kedro", "prn"]) as warm:
+        yield warm.environment["PATH"]
 
 
 @pytest.fixture

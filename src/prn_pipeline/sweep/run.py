@@ -20,6 +20,7 @@ from prn_pipeline.processes.secrets import redact
 from prn_pipeline.sweep.environment import tool_environment
 from prn_pipeline.sweep.failures import clear_failure, record_failed_stage
 from prn_pipeline.sweep.plan import PlannedStage
+from prn_pipeline.sweep.warm.commands import WarmCommands, warm_commands
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def run_jobs(
         on_stage: called before a stage runs, with its job and its place there, from 1; also in that thread.
         variables: environment variables of the stages, in addition to those of this process.
     """
+    if not jobs:
+        return
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = {**tool_environment(), **variables, **({"OMP_NUM_THREADS": str(threads)} if workers > 1 else {})}
     interrupted = threading.Event()
@@ -100,7 +103,7 @@ def run_jobs(
             if not interrupted.is_set() and not _follows_failed(one, job, outcome.failed):
                 clear_failure(one.stage, one.names, project)
                 on_stage(job, number)
-                error_output = _reproduce(one, project, environment, outcome.log)
+                error_output = _reproduce(one, project, commands.environment, outcome.log)
                 if error_output is None:
                     outcome.done.append(one.address)
                 elif not interrupted.is_set():
@@ -110,7 +113,7 @@ def run_jobs(
             on_outcome(outcome)
         return outcome
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with warm_commands(project, environment) as commands, ThreadPoolExecutor(max_workers=workers) as pool:
         running = [pool.submit(run, job) for job in jobs]
         try:
             yield from (job.result() for job in running)
@@ -119,15 +122,17 @@ def run_jobs(
             for job in running:
                 job.cancel()
             while wait(running, timeout=1).not_done:  # Ctrl-C in a terminal reaches the stages too: they may be ending
-                _terminate_stages()
+                _terminate_stages(commands)
             raise
 
 
-def _terminate_stages() -> None:
+def _terminate_stages(commands: WarmCommands) -> None:
     """Terminate what each `dvc` runs, not `dvc` itself: it then sees its command fail and releases its own locks."""
-    for dvc in psutil.Process().children():
+    answering = {process.pid for process in commands.processes}
+    started = [process for process in psutil.Process().children() if process.pid not in answering]
+    for command in [*started, *commands.running()]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for process in dvc.children(recursive=True):
+            for process in command.children(recursive=True):
                 process.terminate()
 
 
