@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from benchmarks.small_project import SMALL, copy_project, merged
 from prn_pipeline.commands.user_errors import as_user_error
+from prn_pipeline.layout.scopes import SCOPE_OF
 from prn_pipeline.sweep.warm.commands import warm_commands
 from tests.conftest import PROJECT, shim_path
 
 Run = Callable[..., dict[str, Any]]
+#: Without the report, which no score depends on, and whose figures take longest.
+UP_TO_EVALUATION = [stage for stage in SCOPE_OF if stage != "reporting"]
+#: The same, and a predictor in the registry.
+WITHOUT_REPORT = [*UP_TO_EVALUATION, "promotion"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +69,20 @@ def mistake_of(project: Path, pipelines: list[str] | None = None, **parameters: 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose default run has been run once, from ingestion to the report; tests only look at it."""
-    folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        run_pipelines(folder)
+    """A project whose default run has been run once, from ingestion to the report; tests only look at it.
+
+    Test processes that run at the same time share it: the folder above theirs is the same.
+    """
+    place = tmp_path_factory.getbasetemp()
+    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "finished"
+    place.mkdir(exist_ok=True)
+    folder, done = place / "project", place / "done"
+    with FileLock(place / "lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(copy_project(folder))
+                patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+                run_pipelines(folder)
+            done.touch()
     return folder
