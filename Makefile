@@ -87,11 +87,14 @@ benchmark: $(READY) ## the same, JOBS base models at a time, and the leaderboard
 plan: $(READY) ## which stages `make benchmark` would run, why, and estimates of time and disk space
 	@prn plan
 
+# subprocesses of tests compile what they import once, even where Python is told not to write what it compiles
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile
+
 test: $(DEV) ## the tests, without the long ones, WORKERS test files at a time
-	@OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile -m "not long"
+	@$(PYTEST) -m "not long"
 
 test-long: $(DEV) ## DVC, all commands of the pages, retraining, promotion and others: ten minutes and more; ends with the first failure
-	@OMP_NUM_THREADS=1 python -m pytest -q -x -n $(WORKERS) --dist loadfile -m long
+	@$(PYTEST) -x -m long
 
 mutants: $(DEV) ## do tests notice changed code? SAMPLE mutants of ROOMS, drawn with SEED; an hour for 200
 	@OMP_NUM_THREADS=1 python -m benchmarks.mutants $(ROOMS) --sample $(SAMPLE) --seed $(SEED)

@@ -9,6 +9,8 @@ import pytest
 
 from tests.integration.pages.blocks import PROJECT
 
+pytestmark = pytest.mark.long
+
 #: What a browser would load by itself.
 LOADED = re.compile(
     r"<(?:script|img|iframe)[^>]* src=\"([^\"]+)\"|<link[^>]* rel=\"stylesheet\"[^>]* href=\"([^\"]+)\""
@@ -32,7 +34,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.mark.slow
 def test_every_page_is_built_and_loads_only_files_of_the_site(site: Path) -> None:
     pages = [page for page in (PROJECT / "docs").rglob("*.md") if "_generated" not in page.parts]
     assert pages
@@ -45,14 +46,12 @@ def test_every_page_is_built_and_loads_only_files_of_the_site(site: Path) -> Non
             assert (built.parent / address.split("?")[0]).is_file(), f"{page} loads {address}"
 
 
-@pytest.mark.slow
 def test_the_styles_load_no_fonts_from_elsewhere(site: Path) -> None:
     styles = list((site / "_static").rglob("*.css"))
     assert styles
     assert not [style for style in styles if re.search(r"(url\(|@import )[\"']?(https?:)?//", style.read_text())]
 
 
-@pytest.mark.slow
 def test_the_reference_shows_signatures_and_settings(site: Path) -> None:
     assert "patch_pseudo_labels" in (site / "reference/api/refinement.html").read_text()
     assert "early_stop_patience" in (site / "reference/configuration.html").read_text()
