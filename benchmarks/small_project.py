@@ -19,7 +19,8 @@ SMALL: dict[str, Any] = {
     "base_models": {
         "unet_resnet18_small": {
             "encoder": "tu-mobilenetv3_small_050",
-            "training": {"optimizer": "adamw", "epochs": 2, "steps_per_epoch": 3},  # a step of Muon takes as long as six
+            # a step of Muon takes as long as six of AdamW
+            "training": {"optimizer": "adamw", "epochs": 2, "steps_per_epoch": 3},
         }
     },
     "logit_caching": {"keep": ["tta", "features"]},
