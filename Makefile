@@ -24,10 +24,10 @@ TORCH_INDEX ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # uv takes a third of pip's time, from pip's index; where it cannot install, as with options that only pip has, pip does
 UV := $(VENV)/uv/bin/uv
-INDEX = $${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}
-add = index=$(INDEX); { test -x $(UV) || $(PIP) --require-hashes --target $(VENV)/uv -r requirements-uv.lock; } \
-	&& UV_SYSTEM_CERTS=1 $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode \
-		$${index:+--default-index $$index} $(1) \
+PIP_INDEX = $(BIN)/python -m pip config list 2>/dev/null | awk -F"'" '/^(global|install)[.]index-url=/ {i = $$2} END {print i}'
+add = { test $(UV) -nt requirements-uv.lock || $(PIP) --upgrade --require-hashes --target $(VENV)/uv -r requirements-uv.lock; } \
+	&& test -z "$$PIP_NO_INDEX" && index=$${PIP_INDEX_URL:-$$($(PIP_INDEX))} && { test -z "$$index" || export UV_DEFAULT_INDEX="$$index"; } \
+	&& UV_SYSTEM_CERTS=1 $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode $(1) \
 	|| { echo "uv did not install the packages: pip does"; $(PIP) $(1); }
 # to install the packages of a lock file
 ifeq ($(TORCH_INDEX),)

@@ -35,9 +35,12 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return [one for one in found if one.info["cwd"] == str(folder) and one.info["status"] != psutil.STATUS_ZOMBIE]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "to_all"),
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True), (signal.SIGKILL, -9, True)],
+)
 def test_a_signal_ends_the_stage_that_runs_and_no_process_is_left(
-    patient: Path, number: signal.Signals, code: int
+    patient: Path, number: signal.Signals, code: int, to_all: bool
 ) -> None:
     environment = {**os.environ, "PATH": shim_path(Path(sys.executable).parent)}
     log = patient / "data/08_reporting/benchmark/synthetic_roads-unet_resnet18_small-0.log"
@@ -54,13 +57,13 @@ def test_a_signal_ends_the_stage_that_runs_and_no_process_is_left(
     while not (log.exists() and "epoch" in log.read_text()):  # it trains, or ends, however slow the machine is
         assert benchmark.poll() is None, benchmark.communicate()[0]
         time.sleep(0.1)
-    if number == signal.SIGINT:
-        os.killpg(benchmark.pid, number)  # as a terminal does
+    if to_all:
+        os.killpg(benchmark.pid, number)  # as a terminal does, or `timeout`
     else:
         benchmark.send_signal(number)
     printed = benchmark.communicate()[0]
     assert benchmark.returncode == code, printed
-    assert "the next start continues" in printed
+    assert "the next start continues" in printed or number == signal.SIGKILL
     end = time.monotonic() + 60
     while left := processes_in(patient):
         assert time.monotonic() < end, left

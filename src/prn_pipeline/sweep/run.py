@@ -106,7 +106,7 @@ def run_jobs(
                 error_output = _reproduce(one, project, commands.environment, outcome.log)
                 if error_output is None:
                     outcome.done.append(one.address)
-                elif not interrupted.is_set():
+                elif not interrupted.wait(0.2):  # Ctrl-C may have ended it before this process has seen it
                     outcome.failed.append(one.address)
                     record_failed_stage(one.address, one.stage, one.names, error_output, project)
         if not interrupted.is_set():

@@ -1,6 +1,7 @@
 """A command that runs in a fork is, to those who call it, the command: output, exit code, signals."""
 
 import ast
+import errno
 import os
 import shutil
 import signal
@@ -185,6 +186,40 @@ def test_a_command_of_another_installation_starts_as_always(tmp_path: Path) -> N
     with warm_commands(PROJECT, environment, ["dvc"]) as made:
         assert not made.processes
         assert made.environment == environment
+
+
+def refused(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENOSYS, "not here")
+
+
+@pytest.mark.parametrize("name", ["os.pidfd_open", "prn_pipeline.sweep.warm.commands.mkdtemp", "socket.socket.bind"])
+def test_commands_start_as_always_where_the_system_refuses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name, refused)
+    with warm_commands(PROJECT, tool_environment(), ["dvc"]) as made:
+        assert not made.processes
+
+
+def test_sigterm_to_all_processes_reaches_what_the_command_has_started(
+    stage: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    started = stage("trap 'touch ended; exit 1' TERM; touch begun; while true; do sleep 0.02; done")
+    wait_for((tmp_path / "begun").exists)
+    os.killpg(started.pid, signal.SIGTERM)  # as `timeout` does
+    assert started.wait() != 0
+    wait_for((tmp_path / "ended").exists)
+
+
+def test_a_command_that_is_suspended_stops_and_goes_on(
+    stage: Callable[..., subprocess.Popen[str]], tmp_path: Path, warm: WarmCommands
+) -> None:
+    started = stage("touch begun; while ! test -e go; do sleep 0.02; done")
+    wait_for((tmp_path / "begun").exists)
+    started.send_signal(signal.SIGTSTP)
+    wait_for(lambda: [one.status() for one in warm.running()] == [psutil.STATUS_STOPPED])
+    started.send_signal(signal.SIGCONT)
+    wait_for(lambda: psutil.STATUS_STOPPED not in [one.status() for one in warm.running()])
+    (tmp_path / "go").touch()
+    assert started.wait() == 0
 
 
 def test_commands_start_as_always_where_a_graphics_processor_is(

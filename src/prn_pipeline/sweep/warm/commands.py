@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,10 @@ from prn_pipeline.sweep.warm import process, stand_in
 
 #: The commands of a stage.
 STAGE_COMMANDS = ("dvc", "kedro")
-#: End of the address of a socket, and the length in bytes of the longest folder that it may be in.
+#: End of the address of a socket.
 SOCKET = ".socket"
-MAX_FOLDER = 90
 #: Devices of graphics processors: CUDA cannot be used in a fork of a process that has asked for its devices.
-GRAPHICS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+GRAPHICS = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")))
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,9 @@ class WarmCommands:
     processes: tuple[subprocess.Popen[bytes], ...] = ()
 
     def running(self) -> list[psutil.Process]:
-        """Forks that are commands now; between each and the process is one that stays with it."""
-        between = [fork for process in self.processes for fork in children(psutil.Process(process.pid))]
-        return [command for fork in between for command in children(fork)]
+        """Forks that are commands now: they lead the process groups in the sessions of the processes."""
+        sessions = {process.pid for process in self.processes}
+        return [one for one in psutil.process_iter() if one.pid not in sessions and _leads_group(one.pid, sessions)]
 
 
 @contextmanager
@@ -59,36 +58,48 @@ def warm_commands(
 
     Args:
         project: root of the repository, whose code runs.
-        environment: of the process, and of the callers; its `PATH` has the commands.
+        environment: of the processes, and of the callers; its `PATH` has the commands.
         names: commands, of `programs.PROGRAMS`.
+
+    Yields:
+        The environment for callers, and what runs in it.
     """
-    real = {name: shutil.which(name, path=environment.get("PATH")) for name in names}
-    folder = Path(mkdtemp(prefix="prn-"))
-    try:
-        if not _is_possible(folder, real.values()):
-            yield WarmCommands(environment)
-            return
-        with ExitStack() as processes:
-            made = [processes.enter_context(_answering(name, folder, project, environment)) for name in names]
-            for name, path in real.items():
-                command = [sys.executable, "-IS", stand_in.__file__, str(folder / f"{name}{SOCKET}"), str(path)]
-                (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
-                (folder / name).chmod(0o700)
-            path = os.pathsep.join([str(folder), environment.get("PATH", os.defpath)])
-            yield WarmCommands({**environment, "PATH": path}, tuple(made))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as end:
+        commands = WarmCommands(environment)
+        if _is_possible(environment, names):
+            with suppress(OSError):  # no space for sockets, or none allowed
+                commands = _started(project, environment, names, end)
+        yield commands
 
 
-def _is_possible(folder: Path, commands: Iterable[str | None]) -> bool:
+def _is_possible(environment: Mapping[str, str], names: Sequence[str]) -> bool:
     """Whether commands are those of this Python, and the system can fork it and tells when a fork ends."""
-    return (
-        sys.platform == "linux"
-        and hasattr(os, "pidfd_open")
-        and len(os.fsencode(folder)) <= MAX_FOLDER
-        and not any(device.exists() for device in GRAPHICS)
-        and all(command and Path(command).parent == Path(sys.executable).parent for command in commands)
-    )
+    here = [shutil.which(name, path=environment.get("PATH")) for name in names]
+    if sys.platform != "linux" or any(device.exists() for device in GRAPHICS):
+        return False
+    if not all(command and Path(command).parent == Path(sys.executable).parent for command in here):
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):  # of an old Python, an old kernel, or a container that forbids it
+        return False
+    return True
+
+
+def _started(project: Path, environment: Mapping[str, str], names: Sequence[str], end: ExitStack) -> WarmCommands:
+    """Start the processes, and write what stands for the commands; `end` undoes both."""
+    with ExitStack() as undo:
+        folder = Path(mkdtemp(prefix="prn-"))
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        made = [undo.enter_context(_answering(name, folder, project, environment)) for name in names]
+        for name in names:
+            real = Path(sys.executable).with_name(name)
+            command = [sys.executable, "-IS", stand_in.__file__, str(folder / f"{name}{SOCKET}"), str(real)]
+            (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+            (folder / name).chmod(0o700)
+        end.push(undo.pop_all())
+    path = os.pathsep.join([str(folder), environment.get("PATH", os.defpath)])
+    return WarmCommands({**environment, "PATH": path}, tuple(made))
 
 
 @contextmanager
@@ -101,7 +112,7 @@ def _answering(
     """
     code = [str(project / "src"), *filter(None, [environment.get("PYTHONPATH")])]
     with socket.socket(socket.AF_UNIX) as calls:
-        calls.bind(str(folder / f"{name}{SOCKET}"))
+        calls.bind(str(folder / f"{name}{SOCKET}"))  # an OSError where the path is longer than the system allows
         calls.listen()
         made = subprocess.Popen(
             [sys.executable, "-P", "-c", f"from {process.__name__} import main; main()", name, str(calls.fileno())],
@@ -120,9 +131,9 @@ def _answering(
             made.terminate()
 
 
-def children(parent: psutil.Process) -> list[psutil.Process]:
-    """Processes that a process has started; none if it has ended."""
-    with suppress(psutil.NoSuchProcess):
-        found: list[psutil.Process] = parent.children()
-        return found
-    return []
+def _leads_group(pid: int, sessions: set[int]) -> bool:
+    """Whether a process leads a process group in one of some sessions."""
+    try:
+        return os.getsid(pid) in sessions and os.getpgid(pid) == pid
+    except (ProcessLookupError, PermissionError):
+        return False

@@ -18,11 +18,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+import prn_pipeline
 from prn_pipeline.sweep.warm.programs import PROGRAMS, Program
 from prn_pipeline.sweep.warm.stand_in import ENDED, KILLED, RUNS
 
-#: Signals that a terminal sends to a process and to what it has started.
-OF_TERMINAL = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+#: Signals for a command alone; all others reach what it has started, too, as those do that a whole group gets.
+FOR_ONE = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main() -> None:
@@ -46,16 +47,16 @@ def serve(program: Program, calls: socket.socket) -> Callable[[], int | None]:
     Calls wait until everything is imported. The folder of the socket is removed at the end, even if the process that
     made it was killed.
     """
+    code = _source_files()  # before the imports, which take seconds
     for name in program.imports:
         import_module(name)
     function: Callable[[], int | None] = getattr(import_module(program.module), program.function)
-    imported = _source_files()
     gc.freeze()  # so that forks do not copy the memory of what has been imported
     while calls.fileno() in select.select([calls.fileno(), sys.stdin.fileno()], [], [])[0]:
         call, _ = calls.accept()
         with call:
             if os.fork() == 0:
-                _answer(call, runs=_source_files() == imported)
+                _answer(call, runs=_source_files() == code)
                 return function
         _forget_ended()
     shutil.rmtree(Path(calls.getsockname()).parent, ignore_errors=True)
@@ -85,13 +86,22 @@ def _accompany(command: int, call: socket.socket) -> NoReturn:
     """Pass on the signals of the caller, one per byte, and to the caller the end; kill the command if it is killed."""
     with suppress(OSError):  # the command may have done it, and ended
         os.setpgid(command, command)
-    ended = os.pidfd_open(command)
+    try:
+        ended = os.pidfd_open(command)
+    except OSError:  # the caller starts the command itself, so this one must not go on
+        os.killpg(command, signal.SIGKILL)
+        os._exit(1)
     with suppress(OSError):
         call.sendall(RUNS)
     while ended not in select.select([ended, call.fileno()], [], [])[0]:
-        number = (call.recv(1) or bytes([signal.SIGKILL]))[0]
+        try:
+            number = (call.recv(1) or bytes([signal.SIGKILL]))[0]
+        except OSError:  # the caller was killed before it had read all
+            number = signal.SIGKILL
         with suppress(ProcessLookupError):
-            (os.killpg if number in OF_TERMINAL else os.kill)(command, number)
+            (os.kill if number in FOR_ONE else os.killpg)(command, number)
+            if number == signal.SIGTSTP:  # the system ignores it in a group without a terminal
+                os.kill(command, signal.SIGSTOP)
     code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
     with suppress(OSError):
         call.sendall(ENDED + bytes([code]) if code >= 0 else KILLED + bytes([-code]))
@@ -120,9 +130,9 @@ def _leave(code: int) -> NoReturn:
 
 
 def _source_files() -> dict[str, int]:
-    """Files of this package that have been imported -> when they were changed, in nanoseconds."""
-    files = [str(module.__file__) for name, module in list(sys.modules.items()) if name.startswith("prn_pipeline")]
-    return {file: os.stat(file).st_mtime_ns if os.path.exists(file) else 0 for file in files}
+    """Files of this package -> when they were changed, in nanoseconds."""
+    files = Path(prn_pipeline.__file__).parent.rglob("*.py")
+    return {str(file): file.stat().st_mtime_ns for file in files}
 
 
 def _forget_ended() -> None:

@@ -62,5 +62,6 @@ OF_STAGES = (
 PROGRAMS = {
     "dvc": Program("dvc.cli", "main", ("dvc.cli", "dvc.commands.repro", "dvc.repo.reproduce")),
     "kedro": Program("kedro.framework.cli", "main", OF_STAGES),
+    # for tests, which call many commands in turn
     "prn": Program("prn_pipeline.commands", "prn", OF_STAGES),
 }

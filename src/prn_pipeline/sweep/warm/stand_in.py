@@ -10,10 +10,15 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
+from types import FrameType
 from typing import NoReturn
 
-#: Signals that are passed on; those that stop a process for good or for a while are not.
-PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+#: Signals that are passed on.
+PASSED_ON = (
+    *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2),
+    *(signal.SIGTSTP, signal.SIGCONT),
+)
 #: Answers: the command runs; it has ended with the code that follows; it has ended by the signal that follows.
 RUNS, ENDED, KILLED = b"r", b"e", b"k"
 #: Exit code where the command ran, and nothing is known about its end.
@@ -21,7 +26,12 @@ UNKNOWN_END = 70
 
 
 def main(address: str, command: list[str]) -> NoReturn:
-    """Run a command at an address, and end as it ends; start the command itself if nobody runs it there."""
+    """Run a command at an address, and end as it ends; start the command itself if nobody runs it there.
+
+    Args:
+        address: a socket.
+        command: path of the command, and its arguments.
+    """
     for number in PASSED_ON:
         if signal.getsignal(number) == signal.default_int_handler:
             signal.signal(number, signal.SIG_DFL)
@@ -37,7 +47,18 @@ def main(address: str, command: list[str]) -> NoReturn:
 
 
 def run(address: str, command: list[str]) -> bytes | None:
-    """Have a command run, and wait for its end; None if it does not run there."""
+    """Have a command run, and wait for its end; the arguments are those of `main`.
+
+    Returns:
+        How it ended: `ENDED` or `KILLED`, and a byte; empty if that is not known; None if it does not run there.
+    """
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        with suppress(OSError):  # the command has just ended
+            process.sendall(bytes([number]))
+        if number == signal.SIGTSTP:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     with socket.socket(socket.AF_UNIX) as process:
         call = json.dumps({"folder": os.getcwd(), "arguments": command, "environment": dict(os.environ)}).encode()
         try:
@@ -50,7 +71,7 @@ def run(address: str, command: list[str]) -> bytes | None:
             return None
         for number in PASSED_ON:
             if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, lambda number, _: process.sendall(bytes([number])))
+                signal.signal(number, pass_on)
         return process.recv(2, socket.MSG_WAITALL)
 
 
