@@ -5,8 +5,10 @@ import os
 import pickle
 import random
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +168,13 @@ def bucket(object_storage: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def shim_path(folder: Path) -> str:
     """A PATH on which what is in a folder comes before the tools of this environment."""
     return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+@contextmanager
+def hearing_ctrl_c() -> Iterator[None]:
+    """Commands that start in the block hear Ctrl-C, as in a terminal: a shell lets its background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from benchmarks.small_project import copy_project, make_small
-from tests.conftest import shim_path
+from tests.conftest import hearing_ctrl_c, shim_path
 
 pytestmark = pytest.mark.long
 
@@ -45,15 +45,16 @@ def test_a_signal_ends_the_stage_that_runs_and_no_process_is_left(
     environment = {**os.environ, "PATH": shim_path(Path(sys.executable).parent)}
     log = patient / "data/08_reporting/benchmark/synthetic_roads-unet_resnet18_small-0.log"
     log.unlink(missing_ok=True)
-    benchmark = subprocess.Popen(
-        ["prn", "benchmark"],
-        cwd=patient,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    with hearing_ctrl_c():
+        benchmark = subprocess.Popen(
+            ["prn", "benchmark"],
+            cwd=patient,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
     while not (log.exists() and "epoch" in log.read_text()):  # it trains, or ends, however slow the machine is
         assert benchmark.poll() is None, benchmark.communicate()[0]
         time.sleep(0.1)
@@ -61,7 +62,7 @@ def test_a_signal_ends_the_stage_that_runs_and_no_process_is_left(
         os.killpg(benchmark.pid, number)  # as a terminal does, or `timeout`
     else:
         benchmark.send_signal(number)
-    printed = benchmark.communicate()[0]
+    printed = benchmark.communicate(timeout=300)[0]
     assert benchmark.returncode == code, printed
     assert "the next start continues" in printed or number == signal.SIGKILL
     end = time.monotonic() + 60
