@@ -17,11 +17,7 @@ SMALL: dict[str, Any] = {
         "synthetic_roads": {"image_size": 64, "folds": 3, "training_share": 1, "synthetic": {"count": 18, "size": 64}}
     },
     "base_models": {
-        "unet_resnet18_small": {
-            "encoder": "tu-mobilenetv3_small_050",
-            # a step of Muon takes as long as six of AdamW
-            "training": {"optimizer": "adamw", "epochs": 2, "steps_per_epoch": 3},
-        }
+        "unet_resnet18_small": {"encoder": "tu-mobilenetv3_small_050", "training": {"epochs": 2, "steps_per_epoch": 3}}
     },
     "logit_caching": {"keep": ["tta", "features"]},
     "prn_training": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2},
