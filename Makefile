@@ -35,8 +35,8 @@ install = $(call add,--no-deps --require-hashes -r $(1))
 else
 define install
 awk '/^[a-z0-9]/ { gpu = /^(cuda-|nvidia-|triton|torch==|torchvision==)/ } !gpu' $(1) > $(VENV)/without-gpu.lock
-$(call add,--no-deps --require-hashes -r $(VENV)/without-gpu.lock)
-$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -oE '^(torch|torchvision)==[0-9.]+' $(1))
+@$(call add,--no-deps --require-hashes -r $(VENV)/without-gpu.lock)
+@$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -oE '^(torch|torchvision)==[0-9.]+' $(1))
 endef
 endif
 
@@ -87,7 +87,7 @@ benchmark: $(READY) ## the same, JOBS base models at a time, and the leaderboard
 plan: $(READY) ## which stages `make benchmark` would run, why, and estimates of time and disk space
 	@prn plan
 
-# subprocesses of tests compile what they import once, even where Python is told not to write what it compiles
+# subprocesses of tests share compiled modules, even where PYTHONDONTWRITEBYTECODE is set
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 python -m pytest -q -n $(WORKERS) --dist loadfile
 
 test: $(DEV) ## the tests, without the long ones, WORKERS test files at a time

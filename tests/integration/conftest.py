@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,11 @@ from kedro.framework.startup import bootstrap_project
 
 from benchmarks.small_project import SMALL, copy_project, merged
 from prn_pipeline.commands.user_errors import as_user_error
-from prn_pipeline.layout.scopes import SCOPE_OF
+from prn_pipeline.sweep.environment import tool_environment
 from prn_pipeline.sweep.warm.commands import warm_commands
-from tests.conftest import PROJECT, shim_path
+from tests.conftest import PROJECT
 
 Run = Callable[..., dict[str, Any]]
-#: Without the report, which no score depends on, and whose figures take longest.
-UP_TO_EVALUATION = [stage for stage in SCOPE_OF if stage != "reporting"]
-#: The same, and a predictor in the registry.
-WITHOUT_REPORT = [*UP_TO_EVALUATION, "promotion"]
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +30,7 @@ def _own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def warm_path() -> Iterator[str]:
     """A PATH with the commands of this environment, of which `dvc`, `kedro` and `prn` start at once."""
-    tools = {**os.environ, "PATH": shim_path(Path(sys.executable).parent)}
-    with warm_commands(PROJECT, tools, ["dvc", "kedro", "prn"]) as warm:
+    with warm_commands(PROJECT, tool_environment(), ["dvc", "kedro", "prn"]) as warm:
         yield warm.environment["PATH"]
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 import yaml
 
 from benchmarks.small_project import copy_project, make_small
-from tests.conftest import hearing_ctrl_c, shim_path
+from prn_pipeline.sweep.environment import tool_environment
+from tests.conftest import hearing_ctrl_c
 
 pytestmark = pytest.mark.long
 
@@ -42,14 +42,13 @@ def processes_in(folder: Path) -> list[psutil.Process]:
 def test_a_signal_ends_the_stage_that_runs_and_no_process_is_left(
     patient: Path, number: signal.Signals, code: int, to_all: bool
 ) -> None:
-    environment = {**os.environ, "PATH": shim_path(Path(sys.executable).parent)}
     log = patient / "data/08_reporting/benchmark/synthetic_roads-unet_resnet18_small-0.log"
     log.unlink(missing_ok=True)
     with hearing_ctrl_c():
         benchmark = subprocess.Popen(
             ["prn", "benchmark"],
             cwd=patient,
-            env=environment,
+            env=tool_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -11,7 +11,7 @@ from prn_pipeline.data.canvas import Canvas
 from prn_pipeline.data.resizing import stretch
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.serving.predictor import Predictor
-from tests.integration.conftest import WITHOUT_REPORT, run_pipelines
+from tests.integration.conftest import run_pipelines
 
 EASY = {"comparison": {"smallest_slice": 4, "smallest_test": 4}}
 CANVAS = Canvas(64, 96, True)
@@ -37,7 +37,7 @@ def test_a_run_measures_and_serves_images_without_their_padding(project: Path) -
     draw_roads(raw, 18)
     split = {"method": "ratio", "val": 0.3, "test": 0.3}
     roads = {"image_size": list(CANVAS.shape), "folds": 3, "split": split}
-    run_pipelines(project, WITHOUT_REPORT, dataset="roads", datasets={"roads": roads}, promotion=EASY)
+    run_pipelines(project, ["__default__", "promotion"], dataset="roads", datasets={"roads": roads}, promotion=EASY)
 
     manifest = pd.read_parquet(project / "data/02_intermediate/roads/manifest.parquet")
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)

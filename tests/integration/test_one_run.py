@@ -16,7 +16,8 @@ from benchmarks.small_project import SMALL, merged
 from prn_pipeline.commands.user_errors import as_user_error
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.errors import UserError
-from tests.integration.conftest import UP_TO_EVALUATION, mistake_of, run_pipelines
+from prn_pipeline.layout.scopes import SCOPE_OF
+from tests.integration.conftest import mistake_of, run_pipelines
 
 RUN = "synthetic_roads/unet_resnet18_small/prn/seed-0"
 BASE = "synthetic_roads/unet_resnet18_small/seed-0"
@@ -24,6 +25,8 @@ METHODS = [
     *("base", "tuned_threshold", "rankseg", "components", "components_tuned"),
     *("tta", "tta_tuned", "tta_rankseg", "tta_scales", "tta_scales_tuned", "refined", "patch_oracle"),
 ]
+#: Without the report, which no score depends on, and whose figures take longest.
+UP_TO_EVALUATION = list(SCOPE_OF)[:-1]
 
 
 def scores_of(project: Path) -> dict[str, Any]:
@@ -188,7 +191,7 @@ def test_a_run_changes_no_tracked_file_and_adds_scores_only(finished: Path) -> N
 
 
 def test_stages_run_one_by_one_join_the_mlflow_run_of_their_scope(project: Path) -> None:
-    for stage in UP_TO_EVALUATION:
+    for stage in SCOPE_OF:
         run_pipelines(project, [stage])
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("prn_pipeline")

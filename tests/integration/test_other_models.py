@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.special import expit
 
 from prn_pipeline.data.store.array_store import ArrayStore
-from tests.integration.conftest import UP_TO_EVALUATION, mistake_of, run_pipelines
+from tests.integration.conftest import mistake_of, run_pipelines
 
 TINY = {"detail_width": 4, "detail_levels": 2, "region_width": 4}
 #: Maps of a model that needs no training, and of one that was trained on train.
@@ -51,12 +51,13 @@ def test_maps_of_a_model_from_elsewhere_need_no_train_split(finished: Path, proj
     folder = project / "data/01_raw/synthetic_roads/maps"
     write_maps(finished, folder, ["train", "val", "test"])
     split = {"datasets": {"synthetic_roads": {"split": {"method": "ratio", "val": 0.5, "test": 0.5}}}}
-    run_pipelines(project, UP_TO_EVALUATION, **NEW_IMAGES, **split)
+    run_pipelines(project, **NEW_IMAGES, **split)
     manifest = pd.read_parquet(project / "data/02_intermediate/synthetic_roads/manifest.parquet")
     (maps,) = (project / "data/04_feature/synthetic_roads/external").rglob("map_manifest.parquet")
     assert sorted(manifest["split"].unique()) == ["test", "val"]
     assert not pd.read_parquet(maps)["seen_in_training"].any()
     assert scores(project, "external/prn_maps")["n_test"] == len(manifest) // 2
+    assert (project / "data/08_reporting/synthetic_roads/external/prn_maps/seed-0/report.html").is_file()
     assert "'unet_resnet18_small' is trained here, but the train split" in mistake_of(project, **split)
     next(folder.glob("*.png")).unlink()
     assert re.search("1 of [0-9]+ samples in (val|test) have no map", mistake_of(project, **NEW_IMAGES, **split))
@@ -97,11 +98,7 @@ def test_an_imported_module_is_used_without_training(project: Path) -> None:
         "output_key": "out",
     }
     run_pipelines(
-        project,
-        UP_TO_EVALUATION,
-        base_model="brightness",
-        base_models={"brightness": brightness},
-        logit_caching={"keep": ["tta"]},
+        project, base_model="brightness", base_models={"brightness": brightness}, logit_caching={"keep": ["tta"]}
     )
     found = scores(project, "brightness/prn")
     assert found["cost"]["base"]["parameters"] == 3

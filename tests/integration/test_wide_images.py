@@ -9,7 +9,7 @@ from PIL import Image
 
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.serving.predictor import Predictor
-from tests.integration.conftest import WITHOUT_REPORT, run_pipelines
+from tests.integration.conftest import run_pipelines
 
 EASY = {"comparison": {"smallest_slice": 4, "smallest_test": 4}}
 
@@ -32,7 +32,7 @@ def test_ingestion_measures_the_scale_that_the_predictor_keeps(project: Path) ->
     raw = project / "data/01_raw/cells"
     draw_cells(raw, 18)
     cells = {"image_size": 64, "folds": 3, "split": {"method": "ratio", "val": 0.3, "test": 0.3}}
-    run_pipelines(project, WITHOUT_REPORT, dataset="cells", datasets={"cells": cells}, promotion=EASY)
+    run_pipelines(project, ["__default__", "promotion"], dataset="cells", datasets={"cells": cells}, promotion=EASY)
     manifest = pd.read_parquet(project / "data/02_intermediate/cells/manifest.parquet")
     assert set(manifest["foreground"]) == {25 * 25 / 64**2}
     store = ArrayStore(project / "data/02_intermediate/cells/samples.zarr")

@@ -74,6 +74,7 @@ def heavy_libraries(commands: Sequence[Sequence[str]], imported: Sequence[str] =
             [sys.executable, "-c", FORKS, *arguments], cwd=PROJECT, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+        assert len(list(Path(place).glob("*.json"))) == len(commands), done.stderr
         files = [Path(place) / str(number) for number in range(len(commands))]
         modules = [json.loads(file.with_suffix(".json").read_text()) for file in files]
         codes = [int(file.with_suffix(".code").read_text()) for file in files]

@@ -143,7 +143,7 @@ def test_maps_labels_and_scores_are_the_same_to_the_last_bit(
     assert bool(local[0].selected) == (classes == 1), "sizes of components are selected for foreground"
     pd.testing.assert_frame_equal(dask[1], local[1], check_exact=True)
     assert dask[2] == local[2]
-    assert len(local[1]) > LENGTH / 2
+    assert len(local[1]) > LENGTH * 2 / 3
 
 
 def numbers(rows: np.ndarray) -> Iterator[Batch]:
