@@ -40,6 +40,8 @@ awk '/^[a-z0-9]/ { gpu = /^(cuda-|nvidia-|triton|torch==|torchvision==)/ } !gpu'
 endef
 endif
 
+# what `make run` runs: by default a base model and a refiner that train in minutes
+PARAMS ?= base_model=unet_resnet18_tiny,refiner=prn_quick
 # base models that `prn benchmark` trains at the same time
 JOBS ?= 1
 # test processes, each on one core
@@ -75,7 +77,7 @@ $(DEV): requirements-dev.lock | $(READY)
 	@$(call install,requirements-dev.lock)
 	@touch $@
 
-run: $(READY) ## one run on the embedded data set; prints the path of its report last
+run: $(READY) ## one run on the embedded data set, PARAMS; prints the path of its report last
 	@kedro run $(if $(PARAMS),--params $(PARAMS))
 
 repro: $(READY) ## the stale stages of the runs in conf/base/benchmark.yml, one at a time, through DVC

@@ -1,6 +1,6 @@
 """A recorded terminal as a drawing: what `script` wrote of commands, as the terminal showed it in the end.
 
-To record again: `script -q -c "echo '$ kedro run'; kedro run" -O record` in a terminal of 120 columns, then
+To record again: `script -q -c "echo '$ make run'; make run" -O record` in a terminal of 120 columns, then
 `python -m docs.figures.terminal first_run record`, and `python -m docs.figures`.
 """
 
@@ -14,7 +14,7 @@ from rich.text import Text
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 #: What was recorded, with the codes of its colours, in <name>.txt: name -> title of the drawing.
-RECORDED = {"first_run": "kedro run", "own_data": "prn init, prn check"}
+RECORDED = {"first_run": "make run", "own_data": "prn init, prn check"}
 WIDTH = 120
 #: Of the epochs of a training, the first and the last ones are kept.
 FIRST, LAST = 2, 2
