@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
+from numpy.testing import assert_allclose
 from PIL import Image
 from pydantic import ValidationError
 from scipy import ndimage
@@ -225,10 +226,12 @@ def test_misread_maps_stop_the_run_and_the_key_that_is_named_reads_them(stages: 
     ids=["(2,H,W)", "(2,1,H,W)", "(1,2,H,W)", "(H,W,2)", "(1,H,W,2)"],
 )
 def test_maps_of_background_and_foreground_are_read_as_foreground(stages: Stages, form: Form) -> None:
-    assert stages.maps(form) == pytest.approx(stages.maps(lambda p: p), abs=1e-3)
+    assert_allclose(stages.maps(form), stages.maps(lambda p: p), rtol=0, atol=1e-3, equal_nan=False)
     with pytest.raises(UserError, match=r"with `foreground: 0`.*Set `foreground: 0`"):
         stages.maps(lambda p: form(1 - p))
-    assert stages.maps(lambda p: form(1 - p), foreground=0) == pytest.approx(stages.maps(lambda p: p), abs=1e-3)
+    assert_allclose(
+        stages.maps(lambda p: form(1 - p), foreground=0), stages.maps(lambda p: p), rtol=0, atol=1e-3, equal_nan=False
+    )
 
 
 def test_the_archives_of_nnunet_are_read_beside_their_pictures(stages: Stages) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from pydantic import ValidationError
 from scipy.special import expit
 
@@ -126,7 +127,7 @@ def test_the_mean_over_models_and_each_further_model_are_stored_beside_the_first
     inner = np.abs(logits) < 1.5  # where 8 bits are fine enough
     assert np.abs(last - 2 * logits)[inner].mean() < 0.4, "resized to the samples"
     by_hand = (logits + (-0.5 * logits) + last.astype(np.float32)) / 3
-    assert mean == pytest.approx(by_hand, abs=2e-3)
+    assert_allclose(mean, by_hand, rtol=0, atol=2e-3, equal_nan=False)
 
 
 def test_the_passes_of_tta_are_turned_back_and_averaged_with_the_first_map(
@@ -140,8 +141,8 @@ def test_the_passes_of_tta_are_turned_back_and_averaged_with_the_first_map(
     passes = [{"folder": "lr", "orientation": "left_right"}, {"folder": "tb", "orientation": "top_bottom"}]
     found = made(cached(bright_squares, tmp_path, folder="a", tta=passes))
     every = np.stack([logits, left_right, top_bottom])
-    assert found["tta"][:, 0] == pytest.approx(every.mean(0), abs=5e-3)
-    assert found["tta"][:, 1] == pytest.approx(every.std(0), abs=5e-3)
+    assert_allclose(found["tta"][:, 0], every.mean(0), rtol=0, atol=5e-3, equal_nan=False)
+    assert_allclose(found["tta"][:, 1], every.std(0), rtol=0, atol=5e-3, equal_nan=False)
     assert "tta" not in made(cached(bright_squares, tmp_path, keep=(), folder="a", tta=passes))
 
 
@@ -151,8 +152,8 @@ def test_a_single_folder_of_tta_is_the_mean_and_the_spread_is_its_distance_from_
     write(bright_squares, tmp_path / "set" / "a", logits)
     write(bright_squares, tmp_path / "set" / "flips", logits - 0.5)
     found = made(cached(bright_squares, tmp_path, folder="a", tta="flips"))
-    assert found["tta"][:, 0] == pytest.approx(logits - 0.5, abs=5e-3)
-    assert found["tta"][:, 1] == pytest.approx(np.full_like(logits, 0.5), abs=5e-3)
+    assert_allclose(found["tta"][:, 0], logits - 0.5, rtol=0, atol=5e-3, equal_nan=False)
+    assert_allclose(found["tta"][:, 1], np.full_like(logits, 0.5), rtol=0, atol=5e-3, equal_nan=False)
     one = np.float16([[1.0]])
     assert mean_and_spread(one, [np.float16([[3.0]])], given_mean=False).ravel().tolist() == [2.0, 1.0]
 
