@@ -111,9 +111,41 @@ def test_a_refiner_reads_what_the_base_model_has_of_its_inputs_if_available(
     check_inputs(parameters)
 
 
+@pytest.mark.parametrize(
+    ("base_model", "caching", "inputs"),
+    [
+        ("unet_resnet18_small", {"keep": ["tta"], "tta_scales": [0.75]}, ["tta", "tta_scales", "images"]),
+        ("unet_resnet18_small", {"keep": ["tta"], "tta_scales": []}, ["tta", "images"]),
+        ("unet_resnet18_small", {"keep": [], "tta_scales": [0.75]}, ["images"]),
+        ("isnet_both", {"keep": ["tta"], "tta_scales": [0.75]}, ["images", "several_maps"]),
+    ],
+)
+def test_other_scales_are_available_with_tta_of_a_network(
+    base_model: str, caching: dict[str, Any], inputs: list[str]
+) -> None:
+    parameters = load(base_model=base_model, refiner="trees_scales", logit_caching=caching)
+    assert parameters["run"]["refiner"]["inputs"] == inputs
+    check_inputs(parameters)
+
+
+@pytest.mark.parametrize(
+    ("base_model", "caching", "message"),
+    [
+        ("unet_resnet18_small", {"tta_scales": []}, r"logit_caching.tta_scales is \[\]: list scales .* \[0.75, 1.25\]"),
+        ("unet_resnet18_small", {"keep": []}, r"logit_caching.keep is \[\]: add tta to it"),
+        ("external", {}, "reads tta_scales, which .* does not have: use refiner=prn_maps"),
+    ],
+)
+def test_a_refiner_of_other_scales_says_what_they_need(base_model: str, caching: dict[str, Any], message: str) -> None:
+    reading = {"refiner": "trees", "refiners": {"trees": {"inputs": ["tta_scales"], "inputs_if_available": []}}}
+    parameters = load(base_model=base_model, logit_caching=caching, **reading)
+    with pytest.raises(UserError, match=message):
+        check_inputs(parameters)
+
+
 def test_inputs_if_available_are_names_of_inputs_that_not_every_base_model_has() -> None:
     with pytest.raises(
-        UserError, match=r"inputs_if_available of a refiner is \['tat'\], expected a list of tta, features"
+        UserError, match=r"inputs_if_available of a refiner is \['tat'\], expected a list of tta, tta_scales, features"
     ):
         load(refiner="prn", refiners={"prn": {"inputs_if_available": ["tat"]}})
 

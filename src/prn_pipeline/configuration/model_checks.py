@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from prn_pipeline.configuration.parameters import LogitCachingParameters
 from prn_pipeline.data.canvas import canvas_of
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.registry import read_settings
-from prn_pipeline.segmentation.input_names import SEVERAL_MAPS
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS, TTA, TTA_SCALES
 from prn_pipeline.segmentation.registry import can_be_trained, read_base_settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Inputs of a refiner, other than logits, that only a network can give.
-MODEL_INPUTS = ("tta", "features", SEVERAL_MAPS)
+MODEL_INPUTS = (TTA, TTA_SCALES, "features", SEVERAL_MAPS)
 
 
 def base_of(checked: dict[str, Any]) -> MapSourceSettings:
@@ -79,14 +80,14 @@ def check_kept(checked: dict[str, Any]) -> None:
         raise UserError(
             f"logit_caching.keep is {kept}, but base model {checked['run']['names']['base_model']!r} (kind {base.kind},"
             f" maps per image: {base.classes}) has no {' and no '.join(missing)}: use"
-            f" logit_caching.keep={list(base.available_inputs)}"
+            f" logit_caching.keep={[name for name in base.available_inputs if name != TTA_SCALES]}"
         )
 
 
 def check_inputs(checked: dict[str, Any]) -> None:
     """Raise UserError if the base model lacks an input of the refiner, or the cache does not keep it."""
-    base, kept, names = base_of(checked), checked["logit_caching"]["keep"], checked["run"]["names"]
-    arrays = refiner_of(checked).arrays
+    base, caching, names = base_of(checked), checked["logit_caching"], checked["run"]["names"]
+    arrays, kept = refiner_of(checked).arrays, LogitCachingParameters.model_validate(caching).further
     if SEVERAL_MAPS in base.available_inputs and SEVERAL_MAPS not in arrays:
         logger.warning(
             "refiner %r corrects the first map of base model %r only, because it does not read %s: refiner=prn does",
@@ -104,15 +105,20 @@ def check_inputs(checked: dict[str, Any]) -> None:
                 " with other `inputs`"
             )
         if name not in kept and name != SEVERAL_MAPS:  # which are always kept
+            if name == TTA_SCALES and not caching["tta_scales"]:
+                raise UserError(
+                    f"refiner {names['refiner']!r} reads {name}, but logit_caching.tta_scales is []: list scales of the"
+                    " image, such as [0.75, 1.25], or use refiner=trees, which does without"
+                )
             raise UserError(
-                f"refiner {names['refiner']!r} reads {name}, but logit_caching.keep is {kept}: add {name} to it, or"
-                " use refiner=prn_maps, which needs maps only"
+                f"refiner {names['refiner']!r} reads {name}, but logit_caching.keep is {caching['keep']}: add"
+                f" {TTA if name == TTA_SCALES else name} to it, or use refiner=prn_maps, which needs maps only"
             )
 
 
 def _lacking(name: str, base: MapSourceSettings) -> str:
     """How maps from elsewhere get the input `name`; "" where there is no way."""
-    if base.has_network or name == "features":
+    if base.has_network or name in ("features", TTA_SCALES):
         return ""
     key = "tta: <folder of the mean over flips>" if name == "tta" else "maps: [<folder>, <folder>]"
     return f"give it `{key}`, or "

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prn_pipeline.data.execution.settings import EngineSettings
 from prn_pipeline.refinement.pseudo_labels.candidates import MAX_LEVELS
+from prn_pipeline.segmentation.input_names import TTA, TTA_SCALES
 from prn_pipeline.serving.promotion_settings import ComparisonSettings, FirstChampionSettings
 from prn_pipeline.serving.user_settings import ServingSettings
 from prn_pipeline.training.tiles import Tiles
@@ -41,9 +42,15 @@ class LogitCachingParameters(_Strict):
         " features of the decoder"
     )
     tta_scales: list[Annotated[float, Field(ge=0.25, le=4)]] = Field(
-        description="with tta: scales at which the flips are repeated, for a method that is compared; []: none"
+        description="with tta: scales at which the flips are repeated, for a method that is compared and for refiners"
+        " that read tta_scales; []: none"
     )
     batch_size: int = Field(ge=1, description="images per forward pass")
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Names of the arrays that the cache keeps in addition to the logits, where the base model gives them."""
+        return (*self.keep, *([TTA_SCALES] if TTA in self.keep and self.tta_scales else []))
 
 
 class PseudoLabellingParameters(_Strict):

@@ -76,7 +76,7 @@ def resolve_run(raw: Settings, overrides: Settings | None = None) -> Settings:
         base_models.settings_adapter(),
     )
     from_data = {"image_channels": data.channels}
-    refiner_block = _with_available_inputs(refiner_block, base, parameters.logit_caching.keep)
+    refiner_block = _with_available_inputs(refiner_block, base, parameters.logit_caching.further)
     refiner: Any = validated(
         refiners.kind_of(refiner_block).settings,
         _with_data(refiner_block, from_data, parameters.refiner),

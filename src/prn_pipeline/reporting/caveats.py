@@ -63,7 +63,8 @@ def free_parts(guard: Mapping[str, Any]) -> list[str]:
 
     With several models' maps as an input it starts at their mean in place of TTA.
     """
-    start = "the mean of all maps" if guard.get("several_maps") else "TTA"
+    start = "TTA (flips and scales)" if guard.get("tta_scales") else "TTA"
+    start = "the mean of all maps" if guard.get("several_maps") else start
     alone = not guard.get("strength") and guard.get("start")
     return [
         *([start] if alone else []),

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from prn_pipeline.segmentation.input_names import TTA, TTA_SCALES
 from prn_pipeline.segmentation.shared_settings import Checked, LearntSplit, LossName, Side, Strict, is_default
 
 #: ImageNet statistics of RGB values in [0, 1], which (nearly) all pretrained encoders of the library were trained with.
@@ -85,7 +86,7 @@ class ModuleSettings(Checked):
     @property
     def available_inputs(self) -> tuple[str, ...]:
         """Arrays that logit_caching can keep in addition to the logits."""
-        return ("tta",)
+        return (TTA, TTA_SCALES)
 
     @property
     def trained_here(self) -> bool:

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from prn_pipeline.data.store.array_store import Batch, shards
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.segmentation.input_names import TTA_SCALES
 from prn_pipeline.segmentation.input_size import InputSize
 from prn_pipeline.segmentation.map_assignment import assign_models
-from prn_pipeline.segmentation.maps import FLIPS, BaseMaps, MapMaker
+from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
-from prn_pipeline.segmentation.scaled_tta import OtherScales, usable_scales
+from prn_pipeline.segmentation.scaled_tta import OtherScales, mean_over_scales, usable_scales
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.inference import DEFAULT_TILES, MAX_BATCH_PIXELS, predict
 from prn_pipeline.training.module_files import weights_digest
@@ -83,6 +84,7 @@ class NetworkSource(nn.Module):
             {name: weights_digest(model) for name, model in models.items()},
             make,
             partial(_probe, logits_only, models),
+            {TTA_SCALES: list(scales)} if scales else {},
         )
 
     def _usable_scales(self, samples: Samples, tiles: Tiles, scales: Sequence[float]) -> Sequence[float]:
@@ -139,10 +141,11 @@ def cached_maps(
                 values = np.concatenate([batch[array] for batch in made])
                 maps.setdefault(array, np.empty((len(rows), *values.shape[1:]), values.dtype))[chosen] = values
             if scaled:
-                means = maps.setdefault("tta_scales", np.full_like(maps["logits"], np.nan))
+                means = maps.setdefault(TTA_SCALES, np.full_like(maps["logits"], np.nan))
                 new = chosen[unseen[rows[chosen]]]
                 others = OtherScales(models[name], scaled)
-                side = min(max(samples.store_of(arrays[0]).shape(arrays[0])[1:3]), tiles.size)
+                side = max(samples.store_of(arrays[0]).shape(arrays[0])[1:3])
+                side = side if others.sees_whole_maps else min(side, tiles.size)
                 at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // others.largest_side(side) ** 2))
                 sums = predict(others, samples, rows[new], arrays, at_once, tiles)
                 means[new] = _mean_with(maps["tta"][new, :, 0], sums, others.passes)
@@ -153,8 +156,8 @@ def _mean_with(own: np.ndarray, sums: Iterator[torch.Tensor], passes: int) -> np
     """The mean over the flips at an image's own scale, whose mean is given, and over `passes` others, in their sum."""
     if not len(own):
         return own
-    total = len(FLIPS) * torch.from_numpy(own).float() + torch.cat([batch.float().cpu() for batch in sums])
-    return stored_logits(total / (len(FLIPS) + passes))
+    others = torch.cat([batch.float().cpu() for batch in sums])
+    return stored_logits(mean_over_scales(torch.from_numpy(own), others, passes))
 
 
 def _probe(

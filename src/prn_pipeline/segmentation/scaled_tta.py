@@ -34,6 +34,11 @@ class OtherScales(nn.Module):
         self._scales = tuple(scales)
 
     @property
+    def sees_whole_maps(self) -> bool:
+        """Whether images must not be cut into tiles."""
+        return bool(getattr(self.model, "sees_whole_maps", False))
+
+    @property
     def passes(self) -> int:
         """Number of logits in the sum."""
         return len(self._scales) * len(FLIPS)
@@ -51,6 +56,17 @@ class OtherScales(nn.Module):
         resized, *others = _at_scale((images, *support), scale)
         passes = [one_vs_rest(self.model(resized.flip(axes), *others).float()).flip(axes) for axes in FLIPS]
         return _resized(torch.stack(passes).sum(0), (height, width))
+
+
+def mean_over_scales(own: Tensor, sums: Tensor, passes: int) -> Tensor:
+    """The mean over the flips at the image's own scale and over the passes at others.
+
+    Args:
+        own: mean logits over `FLIPS` at the image's own scale, float of any shape.
+        sums: sum of `OtherScales`, of the same shape.
+        passes: number of logits in each sum.
+    """
+    return (len(FLIPS) * own.float() + sums.float()) / (len(FLIPS) + passes)
 
 
 def _at_scale(inputs: Sequence[Tensor], scale: float) -> list[Tensor]:

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.data.splits.settings import RelativePath
-from prn_pipeline.segmentation.input_names import SEVERAL_MAPS, TTA
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS, TTA, TTA_SCALES
 from prn_pipeline.segmentation.map_places import MapPlace, OneMap, place_of
 from prn_pipeline.segmentation.shared_settings import Checked, LearntSplit, LossName, TrainedHere, is_default, is_empty
 
@@ -44,7 +44,7 @@ class BaseModelSettings(TrainedHere):
     @property
     def available_inputs(self) -> tuple[str, ...]:
         """Arrays that logit_caching can keep in addition to the logits."""
-        return ("tta", "features") if self.classes == 1 else ("tta",)
+        return (TTA, TTA_SCALES, "features") if self.classes == 1 else (TTA, TTA_SCALES)
 
 
 class FewShotSettings(TrainedHere):
@@ -61,7 +61,7 @@ class FewShotSettings(TrainedHere):
     @property
     def available_inputs(self) -> tuple[str, ...]:
         """Arrays that logit_caching can keep in addition to the logits."""
-        return ("tta",)
+        return (TTA, TTA_SCALES)
 
     @property
     def needs_support(self) -> bool:

@@ -14,8 +14,9 @@ from prn_pipeline.data.sample_format import Pixels
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.protocol import Refiner
-from prn_pipeline.segmentation.maps import MapMaker
+from prn_pipeline.segmentation.input_names import TTA_SCALES
 from prn_pipeline.segmentation.protocol import MapSource
+from prn_pipeline.serving.base_maps import BaseMapMaker
 from prn_pipeline.serving.predicted import RefinedLogits
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.inference import prepare_for_inference, to_device
@@ -46,13 +47,7 @@ class Networks:
             raise UserError("a refiner that reads features cannot be served: train one without them in its `inputs`")
         self.refiner, self._classes = refiner, base.settings.classes
         self._device, self._lock = best_device(), threading.Lock()
-        self._maker, self._base_context = None, None
-        if base.runnable is not None:
-            maker, self._base_context = prepare_for_inference(
-                MapMaker(base.runnable, "tta" in refiner.arrays, features=False), self._device
-            )
-            whole = getattr(base.runnable, "sees_whole_maps", False)
-            self._maker = maker if whole else Tiled(maker, tiles)
+        self._base = None if base.runnable is None else BaseMapMaker(base.runnable, refiner, tiles)
         fast, self._refiner_context = prepare_for_inference(refiner, self._device)
         self._refiner = fast if refiner.sees_whole_maps else Tiled(fast, tiles)
 
@@ -85,17 +80,14 @@ class Networks:
             return RefinedLogits(after if self.refiner.replaces_base_model else stored_logits(inputs["logits"]), after)
 
     def _base_maps(self, images: Tensor | None) -> dict[str, Tensor]:
-        """The base model's logits, and tta if the refiner reads them; zeros for a refiner that replaces it."""
-        if self._maker is None or self._base_context is None:
+        """The base model's maps that the refiner reads; zeros for a refiner that replaces it."""
+        if self._base is None:
             raise UserError("this predictor refines maps of another program and has no base model: pass maps")
         if images is None:
             raise UserError("the input has neither images nor maps: pass images")
         if self.refiner.replaces_base_model:
             return {"logits": torch.zeros(len(images), self._classes, *images.shape[-2:])}
-        with torch.inference_mode(), self._base_context:
-            maps = self._maker(to_device(images, self._device))
-        arrays = {"logits": maps.logits} | ({} if maps.tta is None else {"tta": maps.tta})
-        return {name: _rounded_as_stored(tensor) for name, tensor in arrays.items()}
+        return self._base.maps(images)
 
 
 def as_rows(tensor: Tensor, name: str, classes: int) -> Tensor:
@@ -103,9 +95,4 @@ def as_rows(tensor: Tensor, name: str, classes: int) -> Tensor:
     if name == "images":
         return tensor.repeat_interleave(classes, dim=0)
     rows = tensor.flatten(0, 1)
-    return rows.unsqueeze(1) if name == "logits" else rows
-
-
-def _rounded_as_stored(logits: Tensor) -> Tensor:
-    """Logits rounded to float16, as the logit cache stores them."""
-    return torch.from_numpy(stored_logits(logits)).float()
+    return rows.unsqueeze(1) if name in ("logits", TTA_SCALES) else rows

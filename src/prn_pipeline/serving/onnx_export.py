@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.logits import LARGEST_LOGIT
 from prn_pipeline.errors import UserError
+from prn_pipeline.segmentation.input_names import TTA_SCALES
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.serving.networks import as_rows
 from prn_pipeline.serving.predictor import Predictor
@@ -28,7 +29,7 @@ class WholeModel(nn.Module):
         predictor: predictor with a base network.
 
     Raises:
-        UserError: the predictor refines maps of another program.
+        UserError: the predictor refines maps of another program, or its refiner reads maps at other scales.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -38,6 +39,11 @@ class WholeModel(nn.Module):
             raise UserError(
                 "this predictor refines maps of another program, so it has no base model to export: export a predictor"
                 " of another base model"
+            )
+        if TTA_SCALES in predictor.refiner.arrays:
+            raise UserError(
+                "the refiner reads maps at other scales of the image, which no graph for images of any size can make:"
+                " export the predictor of one that reads TTA over flips only, such as trees"
             )
         self._classes = predictor.classes
         self.maker = MapMaker(network, "tta" in predictor.refiner.arrays, features=False)

@@ -21,7 +21,13 @@ def train_refiner(maps: LearningMaps, settings: RefinerSettings, plan: FittingPl
     Raises:
         UserError: too few maps for learning and for selection, or the cache lacks an array that the refiner reads.
     """
-    if missing := [name for name in settings.arrays if not maps.samples.holds(name)]:
+    missing = [name for name in settings.arrays if not maps.samples.holds(name)]
+    if "tta_scales" in missing:
+        raise UserError(
+            "the refiner reads tta_scales, but the base model does not support images at other scales than their own:"
+            " use a refiner that does without, such as trees"
+        )
+    if missing:
         raise UserError(
             f"the refiner reads {', '.join(settings.arrays)}, but {', '.join(missing)} were not kept: add them to"
             " logit_caching.keep and run that pipeline again, or use a refiner that needs maps only, such as prn_maps"

@@ -84,3 +84,4 @@ def test_reports_say_that_the_guard_selected_the_mean() -> None:
     guard = {"start": 1.0, "strength": 0.0, "rankseg": 1.0}
     assert free_parts(guard) == ["TTA", "RankSEG"]
     assert free_parts(guard | {"several_maps": 1.0}) == ["the mean of all maps", "RankSEG"]
+    assert free_parts(guard | {"tta_scales": 1.0}) == ["TTA (flips and scales)", "RankSEG"]

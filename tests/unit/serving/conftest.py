@@ -25,7 +25,9 @@ def random_refiner(inputs: tuple[str, ...] = ("tta", "images"), seed: int = 0) -
     """A refiner with random weights, also in layers that are zero before training."""
     torch.manual_seed(seed)
     models = {"several_maps_channels": 2} if "several_maps" in inputs else {}
-    refiner = FoldEnsemble(RegionDetailSettings.model_validate({**SMALL, "inputs": inputs, **models})).eval()
+    scales = {"tta_scales": (0.75, 1.25)} if "tta_scales" in inputs else {}
+    settings = RegionDetailSettings.model_validate({**SMALL, "inputs": inputs, **models, **scales})
+    refiner = FoldEnsemble(settings).eval()
     for parameter in refiner.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)

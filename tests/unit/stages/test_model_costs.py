@@ -116,6 +116,19 @@ def test_a_refiner_runs_once_per_class_and_with_tta_on_further_passes_of_the_bas
     assert found["refiner"]["base_passes"] == len(FLIPS) - 1
 
 
+@pytest.mark.parametrize("inputs", [("logits", "tta_scales"), ("logits", "tta", "tta_scales")])
+def test_every_other_scale_takes_a_pass_for_each_flip(
+    costs_of: Any, bright_squares: Samples, tmp_path: Path, inputs: tuple[str, ...]
+) -> None:
+    base = bright_squares.array("logits", np.arange(len(bright_squares.manifest)))
+    maps = {"logits": base, "tta": np.stack([base, base], axis=1), "tta_scales": base}
+    write_arrays(tmp_path / "maps.zarr", ArrayStream([maps], {IDENTITY: "bright-squares"}))
+    stores = {"samples": bright_squares.stores["samples"], "maps": ArrayStore(tmp_path / "maps.zarr")}
+    refiner = network(arrays=inputs, settings=SimpleNamespace(tta_scales=(0.75, 1.25)))
+    found, _ = costs_of(SimpleNamespace(runnable=None, arrays=()), refiner, Samples(bright_squares.manifest, stores))
+    assert found["refiner"]["base_passes"] == 3 * len(FLIPS) - 1, "the unchanged image is the base model's own pass"
+
+
 @pytest.mark.parametrize(("inputs", "passes"), [(("several_maps",), 2), (("tta", "several_maps"), 5)])
 def test_every_further_model_whose_maps_a_refiner_reads_is_a_further_pass(
     costs_of: Any, bright_squares: Samples, tmp_path: Path, inputs: tuple[str, ...], passes: int

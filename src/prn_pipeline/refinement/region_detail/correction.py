@@ -22,7 +22,8 @@ class Correction(NamedTuple):
     """How base, starting and refined logits are combined into the final logits.
 
     Attributes:
-        start: 1 corrects the starting logits (the TTA mean where it is an input); 0 keeps the base model's logits.
+        start: 1 corrects the starting logits (the mean over TTA or models where it is an input); 0 keeps the base
+            model's logits.
         strength: share of the refiner's correction that is applied: 0 or one of `STRENGTHS`.
         shift: added to every logit, one of `SHIFTS`: a tuned threshold.
         rankseg: 1 adds the shift to each map that has the highest expected IoU (RankSEG); 0 does not.
@@ -53,7 +54,7 @@ class Correction(NamedTuple):
 
 #: The base model as it is.
 UNCHANGED = Correction(0.0, 0.0)
-#: The TTA mean as it is, where TTA is an input.
+#: The mean over TTA or over several models as it is, where it is an input.
 STARTING = Correction(1.0, 0.0)
 #: RankSEG on the base model's maps.
 RANKSEG = Correction(0.0, 0.0, rankseg=1.0)

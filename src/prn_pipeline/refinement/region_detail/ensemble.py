@@ -104,7 +104,8 @@ class FoldEnsemble(Refiner):
     def guard(self) -> dict[str, float]:
         """The selected correction (see `Correction`), and out-of-fold iou_micro of three stages of it.
 
-        `several_maps` is there, and 1, where the correction starts at the mean of several models' maps.
+        `several_maps` or `tta_scales` is there, and 1, where the correction starts at the mean of several models' maps
+        or over several scales.
 
         They are those of the base model, of the best candidate that needs no training (NaN if an earlier version
         selected), and under the correction.
@@ -113,7 +114,7 @@ class FoldEnsemble(Refiner):
         free = self.out_of_fold_free_iou.item()
         return {
             **self.correction._asdict(),
-            **({"several_maps": 1.0} if "several_maps" in self.settings.inputs else {}),
+            **{name: 1.0 for name in ("several_maps", "tta_scales") if name in self.settings.inputs},
             "out_of_fold_base": before,
             **({"out_of_fold_free": free} if math.isfinite(free) else {}),
             "out_of_fold_refined": after,

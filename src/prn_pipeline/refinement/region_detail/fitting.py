@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch import Tensor
 
 from prn_pipeline.data.store.array_store import shards
 from prn_pipeline.data.store.logits import stored_logits
 from prn_pipeline.data.store.map_manifest import learning_rows, seen_rows
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.fold_assignment import assign_map_folds
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.class_correction_strength import ClassCorrectionTuner
@@ -23,6 +20,7 @@ from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN, 
 from prn_pipeline.refinement.region_detail.ensemble import EVERY_MEMBER, FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
+from prn_pipeline.refinement.region_detail.stored_inputs import with_stored_inputs
 from prn_pipeline.refinement.training_arrays import training_arrays
 from prn_pipeline.training.channels import channels_first
 from prn_pipeline.training.checkpoints import checkpoint_folder
@@ -33,8 +31,6 @@ from prn_pipeline.training.samples import StoredSamples
 from prn_pipeline.training.tiling import Tiles
 
 logger = logging.getLogger(__name__)
-
-AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 #: Pixels per batch of the guard, at some 30 bytes each.
 GUARD_BATCH_PIXELS = 2**22
@@ -51,10 +47,11 @@ def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: Fitti
         UserError: fewer groups of unseen images than members, or features of several base models.
     """
     samples, training = maps.samples, plan.training
-    settings = with_number_of_models(maps.samples, _with_feature_channels(maps, settings))
+    settings = with_stored_inputs(maps, settings)
     rows = learning_rows(maps.map_manifest)
     folds = assign_map_folds(samples.manifest.iloc[rows], settings.members)
-    seen = seen_rows(maps.map_manifest) if settings.seen_maps else rows[:0]
+    # The cache has no maps at other scales of images that the base model has learned from.
+    seen = seen_rows(maps.map_manifest) if settings.seen_maps and "tta_scales" not in settings.inputs else rows[:0]
     repeats = max(1, round(len(seen) / len(rows)))
     arrays = training_arrays(settings)
     result = fit(
@@ -78,27 +75,6 @@ def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: Fitti
     assert isinstance(result.network, FoldEnsemble)
     select_correction(result.network, samples, rows, folds, training.batch_size, plan.tiles)
     return result
-
-
-def _with_feature_channels(maps: LearningMaps, settings: RegionDetailSettings) -> RegionDetailSettings:
-    """Settings with the number of feature channels, which the base model determines."""
-    if "features" not in settings.inputs:
-        return settings
-    if (models := maps.map_manifest["model"].nunique()) > 1:
-        raise UserError(
-            f"the maps are from {models} models, whose features have nothing in common: use"
-            " logit_caching.protocol=holdout, or remove features from the refiner's `inputs`"
-        )
-    channels = maps.samples.store_of("features").shape("features")[1]
-    return settings.model_copy(update={"feature_channels": channels})
-
-
-def with_number_of_models(samples: Samples, settings: AnySettings) -> AnySettings:
-    """A refiner's settings with the number of models whose maps are an input."""
-    if "several_maps" not in getattr(settings, "inputs", ()):
-        return settings
-    models = samples.store_of("several_maps").shape("several_maps")[1]
-    return settings.model_copy(update={"several_maps_channels": models})
 
 
 def select_correction(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-RefinerInput = Literal["tta", "features", "images", "several_maps"]
+RefinerInput = Literal["tta", "tta_scales", "features", "images", "several_maps"]
 
 #: The order of a refiner's arguments, independent of the order in its settings.
-INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "features", "images", "several_maps")
+INPUT_ORDER: tuple[RefinerInput, ...] = ("tta", "tta_scales", "features", "images", "several_maps")
 
 
 def in_order(inputs: tuple[RefinerInput, ...]) -> tuple[RefinerInput, ...]:

@@ -13,8 +13,8 @@ from prn_pipeline.refinement.region_detail.input_order import RefinerInput
 #: Divisors that scale logits to the range of probabilities, so that no input dominates.
 LOGIT_SCALE, SPREAD_SCALE = 5.0, 2.0
 
-#: Channels at full resolution: logit and probability of the base model; mean and spread over TTA.
-CHANNELS: dict[str, int] = {"logits": 2, "tta": 2}
+#: Channels at full resolution: logit and probability of the base model; mean and spread over TTA; mean over scales.
+CHANNELS: dict[str, int] = {"logits": 2, "tta": 2, "tta_scales": 1}
 
 
 def channels_of(inputs: tuple[RefinerInput, ...], image_channels: int, several_maps: int = 0) -> int:
@@ -28,8 +28,9 @@ def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
 
     Args:
         base_logits: float (N,1,H,W).
-        inputs: inputs in use: tta (N,2,H,W), mean and spread of logits; images (N,C,H,W) for `pixel_values`;
-            several_maps (N,K,H,W), logits: the mean over K models, and each but the first.
+        inputs: inputs in use: tta (N,2,H,W), mean and spread of logits; tta_scales (N,1,H,W), their mean over scales;
+            images (N,C,H,W) for `pixel_values`; several_maps (N,K,H,W), logits: the mean over K models, and each but
+            the first.
 
     Returns:
         float32 (N,C,H,W), with C from `channels_of`.
@@ -38,6 +39,8 @@ def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
     if "tta" in inputs:
         mean, spread = inputs["tta"].float().split(1, dim=1)
         channels += [mean / LOGIT_SCALE, spread / SPREAD_SCALE]
+    if "tta_scales" in inputs:
+        channels.append(inputs["tta_scales"].float() / LOGIT_SCALE)
     if "images" in inputs:
         channels.append(pixel_values(inputs["images"]) / 255 - 0.5)
     if "several_maps" in inputs:
@@ -48,10 +51,13 @@ def pixel_inputs(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
 def starting_logits(base_logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
     """The logits that a correction is added to, float32 (N,1,H,W).
 
-    The mean over several models if it is an input, else the TTA mean if it is one, else the base model's.
+    The mean over several models if it is an input, else the mean of TTA over flips and scales, else that over flips,
+    else the base model's.
     """
     if "several_maps" in inputs:
         return inputs["several_maps"][:, :1].float()
+    if "tta_scales" in inputs:
+        return inputs["tta_scales"].float()
     return inputs["tta"][:, :1].float() if "tta" in inputs else base_logits.float()
 
 

@@ -67,8 +67,8 @@ class RegionDetailNet(nn.Module):
 
         Args:
             base_logits: float (N,1,H,W); H and W are multiples of `settings.multiple`.
-            inputs: in the order of `arrays`: tta (N,2,H,W), features (N,C,h,w), images (N,3,H,W), 0 .. 255,
-                several_maps (N,K,H,W).
+            inputs: in the order of `arrays`: tta (N,2,H,W), tta_scales (N,1,H,W), features (N,C,h,w),
+                images (N,3,H,W), 0 .. 255, several_maps (N,K,H,W).
 
         Raises:
             UserError: wrong number of inputs, maps of another number of models than in training, or H or W is not a

@@ -15,7 +15,7 @@ class RegionDetailSettings(BaseModel):
 
     network: Literal["region_detail"]
     inputs: Annotated[tuple[RefinerInput, ...], AfterValidator(in_order)] = Field(
-        (), description="inputs other than the logits: tta, features, images, several_maps"
+        (), description="inputs other than the logits: tta, tta_scales, features, images, several_maps"
     )
     region_size: int = Field(
         16, ge=0, description="pixels per side of a region, which gets a shift and a scale; 0: no region branch"
@@ -26,7 +26,9 @@ class RegionDetailSettings(BaseModel):
     members: int = Field(
         3, ge=2, le=10, description="number of networks, each of which leaves out one fold of the maps"
     )
-    seen_maps: bool = Field(True, description="also learn from maps of images that the base model was trained on")
+    seen_maps: bool = Field(
+        True, description="also learn from maps of images that the base model was trained on; not with tta_scales"
+    )
     pseudo_label_weight: float = Field(
         0.5, ge=0, description="weight of the region branch's loss on pseudo-labels; the loss on masks has weight 1"
     )
@@ -39,6 +41,11 @@ class RegionDetailSettings(BaseModel):
         None,
         exclude_if=lambda channels: channels is None,
         description="number of models whose maps are several_maps; null: read from the logit cache",
+    )
+    tta_scales: tuple[float, ...] | None = Field(
+        None,
+        exclude_if=lambda scales: scales is None,
+        description="other scales of the image of which tta_scales is the mean; null: read from the logit cache",
     )
 
     @property

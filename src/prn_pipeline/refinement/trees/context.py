@@ -25,7 +25,8 @@ def context_features(base_logits: Tensor, inputs: dict[str, Tensor], stride: int
 
     Args:
         base_logits: float (N,1,H,W); H and W are multiples of `COARSEST`.
-        inputs: inputs in use: tta (N,2,H,W), images (N,C,H,W) for `pixel_values`, several_maps (N,K,H,W).
+        inputs: inputs in use: tta (N,2,H,W), tta_scales (N,1,H,W), images (N,C,H,W) for `pixel_values`,
+            several_maps (N,K,H,W).
         stride: pixels per side of a cell.
 
     Returns:
@@ -37,6 +38,10 @@ def context_features(base_logits: Tensor, inputs: dict[str, Tensor], stride: int
     if "tta" in inputs:
         spread = _pooled(inputs["tta"][:, 1:].float(), stride)
         found += [spread, averages(spread, sizes)[-1]]
+    if "tta_scales" in inputs:
+        own = inputs["tta"][:, :1].float() if "tta" in inputs else base_logits.float()
+        apart = (logits.sigmoid() - _pooled(own, stride).sigmoid()).abs()
+        found += [apart, averages(apart, sizes)[-1]]
     if "images" in inputs:
         image = _pooled(pixel_values(inputs["images"]) / 255, stride)
         found += _of_image(image, logits.sigmoid(), sizes, max(2, 8 // stride))

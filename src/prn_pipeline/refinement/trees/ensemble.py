@@ -59,7 +59,8 @@ class Trees(nn.Module):
 
         Args:
             base_logits: float (N,1,H,W); H and W are multiples of `settings.multiple`.
-            inputs: in the order of `arrays`: tta (N,2,H,W), images (N,C,H,W), several_maps (N,K,H,W).
+            inputs: in the order of `arrays`: tta (N,2,H,W), tta_scales (N,1,H,W), images (N,C,H,W),
+                several_maps (N,K,H,W).
 
         Raises:
             UserError: H or W is not such a multiple.

@@ -13,7 +13,8 @@ import torch
 from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.refinement.fold_assignment import assign_map_folds
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
-from prn_pipeline.refinement.region_detail.fitting import select_correction, with_number_of_models
+from prn_pipeline.refinement.region_detail.fitting import select_correction
+from prn_pipeline.refinement.region_detail.stored_inputs import with_stored_inputs
 from prn_pipeline.refinement.trees.boosting import Boosted, boost
 from prn_pipeline.refinement.trees.calibrated_guard import CalibratedTuner
 from prn_pipeline.refinement.trees.ensemble import TreeEnsemble, Trees
@@ -40,7 +41,7 @@ def fit_trees(maps: LearningMaps, settings: TreesSettings, plan: FittingPlan) ->
     rows = learning_rows(maps.map_manifest)
     manifest = samples.manifest.iloc[rows]
     members = max(2, min(settings.members, manifest["group"].nunique()))
-    settings = with_number_of_models(samples, settings.model_copy(update={"members": members}))
+    settings = with_stored_inputs(maps, settings.model_copy(update={"members": members}))
     folds = assign_map_folds(manifest, members)
     pixels, position = draw_pixels(samples, rows, settings, SEEDS_PER_RUN * plan.seed)
     ensemble = TreeEnsemble(settings)

@@ -16,8 +16,8 @@ class TreesSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: Literal["trees"]
-    inputs: Annotated[tuple[Literal["tta", "images", "several_maps"], ...], AfterValidator(in_order)] = Field(
-        (), description="inputs other than the logits: tta, images, several_maps"
+    inputs: Annotated[tuple[Literal["tta", "tta_scales", "images", "several_maps"], ...], AfterValidator(in_order)] = (
+        Field((), description="inputs other than the logits: tta, tta_scales, images, several_maps")
     )
     stride: Literal[1, 2, 4] = Field(
         2, description="pixels per side of the cells that are corrected; between their centres it is interpolated"
@@ -41,6 +41,11 @@ class TreesSettings(BaseModel):
         None,
         exclude_if=lambda channels: channels is None,
         description="number of models whose maps are several_maps; null: read from the logit cache",
+    )
+    tta_scales: tuple[float, ...] | None = Field(
+        None,
+        exclude_if=lambda scales: scales is None,
+        description="other scales of the image of which tta_scales is the mean; null: read from the logit cache",
     )
 
     @property

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.processes.contention import LoadMeter
 from prn_pipeline.refinement.protocol import Refiner
-from prn_pipeline.segmentation.input_names import SEVERAL_MAPS, TTA
+from prn_pipeline.segmentation.input_names import SEVERAL_MAPS, TTA, TTA_SCALES
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.segmentation.protocol import MapSource
 from prn_pipeline.training.channels import channels_first
@@ -80,8 +80,9 @@ def model_costs(base_model: MapSource, refiner: Refiner, samples: Samples) -> di
 
     Returns:
         JSON values {"base": ModelCost, or None for a base model without a network; "refiner": ModelCost and
-        "base_passes", the number of further passes of base models that a refiner with TTA or with the maps of several
-        models needs; -1 for a refiner that replaces the base model, whose only pass is then its own}.
+        "base_passes", the number of further passes of base models that a refiner with TTA, at one scale of the
+        image or several, or with the maps of several models needs; -1 for a refiner that replaces the base model, whose
+        only pass is then its own}.
     """
     shape = samples.store_of("images").shape("images")[1:3]
     crop = [min(side, DEFAULT_TILES.size) for side in shape]  # larger images are cropped, and the cost is scaled up
@@ -111,7 +112,8 @@ def _further_passes(refiner: Refiner, samples: Samples) -> int:
     """See `model_costs`."""
     if refiner.replaces_base_model:
         return -1
-    of_flips = len(FLIPS) - 1 if TTA in refiner.arrays else 0
+    scales = len(refiner.settings.tta_scales) if TTA_SCALES in refiner.arrays else 0
+    of_flips = len(FLIPS) * (1 + scales) - 1 if scales or TTA in refiner.arrays else 0
     if SEVERAL_MAPS not in refiner.arrays:
         return of_flips
     return of_flips + int(samples.store_of(SEVERAL_MAPS).shape(SEVERAL_MAPS)[1]) - 1
