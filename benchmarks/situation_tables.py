@@ -40,9 +40,10 @@ def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
 def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
     """Markdown for the README: of each situation the refiner with the best median over the best free method.
 
-    Refiners are compared on base models and seeds that all of them have been run on. What the best of them gains is
-    over all of its own runs: none is left out because another refiner has not been run there. A situation has no row
-    before its best refiner has been run on `LEAST_DATA_SETS` data sets: one of them says nothing about others.
+    Refiners are compared on base models and seeds that all of them have been run on; those with less than half as many
+    runs as another are left out. What the best of them gains is over all of its own runs: none is left out because
+    another refiner has not been run there. A situation has no row before its best refiner has been run on
+    `LEAST_DATA_SETS` data sets: one of them says nothing about others.
     """
     rows = []
     for situation, runs in found:
@@ -53,6 +54,8 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
             for name in situation.refiners
             if name not in COMPARED_WITH and any(run["refiner"] == name for run in runs)
         }
+        most = max(map(len, by_refiner.values()), default=0)
+        by_refiner = {name: own for name, own in by_refiner.items() if 2 * len(own) >= most}
         common = set.intersection(*({_group(run) for run in own} for own in by_refiner.values())) if by_refiner else ()
         if not common:
             continue

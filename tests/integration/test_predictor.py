@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.io.modules import ModuleDataset
+from prn_pipeline.refinement.region_detail import other_scales
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
 from prn_pipeline.training.precision import multiplies_bf16
@@ -22,7 +24,10 @@ def test_the_predictor_gives_the_maps_of_the_evaluation_stage(finished: Path) ->
     assert_same_maps(finished, "prn")
 
 
-def test_so_does_that_of_a_refiner_of_other_scales(finished: Path, project: Path) -> None:
+def test_so_does_that_of_a_refiner_of_other_scales(
+    finished: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other_scales, "MIN_GAIN", -1.0)  # after six steps of training nothing gains
     for folder in ("02_intermediate", "04_feature", "05_model_input", "06_models"):
         shutil.copytree(finished / "data" / folder, project / "data" / folder)
     run_pipelines(project, ["prn_training", "evaluation"], refiner="trees_scales")

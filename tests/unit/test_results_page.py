@@ -69,6 +69,16 @@ def test_the_headline_has_the_best_refiner_and_never_what_it_is_compared_with(me
     assert headline([(HERE, [])]) == NOT_YET
 
 
+def test_a_refiner_with_few_runs_makes_no_headline(metrics: Path) -> None:
+    for dataset, refiner, gain in (("eyes", "prn", 0.03), ("roads", "trees", 0.3)):
+        file = metrics / dataset / "unet" / refiner / "seed-0.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(scores(dataset, refiner, gain)))
+    here = Situation("here", "near", (LIST | {"datasets": ["roads", "cells", "eyes"]},), "make it")
+    ((_, name, done),) = [line.split("|")[1:4] for line in headline([(here, here.runs(metrics))]).splitlines()[2:]]
+    assert (name, done) == (" `prn` ", " 3 of 3 "), "trees, which are better on roads, have been run there alone"
+
+
 def test_one_data_set_makes_no_headline(metrics: Path) -> None:
     runs = [run for run in HERE.runs(metrics) if run["dataset"] == "roads"]
     assert {run["refiner"] for run in runs} >= {"prn", "trees"}

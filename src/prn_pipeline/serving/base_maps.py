@@ -56,9 +56,8 @@ class BaseMapMaker:
     def _at_other_scales(self, others: OtherScales, images: Tensor) -> Tensor:
         """As `OtherScales.forward`, in batches that are smaller where the images become larger."""
         side = max(images.shape[-2:])
-        at_once = max(
-            1, MAX_BATCH_PIXELS // others.largest_side(side if self._whole else min(side, self._tiles.size)) ** 2
-        )
+        enlarged = others.largest_side(side if self._whole else min(side, self._tiles.size))
+        at_once = max(1, MAX_BATCH_PIXELS // enlarged**2)
         network = self._on_tiles(others.eval())
         return torch.cat([network(to_device(part, self._device)).cpu() for part in images.split(at_once)])
 

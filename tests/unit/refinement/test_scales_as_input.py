@@ -94,6 +94,25 @@ def test_trees_correct_the_mean_over_scales_and_know_how_far_it_is_from_the_own_
     assert any(torch.equal(feature, apart) for feature in features), "how far other scales are from the own one"
 
 
+@pytest.mark.parametrize("network", [TINY, TREES], ids=["region_detail", "trees"])
+def test_scales_that_gain_nothing_over_flips_are_not_read(
+    maps: LearningMaps, network: dict[str, object], tmp_path: Path
+) -> None:
+    samples = maps.samples
+    arrays = {name: samples.array(name, np.arange(len(samples.manifest))) for name in ("logits", "tta", "labels")}
+    worse = arrays["tta"][:, 0] - 5
+    worse[maps.map_manifest["seen_in_training"].to_numpy()] = np.nan
+    attributes = {IDENTITY: "bright-squares", "tta_scales": [0.5]}
+    write_arrays(tmp_path / "worse.zarr", ArrayStream([{**arrays, "tta_scales": worse}], attributes))
+    stores = {**samples.stores, "maps": ArrayStore(tmp_path / "worse.zarr")}
+    alike = LearningMaps(Samples(samples.manifest, stores), maps.map_manifest)
+    kind = TreesSettings if network is TREES else RegionDetailSettings
+    refiner = train_refiner(alike, kind.model_validate({**network, "inputs": BOTH}), plan(tmp_path)).network
+    assert refiner.arrays == ("logits", "tta")
+    assert "tta_scales" not in refiner.settings.model_dump()
+    assert "tta_scales" not in refiner.guard
+
+
 def test_a_base_model_for_one_size_of_images_is_an_error_that_names_another_refiner(
     bright_squares: Samples, tmp_path: Path
 ) -> None:

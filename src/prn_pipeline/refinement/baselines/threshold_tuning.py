@@ -56,12 +56,19 @@ class ThresholdTuner:
         """
         if not self._counts.any():
             raise UserError("no pixel was counted, so no threshold can be tuned: update the tuner with val maps first")
-        above = self._counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: pixels above candidate k
-        union = np.maximum(self._counts[1].sum() + above[0], 1)
-        iou = above[1] / union
+        iou = self._iou()
         winners = np.flatnonzero(iou == iou.max())
         nearest = winners[np.abs(winners - HALF * BINS).argmin()]
         return float(self._thresholds[nearest])
+
+    def best_iou(self) -> float:
+        """`iou_micro` of the best candidate on the counted maps; 0 if no pixel was counted."""
+        return float(self._iou().max())
+
+    def _iou(self) -> NDArray[np.float64]:
+        above = self._counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: pixels above candidate k
+        union = np.maximum(self._counts[1].sum() + above[0], 1)
+        return np.asarray(above[1] / union)
 
 
 def tune_threshold(probabilities: NDArray[np.floating] | Tensor, masks: NDArray[np.uint8] | Tensor) -> float:

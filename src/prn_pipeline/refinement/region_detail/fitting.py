@@ -19,6 +19,7 @@ from prn_pipeline.refinement.region_detail.class_correction_strength import Clas
 from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN, CorrectionTuner, RefinedBatch
 from prn_pipeline.refinement.region_detail.ensemble import EVERY_MEMBER, FoldEnsemble
 from prn_pipeline.refinement.region_detail.objective import EnsembleObjective
+from prn_pipeline.refinement.region_detail.other_scales import with_scales_where_they_gain
 from prn_pipeline.refinement.region_detail.settings import RegionDetailSettings
 from prn_pipeline.refinement.region_detail.stored_inputs import with_stored_inputs
 from prn_pipeline.refinement.training_arrays import training_arrays
@@ -47,8 +48,8 @@ def fit_ensemble(maps: LearningMaps, settings: RegionDetailSettings, plan: Fitti
         UserError: fewer groups of unseen images than members, or features of several base models.
     """
     samples, training = maps.samples, plan.training
-    settings = with_stored_inputs(maps, settings)
     rows = learning_rows(maps.map_manifest)
+    settings = with_stored_inputs(maps, with_scales_where_they_gain(maps, settings, rows))
     folds = assign_map_folds(samples.manifest.iloc[rows], settings.members)
     # The cache has no maps at other scales of images that the base model has learned from.
     seen = seen_rows(maps.map_manifest) if settings.seen_maps and "tta_scales" not in settings.inputs else rows[:0]

@@ -14,6 +14,7 @@ from prn_pipeline.data.store.map_manifest import learning_rows
 from prn_pipeline.refinement.fold_assignment import assign_map_folds
 from prn_pipeline.refinement.protocol import FittingPlan, LearningMaps
 from prn_pipeline.refinement.region_detail.fitting import select_correction
+from prn_pipeline.refinement.region_detail.other_scales import with_scales_where_they_gain
 from prn_pipeline.refinement.region_detail.stored_inputs import with_stored_inputs
 from prn_pipeline.refinement.trees.boosting import Boosted, boost
 from prn_pipeline.refinement.trees.calibrated_guard import CalibratedTuner
@@ -41,7 +42,8 @@ def fit_trees(maps: LearningMaps, settings: TreesSettings, plan: FittingPlan) ->
     rows = learning_rows(maps.map_manifest)
     manifest = samples.manifest.iloc[rows]
     members = max(2, min(settings.members, manifest["group"].nunique()))
-    settings = with_stored_inputs(maps, settings.model_copy(update={"members": members}))
+    settings = with_scales_where_they_gain(maps, settings.model_copy(update={"members": members}), rows)
+    settings = with_stored_inputs(maps, settings)
     folds = assign_map_folds(manifest, members)
     pixels, position = draw_pixels(samples, rows, settings, SEEDS_PER_RUN * plan.seed)
     ensemble = TreeEnsemble(settings)
