@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import yaml
 from torch import Tensor
 
 from benchmarks.results_page import MAIN, PAGE, replace_mark
 from benchmarks.situations import of_lists
-from benchmarks.stored_runs import all_names, named_settings
+from benchmarks.stored_runs import CONF, all_names, named_settings
 from prn_pipeline.refinement.base_network.settings import BaseNetworkSettings
 from prn_pipeline.refinement.registry import build_refiner, read_settings
+from prn_pipeline.segmentation.input_names import TTA, TTA_SCALES
 from prn_pipeline.segmentation.maps import FLIPS
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel
@@ -24,8 +26,16 @@ SIDE, BATCH = 256, 8
 def inputs_of(arrays: tuple[str, ...]) -> list[Tensor]:
     """Arrays as they are stored, of noise."""
     images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)
-    known = {"logits": torch.randn(BATCH, 1, SIDE, SIDE), "tta": torch.rand(BATCH, 2, SIDE, SIDE), "images": images}
+    logits = torch.randn(BATCH, 1, SIDE, SIDE)
+    known = {"logits": logits, TTA: torch.rand(BATCH, 2, SIDE, SIDE), TTA_SCALES: logits, "images": images}
     return [known[name] for name in arrays]
+
+
+def further_passes(arrays: tuple[str, ...]) -> int:
+    """Passes of the base model, beside its own, for a refiner that reads these arrays."""
+    caching = yaml.safe_load((CONF / "parameters_logit_caching.yml").read_text())["logit_caching"]
+    scales = len(caching["tta_scales"]) if TTA_SCALES in arrays else 0
+    return len(FLIPS) * (1 + scales) - 1 if scales or TTA in arrays else 0
 
 
 def section(base_models: Sequence[str]) -> str:
@@ -48,7 +58,7 @@ def section(base_models: Sequence[str]) -> str:
             continue  # costs what the base model costs, in place of it
         refiner = build_refiner(settings)
         cost = model_cost(refiner, inputs_of(refiner.arrays))
-        passes = len(FLIPS) - 1 if "tta" in refiner.arrays else 0
+        passes = further_passes(refiner.arrays)
         shares = " | ".join(f"{passes + cost.milliseconds / base.milliseconds:.2f}" for base in bases.values())
         row = f"{cost.parameters:,} | {cost.gflop:.2f} | {cost.milliseconds:.1f} | {shares}"
         lines.append(f"| {'**' if name == MAIN else ''}`{name}`{'**' if name == MAIN else ''} | {row} |")

@@ -16,6 +16,7 @@ from prn_pipeline.io.array_store import ArrayStoreDataset
 from prn_pipeline.io.files import TableDataset
 from prn_pipeline.io.modules import ModuleDataset
 from prn_pipeline.metrics.counts import TruthCounter
+from prn_pipeline.segmentation.input_names import TTA, TTA_SCALES
 from prn_pipeline.training.inference import predict_logits
 
 DATA, CONF = Path("data"), Path("conf/base")
@@ -70,7 +71,8 @@ def with_tta(block: dict[str, Any]) -> dict[str, Any]:
     if "inputs_if_available" not in block:
         return block
     others = {key: value for key, value in block.items() if key != "inputs_if_available"}
-    return others | {"inputs": [*others.get("inputs", []), "tta"]}
+    of_tta = [name for name in block["inputs_if_available"] if name in (TTA, TTA_SCALES)]
+    return others | {"inputs": [*others.get("inputs", []), *of_tta]}
 
 
 def counts_of(network: nn.Module, samples: Samples, rows: np.ndarray, arrays: tuple[str, ...]) -> np.ndarray:

@@ -21,7 +21,7 @@ from prn_pipeline.segmentation.maps import BaseMaps, MapMaker
 from prn_pipeline.segmentation.protocol import CacheRequest, DatasetPlace, MapCache
 from prn_pipeline.segmentation.scaled_tta import OtherScales, mean_over_scales, usable_scales
 from prn_pipeline.training.channels import channels_first
-from prn_pipeline.training.inference import DEFAULT_TILES, MAX_BATCH_PIXELS, predict
+from prn_pipeline.training.inference import DEFAULT_TILES, predict
 from prn_pipeline.training.module_files import weights_digest
 from prn_pipeline.training.tiling import Tiles
 
@@ -74,7 +74,8 @@ class NetworkSource(nn.Module):
         manifest = assign_models(maps, request.protocol, request.fold_models, self.settings.seen)
         models = {"base": self, **request.fold_models}
         inputs = self.prepared(samples)
-        scales = self._usable_scales(inputs, request.tiles, request.tta_scales) if "tta" in request.keep else ()
+        wished = request.tta_scales if "tta" in request.keep else ()
+        scales = self._usable_scales(inputs, request.tiles, wished)
         make, logits_only = (
             partial(cached_maps, inputs, manifest, models, request.batch_size, keep, request.tiles, tta_scales=scales)
             for keep in (request.keep, ())
@@ -84,7 +85,7 @@ class NetworkSource(nn.Module):
             {name: weights_digest(model) for name, model in models.items()},
             make,
             partial(_probe, logits_only, models),
-            {TTA_SCALES: list(scales)} if scales else {},
+            {TTA_SCALES: list(scales)} if wished else {},
         )
 
     def _usable_scales(self, samples: Samples, tiles: Tiles, scales: Sequence[float]) -> Sequence[float]:
@@ -122,8 +123,8 @@ def cached_maps(
     Yields:
         For B maps: logits float16 (B,S,S); tta float16 (B,2,S,S), mean and standard deviation of the logits over flips
         of the image; features float16 (B,F,h,w), h <= S / 2. See `maps.BaseMaps`. With `tta_scales` also tta_scales
-        float16 (B,S,S), mean of the logits over flips of the image at its own and all other scales. It is for the
-        comparison of methods, so maps of images that their model has learned from have NaN there, and cost nothing.
+        float16 (B,S,S), mean of the logits over flips of the image at its own and all other scales. Maps of
+        images that their model has learned from have NaN there, and cost nothing: nobody compares or learns from them.
     """
     classes = len(map_manifest) // len(samples.manifest)
     names = map_manifest["model"].to_numpy()[::classes]
@@ -145,8 +146,7 @@ def cached_maps(
                 new = chosen[unseen[rows[chosen]]]
                 others = OtherScales(models[name], scaled)
                 side = max(samples.store_of(arrays[0]).shape(arrays[0])[1:3])
-                side = side if others.sees_whole_maps else min(side, tiles.size)
-                at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // others.largest_side(side) ** 2))
+                at_once = min(batch_size, others.images_at_once(side, tiles))
                 sums = predict(others, samples, rows[new], arrays, at_once, tiles)
                 means[new] = _mean_with(maps["tta"][new, :, 0], sums, others.passes)
         yield {name: values.reshape(-1, *values.shape[2:]) for name, values in maps.items()}

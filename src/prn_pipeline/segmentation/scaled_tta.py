@@ -1,4 +1,4 @@
-"""TTA over flips and scales: the images are resized, too, for comparison methods that need no training."""
+"""TTA over flips and scales: the images are resized, too, for comparison methods and refiners."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from prn_pipeline.data.pixel_values import pixel_values
 from prn_pipeline.data.store.logits import one_vs_rest
 from prn_pipeline.segmentation.maps import FLIPS
-from prn_pipeline.training.tiles import GRID
+from prn_pipeline.training.inference import MAX_BATCH_PIXELS
+from prn_pipeline.training.tiles import GRID, Tiles
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,15 @@ class OtherScales(nn.Module):
         """Number of logits in the sum."""
         return len(self._scales) * len(FLIPS)
 
-    def largest_side(self, side: int) -> int:
-        """Side in pixels of the largest images that the model is given for images of side `side`."""
-        return max(scaled_side(side, scale) for scale in self._scales)
+    def images_at_once(self, side: int, tiles: Tiles) -> int:
+        """Images in a batch whose enlarged images or tiles have at most `MAX_BATCH_PIXELS`; at least one.
+
+        Args:
+            side: longer side of the images in pixels.
+            tiles: tiles that larger images are cut into, unless the model sees whole images only.
+        """
+        given = side if self.sees_whole_maps else min(side, tiles.size)
+        return max(1, MAX_BATCH_PIXELS // max(scaled_side(given, scale) for scale in self._scales) ** 2)
 
     def forward(self, images: Tensor, *support: Tensor) -> Tensor:
         """Images (N,3,H,W), values 0 .. 255, and the support of a few-shot model -> float32 (N,C,H,W)."""

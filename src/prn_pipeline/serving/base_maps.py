@@ -10,7 +10,7 @@ from prn_pipeline.refinement.protocol import Refiner
 from prn_pipeline.segmentation.input_names import TTA, TTA_SCALES
 from prn_pipeline.segmentation.maps import MapMaker
 from prn_pipeline.segmentation.scaled_tta import OtherScales, mean_over_scales
-from prn_pipeline.training.inference import MAX_BATCH_PIXELS, prepare_for_inference, to_device
+from prn_pipeline.training.inference import prepare_for_inference, to_device
 from prn_pipeline.training.precision import best_device
 from prn_pipeline.training.tiling import Tiled, Tiles
 
@@ -27,10 +27,8 @@ class BaseMapMaker:
     def __init__(self, network: nn.Module, refiner: Refiner, tiles: Tiles) -> None:
         scales = refiner.settings.tta_scales if TTA_SCALES in refiner.arrays else ()
         self._device, self._tiles = best_device(), tiles
-        self._whole = bool(getattr(network, "sees_whole_maps", False))
-        maker, self._context = prepare_for_inference(
-            MapMaker(network, bool(scales) or TTA in refiner.arrays, features=False), self._device
-        )
+        maker = MapMaker(network, bool(scales) or TTA in refiner.arrays, features=False)
+        _, self._context = prepare_for_inference(maker, self._device)
         self._maker = self._on_tiles(maker)
         self._others = OtherScales(network, scales) if scales else None
 
@@ -55,14 +53,12 @@ class BaseMapMaker:
 
     def _at_other_scales(self, others: OtherScales, images: Tensor) -> Tensor:
         """As `OtherScales.forward`, in batches that are smaller where the images become larger."""
-        side = max(images.shape[-2:])
-        enlarged = others.largest_side(side if self._whole else min(side, self._tiles.size))
-        at_once = max(1, MAX_BATCH_PIXELS // enlarged**2)
+        parts = images.split(others.images_at_once(max(images.shape[-2:]), self._tiles))
         network = self._on_tiles(others.eval())
-        return torch.cat([network(to_device(part, self._device)).cpu() for part in images.split(at_once)])
+        return torch.cat([network(to_device(part, self._device)).cpu() for part in parts])
 
-    def _on_tiles(self, network: nn.Module) -> nn.Module:
-        return network if self._whole else Tiled(network, self._tiles)
+    def _on_tiles(self, network: MapMaker | OtherScales) -> nn.Module:
+        return network if network.sees_whole_maps else Tiled(network, self._tiles)
 
 
 def _rounded_as_stored(logits: Tensor) -> Tensor:

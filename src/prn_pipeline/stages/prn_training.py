@@ -6,6 +6,7 @@ from pkgutil import resolve_name
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.protocol import Fit, FittingPlan, LearningMaps, RefinerSettings
+from prn_pipeline.refinement.region_detail.other_scales import SCALES, no_usable_scales
 from prn_pipeline.refinement.registry import kind_of
 from prn_pipeline.training.job import TrainingResult
 
@@ -22,15 +23,13 @@ def train_refiner(maps: LearningMaps, settings: RefinerSettings, plan: FittingPl
         UserError: too few maps for learning and for selection, or the cache lacks an array that the refiner reads.
     """
     missing = [name for name in settings.arrays if not maps.samples.holds(name)]
-    if "tta_scales" in missing:
-        raise UserError(
-            "the refiner reads tta_scales, but the base model does not support images at other scales than their own:"
-            " use a refiner that does without, such as trees"
-        )
+    if no_usable_scales(maps.samples):
+        missing = [name for name in missing if name != SCALES]
     if missing:
         raise UserError(
             f"the refiner reads {', '.join(settings.arrays)}, but {', '.join(missing)} were not kept: add them to"
-            " logit_caching.keep and run that pipeline again, or use a refiner that needs maps only, such as prn_maps"
+            f" logit_caching.{SCALES if missing == [SCALES] else 'keep'} and run that pipeline again, or use a refiner"
+            " that needs maps only, such as prn_maps"
         )
     fit: Fit = resolve_name(kind_of(settings).fitting)
     return fit(maps, settings, plan)

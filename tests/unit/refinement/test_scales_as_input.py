@@ -113,10 +113,40 @@ def test_scales_that_gain_nothing_over_flips_are_not_read(
     assert "tta_scales" not in refiner.guard
 
 
-def test_a_base_model_for_one_size_of_images_is_an_error_that_names_another_refiner(
-    bright_squares: Samples, tmp_path: Path
+def without_scales(maps: LearningMaps, folder: Path, **attributes: object) -> LearningMaps:
+    """The same maps without those at other scales; the attributes are those of their store."""
+    samples = maps.samples
+    arrays = {name: samples.array(name, np.arange(len(samples.manifest))) for name in ("logits", "tta", "labels")}
+    write_arrays(folder / "none.zarr", ArrayStream([arrays], {IDENTITY: "bright-squares", **attributes}))
+    bare = ArrayStore(samples.stores["samples"].path)
+    stores = {"samples": bare, "maps": ArrayStore(folder / "none.zarr")}
+    return LearningMaps(Samples(samples.manifest, stores), maps.map_manifest)
+
+
+def test_over_a_base_model_for_one_size_of_images_it_starts_from_flips(
+    maps: LearningMaps, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    manifest = bright_squares.manifest[["sample_id", "split", "fold"]].assign(model="base", seen_in_training=False)
-    settings = TreesSettings.model_validate({**TREES, "inputs": ["tta_scales"]})
-    with pytest.raises(UserError, match=r"does not support images at other scales .*: use .* such as trees"):
-        train_refiner(LearningMaps(bright_squares, manifest), settings, plan(tmp_path))
+    settings = TreesSettings.model_validate({**TREES, "inputs": BOTH})
+    refiner = train_refiner(without_scales(maps, tmp_path, tta_scales=[]), settings, plan(tmp_path)).network
+    assert refiner.arrays == ("logits", "tta")
+    assert "there are no maps at other scales of the image" in caplog.text
+
+
+def test_other_scales_that_nobody_asked_for_are_an_error_that_says_how_to_get_them(
+    maps: LearningMaps, tmp_path: Path
+) -> None:
+    settings = TreesSettings.model_validate({**TREES, "inputs": BOTH})
+    with pytest.raises(UserError, match=r"tta_scales were not kept: add them to logit_caching.tta_scales and run"):
+        train_refiner(without_scales(maps, tmp_path), settings, plan(tmp_path))
+
+
+def test_a_cache_that_does_not_say_at_which_scales_its_maps_are_is_an_error(maps: LearningMaps, tmp_path: Path) -> None:
+    samples = maps.samples
+    names = ("logits", "tta", "tta_scales", "labels")
+    arrays = {name: samples.array(name, np.arange(len(samples.manifest))) for name in names}
+    write_arrays(tmp_path / "old.zarr", ArrayStream([arrays], {IDENTITY: "bright-squares"}))
+    stores = {**samples.stores, "maps": ArrayStore(tmp_path / "old.zarr")}
+    old = LearningMaps(Samples(samples.manifest, stores), maps.map_manifest)
+    settings = TreesSettings.model_validate({**TREES, "inputs": BOTH})
+    with pytest.raises(UserError, match=r"written by an earlier version, .*: run the pipeline logit_caching again"):
+        train_refiner(old, settings, plan(tmp_path))

@@ -11,9 +11,9 @@ from prn_pipeline.data.store.array_store import ArrayStore, ArrayStream, write_a
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.region_detail.correction import Correction
+from prn_pipeline.segmentation import scaled_tta
 from prn_pipeline.segmentation.network_source import cached_maps
 from prn_pipeline.segmentation.scaled_tta import OtherScales
-from prn_pipeline.serving import base_maps
 from prn_pipeline.serving.onnx_export import export_onnx
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.settings import PredictorSettings
@@ -81,7 +81,7 @@ def test_enlarged_images_are_predicted_in_smaller_batches(monkeypatch: pytest.Mo
         return whole(self, batch, *support)
 
     monkeypatch.setattr(OtherScales, "forward", counted)
-    monkeypatch.setattr(base_maps, "MAX_BATCH_PIXELS", 2 * 96**2)
+    monkeypatch.setattr(scaled_tta, "MAX_BATCH_PIXELS", 2 * 96**2)
     parts = served.logits(images).refined
     assert sizes == [2, 2], "the larger scale of 64 pixels is 96"
     np.testing.assert_allclose(parts, together, rtol=2e-3, atol=2**-6)

@@ -1,8 +1,8 @@
 """The guard: which correction to apply, selected on maps held out from training.
 
 A refiner has to be worth more than what needs no training. So the candidates are not only shares of its correction, but
-also the base model as it is and the TTA mean, and all of them with one threshold for all maps: 0.5, a tuned one, or
-that of RankSEG for each map. Every step away from what is simpler must gain the same least amount.
+also the base model as it is and what the correction starts from, and all of them with one threshold for all maps: 0.5,
+a tuned one, or that of RankSEG for each map. Every step away from what is simpler must gain the same least amount.
 """
 
 from __future__ import annotations

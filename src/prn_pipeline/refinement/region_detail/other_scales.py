@@ -10,6 +10,8 @@ import torch
 from pydantic import BaseModel
 
 from prn_pipeline.data.store.array_store import shards
+from prn_pipeline.data.store.sample_store import Samples
+from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.baselines.threshold_tuning import ThresholdTuner
 from prn_pipeline.refinement.protocol import LearningMaps
 from prn_pipeline.refinement.region_detail.correction_strength import MIN_GAIN
@@ -23,7 +25,7 @@ SCALES = "tta_scales"
 
 
 def with_scales_where_they_gain(maps: LearningMaps, settings: AnySettings, rows: np.ndarray) -> AnySettings:
-    """A refiner's settings, without `tta_scales` among its inputs unless that is the better start.
+    """A refiner's settings, without `tta_scales` among its inputs unless it is there and the better start.
 
     Objects as thin as vessels are lost in smaller images. So the mean over scales has to gain `MIN_GAIN` over what the
     correction would start from otherwise, each under one threshold that is tuned on the same maps.
@@ -36,6 +38,9 @@ def with_scales_where_they_gain(maps: LearningMaps, settings: AnySettings, rows:
     inputs: tuple[str, ...] = getattr(settings, "inputs", ())
     if SCALES not in inputs:
         return settings
+    if no_usable_scales(maps.samples):
+        logger.warning("there are no maps at other scales of the image, so the correction starts without them")
+        return _without_scales(settings)
     others = [name for name in inputs if name in ("tta", "several_maps")]
     samples, tuners = maps.samples, {True: ThresholdTuner(), False: ThresholdTuner()}
     for shard in shards(rows, samples.maps_per_image):
@@ -48,6 +53,29 @@ def with_scales_where_they_gain(maps: LearningMaps, settings: AnySettings, rows:
             tuner.update(starting_logits(base, starts)[:, 0].sigmoid(), masks)
     gain = tuners[True].best_iou() - tuners[False].best_iou()
     logger.info("TTA at other scales of the image: %+.4f iou_micro with a tuned threshold", gain)
-    if gain >= MIN_GAIN:
-        return settings
+    return settings if gain >= MIN_GAIN else _without_scales(settings)
+
+
+def no_usable_scales(samples: Samples) -> bool:
+    """Whether other scales were asked for, and none of them gave the base model an image that it supports."""
+    return samples.store_of("logits").attributes.get(SCALES) == []
+
+
+def stored_scales(samples: Samples) -> tuple[float, ...]:
+    """The other scales of the image at which the logit cache has maps.
+
+    Raises:
+        UserError: it does not say.
+    """
+    store = samples.store_of(SCALES)
+    if SCALES not in store.attributes:
+        raise UserError(
+            f"{store.path} has maps at other scales of the images, but was written by an earlier version, which did not"
+            " say at which: run the pipeline logit_caching again"
+        )
+    return tuple(store.attributes[SCALES])
+
+
+def _without_scales(settings: AnySettings) -> AnySettings:
+    inputs: tuple[str, ...] = getattr(settings, "inputs", ())
     return settings.model_copy(update={"inputs": tuple(name for name in inputs if name != SCALES)})

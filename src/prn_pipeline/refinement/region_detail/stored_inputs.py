@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from prn_pipeline.errors import UserError
 from prn_pipeline.refinement.protocol import LearningMaps
+from prn_pipeline.refinement.region_detail.other_scales import SCALES, stored_scales
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
@@ -21,15 +22,15 @@ def with_stored_inputs(maps: LearningMaps, settings: AnySettings) -> AnySettings
             `several_maps_channels`, and `tta_scales` sets the field of that name.
 
     Raises:
-        UserError: features of several base models.
+        UserError: features of several base models, or a cache that does not say at which scales its maps are.
     """
     inputs, found = getattr(settings, "inputs", ()), dict[str, Any]()
     if "features" in inputs:
         found["feature_channels"] = _feature_channels(maps)
     if "several_maps" in inputs:
         found["several_maps_channels"] = maps.samples.store_of("several_maps").shape("several_maps")[1]
-    if "tta_scales" in inputs:
-        found["tta_scales"] = tuple(maps.samples.store_of("tta_scales").attributes["tta_scales"])
+    if SCALES in inputs:
+        found[SCALES] = stored_scales(maps.samples)
     return settings.model_copy(update=found)
 
 

@@ -40,7 +40,7 @@ def context_features(base_logits: Tensor, inputs: dict[str, Tensor], stride: int
         found += [spread, averages(spread, sizes)[-1]]
     if "tta_scales" in inputs:
         own = inputs["tta"][:, :1].float() if "tta" in inputs else base_logits.float()
-        apart = (logits.sigmoid() - _pooled(own, stride).sigmoid()).abs()
+        apart = (_pooled(inputs["tta_scales"].float(), stride).sigmoid() - _pooled(own, stride).sigmoid()).abs()
         found += [apart, averages(apart, sizes)[-1]]
     if "images" in inputs:
         image = _pooled(pixel_values(inputs["images"]) / 255, stride)

@@ -10,7 +10,7 @@ from prn_pipeline.reporting.leaderboard.estimates import mean_or_nan
 
 
 def added_cost(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a refiner adds to its base model: its own cost, and further passes of the base model where its input is TTA.
+    """What a refiner adds to its base model: its own cost, and further passes of the base model for TTA.
 
     A refiner that replaces the base model adds its own cost less that of the base model.
 
