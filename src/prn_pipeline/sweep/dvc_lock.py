@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,13 @@ def read_lock(file: Path) -> dict[str, dict[str, Any]]:
 
 
 def unreadable(project: Path, error: Exception) -> UserError:
-    """What DVC cannot read in a project, and what a user does about it where that is dvc.lock."""
+    """What DVC cannot read in a project, and what a user does about it where that is dvc.lock or a stage that runs."""
+    from dvc.lock import LockError  # imported here because reading a lock file needs nothing of DVC
+
+    if isinstance(error, LockError):
+        running = re.findall(r"\(PID (\d+)\)", str(error))
+        found = f"a stage is running there (process {running[0]})" if running else "another process is using it"
+        return UserError(f"DVC cannot read {project}: {found}: try again when it has ended")
     remedy = ""
     if "not a git repository" in str(error):
         remedy = ". Run `git init` there, or let DVC work without git: `dvc config --local core.no_scm true`"

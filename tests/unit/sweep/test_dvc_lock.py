@@ -1,5 +1,7 @@
 """A damaged dvc.lock is refused with what to do about it."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,17 @@ def test_another_error_of_dvc_does_not_blame_the_lock(project: Path) -> None:
     with pytest.raises(UserError, match=r"DVC cannot read .*cannot be a dependency") as caught:
         stale_stages(project)
     assert "git checkout" not in str(caught.value)
+
+
+def test_a_stage_that_is_running_is_named(project: Path) -> None:
+    (project / "dvc.lock").unlink()
+    (project / "dvc.yaml").write_text("stages:\n  ingestion:\n    cmd: echo 1\n    outs: [data]\n")
+    lock, path = project / ".dvc/tmp/rwlock", str(project / "data")
+    lock.write_text(json.dumps({"write": {path: {"pid": os.getpid(), "cmd": "dvc repro"}}, "read": {}}))
+    with pytest.raises(UserError, match=rf"a stage is running there \(process {os.getpid()}\): try again when it"):
+        stale_stages(project)
+    lock.unlink()
+    assert list(stale_stages(project)) == ["ingestion"]
 
 
 def test_a_project_without_git_is_refused_with_both_ways_out(tmp_path: Path) -> None:
