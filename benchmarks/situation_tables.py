@@ -40,9 +40,9 @@ def expectations(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
 def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
     """Markdown for the README: of each situation the refiner with the best median over the best free method.
 
-    Refiners are compared on base models and seeds that all of them have been run on; those with less than half as many
-    runs as another are left out. What the best of them gains is over all of its own runs: none is left out because
-    another refiner has not been run there. A situation has no row before its best refiner has been run on
+    Refiners are compared on base models and seeds that all of them have been run on; those with fewer runs than another
+    are left out, because nobody knows what they do over the other base models. What the best of them gains is over all
+    of its own runs. A situation has no row before its best refiner has been run on
     `LEAST_DATA_SETS` data sets: one of them says nothing about others.
     """
     rows = []
@@ -55,7 +55,7 @@ def headline(found: Sequence[tuple[Situation, Sequence[Scores]]]) -> str:
             if name not in COMPARED_WITH and any(run["refiner"] == name for run in runs)
         }
         most = max(map(len, by_refiner.values()), default=0)
-        by_refiner = {name: own for name, own in by_refiner.items() if 2 * len(own) >= most}
+        by_refiner = {name: own for name, own in by_refiner.items() if len(own) == most}
         common = set.intersection(*({_group(run) for run in own} for own in by_refiner.values())) if by_refiner else ()
         if not common:
             continue

@@ -25,11 +25,16 @@ def train_refiner(maps: LearningMaps, settings: RefinerSettings, plan: FittingPl
     missing = [name for name in settings.arrays if not maps.samples.holds(name)]
     if no_usable_scales(maps.samples):
         missing = [name for name in missing if name != SCALES]
+    if SCALES in missing:
+        raise UserError(
+            f"the refiner reads {SCALES}, but the logit cache has no maps at other scales of the image: list scales in"
+            f" logit_caching.{SCALES}, and tta in logit_caching.keep, and run that pipeline again, or use a refiner"
+            " that does without, such as trees"
+        )
     if missing:
         raise UserError(
             f"the refiner reads {', '.join(settings.arrays)}, but {', '.join(missing)} were not kept: add them to"
-            f" logit_caching.{SCALES if missing == [SCALES] else 'keep'} and run that pipeline again, or use a refiner"
-            " that needs maps only, such as prn_maps"
+            " logit_caching.keep and run that pipeline again, or use a refiner that needs maps only, such as prn_maps"
         )
     fit: Fit = resolve_name(kind_of(settings).fitting)
     return fit(maps, settings, plan)

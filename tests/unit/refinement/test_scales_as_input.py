@@ -42,6 +42,19 @@ def maps(bright_squares: Samples, tmp_path: Path) -> LearningMaps:
     return LearningMaps(Samples(bright_squares.manifest, stores), manifest)
 
 
+def stored(maps: LearningMaps, *names: str) -> dict[str, np.ndarray]:
+    """Arrays of the maps, and these."""
+    rows = np.arange(len(maps.samples.manifest))
+    return {name: maps.samples.array(name, rows) for name in ("logits", "tta", "labels", *names)}
+
+
+def with_arrays(maps: LearningMaps, folder: Path, arrays: dict[str, np.ndarray], **attributes: object) -> LearningMaps:
+    """The same images with these arrays in place of their maps, in a store with these attributes."""
+    write_arrays(folder / "others.zarr", ArrayStream([arrays], {IDENTITY: "bright-squares", **attributes}))
+    stores = {**maps.samples.stores, "maps": ArrayStore(folder / "others.zarr")}
+    return LearningMaps(Samples(maps.samples.manifest, stores), maps.map_manifest)
+
+
 def plan(folder: Path) -> FittingPlan:
     return FittingPlan(TrainingSettings(epochs=1, steps_per_epoch=2, batch_size=4, learning_rate=1e-6), 0, folder)
 
@@ -98,14 +111,10 @@ def test_trees_correct_the_mean_over_scales_and_know_how_far_it_is_from_the_own_
 def test_scales_that_gain_nothing_over_flips_are_not_read(
     maps: LearningMaps, network: dict[str, object], tmp_path: Path
 ) -> None:
-    samples = maps.samples
-    arrays = {name: samples.array(name, np.arange(len(samples.manifest))) for name in ("logits", "tta", "labels")}
+    arrays = stored(maps)
     worse = arrays["tta"][:, 0] - 5
     worse[maps.map_manifest["seen_in_training"].to_numpy()] = np.nan
-    attributes = {IDENTITY: "bright-squares", "tta_scales": [0.5]}
-    write_arrays(tmp_path / "worse.zarr", ArrayStream([{**arrays, "tta_scales": worse}], attributes))
-    stores = {**samples.stores, "maps": ArrayStore(tmp_path / "worse.zarr")}
-    alike = LearningMaps(Samples(samples.manifest, stores), maps.map_manifest)
+    alike = with_arrays(maps, tmp_path, {**arrays, "tta_scales": worse}, tta_scales=[0.5])
     kind = TreesSettings if network is TREES else RegionDetailSettings
     refiner = train_refiner(alike, kind.model_validate({**network, "inputs": BOTH}), plan(tmp_path)).network
     assert refiner.arrays == ("logits", "tta")
@@ -113,21 +122,11 @@ def test_scales_that_gain_nothing_over_flips_are_not_read(
     assert "tta_scales" not in refiner.guard
 
 
-def without_scales(maps: LearningMaps, folder: Path, **attributes: object) -> LearningMaps:
-    """The same maps without those at other scales; the attributes are those of their store."""
-    samples = maps.samples
-    arrays = {name: samples.array(name, np.arange(len(samples.manifest))) for name in ("logits", "tta", "labels")}
-    write_arrays(folder / "none.zarr", ArrayStream([arrays], {IDENTITY: "bright-squares", **attributes}))
-    bare = ArrayStore(samples.stores["samples"].path)
-    stores = {"samples": bare, "maps": ArrayStore(folder / "none.zarr")}
-    return LearningMaps(Samples(samples.manifest, stores), maps.map_manifest)
-
-
 def test_over_a_base_model_for_one_size_of_images_it_starts_from_flips(
     maps: LearningMaps, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = TreesSettings.model_validate({**TREES, "inputs": BOTH})
-    refiner = train_refiner(without_scales(maps, tmp_path, tta_scales=[]), settings, plan(tmp_path)).network
+    refiner = train_refiner(with_arrays(maps, tmp_path, stored(maps), tta_scales=[]), settings, plan(tmp_path)).network
     assert refiner.arrays == ("logits", "tta")
     assert "there are no maps at other scales of the image" in caplog.text
 
@@ -136,17 +135,14 @@ def test_other_scales_that_nobody_asked_for_are_an_error_that_says_how_to_get_th
     maps: LearningMaps, tmp_path: Path
 ) -> None:
     settings = TreesSettings.model_validate({**TREES, "inputs": BOTH})
-    with pytest.raises(UserError, match=r"tta_scales were not kept: add them to logit_caching.tta_scales and run"):
-        train_refiner(without_scales(maps, tmp_path), settings, plan(tmp_path))
+    with pytest.raises(
+        UserError, match=r"no maps at other scales .*: list scales in logit_caching.tta_scales, and tta in"
+    ):
+        train_refiner(with_arrays(maps, tmp_path, stored(maps)), settings, plan(tmp_path))
 
 
 def test_a_cache_that_does_not_say_at_which_scales_its_maps_are_is_an_error(maps: LearningMaps, tmp_path: Path) -> None:
-    samples = maps.samples
-    names = ("logits", "tta", "tta_scales", "labels")
-    arrays = {name: samples.array(name, np.arange(len(samples.manifest))) for name in names}
-    write_arrays(tmp_path / "old.zarr", ArrayStream([arrays], {IDENTITY: "bright-squares"}))
-    stores = {**samples.stores, "maps": ArrayStore(tmp_path / "old.zarr")}
-    old = LearningMaps(Samples(samples.manifest, stores), maps.map_manifest)
+    old = with_arrays(maps, tmp_path, stored(maps, "tta_scales"))
     settings = TreesSettings.model_validate({**TREES, "inputs": BOTH})
     with pytest.raises(UserError, match=r"written by an earlier version, .*: run the pipeline logit_caching again"):
         train_refiner(old, settings, plan(tmp_path))

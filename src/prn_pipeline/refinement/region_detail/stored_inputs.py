@@ -24,7 +24,8 @@ def with_stored_inputs(maps: LearningMaps, settings: AnySettings) -> AnySettings
     Raises:
         UserError: features of several base models, or a cache that does not say at which scales its maps are.
     """
-    inputs, found = getattr(settings, "inputs", ()), dict[str, Any]()
+    inputs: tuple[str, ...] = getattr(settings, "inputs", ())
+    found: dict[str, Any] = {}
     if "features" in inputs:
         found["feature_channels"] = _feature_channels(maps)
     if "several_maps" in inputs:
