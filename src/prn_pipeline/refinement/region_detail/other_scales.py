@@ -52,8 +52,13 @@ def with_scales_where_they_gain(maps: LearningMaps, settings: AnySettings, rows:
             starts = {name: array for name, array in stored.items() if with_scales or name != SCALES}
             tuner.update(starting_logits(base, starts)[:, 0].sigmoid(), masks)
     gain = tuners[True].best_iou() - tuners[False].best_iou()
-    logger.info("TTA at other scales of the image: %+.4f iou_micro with a tuned threshold", gain)
-    return settings if gain >= MIN_GAIN else _without_scales(settings)
+    chosen = settings if gain >= MIN_GAIN else _without_scales(settings)
+    logger.info(
+        "TTA over flips and scales gains %+.4f iou_micro over the start without scales: the correction starts %s them",
+        gain,
+        "without" if chosen is not settings else "with",
+    )
+    return chosen
 
 
 def no_usable_scales(samples: Samples) -> bool:
