@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -84,6 +84,7 @@ def test_groups_stay_whole_and_no_split_or_fold_is_empty(sizes: list[int], seed:
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=8), st.floats(0.5, 30))
 @settings(max_examples=200, deadline=None, derandomize=True)
+@example(sizes=[1, 6], share=5.5)
 def test_the_drawn_share_is_nearly_the_best_that_whole_groups_allow(sizes: list[int], share: float) -> None:
     named = {f"g{index}": size for index, size in enumerate(sizes)}
     most = len(sizes) - 1

@@ -82,7 +82,8 @@ def assign_folds(groups: Mapping[str, str], folds: int, seed: int) -> dict[str, 
 def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -> set[str]:
     """Groups with about `share` samples in total, drawn by hash.
 
-    Up to `ATTEMPTS` orders are tried until one is within half a sample; otherwise the nearest is returned.
+    Up to `ATTEMPTS` orders are tried until one is within half a sample; otherwise the nearest of them and of all single
+    groups is returned.
 
     Args:
         sizes: {group: samples}.
@@ -100,8 +101,10 @@ def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -
         if not best or distance(chosen) < distance(best):
             best = chosen
         if distance(best) <= 0.5:
-            break
-    return best
+            return best
+    # Orders only take a group larger than the share where there is room left beside smaller ones.
+    alone = min(({group} for group in _shuffled(sizes, key)), key=distance)
+    return alone if distance(alone) < distance(best) else best
 
 
 def _split_by_ratio(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
