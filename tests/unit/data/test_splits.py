@@ -85,6 +85,8 @@ def test_groups_stay_whole_and_no_split_or_fold_is_empty(sizes: list[int], seed:
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=8), st.floats(0.5, 30))
 @settings(max_examples=200, deadline=None, derandomize=True)
 @example(sizes=[1, 6], share=5.5)
+@example(sizes=[8, 6, 1], share=13.56)
+@example(sizes=[1, 1, 7, 7, 7], share=20.63)
 def test_the_drawn_share_is_nearly_the_best_that_whole_groups_allow(sizes: list[int], share: float) -> None:
     named = {f"g{index}": size for index, size in enumerate(sizes)}
     most = len(sizes) - 1

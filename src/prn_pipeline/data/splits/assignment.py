@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -82,8 +83,8 @@ def assign_folds(groups: Mapping[str, str], folds: int, seed: int) -> dict[str, 
 def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -> set[str]:
     """Groups with about `share` samples in total, drawn by hash.
 
-    Up to `ATTEMPTS` orders are tried until one is within half a sample; otherwise the nearest of them and of all single
-    groups is returned.
+    Up to `ATTEMPTS` orders are tried until one is within half a sample; otherwise the nearest is returned of them, of
+    what reaches the share in each order, and of all single groups.
 
     Args:
         sizes: {group: samples}.
@@ -102,9 +103,10 @@ def nearest_share(sizes: Mapping[str, int], share: float, most: int, key: str) -
             best = chosen
         if distance(best) <= 0.5:
             return best
-    # Orders only take a group larger than the share where there is room left beside smaller ones.
-    alone = min(({group} for group in _shuffled(sizes, key)), key=distance)
-    return alone if distance(alone) < distance(best) else best
+    # So far a group larger than the room that is left was passed over; a little more than the share may be nearer.
+    over = (_reaching(_shuffled(sizes, f"{key}/{attempt}"), sizes, share, most) for attempt in range(ATTEMPTS))
+    alone = ({group} for group in _shuffled(sizes, key))
+    return min((best, *over, *alone), key=distance)
 
 
 def _split_by_ratio(groups: Mapping[str, str], settings: RatioSplit) -> dict[str, str]:
@@ -156,6 +158,12 @@ def _first_fit(order: list[str], sizes: Mapping[str, int], share: float, most: i
     if smallest is not None and room and (not chosen or abs(total + sizes[smallest] - share) < abs(total - share)):
         chosen.add(smallest)
     return chosen
+
+
+def _reaching(order: list[str], sizes: Mapping[str, int], share: float, most: int) -> set[str]:
+    """The first groups whose samples are at least `share`, or the first `most`."""
+    totals = itertools.accumulate(sizes[group] for group in order[:most])
+    return set(order[: 1 + sum(total < share for total in list(totals)[:-1])])
 
 
 def _shuffled(groups: Iterable[str], key: str) -> list[str]:
