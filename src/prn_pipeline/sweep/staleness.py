@@ -13,7 +13,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
 from dvc.stage import PipelineStage
 
-from prn_pipeline.sweep.dvc_lock import read_lock, unreadable
+from prn_pipeline.sweep.dvc_lock import unreadable
 
 NO_RESULTS = "no results here yet"
 NO_RECORD = "no record in dvc.lock: made by kedro run"
@@ -31,11 +31,12 @@ def stale_stages(project: Path) -> dict[str, str]:
     Raises:
         UserError: DVC cannot read the project.
     """
-    recorded = set(read_lock(project / "dvc.lock"))
     try:
         # DVC reads the whole project again after each lock, so that one lock is held for all questions.
         with contextlib.closing(Repo(str(project))) as repo, lock_repo(repo):
             stages = {stage.name: stage for stage in repo.index.stages if isinstance(stage, PipelineStage)}
+            locks = {stage.dvcfile for stage in stages.values()}
+            recorded = {address for lock in locks for address in lock.lockfile_contents.get("stages", {})}
             # DVC puts the path of dvc.yaml before a stage's name if its folder is not the working directory.
             changes = {address.rpartition(":")[2]: change for address, change in _changes(repo, stages.values())}
             found: dict[str, str] = {}

@@ -101,6 +101,34 @@ def test_a_failed_stage_is_reported_as_by_the_command_itself(
     assert (fork.returncode, printed) == (real.returncode, real.stdout + real.stderr)
 
 
+def test_stages_are_recorded_as_by_the_command_itself(tmp_path: Path, warm: WarmCommands) -> None:
+    places = {"fork": warm.environment, "real": tool_environment()}
+    printed: dict[str, list[str]] = {place: [] for place in places}
+    for place, environment in places.items():
+        folder = tmp_path / place
+        (folder / ".dvc").mkdir(parents=True)
+        (folder / ".dvc/config").write_text("[core]\nno_scm = true\nanalytics = false\ncheck_update = false\n")
+        for text in ("one", "two"):
+            stages = {name: {"cmd": f"echo {text} > {name}", "outs": [name]} for name in ("a", "b")}
+            stages["b"]["params"] = [{"settings.yml": ["size"]}]
+            (folder / "settings.yml").write_text("size: 1.0\n")
+            (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+            for name in ("b", "a", "b"):
+                ended = subprocess.run(
+                    ["dvc", "repro", "--single-item", name],
+                    cwd=folder,
+                    env=dict(environment),
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
+                printed[place].append(ended.stdout)
+    assert (tmp_path / "fork/dvc.lock").read_text() == (tmp_path / "real/dvc.lock").read_text()
+    assert printed["fork"] == printed["real"]
+    assert "Updating lock file" in "".join(printed["real"])
+    assert warm.processes[0].poll() is None, "it has answered, as the command itself would have started otherwise"
+
+
 def test_a_signal_ends_the_command_and_its_caller_sees_which(
     stage: Callable[..., subprocess.Popen[str]], tmp_path: Path, warm: WarmCommands
 ) -> None:

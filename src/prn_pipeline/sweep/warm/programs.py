@@ -59,8 +59,10 @@ OF_STAGES = (
     "prn_pipeline.training.trainer",
 )
 
+#: Not imported here, as it imports DVC.
+dvc_command = "prn_pipeline.sweep.warm.dvc_command"
 PROGRAMS = {
-    "dvc": Program("dvc.cli", "main", ("dvc.cli", "dvc.commands.repro", "dvc.repo.reproduce")),
+    "dvc": Program(dvc_command, "main", (dvc_command, "dvc.commands.repro", "dvc.repo.reproduce")),
     "kedro": Program("kedro.framework.cli", "main", OF_STAGES),
     # for tests, which call many commands in turn
     "prn": Program("prn_pipeline.commands", "prn", OF_STAGES),
