@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prn_pipeline.comparison.scores_file import BEST_FREE
+from prn_pipeline.comparison.scores_file import BEST_FREE, DOUBTED_MAPS
 from prn_pipeline.metrics.counts import COLUMNS
 from prn_pipeline.metrics.scores import mean_iou, present_in_truth
 from prn_pipeline.serving.promotion_settings import Check, FirstChampionSettings
@@ -20,7 +20,7 @@ def shortcoming(
 
     Args:
         counts: int64 (images, C, 6) of the predictor, at native size.
-        scores: scores JSON of its run; `base_predicts` and `gain` are read.
+        scores: scores JSON of its run; `base_predicts`, `doubted_maps` and `gain` are read.
         settings: the least quality.
         too_few: that the test set is too small to judge anything; None if it is not.
     """
@@ -31,10 +31,8 @@ def shortcoming(
     found = f"its iou_micro is {iou:.3f} on {len(counts)} test images"
     if iou < settings.least_iou:
         return f"{found}, below the least of {settings.least_iou:g} (`promotion.first_champion.least_iou`)"
-    if "constant_base" in settings.checks and "base_predicts" in scores:
-        return f"its base model predicts {scores['base_predicts']}: train it longer, or check its maps" + _key(
-            "constant_base"
-        )
+    if fault := _fault_of_base_model(scores, settings):
+        return fault
     if "constant" in settings.checks and iou <= constant < 1:
         return f"{found}, but predicting one class everywhere has {constant:.3f}" + _key("constant")
     free = scores["gain"].get(BEST_FREE) if "gain" in scores else None
@@ -45,6 +43,16 @@ def shortcoming(
             f"it is worse than {free['method']}, which needs no training, by {-100 * free['iou_micro']:.2f} points of"
             f" iou_micro [{low:+.2f}, {high:+.2f}]" + _key("best_free")
         )
+    return None
+
+
+def _fault_of_base_model(scores: Mapping[str, Any], settings: FirstChampionSettings) -> str | None:
+    if "constant_base" in settings.checks and "base_predicts" in scores:
+        predicts = scores["base_predicts"]
+        return f"its base model predicts {predicts}: train it longer, or check its maps" + _key("constant_base")
+    if "doubted_maps" in settings.checks and scores.get(DOUBTED_MAPS):
+        found = "the maps of its base model may be misread, as its report says: correct their settings"
+        return found + _key("doubted_maps")
     return None
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 #: Criteria that split a test set into slices, which are compared separately.
 By = Literal["image_size", "mask_size", "group"]
-Check = Literal["smallest_test", "constant_base", "constant", "best_free"]
+Check = Literal["smallest_test", "constant_base", "doubted_maps", "constant", "best_free"]
 
 
 class ComparisonSettings(BaseModel):
@@ -50,7 +50,7 @@ class FirstChampionSettings(BaseModel):
     checks: tuple[Check, ...] = Field(
         default=get_args(Check),
         description="smallest_test: as many groups of test images as `comparison.smallest_test`; constant_base: the"
-        " base model must not predict the same everywhere; constant: the predictor must be better than one class"
-        " everywhere; best_free: it must not be significantly worse than the best method that needs no training, by"
-        " more than `best_free_tolerance`",
+        " base model must not predict the same everywhere; doubted_maps: its maps must not look misread; constant: the"
+        " predictor must be better than one class everywhere; best_free: it must not be significantly worse than the"
+        " best method that needs no training, by more than `best_free_tolerance`",
     )

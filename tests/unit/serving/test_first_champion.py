@@ -65,6 +65,16 @@ def test_a_base_model_that_predicts_nothing_is_refused() -> None:
     assert shortcoming(counts(800, 100, 200), GOOD | {"base_predicts": "nothing"}, allowed) is None
 
 
+def test_a_base_model_whose_maps_may_be_misread_is_refused() -> None:
+    doubted = GOOD | {"doubted_maps": True}
+    found = shortcoming(counts(800, 100, 200), doubted, DEFAULT)
+    assert found is not None
+    assert found.startswith("the maps of its base model may be misread, as its report says")
+    assert "leave doubted_maps out of `promotion.first_champion.checks`" in found
+    allowed = FirstChampionSettings(checks=("constant", "best_free"))
+    assert shortcoming(counts(800, 100, 200), doubted, allowed) is None
+
+
 def test_a_predictor_worse_than_a_method_without_training_is_refused() -> None:
     free = {"method": "tuned_threshold", "iou_micro": -0.02, "ci95": [-0.03, -0.01]}
     found = shortcoming(counts(800, 100, 200), {"gain": {"vs_best_free": free}}, DEFAULT)

@@ -29,8 +29,8 @@ class MapWarnings(NamedTuple):
     """What a comparison found that did not stop the run.
 
     Attributes:
-        sentences: the warnings. Files are named from the folder of all data sets on, because scores and reports leave
-            this machine.
+        sentences: the warnings, or why there was no comparison. Files are named from the folder of all data sets on,
+            because scores and reports leave this machine.
         doubted: whether one of them may mean that maps are misread, which makes gains of mistakes.
     """
 
@@ -38,7 +38,8 @@ class MapWarnings(NamedTuple):
     doubted: bool
 
 
-NONE = MapWarnings([], False)
+SKIPPED = MapWarnings(["The base model's maps were not compared with the true masks (`check: skip`)."], False)
+NOTHING_TO_COMPARE = "the maps are not compared with the truth: no image with a map has foreground"
 
 
 def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: DatasetPlace) -> MapWarnings:
@@ -56,7 +57,8 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
         place: location of the data set.
 
     Returns:
-        The warnings about the maps, which are logged too. Maps of a model that was trained here are never doubted.
+        The warnings about the maps, which are logged too, or that nobody has compared them. Maps of a model that was
+        trained here are never doubted.
 
     Raises:
         UserError: with `check: refuse`, the values are not what the settings say, another reading of the maps fits the
@@ -65,14 +67,14 @@ def check_maps(source: MapSource, cache: MapCache, samples: Samples, place: Data
     trained_here = source.settings.trained_here
     check: Check = "warn" if trained_here else getattr(source.settings, "check", "refuse")
     if check == "skip":
-        return NONE
+        return SKIPPED
     folders = source.map_stack(place).folders if isinstance(source, MapFiles) else _folder_of(source, place)
     classes = len(cache.manifest) // len(samples.manifest)
     most = MOST_IMAGES if folders and classes == 1 else FEWER_IMAGES
     rows = compared_rows(samples.manifest, cache.manifest, most)
     if not len(rows):
-        logger.warning("the maps are not compared with the truth: no image with a map has foreground")
-        return NONE
+        logger.warning(NOTHING_TO_COMPARE)
+        return MapWarnings([f"{NOTHING_TO_COMPARE}."], False)
     truths = reduced_truth(samples, rows, classes)
     warnings = [] if folders else _report(of_network(source, cache, samples, rows, truths), check)
     for folder in folders:

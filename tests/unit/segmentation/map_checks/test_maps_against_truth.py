@@ -168,11 +168,14 @@ def test_maps_that_mean_another_thing_are_refused_with_the_setting(check: Check,
 
 
 @pytest.mark.parametrize("name", ["background", "exchanged axes of a square", "another sigmoid", "low noise"])
-def test_check_warn_goes_on_and_check_skip_is_silent(check: Check, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_check_warn_goes_on_and_check_skip_is_only_named_in_the_report(
+    check: Check, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     form, settings, _ = MISREAD[name]
     with caplog.at_level(logging.WARNING):
-        check(form, check="skip", **settings)
+        skipped = check(form, check="skip", **settings)
         assert not caplog.messages
+        assert skipped == (["The base model's maps were not compared with the true masks (`check: skip`)."], False)
         check(form, check="warn", **settings)
     assert any("true masks" in text or "second sigmoid" in text for text in caplog.messages)
 
