@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dvc.utils.serialize import dumps_yaml, parse_yaml
+
 from benchmarks.report import Column, Row, Table
 from benchmarks.small_project import copy_project, make_small
 from prn_pipeline.sweep.warm.commands import warm_commands
@@ -23,6 +25,8 @@ COMMANDS = {
     "kedro run --params dataset=synthetic_raods": (1, 1.5, None),
 }
 STAGE, STAGE_GOAL = "ingestion", 2.0
+#: Stages in dvc.lock after a benchmark of 72 runs over 12 base models.
+RECORDED = 260
 #: What the commands are compared with: the import of a library that every machine with this package has.
 PLAIN = (sys.executable, "-c", "import pandas")
 #: Runs its arguments with all their output on standard error, and writes what they took to standard output.
@@ -74,6 +78,7 @@ def run(quick: bool) -> list[Table]:
             " those of the processor include them.",
             f"{STAGE} in prn benchmark: the same in forks of processes that have imported everything. What they take of"
             " processor and memory cannot be seen from outside, so its ratio is one of seconds on the clock.",
+            f"{RECORDED} stages recorded: dvc.lock has the records of as many, copies of that of {STAGE}.",
             "The ratio divides the processor's seconds of `import pandas` by those of the command: more is faster.",
         ],
         ratio="ratio",
@@ -93,11 +98,10 @@ def run(quick: bool) -> list[Table]:
             cold = _stage(folder, environment, rounds)
             row = {"command": f"{STAGE} in DVC", "seconds": cold.seconds, "cpu": cold.cpu, "mib": cold.mib}
             table.rows.append(row | {"ratio": plain.cpu / cold.cpu})
-            with warm_commands(folder, environment) as forks:
-                warm = _stage(folder, forks.environment, rounds)
-            row = {"command": f"{STAGE} in prn benchmark", "seconds": warm.seconds, "seconds_goal": STAGE_GOAL}
-            row |= {"seconds_met": warm.seconds <= STAGE_GOAL, "ratio": plain.seconds / warm.seconds}
-            table.rows.append(row)
+            table.rows.append(_warm_row(f"{STAGE} in prn benchmark", folder, environment, plain, rounds))
+            _record(folder, RECORDED)
+            name = f"{STAGE} in prn benchmark, {RECORDED} stages recorded"
+            table.rows.append(_warm_row(name, folder, environment, plain, rounds))
     return [table]
 
 
@@ -121,6 +125,21 @@ def _stage(folder: Path, environment: Mapping[str, str], rounds: int) -> Started
         computing = float(json.loads(costs.read_text())[STAGE]["seconds"])
         found.append(Started(one.seconds - computing, one.cpu, one.mib))
     return Started(*(min(values) for values in zip(*((o.seconds, o.cpu, o.mib) for o in found), strict=True)))
+
+
+def _warm_row(name: str, folder: Path, environment: Mapping[str, str], plain: Started, rounds: int) -> Row:
+    with warm_commands(folder, environment) as forks:
+        warm = _stage(folder, forks.environment, rounds)
+    row: Row = {"command": name, "seconds": warm.seconds, "seconds_goal": STAGE_GOAL}
+    return row | {"seconds_met": warm.seconds <= STAGE_GOAL, "ratio": plain.seconds / warm.seconds}
+
+
+def _record(folder: Path, count: int) -> None:
+    """Let dvc.lock look like that of a large benchmark, by records of other data sets."""
+    lock = parse_yaml((folder / "dvc.lock").read_text(), "dvc.lock")
+    record = lock["stages"][f"{STAGE}@synthetic_roads"]
+    lock["stages"] |= {f"{STAGE}@roads_{number}": record for number in range(count - len(lock["stages"]))}
+    (folder / "dvc.lock").write_text(dumps_yaml(json.loads(json.dumps(lock))))
 
 
 def _fastest(words: Sequence[str], folder: Path, environment: Mapping[str, str], code: int, rounds: int) -> Started:

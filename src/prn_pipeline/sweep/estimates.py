@@ -6,6 +6,7 @@ import logging
 import re
 import statistics
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from prn_pipeline.data.store.json_files import read_json
 from prn_pipeline.errors import UserError
 from prn_pipeline.layout.places import REPORTS, STAGE_COSTS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, stage_address
-from prn_pipeline.sweep.dvc_lock import read_lock
+from prn_pipeline.sweep.dvc_lock import LOCK, read_lock
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +54,15 @@ class Estimates:
     """
 
     def __init__(self, project: Path) -> None:
-        self._records = dict(_records(project / REPORTS))
-        self._sizes = _sizes(project / "dvc.lock")
+        self._project = project
+
+    @cached_property  # not read where nothing is stale
+    def _records(self) -> dict[str, _Record]:
+        return dict(_records(self._project / REPORTS))
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return _sizes(self._project / LOCK)
 
     def of(self, stage: str, names: Mapping[str, Any]) -> Estimate:
         """The estimate for one stage.

@@ -130,7 +130,7 @@ class MlflowRun:
         if mlflow.active_run() is None or not lock.is_file():
             return
         try:
-            stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
+            stages = (yaml.load(lock.read_text(), yaml.CSafeLoader) or {}).get("stages", {})
         except (yaml.YAMLError, AttributeError, TypeError):  # another stage of DVC is writing the file
             logger.info("dvc.lock is being written by another process: no hashes are logged to this MLflow run")
             return

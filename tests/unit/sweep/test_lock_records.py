@@ -8,7 +8,7 @@ from dvc.utils.serialize import dumps_yaml, parse_yaml, parse_yaml_for_update
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prn_pipeline.sweep.lock_records import with_records
+from prn_pipeline.sweep.lock_records import HEAD, records_of, with_records
 
 Records = dict[str, Any]
 
@@ -40,12 +40,11 @@ def by_dvc(text: str, records: Records) -> str:
     return str(dumps_yaml(found))
 
 
-@given(locks, locks.filter(bool), st.booleans())
+@given(locks, locks.filter(bool))
 @settings(max_examples=300, deadline=None)
-@example({"one": {"cmd": "echo 1"}, "two": {"cmd": "a\n\n  b"}}, {"one": {"cmd": "echo 3"}}, True)
-def test_records_are_replaced_and_added_as_by_dvc(before: Records, records: Records, datasets: bool) -> None:
-    more = {"datasets": [{"name": "photos"}]} if datasets else {}
-    text = dumps_yaml({"schema": "2.0", "stages": before, **more})
+@example({"one": {"cmd": "echo 1"}, "two": {"cmd": "a\n\n  b"}}, {"one": {"cmd": "echo 3"}})
+def test_records_are_replaced_and_added_as_by_dvc(before: Records, records: Records) -> None:
+    text = dumps_yaml({"schema": "2.0", "stages": before})
     found = with_records(text, records, dumps_yaml)
     plain = all(re.fullmatch(r"[a-z_]+@[a-z]+-[0-9]|one|two", address) for address in (*before, *records))
     assert found is not None or not plain or not before
@@ -71,7 +70,22 @@ def test_the_others_keep_their_places() -> None:
         TEXT.replace("two:\n", "two: # the second\n"),
         TEXT.replace("\n", "\r\n"),
         TEXT.removesuffix("\n"),
+        TEXT + "datasets:\n- name: photos\n",
     ],
 )
 def test_a_file_that_dvc_has_not_written_is_left_to_dvc(text: str) -> None:
     assert with_records(text, {"two": {"cmd": "echo 3"}}, dumps_yaml) is None
+
+
+@given(locks.filter(bool))
+@settings(max_examples=200, deadline=None)
+def test_every_record_is_a_text_of_its_own(before: Records) -> None:
+    text = dumps_yaml({"schema": "2.0", "stages": before})
+    found = records_of(text)
+    if found is None:
+        assert not all(re.fullmatch(r"[a-z_]+@[a-z]+-[0-9]", address) for address in before)
+    else:
+        assert list(found) == list(before)
+        assert {address: parse_yaml(HEAD + of, "dvc.lock")["stages"] for address, of in found.items()} == {
+            address: {address: record} for address, record in before.items()
+        }
