@@ -163,7 +163,7 @@ few-labels: $(READY) ## gains with 3 to 90 labelled images; MAPS=folder of the m
 suggest-bench: $(READY) ## images that `prn suggest` lists against random ones, on the maps of `make strong-models`; half an hour
 	@python -m benchmarks.suggestion
 
-paper-claim: $(READY) ## the paper's network on generated scenes, over the number of maps; two hours, continues
+paper-claim: $(READY) ## the paper's network on generated scenes, over the number of maps; needs a GPU, continues
 	@python -m benchmarks.paper_claim
 
 sbom: $(READY) ## sbom.json: all installed packages, in the CycloneDX format
