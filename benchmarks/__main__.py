@@ -1,4 +1,4 @@
-"""`python -m benchmarks [pseudo_labels] [network] [start_up] [stages] [gpu]`: measure, print tables, write files.
+"""`python -m benchmarks [pseudo_labels] [network] [start_up] [shares] [stages] [gpu]`: measure, print, write files.
 
 The tables go to a JSON and a Markdown file, the ratios to the history.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import gpu, network, pseudo_labels, stages, start_up
+from benchmarks import gpu, network, pseudo_labels, shares, stages, start_up
 from benchmarks.history import HISTORY, Entry, append, circumstances, entries
 from benchmarks.machine import describe, kind_of_processor, usable_cores, use_cores
 from benchmarks.report import Column, Row, Table, machine_line, save, show
@@ -23,6 +23,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "pseudo_labels": lambda options: pseudo_labels.run(options.quick),
     "network": lambda options: network.run(options.quick, options.compile, options.ratios),
     "start_up": lambda options: start_up.run(options.quick),
+    "shares": lambda options: shares.run(options.quick),
     "stages": lambda options: stages.run(options.quick),
     "gpu": lambda options: gpu.run(options.quick, options.compile),
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import network
+from benchmarks import network, share_case
 from benchmarks.__main__ import main
 from benchmarks.agreement import gradient_error, relative_error
 from benchmarks.example_maps import example_maps
@@ -47,9 +47,8 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     found = json.loads(out.read_text())
     assert found["quick"] is True
     assert found["machine"]["cores"] == usable_cores()
-    assert (
-        list(found["sections"]) == list(found["seconds"]) == ["pseudo_labels", "network", "start_up", "stages", "gpu"]
-    )
+    sections = ["pseudo_labels", "network", "start_up", "shares", "stages", "gpu"]
+    assert list(found["sections"]) == list(found["seconds"]) == sections
     labels = found["sections"]["pseudo_labels"]["against_numpy"]["rows"]
     assert all(row["equal"] and row["ratio"] == pytest.approx(row["numpy_ms"] / row["ours_ms"]) for row in labels)
     assert {row["what"] for row in found["sections"]["network"]["against_loop"]["rows"]} == {
@@ -59,6 +58,8 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     for row in found["sections"]["network"]["against_loop"]["rows"]:
         assert row["error"] <= row["tolerance"]
         assert row["met"] == (row["ratio"] >= row["goal"])
+    for row in found["sections"]["shares"]["shares"]["rows"]:
+        assert row["share"] == pytest.approx(100 * row["product"] / row["alone"])
     for row in found["sections"]["stages"]["stages"]["rows"]:
         assert row["images_per_second"] * row["seconds"] == pytest.approx(row["count"])
         assert 0 <= row["mib_growth"] < row["mib_peak"]
@@ -67,6 +68,15 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     if not torch.cuda.is_available():
         assert "no GPU on this machine" in text
         assert "no GPU on this machine" in printed
+
+
+@pytest.mark.parametrize("case", ["map_caching", "refine"])
+def test_the_networks_alone_run_on_what_the_product_gives_them(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(share_case, "_seconds", lambda run, times: (run(), passes.append((times,)), 0.5)[-1])
+    found = share_case.CASES[case](64, 2)
+    assert found == (2 / 0.5, 2 / 0.5)
+    assert len(passes) == 2
 
 
 def test_only_the_tables_with_ratios_on_demand() -> None:

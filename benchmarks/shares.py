@@ -1,0 +1,71 @@
+"""What training, map caching, `prn refine` and the server reach of what their networks reach alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.report import Column, Row, Table, goal
+
+CASES = ("base_training", "map_caching", "refine", "server")
+GOAL = 90
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sides of images in pixels -> how many of them a case takes."""
+
+    counts: tuple[tuple[int, int], ...] = ((256, 128), (512, 64))
+
+
+QUICK = Sizes(counts=((64, 2),))
+
+
+def run(quick: bool) -> list[Table]:
+    """Every case at every size, each in a process of its own; the first alone where `quick`."""
+    table = Table(
+        "shares",
+        "Images a second from store to store, or from file to file: share of what the networks reach alone",
+        (
+            Column("case", "case"),
+            Column("size", "size", "d"),
+            Column("product", "images/s", ".2f"),
+            Column("alone", "networks alone", ".2f"),
+            Column("share", "share: %", ".0f"),
+            Column("goal", "goal", ".0f"),
+            Column("met", "met"),
+        ),
+        notes=[
+            "unet_resnet18_small, in refine and server with refiner prn; the networks alone: a bare loop over one batch"
+            " in memory, in the same precision and form, for refine and server with the four flips of TTA.",
+            "base_training: an epoch after the first, without validation. map_caching: with TTA over flips and scales."
+            " refine: PNG in, PNG and overlays out. server: four clients at a time on the same cores.",
+        ],
+        ratio="share",
+        named_by=("case", "size"),
+    )
+    for size, count in (QUICK if quick else Sizes()).counts:
+        for case in CASES[:1] if quick else CASES:
+            found = _measured(case, size, count)
+            share = 100 * found["product"] / found["alone"]
+            row: Row = {"case": case, "size": size, "product": found["product"], "alone": found["alone"]}
+            table.rows.append(goal(row | {"share": share}, share, GOAL))
+    return [table]
+
+
+def _measured(case: str, size: int, count: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.share_case", case, str(size), str(count), str(torch.get_num_threads())]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run(
+        command, cwd=Path(__file__).parents[1], env=environment, capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}")
+    found: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    return found
