@@ -64,11 +64,12 @@ def base_training(size: int, count: int) -> Rates:
 
     An epoch has as many steps as in the pipeline, or fewer of larger images.
     """
-    block = conf("base_models")[BASE_MODEL]
-    of_training = block["training"] | {"epochs": 2, "keep": "last", "early_stop_patience": None, "schedule": "constant"}
-    training = TrainingSettings.model_validate(of_training)
+    own, block = conf("base_training"), conf("base_models")[BASE_MODEL]["training"]
+    two = {"epochs": 2, "keep": "last", "early_stop_patience": None, "schedule": "constant"}
+    training = TrainingSettings.model_validate(own | block | two)
     batch = training.batch_size
-    steps = max(1, min(training.steps_per_epoch or 1, count * 256 // size // 2))
+    assert training.steps_per_epoch is not None
+    steps = max(1, min(training.steps_per_epoch, count * 256 // size // 2))
     training = training.model_copy(update={"steps_per_epoch": steps})
     model, objective = _base_model(), _base_model().objective()
     with tempfile.TemporaryDirectory() as scratch:
@@ -76,7 +77,7 @@ def base_training(size: int, count: int) -> Rates:
         samples, _, _ = open_stores(Path(scratch))
         arrays = {"inputs": "images", "masks": "masks"}
         rows = samples.rows(["test"])
-        stored = StoredSamples(samples, rows, arrays, training.augmentation)
+        stored = StoredSamples(samples, rows, arrays, training.augmentation, memory=training.memory_bytes)
         ends: list[float] = []
         listener = lambda *_: ends.append(time.perf_counter())  # noqa: E731
         fit(lambda: model, objective, stored, None, training, 0, Path(scratch) / "checkpoints", "base", listener)

@@ -21,7 +21,7 @@ GOAL = 90
 class Sizes:
     """Sides of images in pixels -> how many of them a case takes."""
 
-    counts: tuple[tuple[int, int], ...] = ((256, 128), (512, 64))
+    counts: tuple[tuple[int, int], ...] = ((256, 96), (512, 32))
 
 
 QUICK = Sizes(counts=((64, 2),))

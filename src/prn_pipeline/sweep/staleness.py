@@ -15,6 +15,7 @@ from dvc.stage import PipelineStage
 
 from prn_pipeline.sweep.dvc_lock import unreadable
 from prn_pipeline.sweep.record_file import record_by_record
+from prn_pipeline.sweep.shared_hashes import hashed_once
 
 NO_RESULTS = "no results here yet"
 NO_RECORD = "no record in dvc.lock: made by kedro run"
@@ -34,7 +35,12 @@ def stale_stages(project: Path) -> dict[str, str]:
     """
     try:
         # DVC reads the whole project again after each lock, so that one lock is held for all questions.
-        with record_by_record(), contextlib.closing(Repo(str(project))) as repo, lock_repo(repo):
+        with (
+            record_by_record(),
+            hashed_once(),
+            contextlib.closing(Repo(str(project))) as repo,
+            lock_repo(repo),
+        ):
             stages = {stage.name: stage for stage in repo.index.stages if isinstance(stage, PipelineStage)}
             locks = {stage.dvcfile for stage in stages.values()}
             recorded = {address for lock in locks for address in lock.lockfile_contents.get("stages", {})}
