@@ -1,8 +1,8 @@
 """dvc.lock for DVC, record by record.
 
 DVC reads the whole file whatever it is asked, and after every stage reads and writes it by a parser that keeps
-comments, which takes 40 ms a record: in a benchmark of hundreds of stages that is most of what DVC takes. Here it reads
-the records that it needs, and replaces one. What it finds and what it leaves is the same.
+comments, which takes tens of milliseconds a record: in a benchmark of hundreds of stages that is most of what DVC
+takes. Here it reads the records that it needs, and replaces one. What it finds and what it leaves is the same.
 """
 
 from __future__ import annotations

@@ -60,9 +60,9 @@ OF_STAGES = (
 )
 
 #: Not imported here, as it imports DVC.
-dvc_command = "prn_pipeline.sweep.warm.dvc_command"
+DVC_COMMAND = "prn_pipeline.sweep.warm.dvc_command"
 PROGRAMS = {
-    "dvc": Program(dvc_command, "main", (dvc_command, "dvc.commands.repro", "dvc.repo.reproduce")),
+    "dvc": Program(DVC_COMMAND, "main", (DVC_COMMAND, "dvc.commands.repro", "dvc.repo.reproduce")),
     "kedro": Program("kedro.framework.cli", "main", OF_STAGES),
     # for tests, which call many commands in turn
     "prn": Program("prn_pipeline.commands", "prn", OF_STAGES),
