@@ -1,4 +1,4 @@
-"""`python -m benchmarks [pseudo_labels] [network] [start_up] [shares] [stages] [gpu]`: measure, print, write files.
+"""`python -m benchmarks [section ...]`: measure the sections of `SECTIONS`, print tables, write files.
 
 The tables go to a JSON and a Markdown file, the ratios to the history.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import gpu, network, pseudo_labels, shares, stages, start_up
+from benchmarks import busy_machine, gpu, network, pseudo_labels, shares, stages, start_up
 from benchmarks.history import HISTORY, Entry, append, circumstances, entries
 from benchmarks.machine import describe, kind_of_processor, usable_cores, use_cores
 from benchmarks.report import Column, Row, Table, machine_line, save, show
@@ -24,6 +24,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "network": lambda options: network.run(options.quick, options.compile, options.ratios),
     "start_up": lambda options: start_up.run(options.quick),
     "shares": lambda options: shares.run(options.quick),
+    "busy_machine": lambda options: busy_machine.run(options.quick),
     "stages": lambda options: stages.run(options.quick),
     "gpu": lambda options: gpu.run(options.quick, options.compile),
 }

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,20 +53,31 @@ def run(quick: bool) -> list[Table]:
     )
     for size, count in (QUICK if quick else Sizes()).counts:
         for case in CASES[:1] if quick else CASES:
-            found = _measured(case, size, count)
+            found = rates(started(case, size, count))
             share = 100 * found["product"] / found["alone"]
             row: Row = {"case": case, "size": size, "product": found["product"], "alone": found["alone"]}
             table.rows.append(goal(row | {"share": share}, share, GOAL))
     return [table]
 
 
-def _measured(case: str, size: int, count: int) -> dict[str, float]:
+def started(case: str, size: int, count: int, environment: Mapping[str, str] = os.environ) -> subprocess.Popen[str]:
+    """A case in a process of its own, for `rates`, with these variables."""
     command = [sys.executable, "-m", "benchmarks.share_case", case, str(size), str(count), str(torch.get_num_threads())]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    ended = subprocess.run(
-        command, cwd=Path(__file__).parents[1], env=environment, capture_output=True, text=True, check=False
+    paths = os.pathsep.join(filter(None, sys.path))
+    return subprocess.Popen(
+        command,
+        cwd=Path(__file__).parents[1],
+        env={**environment, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    if ended.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}")
-    found: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+
+
+def rates(process: subprocess.Popen[str]) -> dict[str, float]:
+    """What a started case prints: images a second of the "product", and of its networks "alone"."""
+    printed, said = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{process.args!r} ended with {process.returncode}:\n{said}")
+    found: dict[str, float] = json.loads(printed.splitlines()[-1])
     return found

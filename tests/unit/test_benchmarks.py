@@ -47,7 +47,7 @@ def test_a_quick_run_writes_every_section_as_json_and_as_markdown(
     found = json.loads(out.read_text())
     assert found["quick"] is True
     assert found["machine"]["cores"] == usable_cores()
-    sections = ["pseudo_labels", "network", "start_up", "shares", "stages", "gpu"]
+    sections = ["pseudo_labels", "network", "start_up", "shares", "busy_machine", "stages", "gpu"]
     assert list(found["sections"]) == list(found["seconds"]) == sections
     labels = found["sections"]["pseudo_labels"]["against_numpy"]["rows"]
     assert all(row["equal"] and row["ratio"] == pytest.approx(row["numpy_ms"] / row["ours_ms"]) for row in labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -25,6 +26,7 @@ from prn_pipeline.training.callbacks import (
 )
 from prn_pipeline.training.checkpoint_files import CheckpointFiles
 from prn_pipeline.training.checkpoints import LAST
+from prn_pipeline.training.core_threads import core_for_each_thread
 from prn_pipeline.training.distributed.batch_norm import synchronize_batch_norms
 from prn_pipeline.training.distributed.batches import distributed_loader
 from prn_pipeline.training.distributed.task import DistributedTask
@@ -83,7 +85,10 @@ def train_in_this_process(
         num_sanity_val_steps=0,
         log_every_n_steps=1,
     )
-    with warnings.catch_warnings(), lightning_shutdown():
+    # Not with workers, whose processes would all inherit the core of this thread.
+    alone = topology.device.type == "cpu" and not topology.is_distributed and not settings.workers
+    threads = core_for_each_thread() if alone else nullcontext()
+    with warnings.catch_warnings(), lightning_shutdown(), threads:
         warnings.filterwarnings(
             "ignore", module="lightning"
         )  # advice on the number of workers, which is a setting here
