@@ -74,6 +74,18 @@ def test_without_gnu_openmp_all_run_anywhere(monkeypatch: pytest.MonkeyPatch) ->
         assert kept_cores() == Counter()
 
 
+def test_where_the_system_forbids_it_all_run_anywhere(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setaffinity", forbidden)
+    with core_for_each_thread():
+        assert kept_cores() == Counter()
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(("workers", "cores"), [(0, Counter(CORES)), (1, Counter())])
 def test_a_training_has_a_core_for_each_thread_unless_workers_would_inherit_one(
     bright_squares: Samples, tmp_path: Path, workers: int, cores: Counter[int]
