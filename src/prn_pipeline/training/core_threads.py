@@ -23,23 +23,35 @@ def core_for_each_thread() -> Iterator[None]:
     share one core, while the other process has a core for itself. On two cores, beside one busy process, an epoch of a
     small U-Net took 7.0 s, and with a core for each thread about 4 s; alone it took 1.9 s (docs/runs.md).
 
-    Has no effect outside Linux, and where PyTorch has one thread, or fewer than there are cores: then another process
-    may have been given the others.
+    Has no effect outside Linux, where OpenMP starts fewer threads than PyTorch asks for, and where PyTorch has one
+    thread, or fewer than there are cores: then another process may have been given the others.
     """
     cores = _cores_from_this() if sys.platform.startswith("linux") else []
     on_every_thread = _openmp() if 1 < len(cores) == torch.get_num_threads() else None
     if on_every_thread is None:
         yield
         return
-    on_every_thread(lambda number: _allow(0, {cores[number]}))
+    kept: list[int] = []
+
+    def keep(number: int) -> None:
+        kept.append(number)
+        _allow(0, {cores[number]})
+
     try:
+        on_every_thread(keep)
+        if len(kept) < len(cores):  # a thread that OpenMP starts later would inherit the core of this one
+            _release(cores)
         yield
     finally:
-        # Threads that were started meanwhile have inherited the core of the thread that started them.
-        for thread in os.listdir("/proc/self/task"):
-            with suppress(ProcessLookupError):
-                if len(os.sched_getaffinity(int(thread))) == 1:
-                    _allow(int(thread), cores)
+        _release(cores)
+
+
+def _release(cores: Iterable[int]) -> None:
+    """Let threads that have one core run on all; those that were started meanwhile have inherited theirs."""
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(ProcessLookupError):
+            if len(os.sched_getaffinity(int(thread))) == 1:
+                _allow(int(thread), cores)
 
 
 def _allow(thread: int, cores: Iterable[int]) -> None:

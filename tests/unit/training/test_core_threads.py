@@ -1,6 +1,7 @@
 """While a network trains, each of PyTorch's threads has a core of its own; afterwards all run anywhere again."""
 
 import os
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -72,6 +73,19 @@ def test_without_gnu_openmp_all_run_anywhere(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(core_threads, "LIBRARY", Path("libtorch_of_another_system.so"))
     with core_for_each_thread():
         assert kept_cores() == Counter()
+
+
+def test_where_openmp_starts_fewer_threads_all_run_anywhere() -> None:
+    asked = (
+        "import os, torch\n"
+        "from prn_pipeline.training.core_threads import core_for_each_thread\n"
+        "torch.set_num_threads(len(os.sched_getaffinity(0)))\n"
+        "with core_for_each_thread():\n"
+        "    print(torch.get_num_threads(), sorted(os.sched_getaffinity(0)))\n"
+    )
+    few = os.environ | {"OMP_THREAD_LIMIT": "1"}
+    done = subprocess.run([sys.executable, "-c", asked], env=few, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{len(CORES)} {sorted(CORES)}\n"
 
 
 def test_where_the_system_forbids_it_all_run_anywhere(
