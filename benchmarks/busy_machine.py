@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import ExitStack
 
 from benchmarks.report import Column, Row, Table, goal
 from benchmarks.shares import rates, started
@@ -57,17 +57,14 @@ def run(quick: bool) -> list[Table]:
 
 
 def _rate(of: str, beside: str, environment: Mapping[str, str]) -> float:
-    with _busy_thread() if beside == "a busy thread" else nullcontext():
-        processes = [
+    with ExitStack() as ended:
+        if beside == "a busy thread":
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            ended.callback(busy.wait)
+            ended.callback(busy.kill)
+        trainings = [
             started("base_training", SIZE, COUNT, environment) for _ in range(1 + (beside == "another training"))
         ]
-        return min(rates(process)[of] for process in processes)
-
-
-@contextmanager
-def _busy_thread() -> Iterator[None]:
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
-        try:
-            yield
-        finally:
-            process.kill()
+        for training in trainings:
+            ended.callback(training.kill)  # if the other one failed; it has ended otherwise
+        return min(rates(training)[of] for training in trainings)
