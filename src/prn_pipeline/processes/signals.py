@@ -1,8 +1,9 @@
-"""SIGTERM and Ctrl-C end a command gracefully, each with its own exit code."""
+"""SIGTERM and Ctrl-C end a command gracefully, each with its own exit code, and can be held back for a moment."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -30,6 +31,26 @@ def graceful_shutdown() -> Iterator[None]:
         raise ExitError("interrupted: the next start continues", INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the block ends: for a few lines that an exception must not leave half done.
+
+    An exception of a signal is lost in a function that C code calls. Only the main thread gets signals, so in others
+    there is nothing to do; signals that Python does not handle act at once.
+    """
+    arrived: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    handled = [number for number in (signal.SIGINT, signal.SIGTERM) if main and callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, lambda number, _: arrived.append(number)) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in arrived:
+            signal.raise_signal(late)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

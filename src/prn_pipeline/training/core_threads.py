@@ -5,78 +5,109 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
+from prn_pipeline.processes.processor_cores import usable_cores
+from prn_pipeline.processes.signals import signals_held_back
+
 #: The library through which PyTorch computes with OpenMP.
 LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+
+#: Held while threads have a core each. A second training in this process goes without, and leaves those of the first.
+_CORES_ARE_GIVEN = threading.Lock()
 
 
 @contextmanager
 def core_for_each_thread() -> Iterator[None]:
-    """Keep each of PyTorch's threads on a core of its own, and let them run anywhere again afterwards.
+    """Keep each of PyTorch's threads on a core of its own, and let them run where they could before afterwards.
 
     These threads wait for each other hundreds of times in a step. Beside another process Linux can let two of them
     share one core, while the other process has a core for itself. On two cores, beside one busy process, an epoch of a
     small U-Net took 7.0 s, and with a core for each thread about 4 s; alone it took 1.9 s (docs/runs.md).
 
-    Has no effect outside Linux, where OpenMP starts fewer threads than PyTorch asks for, and where PyTorch has one
-    thread, or fewer than there are cores: then another process may have been given the others.
+    Has no effect outside Linux; where PyTorch has not as many threads as there are cores, or as there are processors,
+    because another process may have been given the others; where OpenMP starts fewer threads than PyTorch asks for;
+    where a thread has been kept from some of the cores; and in a second training at a time.
     """
-    cores = _cores_from_this() if sys.platform.startswith("linux") else []
-    on_every_thread = _openmp() if 1 < len(cores) == torch.get_num_threads() else None
-    if on_every_thread is None:
+    if not sys.platform.startswith("linux") or not _CORES_ARE_GIVEN.acquire(blocking=False):
         yield
         return
-    kept: list[int] = []
-
-    def keep(number: int) -> None:
-        kept.append(number)
-        _allow(0, {cores[number]})
-
+    others = _threads()
+    before: dict[int, set[int]] = {}  # filled at once, so that an error or a signal finds all that there is to undo
     try:
-        on_every_thread(keep)
-        if len(kept) < len(cores):  # a thread that OpenMP starts later would inherit the core of this one
-            _release(cores)
+        with signals_held_back():
+            before.update(_give_cores())
         yield
     finally:
-        _release(cores)
+        with signals_held_back():
+            _give_back(before, _threads() - others)
+            _CORES_ARE_GIVEN.release()
 
 
-def _release(cores: Iterable[int]) -> None:
-    """Let threads that have one core run on all; those that were started meanwhile have inherited theirs."""
-    for thread in os.listdir("/proc/self/task"):
-        with suppress(ProcessLookupError):
-            if len(os.sched_getaffinity(int(thread))) == 1:
-                _allow(int(thread), cores)
+def _give_cores() -> dict[int, set[int]]:
+    """Give each of PyTorch's threads a core; returns the processors that each of these threads could use before."""
+    cores = _core_for_each(torch.get_num_threads())
+    threads = _openmp_threads() if len(cores) > 1 else []
+    before = {thread: _processors(thread) for thread in threads}
+    usable = set().union(*cores)
+    if len(threads) != len(cores) or any(processors != usable for processors in before.values()):
+        return {}
+    for thread, core in zip(threads, cores, strict=True):
+        _allow(thread, core)
+    return before
 
 
-def _allow(thread: int, cores: Iterable[int]) -> None:
-    """Let a thread (0: this one) run on these cores, where a sandbox does not forbid it and they are still there."""
-    with suppress(OSError):
-        os.sched_setaffinity(thread, cores)
+def _give_back(before: dict[int, set[int]], started: set[int]) -> None:
+    """Let threads run where they could before, and so those that have started meanwhile on one of these cores."""
+    if not before:
+        return
+    given = [_processors(thread) for thread in before]
+    for thread in started - set(before):
+        if _processors(thread) in given:
+            _allow(thread, set().union(*before.values()))
+    for thread, processors in before.items():
+        _allow(thread, processors)
 
 
-def _cores_from_this() -> list[int]:
-    """The cores that this process may use; first the one that runs this thread, on which Linux has put it."""
-    usable = os.sched_getaffinity(0)
-    here = ctypes.CDLL(None).sched_getcpu()
-    return sorted(usable, key=lambda core: (core != here, core))
-
-
-def _openmp() -> Callable[[Callable[[int], None]], None] | None:
-    """A function that calls another on each of PyTorch's threads, with the thread's number; None if OpenMP has none."""
+def _processors(thread: int) -> set[int]:
+    """The processors on which a thread may run; none where it has ended."""
     try:
-        library = ctypes.CDLL(str(LIBRARY))
-        parallel, number = library.GOMP_parallel, library.omp_get_thread_num
+        return os.sched_getaffinity(thread)
+    except ProcessLookupError:
+        return set()
+
+
+def _allow(thread: int, processors: Iterable[int]) -> None:
+    """Let a thread run on these processors, if it and they are still there and no sandbox forbids it."""
+    with suppress(OSError):
+        os.sched_setaffinity(thread, processors)
+
+
+def _threads() -> set[int]:
+    return {int(thread) for thread in os.listdir("/proc/self/task")}
+
+
+def _core_for_each(threads: int) -> list[frozenset[int]]:
+    """As many cores, or processors, as there are threads, if there are; first the one that runs this thread."""
+    cores = usable_cores()
+    processors = [frozenset({processor}) for core in cores for processor in core]
+    here = ctypes.CDLL(None).sched_getcpu()
+    given = next((each for each in (cores, processors) if len(each) == threads), [])
+    return sorted(given, key=lambda core: here not in core)
+
+
+def _openmp_threads() -> list[int]:
+    """The threads with which PyTorch computes for this one, which comes first; none where OpenMP is another library."""
+    try:
+        parallel = ctypes.CDLL(str(LIBRARY)).GOMP_parallel
     except (OSError, AttributeError):  # another platform, or built with another library of threads
-        return None
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-
-    def on_every_thread(function: Callable[[int], None]) -> None:
-        parallel(kind(lambda _: function(number())), None, ctypes.c_uint(torch.get_num_threads()), ctypes.c_uint(0))
-
-    return on_every_thread
+        return []
+    found: list[int] = []
+    note = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: found.append(threading.get_native_id()))
+    parallel(note, None, ctypes.c_uint(torch.get_num_threads()), ctypes.c_uint(0))
+    return sorted(found, key=lambda thread: thread != threading.get_native_id())

@@ -1,19 +1,21 @@
 """While a network trains, each of PyTorch's threads has a core of its own; afterwards all run anywhere again."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from torch import nn
 
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.training import core_threads
+from prn_pipeline.training import core_threads, trainer
 from prn_pipeline.training.core_threads import core_for_each_thread
 from tests.unit.training.small_training import train
 
@@ -29,6 +31,14 @@ def _all_cores() -> Iterator[None]:
     torch.set_num_threads(len(CORES))
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def ctrl_c_raises() -> Iterator[None]:
+    """Python's own handler, also where the tests run in the background of a shell, which ignores Ctrl-C there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def kept_cores() -> Counter[int]:
@@ -60,6 +70,83 @@ def test_a_thread_that_was_started_meanwhile_is_not_left_on_one_core() -> None:
     end.set()
     started.join()
     assert found == CORES
+
+
+def test_a_thread_that_was_kept_on_one_core_before_stays_there() -> None:
+    end, kept = threading.Event(), threading.Event()
+    own: list[set[int]] = []
+
+    def keep_to_one_core() -> None:
+        os.sched_setaffinity(0, {min(CORES)})
+        kept.set()
+        end.wait()
+        own.append(os.sched_getaffinity(0))
+
+    thread = threading.Thread(target=keep_to_one_core)
+    thread.start()
+    kept.wait()
+    with core_for_each_thread():
+        pass
+    end.set()
+    thread.join()
+    assert own == [{min(CORES)}]
+
+
+def test_a_second_training_at_a_time_leaves_the_threads_of_the_first_alone() -> None:
+    first_has_started, end = threading.Event(), threading.Event()
+
+    def second_training() -> None:
+        first_has_started.wait()
+        with core_for_each_thread():
+            torch.ones(1000, 1000) @ torch.ones(1000, 1000)
+        end.set()
+
+    second = threading.Thread(target=second_training)
+    second.start()
+    with core_for_each_thread():
+        first_has_started.set()
+        end.wait()
+        assert kept_cores() == Counter(CORES)
+    second.join()
+    assert kept_cores() == Counter()
+
+
+def test_where_a_thread_is_kept_from_a_core_the_others_run_anywhere() -> None:
+    found = core_threads._openmp_threads()
+    os.sched_setaffinity(found[-1], {min(CORES)})
+    try:
+        with core_for_each_thread():
+            assert kept_cores() == Counter([min(CORES)])
+        assert kept_cores() == Counter([min(CORES)])
+    finally:
+        os.sched_setaffinity(found[-1], CORES)
+
+
+def test_where_cores_have_two_processors_each_thread_has_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_threads, "usable_cores", lambda: [frozenset(CORES)])
+    assert core_threads._core_for_each(1) == [CORES]
+    assert sorted(map(min, core_threads._core_for_each(len(CORES)))) == sorted(CORES)
+    assert core_threads._core_for_each(len(CORES) + 1) == []
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+@pytest.mark.parametrize("when", ["given", "given back"])
+def test_an_interruption_while_cores_change_hands_leaves_no_thread_on_one(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    allow = core_threads._allow
+    inside: list[str] = []
+
+    def interrupted(thread: int, processors: set[int]) -> None:
+        if (when == "given back") == bool(inside):
+            signal.raise_signal(signal.SIGINT)
+        allow(thread, processors)
+
+    monkeypatch.setattr(core_threads, "_allow", interrupted)
+    with pytest.raises(KeyboardInterrupt), core_for_each_thread():
+        inside.append("reached")
+    assert kept_cores() == Counter()
+    assert inside == ["reached"] * (when == "given back")
 
 
 def test_with_fewer_threads_than_cores_all_run_anywhere() -> None:
@@ -100,10 +187,7 @@ def test_where_the_system_forbids_it_all_run_anywhere(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(("workers", "cores"), [(0, Counter(CORES)), (1, Counter())])
-def test_a_training_has_a_core_for_each_thread_unless_workers_would_inherit_one(
-    bright_squares: Samples, tmp_path: Path, workers: int, cores: Counter[int]
-) -> None:
+def test_in_a_training_each_thread_has_a_core(bright_squares: Samples, tmp_path: Path) -> None:
     found: list[Counter[int]] = []
 
     def objective(network: nn.Module, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -111,6 +195,19 @@ def test_a_training_has_a_core_for_each_thread_unless_workers_would_inherit_one(
         logits = network(batch["inputs"])
         return logits.mean(), logits
 
-    train(bright_squares, tmp_path / "checkpoints", objective=objective, epochs=1, workers=workers)
-    assert set(map(frozenset, (counter.items() for counter in found))) == {frozenset(cores.items())}
+    train(bright_squares, tmp_path / "checkpoints", objective=objective, epochs=1)
+    assert found
+    assert all(cores == Counter(CORES) for cores in found)
     assert kept_cores() == Counter()
+
+
+def test_a_training_with_workers_gives_no_cores_which_they_would_inherit(
+    bright_squares: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(1)
+    given = mock.Mock(wraps=core_for_each_thread)
+    monkeypatch.setattr(trainer, "core_for_each_thread", given)
+    train(bright_squares, tmp_path / "checkpoints", epochs=1, workers=1)
+    assert not given.called
+    train(bright_squares, tmp_path / "other", epochs=1, workers=0)
+    assert given.called
