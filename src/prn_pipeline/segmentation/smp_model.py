@@ -14,6 +14,7 @@ from prn_pipeline.segmentation.input_size import at_input_size, stretched_back
 from prn_pipeline.segmentation.network_source import NetworkSource
 from prn_pipeline.segmentation.normalisation import statistics
 from prn_pipeline.segmentation.settings import BaseModelSettings
+from prn_pipeline.segmentation.unused_layers import drop_unused_layers
 
 
 class BaseModel(NetworkSource):
@@ -93,7 +94,9 @@ def encoder_of(name: str, weights: str | None, depth: int, channels: int) -> Any
 
     _check_encoder(name)
     with _library_errors(f"encoder {name} with weights {weights}", weights):
-        return smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=weights)
+        encoder = smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=weights)
+    drop_unused_layers(encoder, channels)
+    return encoder
 
 
 def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
@@ -111,7 +114,7 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
         f" {settings.options}"
     )
     with _library_errors(description, weights):
-        return smp.create_model(
+        network = smp.create_model(
             settings.architecture,
             encoder_name=settings.encoder,
             encoder_weights=weights,
@@ -119,6 +122,8 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
             classes=settings.classes,
             **settings.options,
         )
+    drop_unused_layers(network.encoder, settings.channels)
+    return network
 
 
 def _check_encoder(name: str) -> None:

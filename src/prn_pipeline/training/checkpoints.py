@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
+from torch import Tensor, nn
 
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 
@@ -16,6 +18,9 @@ ASSIGNMENT = ("sample_id", "split", "fold", "group", "video")
 
 #: File of the newest checkpoint, which an interrupted training resumes from.
 LAST = "last.ckpt"
+
+#: What names of the network's weights begin with in a checkpoint.
+NETWORK = "network."
 
 #: Attribute of a record in a ZIP file that marks it as a folder; `torch.save` writes none.
 FOLDER = 0x10
@@ -50,3 +55,15 @@ def damage(checkpoint: Path) -> str | None:
     if folders:  # `torch.load` would leave the memory of such a tensor as it is
         return f"{folders[0]} is marked as a folder"
     return None if record is None else f"{record} does not match its checksum"
+
+
+def names_that_differ(stored: Mapping[str, Tensor], network: nn.Module) -> list[str]:
+    """Names of weights that only one of the two has, or whose shapes differ.
+
+    Args:
+        stored: weights of a checkpoint, whose names begin with `NETWORK`.
+        network: that the checkpoint should belong to.
+    """
+    found = {name.removeprefix(NETWORK): tensor.shape for name, tensor in stored.items() if name.startswith(NETWORK)}
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from prn_pipeline.processes.locks import checkpoint_lock
-from prn_pipeline.training.checkpoints import LAST, damage
+from prn_pipeline.training.checkpoints import LAST, damage, names_that_differ
 from prn_pipeline.training.distributed.topology import ProcessTopology
 from prn_pipeline.training.job import TrainingJob, TrainingResult
 from prn_pipeline.training.settings import TrainingSettings
@@ -64,7 +64,7 @@ def fit(
     job = TrainingJob(build, objective, train, val, settings, seed, checkpoints, name)
     # The nodes of one training share its checkpoints, so they cannot lock each other out.
     with nullcontext() if settings.nodes > 1 else checkpoint_lock(checkpoints):
-        _remove_if_damaged(checkpoints)
+        _remove_if_unusable(checkpoints, build)
         if settings.processes * settings.nodes > 1:
             result = train_in_processes(job, listener)
         else:
@@ -73,19 +73,28 @@ def fit(
     return result
 
 
-def _remove_if_damaged(folder: Path) -> None:
-    """Remove checkpoints that have changed since they were written, or are half a file of a killed run."""
-    if not (folder / LAST).is_file():
+def _remove_if_unusable(folder: Path, build: Callable[[], nn.Module]) -> None:
+    """Remove checkpoints that have changed since they were written, are half a file of a killed run, or hold another
+    network than `build` makes, as after an update of a package."""
+    last = folder / LAST
+    if not last.is_file():
         return
     for checkpoint in folder.glob("*.ckpt"):
         if (found := damage(checkpoint)) is not None:
-            logger.warning("checkpoint %s cannot be read (%s): training starts from the beginning", checkpoint, found)
-            shutil.rmtree(folder)
+            _remove(folder, f"checkpoint {checkpoint} cannot be read ({found})")
             return
     try:
-        epoch = torch.load(folder / LAST, map_location="cpu", weights_only=False)["epoch"]
+        stored = torch.load(last, map_location="cpu", weights_only=False)
+        epoch, weights = stored["epoch"], stored["state_dict"]
     except Exception as error:
-        logger.warning("checkpoint %s cannot be read (%s): training starts from the beginning", folder / LAST, error)
-        shutil.rmtree(folder)
+        _remove(folder, f"checkpoint {last} cannot be read ({error})")
         return
-    logger.info("continuing from %s after epoch %d", folder / LAST, epoch + 1)
+    if differing := names_that_differ(weights, build()):
+        _remove(folder, f"checkpoint {last} holds another network, which differs in {differing[0]}")
+        return
+    logger.info("continuing from %s after epoch %d", last, epoch + 1)
+
+
+def _remove(folder: Path, reason: str) -> None:
+    logger.warning("%s: training starts from the beginning", reason)
+    shutil.rmtree(folder)

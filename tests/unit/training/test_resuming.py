@@ -143,6 +143,23 @@ def test_a_truncated_checkpoint_restarts_the_training(
     assert "cannot be read" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["spare.weight", "layers.0.bias"], ids=["a layer more", "a layer of another shape"])
+def test_a_checkpoint_of_another_network_restarts_the_training(
+    bright_squares: Samples, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """As after an update of this pipeline, or of the library that builds the network."""
+    Interrupted.steps = 0
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(bright_squares, tmp_path / "c", epochs=5, objective=Interrupted("bce"))
+    last = tmp_path / "c" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=False)
+    checkpoint["state_dict"][f"network.{name}"] = torch.zeros(3)
+    torch.save(checkpoint, last)
+    trained = train(bright_squares, tmp_path / "c", epochs=5)
+    assert f"holds another network, which differs in {name}: training starts from the beginning" in caplog.text
+    assert same(trained, train(bright_squares, tmp_path / "d", epochs=5))
+
+
 def test_every_change_of_a_checkpoint_that_torch_would_not_notice_is_found(tmp_path: Path) -> None:
     file = tmp_path / "last.ckpt"
     torch.save({"weight": torch.tensor([3.0, 5.0])}, file)
