@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.longer_training import against_longer
 from benchmarks.situation_tables import expectations, goals, headline, runs_table
 from benchmarks.situations import SITUATIONS
 from prn_pipeline.sweep.committed_results import RESULTS
@@ -22,7 +23,8 @@ def sections(folder: Path) -> dict[str, str]:
     texts = {EXPECTATIONS: expectations(parts), HEADLINE: headline(parts)}
     for situation, runs in found:
         done = f"{len(runs)} of {len(situation.names())} runs are done (`{situation.command}`)."
-        texts[situation.mark] = "\n\n".join(filter(None, [done, goals(situation, runs), runs_table(situation, runs)]))
+        tables = [done, goals(situation, runs), against_longer(runs), runs_table(situation, runs)]
+        texts[situation.mark] = "\n\n".join(filter(None, tables))
     return texts
 
 

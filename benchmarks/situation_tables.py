@@ -76,8 +76,8 @@ def _statistics(own: Sequence[Scores]) -> list[str]:
         model = run["dataset"], run["base_model"]
         above[model] = above.get(model, True) and run["gain"][BEST_FREE]["ci95"][0] > 0
     return [
-        _spread([over_base(run) for run in own]),
-        _spread([over_best_free(run) for run in own]),
+        spread([over_base(run) for run in own]),
+        spread([over_best_free(run) for run in own]),
         f"{sum(above.values())} of {len(above)}",
         fixed(float(np.median([run["methods"][REFINED]["images_worse_pct"] for run in own])), 0),
         fixed(float(np.median([training_seconds(run) for run in own])), 0),
@@ -152,7 +152,8 @@ def _label(method: str) -> str:
     return comparison.method(method).short_label
 
 
-def _spread(points: Sequence[float]) -> str:
+def spread(points: Sequence[float]) -> str:
+    """Median, with the worst and the best."""
     return f"{fixed(float(np.median(points)), 1, signed=True)} {bracket((min(points), max(points)), 1)}"
 
 
