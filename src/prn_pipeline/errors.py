@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: Letters that are enough to tell what name was begun.
+BEGINNING = 3
+
 
 class UserError(Exception):
     """Says what was found, where, what was expected, and the remedy.
@@ -16,9 +19,20 @@ class UserError(Exception):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Error text for an unknown name: the closest match, and all known names."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+    near = closest(name, known)
+    hint = "there are" if near is None else f"did you mean {near!r}? There are"
     return f"unknown {kind} {name!r}; {hint} {', '.join(known)}"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was most likely meant: the shortest that begins so, or the most similar; None if none is.
+
+    Upper and lower case do not matter. A beginning counts from three letters on.
+    """
+    known = sorted(known, key=len)
+    begun = [one for one in known if len(name) >= BEGINNING and one.lower().startswith(name.lower())]
+    near = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=1)
+    return next(iter(begun), None) or next((one for one in known if [one.lower()] == near), None)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, closest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,8 +38,8 @@ def _lines(error: ValidationError, model: type[BaseModel], where: str, skipped: 
         key = ".".join([where, *path]).strip(".")
         if problem["type"] == "extra_forbidden":
             known = _fields_at(model, path[:-1])
-            near = difflib.get_close_matches(path[-1], known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            near = closest(path[-1], known)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
             lines.append(f"  {key} = {problem['input']!r}: no such parameter; {hint}")
         elif problem["type"] == "union_tag_not_found":
             lines.append(f"  {key} = {problem['input']!r}: its key {problem['ctx']['discriminator']} is missing")

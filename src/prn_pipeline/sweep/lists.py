@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from prn_pipeline.configuration.text_names import names_as_text
 from prn_pipeline.data.store.atomic import atomic_write
-from prn_pipeline.errors import UserError
+from prn_pipeline.errors import UserError, closest
 from prn_pipeline.layout.places import BENCHMARK_LISTS
 from prn_pipeline.layout.scopes import SCOPE_OF, SCOPES, stage_address
 
@@ -115,8 +114,8 @@ def unknown_names(lists: Lists, project: Path) -> list[str]:
         known = set(named_blocks(project, file))
         for name in getattr(lists, key):
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                near = closest(name, known)
+                hint = f"; did you mean {near!r}?" if near else ""
                 lines.append(f"{kind} {name!r} is not in conf/base/{file}{hint}")
             elif not _is_text(name) and not _dvc_finds(name, project / "conf" / "base" / file):
                 lines.append(f"DVC does not find {kind} {name!r} in conf/base/{file}: write '{name}' in quotes there")
