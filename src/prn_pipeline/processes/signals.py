@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from prn_pipeline.processes.exit_codes import INTERRUPTED, TERMINATED, ExitError
 
@@ -43,14 +44,24 @@ def signals_held_back() -> Iterator[None]:
     arrived: list[int] = []
     main = threading.current_thread() is threading.main_thread()
     handled = [number for number in (signal.SIGINT, signal.SIGTERM) if main and callable(signal.getsignal(number))]
-    before = {number: signal.signal(number, lambda number, _: arrived.append(number)) for number in handled}
+    before: list[tuple[int, Any]] = []
     try:
+        for number in handled:
+            before.append((number, signal.getsignal(number)))  # first, so that it is put back whatever happens here
+            signal.signal(number, lambda number, _: arrived.append(number))
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for late in arrived:
-            signal.raise_signal(late)
+        try:
+            _put_back(before)
+        finally:  # once more: a handler that is back may have raised before the other one was
+            _put_back(before)
+            for late in arrived:  # until one raises
+                signal.raise_signal(late)
+
+
+def _put_back(handlers: Iterable[tuple[int, Any]]) -> None:
+    for number, handler in handlers:
+        signal.signal(number, handler)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

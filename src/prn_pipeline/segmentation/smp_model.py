@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from prn_pipeline.data.pixel_values import pixel_values
@@ -93,9 +94,9 @@ def encoder_of(name: str, weights: str | None, depth: int, channels: int) -> Any
     import segmentation_models_pytorch as smp
 
     _check_encoder(name)
-    with _library_errors(f"encoder {name} with weights {weights}", weights):
+    with torch.inference_mode(False), _library_errors(f"encoder {name} with weights {weights}", weights):
         encoder = smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=weights)
-    drop_unused_layers(encoder, channels)
+        drop_unused_layers(encoder, channels)
     return encoder
 
 
@@ -113,7 +114,8 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
         f"{settings.architecture} with encoder {settings.encoder}, weights {settings.encoder_weights} and options"
         f" {settings.options}"
     )
-    with _library_errors(description, weights):
+    # Under `inference_mode` weights have no gradient, which would hide what is unused.
+    with torch.inference_mode(False), _library_errors(description, weights):
         network = smp.create_model(
             settings.architecture,
             encoder_name=settings.encoder,
@@ -122,7 +124,7 @@ def _network(settings: BaseModelSettings, pretrained: bool) -> Any:
             classes=settings.classes,
             **settings.options,
         )
-    drop_unused_layers(network.encoder, settings.channels)
+        drop_unused_layers(network.encoder, settings.channels)
     return network
 
 

@@ -7,9 +7,11 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from prn_pipeline.data.store.sample_store import IDENTITY, Samples
 
@@ -21,6 +23,9 @@ LAST = "last.ckpt"
 
 #: What names of the network's weights begin with in a checkpoint.
 NETWORK = "network."
+
+#: What PyTorch ends the name of an entry with in which a module stores anything else.
+EXTRA = "_extra_state"
 
 #: Attribute of a record in a ZIP file that marks it as a folder; `torch.save` writes none.
 FOLDER = 0x10
@@ -57,13 +62,23 @@ def damage(checkpoint: Path) -> str | None:
     return None if record is None else f"{record} does not match its checksum"
 
 
-def names_that_differ(stored: Mapping[str, Tensor], network: nn.Module) -> list[str]:
+def names_that_differ(stored: Mapping[str, Any], network: nn.Module) -> list[str]:
     """Names of weights that only one of the two has, or whose shapes differ.
 
     Args:
-        stored: weights of a checkpoint, whose names begin with `NETWORK`.
-        network: that the checkpoint should belong to.
+        stored: the state dict of a checkpoint, in which names of the network begin with `NETWORK`.
+        network: that the checkpoint should belong to; layers may get their shapes from the first batch.
     """
-    found = {name.removeprefix(NETWORK): tensor.shape for name, tensor in stored.items() if name.startswith(NETWORK)}
-    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    found = {name.removeprefix(NETWORK): value for name, value in stored.items() if name.startswith(NETWORK)}
+    expected = network.state_dict()
+    return sorted(
+        name
+        for name in found.keys() | expected.keys()
+        if not name.endswith(EXTRA) and not _alike(found.get(name), expected.get(name))
+    )
+
+
+def _alike(found: Tensor | None, expected: Tensor | None) -> bool:
+    if found is None or expected is None:
+        return False
+    return is_lazy(found) or is_lazy(expected) or found.shape == expected.shape

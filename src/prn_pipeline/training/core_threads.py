@@ -1,4 +1,4 @@
-"""A processor core for each of PyTorch's threads while a network trains."""
+"""A processor core for each of PyTorch's two threads while a network trains on a machine of two cores."""
 
 from __future__ import annotations
 
@@ -18,60 +18,66 @@ from prn_pipeline.processes.signals import signals_held_back
 #: The library through which PyTorch computes with OpenMP.
 LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
 
+#: Of so many threads, OpenMP replaces none.
+THREADS = 2
+
 #: Held while threads have a core each. A second training in this process goes without, and leaves those of the first.
 _CORES_ARE_GIVEN = threading.Lock()
 
 
 @contextmanager
 def core_for_each_thread() -> Iterator[None]:
-    """Keep each of PyTorch's threads on a core of its own, and let them run where they could before afterwards.
+    """Keep both of PyTorch's threads on a core of their own, and let them run where they could before afterwards.
 
-    These threads wait for each other hundreds of times in a step. Beside another process Linux can let two of them
-    share one core, while the other process has a core for itself. On two cores, beside one busy process, an epoch of a
-    small U-Net took 7.0 s, and with a core for each thread about 4 s; alone it took 1.9 s (docs/runs.md).
+    These threads wait for each other hundreds of times in a step. Beside another process Linux can let both share one
+    core, while the other process has a core for itself. On two cores, beside one busy process, an epoch of a small
+    U-Net took 7.0 s, and with a core for each thread about 4 s; alone it took 1.9 s (docs/runs.md).
 
-    Has no effect outside Linux; where PyTorch has not as many threads as there are cores, or as there are processors,
-    because another process may have been given the others; where OpenMP starts fewer threads than PyTorch asks for;
-    where a thread has been kept from some of the cores; and in a second training at a time.
+    For two threads alone: OpenMP replaces some of more than two whenever a layer works with fewer of them, and the new
+    ones would all start on the core of this thread. Has no effect outside Linux; where there are not as many cores, or
+    processors, as threads, because another process may have been given the others; where OpenMP starts one thread
+    alone; where a thread has been kept from a core; and in a second training at a time.
     """
     if not sys.platform.startswith("linux") or not _CORES_ARE_GIVEN.acquire(blocking=False):
         yield
         return
-    others = _threads()
-    before: dict[int, set[int]] = {}  # filled at once, so that an error or a signal finds all that there is to undo
+    before: dict[int, set[int]] = {}
+    others: set[int] = set()
     try:
         with signals_held_back():
-            before.update(_give_cores())
+            others |= _threads()
+            _give_cores(before)
         yield
     finally:
-        with signals_held_back():
-            _give_back(before, _threads() - others)
+        try:
+            with signals_held_back():
+                _give_back(before, others)
+        finally:
             _CORES_ARE_GIVEN.release()
+            _give_back(before, others)  # once more: a signal may have come just before they were held back
 
 
-def _give_cores() -> dict[int, set[int]]:
-    """Give each of PyTorch's threads a core; returns the processors that each of these threads could use before."""
+def _give_cores(before: dict[int, set[int]]) -> None:
+    """Give each thread a core; first note in `before` which processors each of them can use now."""
     cores = _core_for_each(torch.get_num_threads())
-    threads = _openmp_threads() if len(cores) > 1 else []
-    before = {thread: _processors(thread) for thread in threads}
+    threads = _openmp_threads() if cores else []
+    now = {thread: _processors(thread) for thread in threads}
     usable = set().union(*cores)
-    if len(threads) != len(cores) or any(processors != usable for processors in before.values()):
-        return {}
-    for thread, core in zip(threads, cores, strict=True):
-        _allow(thread, core)
-    return before
+    if len(threads) == len(cores) and all(processors == usable for processors in now.values()):
+        before.update(now)
+        for thread, core in zip(threads, cores, strict=True):
+            _allow(thread, core)
 
 
-def _give_back(before: dict[int, set[int]], started: set[int]) -> None:
-    """Let threads run where they could before, and so those that have started meanwhile on one of these cores."""
-    if not before:
-        return
+def _give_back(before: dict[int, set[int]], others: set[int]) -> None:
+    """Let threads run where they could before, and so those that have started meanwhile on one of their cores."""
     given = [_processors(thread) for thread in before]
-    for thread in started - set(before):
+    for thread in _threads() - others - set(before) if before else ():
         if _processors(thread) in given:
             _allow(thread, set().union(*before.values()))
     for thread, processors in before.items():
         _allow(thread, processors)
+    before.clear()
 
 
 def _processors(thread: int) -> set[int]:
@@ -89,15 +95,18 @@ def _allow(thread: int, processors: Iterable[int]) -> None:
 
 
 def _threads() -> set[int]:
-    return {int(thread) for thread in os.listdir("/proc/self/task")}
+    """The threads of this process; none where a sandbox has no /proc."""
+    with suppress(OSError):
+        return {int(thread) for thread in os.listdir("/proc/self/task")}
+    return set()
 
 
 def _core_for_each(threads: int) -> list[frozenset[int]]:
-    """As many cores, or processors, as there are threads, if there are; first the one that runs this thread."""
+    """Two cores, or processors, for two threads, if there are no others; first the one that runs this thread."""
     cores = usable_cores()
     processors = [frozenset({processor}) for core in cores for processor in core]
     here = ctypes.CDLL(None).sched_getcpu()
-    given = next((each for each in (cores, processors) if len(each) == threads), [])
+    given = next((each for each in (cores, processors) if len(each) == threads == THREADS), [])
     return sorted(given, key=lambda core: here not in core)
 
 

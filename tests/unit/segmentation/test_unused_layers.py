@@ -7,7 +7,11 @@ from torch import Tensor, nn
 
 from prn_pipeline.segmentation.settings import BaseModelSettings
 from prn_pipeline.segmentation.smp_model import BaseModel, encoder_of
-from prn_pipeline.segmentation.unused_layers import drop_unused_layers
+from prn_pipeline.segmentation.unused_layers import Unused, drop_unused_layers
+
+#: A U-Net with three stages of a ResNet-18, and what the library's own has beyond them.
+SHALLOW = {"encoder_depth": 3, "decoder_channels": [48, 32, 16]}
+UNUSED = ("encoder.layer3.", "encoder.layer4.")
 
 
 def features(encoder: nn.Module, seed: int = 0) -> list[Tensor]:
@@ -32,12 +36,11 @@ def test_every_weight_that_is_left_is_used_and_features_are_the_same(name: str, 
 
 
 def test_a_base_model_starts_from_the_weights_that_the_library_draws_and_is_in_training() -> None:
-    options = {"encoder_depth": 3, "decoder_channels": [48, 32, 16]}
     torch.manual_seed(7)
-    library = smp.create_model("Unet", "resnet18", None, **options)
+    library = smp.create_model("Unet", "resnet18", None, **SHALLOW)
     after = torch.get_rng_state()
     torch.manual_seed(7)
-    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="resnet18", options=options))
+    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="resnet18", options=SHALLOW))
     assert torch.equal(torch.get_rng_state(), after)
     assert all(module.training for module in base.modules())
     weights = base.network.state_dict()
@@ -45,14 +48,9 @@ def test_a_base_model_starts_from_the_weights_that_the_library_draws_and_is_in_t
     assert all(torch.equal(tensor, library.state_dict()[name]) for name, tensor in weights.items())
 
 
-#: What a ResNet-18 with three stages has beyond them.
-UNUSED = ("encoder.layer3.", "encoder.layer4.")
-
-
 def test_weights_that_were_stored_with_unused_layers_load() -> None:
-    options = {"encoder_depth": 3, "decoder_channels": [48, 32, 16]}
-    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="resnet18", options=options))
-    library = smp.create_model("Unet", "resnet18", None, **options)
+    base = BaseModel(BaseModelSettings(architecture="Unet", encoder="resnet18", options=SHALLOW))
+    library = smp.create_model("Unet", "resnet18", None, **SHALLOW)
     stored = {f"network.{name}": tensor for name, tensor in library.state_dict().items()}
     base.load_state_dict(stored)
     assert len(stored) == len(library.state_dict())
@@ -75,8 +73,7 @@ class _WithSpareLayer(nn.Module):
 
 class _OfOneSize(_WithSpareLayer):
     def forward(self, images: Tensor) -> list[Tensor]:
-        if images.shape[-1] != 224:
-            raise ValueError("images must have 224 pixels")
+        assert images.shape[-1] == 224, "as in timm, which raises this for another size"
         return super().forward(images)
 
 
@@ -97,3 +94,36 @@ def test_an_encoder_that_does_without_no_layer_keeps_all(kind: type[_WithSpareLa
     drop_unused_layers(encoder, 3)
     assert sorted(encoder.state_dict()) == ["spare.bias", "spare.weight", "used.bias", "used.weight"]
     assert encoder.training
+
+
+class _KeepsItsLastFeature(_WithSpareLayer):
+    """As attention that keeps a table between calls."""
+
+    last: Tensor | None = None
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        self.last = self.used(images)
+        return [self.last]
+
+
+def test_an_encoder_that_keeps_results_is_left_without_any() -> None:
+    encoder = _KeepsItsLastFeature()
+    drop_unused_layers(encoder, 3)
+    assert encoder.last is None
+    assert isinstance(encoder.spare, Unused)
+
+
+def test_a_transformer_of_one_size_is_built_whole() -> None:
+    settings = {"architecture": "DPT", "encoder": "tu-vit_tiny_patch16_224", "encoder_weights": None}
+    library = smp.create_model("DPT", "tu-vit_tiny_patch16_224", None)
+    assert BaseModel(BaseModelSettings(**settings)).network.state_dict().keys() == library.state_dict().keys()
+
+
+@torch.inference_mode()
+def test_a_model_that_is_built_for_inference_alone_takes_stored_weights() -> None:
+    settings = BaseModelSettings(architecture="Unet", encoder="resnet18", options=SHALLOW)
+    with torch.inference_mode(False):
+        stored = BaseModel(settings).state_dict()
+    built = BaseModel(settings)
+    built.load_state_dict(stored)
+    assert torch.equal(built.network.encoder.conv1.weight, stored["network.encoder.conv1.weight"])

@@ -19,10 +19,8 @@ from prn_pipeline.training import core_threads, trainer
 from prn_pipeline.training.core_threads import core_for_each_thread
 from tests.unit.training.small_training import train
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux") or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
-)
 CORES = os.sched_getaffinity(0) if sys.platform.startswith("linux") else set()
+pytestmark = pytest.mark.skipif(len(CORES) != 2, reason="needs Linux and two processors")
 
 
 @pytest.fixture(autouse=True)
@@ -122,11 +120,31 @@ def test_where_a_thread_is_kept_from_a_core_the_others_run_anywhere() -> None:
         os.sched_setaffinity(found[-1], CORES)
 
 
-def test_where_cores_have_two_processors_each_thread_has_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core_threads, "usable_cores", lambda: [frozenset(CORES)])
-    assert core_threads._core_for_each(1) == [CORES]
-    assert sorted(map(min, core_threads._core_for_each(len(CORES)))) == sorted(CORES)
-    assert core_threads._core_for_each(len(CORES) + 1) == []
+@pytest.mark.parametrize(
+    ("cores", "threads", "given"),
+    [
+        ([{0, 2}, {1, 3}], 2, [{0, 2}, {1, 3}]),  # two processors a core: each thread has both
+        ([{0, 1}], 2, [{0}, {1}]),
+        ([{0}, {1}, {2}], 2, []),  # another process may have been given the third
+        ([{0}, {1}, {2}, {3}], 4, []),  # OpenMP would replace some of four threads
+        ([{0}, {1}], 1, []),
+    ],
+)
+def test_two_threads_have_two_cores_if_there_are_no_others(
+    monkeypatch: pytest.MonkeyPatch, cores: list[set[int]], threads: int, given: list[set[int]]
+) -> None:
+    monkeypatch.setattr(core_threads, "usable_cores", lambda: list(map(frozenset, cores)))
+    assert sorted(core_threads._core_for_each(threads), key=min) == given
+
+
+def test_openmp_keeps_both_threads_where_a_layer_works_with_one() -> None:
+    """Otherwise new ones would start on the core of this thread."""
+    with core_for_each_thread():
+        before = core_threads._openmp_threads()
+        for batch in (1, 2, 3, 4):
+            layer = nn.Conv2d(3, 8, 3, padding=1).to(memory_format=torch.channels_last)
+            layer(torch.rand(batch, 3, 32, 32)).square().mean().backward()
+        assert core_threads._openmp_threads() == before
 
 
 @pytest.mark.usefixtures("ctrl_c_raises")
@@ -149,8 +167,8 @@ def test_an_interruption_while_cores_change_hands_leaves_no_thread_on_one(
     assert inside == ["reached"] * (when == "given back")
 
 
-def test_with_fewer_threads_than_cores_all_run_anywhere() -> None:
-    torch.set_num_threads(len(CORES) - 1)
+def test_with_one_thread_it_runs_anywhere() -> None:
+    torch.set_num_threads(1)
     with core_for_each_thread():
         torch.ones(1000, 1000) @ torch.ones(1000, 1000)
         assert kept_cores() == Counter()

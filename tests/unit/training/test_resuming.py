@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from prn_pipeline.data.store.sample_store import Samples
 from prn_pipeline.processes.locks import checkpoint_lock
 from prn_pipeline.segmentation.objective import MaskObjective
-from prn_pipeline.training.checkpoints import damage
+from prn_pipeline.training.checkpoints import damage, names_that_differ
 from tests.unit.training.small_training import same, train
 
 
@@ -158,6 +158,27 @@ def test_a_checkpoint_of_another_network_restarts_the_training(
     trained = train(bright_squares, tmp_path / "c", epochs=5)
     assert f"holds another network, which differs in {name}: training starts from the beginning" in caplog.text
     assert same(trained, train(bright_squares, tmp_path / "d", epochs=5))
+
+
+class _WithNotes(nn.Module):
+    """A module that stores something beside its weights, and gets a shape from its first batch."""
+
+    def __init__(self, width: int | None = None) -> None:
+        super().__init__()
+        self.layer = nn.LazyLinear(2) if width is None else nn.Linear(width, 2)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"batches": 3}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        pass
+
+
+def test_a_checkpoint_fits_layers_without_a_shape_and_whatever_is_stored_beside_weights() -> None:
+    stored = {f"network.{name}": value for name, value in _WithNotes(5).state_dict().items()}
+    assert names_that_differ({**stored, "loss.weight": torch.zeros(2)}, _WithNotes()) == []
+    assert names_that_differ(stored, _WithNotes(6)) == ["layer.weight"]
+    assert names_that_differ({}, _WithNotes(5)) == ["layer.bias", "layer.weight"]
 
 
 def test_every_change_of_a_checkpoint_that_torch_would_not_notice_is_found(tmp_path: Path) -> None:
