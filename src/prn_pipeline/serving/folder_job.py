@@ -84,9 +84,10 @@ class FolderJob:
 
 
 class Readable(NamedTuple):
-    """An image of a job, and what the predictor makes of it."""
+    """An image of a job, its version when it was read, and what the predictor makes of it."""
 
     name: str
+    version: list[Any]
     item: Item
     examined: Examined
 
@@ -117,17 +118,18 @@ def examine_files(predictor: Predictor, job: FolderJob, files: Mapping[str, Path
     Raises:
         UserError: the predictor needs other inputs.
     """
-    waiting: deque[tuple[str, Item]] = deque()
+    waiting: deque[tuple[str, list[Any], Item]] = deque()
     unreadable: list[Unreadable] = []
 
     def items() -> Iterator[Item]:
         for name, path in files.items():
+            version = job.version(name, path)  # first: a file that changes later is refined again by the next run
             try:
                 item = _read_item(predictor, job, name, path)
             except UserError as error:
                 unreadable.append(Unreadable(name, str(error)))
             else:
-                waiting.append((name, item))
+                waiting.append((name, version, item))
                 yield item
 
     for examined in predictor.examine(items(), job.at_own_scale):

@@ -13,11 +13,9 @@ from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.metrics.descriptions import names_of
 from prn_pipeline.serving.exports.writing import remove_exports, write_exports, write_geotiffs
 from prn_pipeline.serving.folder_images import images_below
-from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
-from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.folder_job import FolderJob, Readable, Unreadable, examine_files
 from prn_pipeline.serving.journal import Entry, Journal, as_json
 from prn_pipeline.serving.pictures import write_mask, write_overlay, write_probabilities
-from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.review import EXPECTED, review, write_review
 
@@ -75,10 +73,9 @@ class FolderRun:
                 self.journal.add(found.entry)
                 yield found.name, found.error
             else:
-                name, item, examined = found
-                _write(self._predictor, self._job, name, item, examined)
-                self.journal.add(_entry(self._predictor, self._job, name, self.files[name], examined))
-                yield name, None
+                _write(self._predictor, self._job, found)
+                self.journal.add(_entry(self._predictor, self._job, found))
+                yield found.name, None
         for name in self._removed:
             _remove_results(self._job.out, name)
         self._export()
@@ -105,7 +102,8 @@ def write_table(out: Path, journal: Journal, names: list[str]) -> None:
         temporary.write_text(csv_text(table), encoding="utf-8", newline="")
 
 
-def _write(predictor: Predictor, job: FolderJob, name: str, item: Item, examined: Examined) -> None:
+def _write(predictor: Predictor, job: FolderJob, found: Readable) -> None:
+    name, item, examined = found.name, found.item, found.examined
     mask, probabilities = examined.predicted
     remove_exports(job.out, name)
     write_mask(_mask_file(job.out, name), mask, predictor.classes)
@@ -130,7 +128,8 @@ def _remove_results(out: Path, name: str) -> None:
     remove_exports(out, name)
 
 
-def _entry(predictor: Predictor, job: FolderJob, name: str, path: Path, examined: Examined) -> Entry:
+def _entry(predictor: Predictor, job: FolderJob, found: Readable) -> Entry:
+    examined = found.examined
     mask, base = examined.predicted.mask, examined.base_mask
     if predictor.classes > 1:
         classes = enumerate(predictor.settings.classes)
@@ -147,5 +146,5 @@ def _entry(predictor: Predictor, job: FolderJob, name: str, path: Path, examined
         "base_confidence": round(float(confidence), 4),
         **({} if (expected := predictor.expected_iou(examined)) is None else {EXPECTED: round(expected, 4)}),
     }
-    source = {"images": job.place, "source": job.version(name, path)}
-    return {"name": name, **source, "row": row, "description": as_json(description)}
+    source = {"images": job.place, "source": found.version}
+    return {"name": found.name, **source, "row": row, "description": as_json(description)}

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from prn_pipeline.data.readers.map_folder import MapFolder
 from prn_pipeline.data.readers.map_reading import MapReading
 from prn_pipeline.errors import UserError
 from prn_pipeline.metrics.descriptions import describe
+from prn_pipeline.serving import folder_run
 from prn_pipeline.serving.drift_report import drift_report, write_report
 from prn_pipeline.serving.folder_job import FolderJob
 from prn_pipeline.serving.folder_run import FolderRun
@@ -54,6 +56,23 @@ def test_refined_images_are_skipped_and_changed_images_are_refined_again(
     Image.fromarray(scenes[2]).save(photos / "new.png")
     assert [name for name, _ in refine(predictor, job)] == ["a", "new"]
     assert list(pd.read_csv(tmp_path / "out" / "refined.csv")["name"]) == ["a", "b", "more/c", "new"]
+
+
+def test_an_image_that_changes_while_it_is_refined_is_refined_again(
+    predictor: Predictor, photos: Path, tmp_path: Path, scenes: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, write = FolderJob(photos, tmp_path / "out"), folder_run._write
+
+    def write_late(*arguments: Any) -> None:
+        if arguments[-1].name == "a":
+            Image.fromarray(scenes[1]).save(photos / "a.png")
+        write(*arguments)
+
+    monkeypatch.setattr(folder_run, "_write", write_late)
+    refine(predictor, job)
+    monkeypatch.undo()
+    assert refine(predictor, job) == [("a", None)]
+    assert refine(predictor, job) == []
 
 
 def test_a_killed_run_resumes_where_it_stopped(predictor: Predictor, photos: Path, tmp_path: Path) -> None:

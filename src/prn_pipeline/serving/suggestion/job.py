@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,8 @@ from prn_pipeline.data.splits.video_frames import thumbnail
 from prn_pipeline.data.store.atomic import atomic_write
 from prn_pipeline.data.store.spreadsheets import csv_text
 from prn_pipeline.serving.folder_images import images_below
-from prn_pipeline.serving.folder_job import FolderJob, Unreadable, examine_files
-from prn_pipeline.serving.item import Item
+from prn_pipeline.serving.folder_job import FolderJob, Readable, Unreadable, examine_files
 from prn_pipeline.serving.journal import Entry, Journal
-from prn_pipeline.serving.predicted import Examined
 from prn_pipeline.serving.predictor import Predictor
 from prn_pipeline.serving.suggestion.ranking import pick, reason
 
@@ -83,9 +81,8 @@ class SuggestionRun:
                 self._journal.add(found.entry)
                 yield found.name, found.error
             else:
-                name, item, examined = found
-                self._journal.add(_entry(name, self._job.version(name, self.files[name]), item, examined))
-                yield name, None
+                self._journal.add(_entry(found))
+                yield found.name, None
 
     def suggest(self, count: int) -> Suggestions:
         """The images to label next, of those that have been looked at.
@@ -122,11 +119,12 @@ def write_suggestions(folder: Path, found: Suggestions) -> None:
         temporary.write_text(csv_text(found.table), encoding="utf-8", newline="")
 
 
-def _entry(name: str, version: list[Any], item: Item, examined: Examined) -> Entry:
+def _entry(found: Readable) -> Entry:
+    item, examined = found.item, found.examined
     assert item.image is not None
     return {
-        "name": name,
-        "source": version,
+        "name": found.name,
+        "source": found.version,
         "content": pixel_digest(item.image),
         "statistics": [round(value, 6) for value in examined.quality().tolist()],
         "foreground": round(float((examined.predicted.mask > 0).mean()), 6),
