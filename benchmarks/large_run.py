@@ -32,18 +32,22 @@ from prn_pipeline.data.synthetic.scene import draw_scene
 from prn_pipeline.sweep.committed_results import RESULTS
 
 MARK = "large-run"
-RAW, DATASET, BASE_MODEL, REFINER = "raw", "scene_files", "unet_resnet18_small", "prn"
+RAW, DATASET, BASE_MODEL, REFINER = "raw", "scene_files", "unet_resnet18_small", "prn_quick"
 #: Epochs of the base model at most: how long it learns does not depend on the number of images.
-EPOCHS = 10
+EPOCHS = 5
 #: What a stage takes, and the MiB that it adds to the project's folder.
 Taken = dict[str, float]
 
 
 def write_scene(folder: Path, settings: SyntheticSettings, index: int) -> None:
-    """Draw a scene, and write its image as JPEG and its mask as PNG."""
+    """Draw a scene, unless it has been drawn: its image as JPEG, then its mask as PNG."""
+    last = folder / "masks" / f"scene-{index:06d}.png"
+    if last.is_file():
+        return
     image, mask = draw_scene(index, settings)
     Image.fromarray(image).save(folder / "images" / f"scene-{index:06d}.jpg", quality=95)
-    Image.fromarray(255 * mask).save(folder / "masks" / f"scene-{index:06d}.png", compress_level=1)
+    Image.fromarray(255 * mask).save(partial_file := last.with_suffix(".part"), "PNG", compress_level=1)
+    partial_file.rename(last)
 
 
 def write_project(project: Path, count: int, size: int) -> None:
@@ -123,7 +127,7 @@ def section(found: Mapping[str, Any]) -> str:
     machine, measured = found["machine"], found["measured"]
     counts = sorted(measured, key=int)
     features = ", ".join([machine["cpu"], *machine["cpu_features"][:1]])
-    heads = [f"{what}, {int(count):,}" for what in ("minutes", "MiB", "GB written") for count in counts]
+    heads = [f"{what}, {int(count):,}" for what in ("processor minutes", "MiB", "GB written") for count in counts]
     lines = [
         f"Files of {found['size']} x {found['size']} px; {features}, {found['cores']} cores; torch {machine['torch']};"
         f" {machine['date']}.",
@@ -131,7 +135,7 @@ def section(found: Mapping[str, Any]) -> str:
         "| | " + " | ".join(heads) + " | ms per further image |",
         "|---" + "|---:" * (len(heads) + 1) + "|",
     ]
-    forms = {"seconds": lambda value: f"{value / 60:.1f}", "mib_peak": "{:.0f}".format}
+    forms = {"cpu_seconds": lambda value: f"{value / 60:.1f}", "mib_peak": "{:.0f}".format}
     forms["mib_written"] = lambda value: f"{value * 2**20 / 1e9:.2f}"
     for stage in STAGES:
         of_stage = {count: measured[count][stage] for count in counts if stage in measured[count]}
@@ -143,22 +147,22 @@ def section(found: Mapping[str, Any]) -> str:
 
 
 def further_milliseconds(of_stage: Mapping[str, Taken]) -> str:
-    """By the clock, between the fewest images and the most; nothing for a single number of images."""
+    """Processor time between the fewest images and the most; nothing for a single number of images."""
     counts = sorted(of_stage, key=int)
     if len(counts) < 2:
         return ""
-    more = of_stage[counts[-1]]["seconds"] - of_stage[counts[0]]["seconds"]
+    more = of_stage[counts[-1]]["cpu_seconds"] - of_stage[counts[0]]["cpu_seconds"]
     return f"{1000 * more / (int(counts[-1]) - int(counts[0])):.1f}"
 
 
 def _together(measured: Mapping[str, Mapping[str, Taken]], counts: Sequence[str]) -> list[str]:
     """One sentence, if there is a number of images that every stage has been measured with."""
     minutes = {
-        count: sum(taken["seconds"] for taken in measured[count].values()) / 60
+        count: sum(taken["cpu_seconds"] for taken in measured[count].values()) / 60
         for count in counts
         if set(measured[count]) == set(STAGES)
     }
-    shown = [f"{value:.1f} minutes with {int(count):,} images" for count, value in minutes.items()]
+    shown = [f"{value:.1f} processor minutes with {int(count):,} images" for count, value in minutes.items()]
     return [f"All together: {', '.join(shown)}."] if shown else []
 
 

@@ -131,21 +131,28 @@ def loader(dataset: TrainingSet, settings: TrainingSettings, shuffle: bool) -> D
     """Batches of one epoch.
 
     In training (`shuffle`) there are `settings.steps_per_epoch` batches, from passes over the samples in new random
-    orders. A last batch of a single sample is dropped, because batch norm cannot learn from it. In validation a batch
-    has at most `MAX_VALIDATION_PIXELS`, because its samples are not cropped.
+    orders. A last batch of a single sample is dropped, because batch norm cannot learn from it. In validation there are
+    at most `settings.validation_samples`, the same in every epoch, so that an epoch's time does not grow with the
+    set; a batch has at most `MAX_VALIDATION_PIXELS`, because its samples are not cropped.
     """
     size = settings.batch_size
     if not shuffle and len(dataset):
         size = max(1, min(size, MAX_VALIDATION_PIXELS // dataset[0]["masks"].numel()))
     draws = (settings.steps_per_epoch or 0) * settings.batch_size or len(dataset)
+    validated = evenly_spread(len(dataset), settings.validation_samples or len(dataset))
     drop_single = shuffle and draws > settings.batch_size and draws % settings.batch_size == 1
     return DataLoader(
         cast(Dataset[dict[str, Tensor]], dataset),
         batch_size=size,
-        sampler=RandomSampler(range(len(dataset)), num_samples=draws) if shuffle else None,
+        sampler=RandomSampler(range(len(dataset)), num_samples=draws) if shuffle else validated,
         drop_last=drop_single,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
         multiprocessing_context="spawn" if settings.workers else None,  # a forked Zarr event loop hangs
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def evenly_spread(count: int, most: int) -> list[int]:
+    """All of the indices 0 .. `count` - 1, or `most` of them at equal distances."""
+    return list(range(count)) if count <= most else [index * count // most for index in range(most)]

@@ -6,7 +6,7 @@ import torch
 
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.training.samples import StoredSamples, loader
+from prn_pipeline.training.samples import StoredSamples, evenly_spread, loader
 from prn_pipeline.training.settings import TrainingSettings
 
 ARRAYS = {"inputs": "images", "masks": "masks"}
@@ -56,3 +56,20 @@ def test_worker_processes_read_samples_themselves(bright_squares: Samples) -> No
     assert torch.equal(
         torch.cat([first["inputs"], second["inputs"]]), torch.stack([here[i]["inputs"] for i in range(6)])
     )
+
+
+def test_validation_sees_no_more_than_so_many_samples_from_all_over_the_set(bright_squares: Samples) -> None:
+    samples = StoredSamples(bright_squares, np.arange(20), ARRAYS)
+    settings = TrainingSettings(batch_size=4, validation_samples=5)
+    seen = torch.cat([batch["inputs"] for batch in loader(samples, settings, shuffle=False)])
+    assert torch.equal(seen, torch.stack([samples[index]["inputs"] for index in (0, 4, 8, 12, 16)]))
+    assert len(loader(samples, TrainingSettings(batch_size=4, validation_samples=None), shuffle=False)) == 5
+    assert len(loader(samples, settings, shuffle=True)) == 5, "training sees all of them"
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 3), (2, 3), (3, 3), (10, 3), (1001, 1000)])
+def test_samples_are_spread_evenly(count: int, most: int) -> None:
+    chosen = evenly_spread(count, most)
+    assert len(set(chosen)) == min(count, most)
+    gaps = np.diff(chosen)
+    assert not len(gaps) or gaps.max() - gaps.min() <= 1
