@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from prn_pipeline.refinement import PatchRefineNet, RefinedMaps
-from prn_pipeline.refinement.patch_refine_net.blocks import UpConv, doubling_kernel
+from prn_pipeline.refinement.patch_refine_net.blocks import UpConv, doubling_kernel, projected
 from prn_pipeline.refinement.patch_refine_net.folded import fold_for_inference
+from prn_pipeline.refinement.patch_refine_net.fused_relu import relu_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -94,6 +95,40 @@ def test_a_folded_residual_network_keeps_the_base_logits_in_float32() -> None:
     with torch.no_grad():
         refined = fold_for_inference(untrained)(maps)
     torch.testing.assert_close([torch.sigmoid(logits) for logits in refined], 2 * [maps], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_relu_in_the_convolution_gives_the_same_values(dtype: torch.dtype, kernel: int) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(8, 12, kernel, padding=kernel // 2).to(dtype=dtype, memory_format=torch.channels_last)
+    x = torch.randn(2, 8, 9, 7).to(dtype=dtype, memory_format=torch.channels_last)
+    before = x.clone()
+    with torch.inference_mode():
+        expected = conv(x).relu()
+        found = relu_of(conv, x)
+    torch.testing.assert_close(found, expected, rtol=1e-5 if dtype == torch.float32 else 1e-2, atol=1e-6)
+    assert (found == 0).any(), "a ReLU that cuts nothing shows nothing"
+    assert torch.equal(x, before)
+    assert relu_of(conv, x).requires_grad, "the fused operator knows no gradients"
+
+
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_features_are_channels_last_from_the_first_convolution_on(in_channels: int) -> None:
+    network = PatchRefineNet(width=8, grid=2, in_channels=in_channels).to(memory_format=torch.channels_last)
+    maps = torch.rand(1, in_channels, 32, 32).contiguous(memory_format=torch.channels_last)
+    for form in (network, fold_for_inference(network, torch.float32)):
+        with torch.no_grad():
+            assert form.encoder[0](maps).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_projection_of_a_single_channel_is_the_convolution() -> None:
+    conv, x = nn.Conv2d(1, 6, 1), torch.randn(2, 1, 5, 4, requires_grad=True)
+    inputs, upstream = (x, conv.weight, conv.bias), torch.randn(2, 6, 5, 4)
+    torch.testing.assert_close(projected(conv, x), conv(x))
+    found, expected = (torch.autograd.grad(y, inputs, upstream) for y in (projected(conv, x), conv(x)))
+    for gradient, reference in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, reference)
 
 
 def test_folding_removes_all_batch_norms_and_leaves_the_network_unchanged() -> None:

@@ -34,6 +34,17 @@ class RecurrentUnit(nn.Module):
         return y
 
 
+def projected(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """The 1x1 convolution of features (N, C, H, W), in the channels-last layout even for C = 1.
+
+    A tensor of one channel does not show its layout. PyTorch takes it for channels-first, computes such a convolution
+    slowly, and returns a layout in which every later layer is slow too.
+    """
+    if conv.in_channels > 1:
+        return conv(x)
+    return F.linear(x.permute(0, 2, 3, 1), conv.weight.flatten(1), conv.bias).permute(0, 3, 1, 2)
+
+
 class R2Block(nn.Module):
     """1x1 convolution to `out_channels`, then two recurrent units with a skip around both."""
 
@@ -44,8 +55,8 @@ class R2Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
-        projected = self.project(x)
-        return projected + self.units(projected)
+        start = projected(self.project, x)
+        return start + self.units(start)
 
 
 class AttentionGate(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,9 @@ from prn_pipeline.refinement.patch_refine_net.blocks import (
     RecurrentUnit,
     UpConv,
     doubling_kernel,
+    projected,
 )
+from prn_pipeline.refinement.patch_refine_net.fused_relu import relu_of
 from prn_pipeline.refinement.patch_refine_net.model import Branch, PatchRefineNet
 
 
@@ -29,10 +32,13 @@ class FoldedUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> the same shape."""
-        y = self.convs[0](x).relu_()
+        y = self._pass(0, x)
         for recurrence in range(1, RECURRENCES + 1):
-            y = self.convs[recurrence % len(self.convs)](y.add_(x)).relu_()
+            y = self._pass(recurrence, y.add_(x))
         return y
+
+    def _pass(self, recurrence: int, x: Tensor) -> Tensor:
+        return relu_of(cast(nn.Conv2d, self.convs[recurrence % len(self.convs)]), x)
 
 
 class FoldedBlock(nn.Module):
@@ -45,8 +51,8 @@ class FoldedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
-        projected = self.project(x)
-        return self.units(projected).add_(projected)
+        start = projected(self.project, x)
+        return self.units(start).add_(start)
 
 
 class FoldedGate(nn.Module):
