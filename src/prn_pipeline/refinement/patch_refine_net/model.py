@@ -137,6 +137,9 @@ class PatchRefineNet(nn.Module):
             features.append(x)
         return [*features[:-1], self.pyramid(features[-1])]
 
+    def _at_full_resolution(self, logits: Tensor) -> Tensor:
+        return F.pixel_shuffle(logits, self.shrink) if self.shrink > 1 else logits  # a factor of 1 would copy
+
     def forward(self, maps: Tensor) -> RefinedMaps:
         """Refine a batch of maps.
 
@@ -160,15 +163,15 @@ class PatchRefineNet(nn.Module):
         missing = (-height % self.multiple, -width % self.multiple)
         padded = F.pad(maps, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else maps
         stacked = torch.cat([padded, base_logits(padded) / LARGEST_BASE_LOGIT], 1) if self.residual else padded
-        features = self._features(F.pixel_unshuffle(stacked, self.shrink))
-        global_logits = F.pixel_shuffle(self.global_branch(features), self.shrink)[..., :height, :width]
+        features = self._features(F.pixel_unshuffle(stacked, self.shrink) if self.shrink > 1 else stacked)
+        global_logits = self._at_full_resolution(self.global_branch(features))[..., :height, :width]
         local_logits = None
         if self.local_branch is not None:
             cells = [split_into_cells(feature, self.grid) for feature in features]
             if self.upstream_bug:
                 cells[1] = with_upstream_bug(cells[1])
             joined = join_cells(self.local_branch(cells), self.grid)
-            local_logits = F.pixel_shuffle(joined, self.shrink)[..., :height, :width]
+            local_logits = self._at_full_resolution(joined)[..., :height, :width]
         if self.residual:
             base = base_logits(maps)
             global_logits = global_logits + base
