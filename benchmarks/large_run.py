@@ -1,7 +1,8 @@
-"""`python -m benchmarks.large_run`: one run over 20,000 files of 256 px and what each stage of it takes.
+"""`python -m benchmarks.large_run`: one run over 20,000 files of 256 px, and what each stage of it takes.
 
 Unlike `benchmarks.memory`, networks and steps are those of the configuration; only the epochs of the base model are
-limited. The project with its files stays in `--scratch`: stages that have been measured are not measured again.
+limited, and TTA is over flips alone. A Dask worker on each core makes and counts maps. The project with its files
+stays in `--scratch`: stages that have been measured are not measured again.
 """
 
 from __future__ import annotations
@@ -70,8 +71,10 @@ def write_project(project: Path, count: int, size: int) -> None:
 
 
 def parameters(size: int) -> dict[str, Any]:
-    """Of the configuration, all but the data set and the epochs of the base model."""
+    """Of the configuration, all but the data set, the epochs of the base model, the other scales, and the engine."""
     return {
+        "engine": {"kind": "dask", "workers": usable_cores()},
+        "logit_caching": {"tta_scales": []},
         "datasets": {DATASET: {"image_size": size}},
         "base_models": {BASE_MODEL: {"training": {"epochs": EPOCHS}}},
         "promotion": {"first_champion": {"least_iou": 0, "checks": []}},
