@@ -17,7 +17,7 @@ from prn_pipeline.comparison import table as comparison
 from prn_pipeline.comparison.scores_file import BEST_FREE, read_scores
 
 Scores = dict[str, Any]
-LISTS = Path("benchmarks/lists")
+LISTS = Path(__file__).with_name("lists")
 KEYS = ("datasets", "base_models", "refiners", "seeds")
 #: Key of the refiner in the scores JSON, whichever refiner it is.
 (REFINED,) = comparison.names("refined")

@@ -139,7 +139,7 @@ def loader(dataset: TrainingSet, settings: TrainingSettings, shuffle: bool) -> D
     if not shuffle and len(dataset):
         size = max(1, min(size, MAX_VALIDATION_PIXELS // dataset[0]["masks"].numel()))
     draws = (settings.steps_per_epoch or 0) * settings.batch_size or len(dataset)
-    validated = evenly_spread(len(dataset), settings.validation_samples or len(dataset))
+    validated = drawn_once(len(dataset), settings.validation_samples or len(dataset))
     drop_single = shuffle and draws > settings.batch_size and draws % settings.batch_size == 1
     return DataLoader(
         cast(Dataset[dict[str, Tensor]], dataset),
@@ -153,6 +153,12 @@ def loader(dataset: TrainingSet, settings: TrainingSettings, shuffle: bool) -> D
     )
 
 
-def evenly_spread(count: int, most: int) -> list[int]:
-    """All of the indices 0 .. `count` - 1, or `most` of them at equal distances."""
-    return list(range(count)) if count <= most else [index * count // most for index in range(most)]
+def drawn_once(count: int, most: int) -> list[int]:
+    """All of the indices 0 .. `count` - 1, or `most` of them, the same for every run.
+
+    They are drawn, because equal distances could hit the map of one class in every image, or the same frame of every
+    sequence.
+    """
+    if count <= most:
+        return list(range(count))
+    return np.sort(np.random.default_rng(0).choice(count, most, replace=False)).tolist()

@@ -44,7 +44,7 @@ class TrainingSettings(BaseModel):
         "val_iou_micro", description="metric by which an epoch is best"
     )
     validation_samples: int | None = Field(
-        1000, ge=1, description="most samples to validate an epoch on, spread evenly over the set; null: all"
+        1000, ge=1, description="most samples to validate an epoch on, drawn once for all epochs and runs; null: all"
     )
     gradient_clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -6,7 +6,7 @@ import torch
 
 from prn_pipeline.data.store.array_store import ArrayStore
 from prn_pipeline.data.store.sample_store import Samples
-from prn_pipeline.training.samples import StoredSamples, evenly_spread, loader
+from prn_pipeline.training.samples import StoredSamples, drawn_once, loader
 from prn_pipeline.training.settings import TrainingSettings
 
 ARRAYS = {"inputs": "images", "masks": "masks"}
@@ -58,18 +58,26 @@ def test_worker_processes_read_samples_themselves(bright_squares: Samples) -> No
     )
 
 
-def test_validation_sees_no_more_than_so_many_samples_from_all_over_the_set(bright_squares: Samples) -> None:
+def test_validation_sees_the_same_samples_every_time_and_no_more_than_so_many(bright_squares: Samples) -> None:
     samples = StoredSamples(bright_squares, np.arange(20), ARRAYS)
     settings = TrainingSettings(batch_size=4, validation_samples=5)
-    seen = torch.cat([batch["inputs"] for batch in loader(samples, settings, shuffle=False)])
-    assert torch.equal(seen, torch.stack([samples[index]["inputs"] for index in (0, 4, 8, 12, 16)]))
+    batches = loader(samples, settings, shuffle=False)
+    first, again = (torch.cat([batch["inputs"] for batch in batches]) for _ in range(2))
+    assert torch.equal(first, torch.stack([samples[index]["inputs"] for index in drawn_once(20, 5)]))
+    assert torch.equal(first, again)
     assert len(loader(samples, TrainingSettings(batch_size=4, validation_samples=None), shuffle=False)) == 5
     assert len(loader(samples, settings, shuffle=True)) == 5, "training sees all of them"
 
 
 @pytest.mark.parametrize(("count", "most"), [(0, 3), (2, 3), (3, 3), (10, 3), (1001, 1000)])
-def test_samples_are_spread_evenly(count: int, most: int) -> None:
-    chosen = evenly_spread(count, most)
-    assert len(set(chosen)) == min(count, most)
-    gaps = np.diff(chosen)
-    assert not len(gaps) or gaps.max() - gaps.min() <= 1
+def test_samples_are_drawn_without_repeats_and_in_order(count: int, most: int) -> None:
+    chosen = drawn_once(count, most)
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) == min(count, most)
+    assert set(chosen) <= set(range(count))
+
+
+def test_every_class_of_every_image_can_be_drawn() -> None:
+    """11 maps of each image: at equal distances, 1000 of 11,000 would all be of one class."""
+    shares = np.bincount(np.array(drawn_once(11_000, 1000)) % 11) / 1000
+    assert shares.max() < 2 * shares.min()
