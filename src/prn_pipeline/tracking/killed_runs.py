@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prn_pipeline.processes.signals import ENDING
+
 logger = logging.getLogger(__name__)
 
 
@@ -20,7 +22,7 @@ def kill_open_runs() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
         try:
             _kill_runs()
         except Exception as error:  # any error of a server that is away: the process's exit code matters more
