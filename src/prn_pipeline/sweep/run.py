@@ -20,6 +20,7 @@ from prn_pipeline.processes.secrets import redact
 from prn_pipeline.sweep.environment import tool_environment
 from prn_pipeline.sweep.failures import clear_failure, record_failed_stage
 from prn_pipeline.sweep.plan import PlannedStage
+from prn_pipeline.sweep.warm import stand_in
 from prn_pipeline.sweep.warm.commands import WarmCommands, warm_commands
 
 
@@ -121,19 +122,33 @@ def run_jobs(
             interrupted.set()
             for job in running:
                 job.cancel()
-            while wait(running, timeout=1).not_done:  # Ctrl-C in a terminal reaches the stages too: they may be ending
+            # Ctrl-C in a terminal reaches the stages too: they may be ending, also where `dvc` has ended before them
+            while wait(running, timeout=1).not_done or psutil.wait_procs(commands.running(), timeout=1)[1]:
                 _terminate_stages(commands)
             raise
 
 
 def _terminate_stages(commands: WarmCommands) -> None:
-    """Terminate what each `dvc` runs, not `dvc` itself: it then sees its command fail and releases its own locks."""
-    answering = {process.pid for process in commands.processes}
+    """Terminate what each `dvc` runs, not `dvc` itself: it then sees its command fail and releases its own locks.
+
+    Nor the shell in which `dvc` runs it: the shell would end at once, and `dvc` before the command.
+    """
+    answering = {process.pid for process in commands.processes.values()}
     started = [process for process in psutil.Process().children() if process.pid not in answering]
-    for command in [*started, *commands.running()]:
+    for dvc in [*started, *commands.running("dvc")]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for process in command.children(recursive=True):
-                process.terminate()
+            for process in dvc.children(recursive=True):
+                if not _waits_for_another(process):
+                    process.terminate()
+    for stage in commands.running("kedro"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            stage.terminate()
+
+
+def _waits_for_another(process: psutil.Process) -> bool:
+    """Whether a process is a shell that waits for its command, or stands for one that runs in a fork."""
+    shell = Path(os.environ.get("SHELL") or "/bin/sh").name
+    return (process.name() == shell and bool(process.children())) or stand_in.__file__ in process.cmdline()
 
 
 def _reproduce(one: PlannedStage, project: Path, environment: Mapping[str, str], log: Path) -> str | None:

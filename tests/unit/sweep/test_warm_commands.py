@@ -126,7 +126,7 @@ def test_stages_are_recorded_as_by_the_command_itself(tmp_path: Path, warm: Warm
     assert (tmp_path / "fork/dvc.lock").read_text() == (tmp_path / "real/dvc.lock").read_text()
     assert printed["fork"] == printed["real"]
     assert "Updating lock file" in "".join(printed["real"])
-    assert warm.processes[0].poll() is None, "it has answered, as the command itself would have started otherwise"
+    assert warm.processes["dvc"].poll() is None, "it has answered, as the command itself would have started otherwise"
 
 
 def test_a_signal_ends_the_command_and_its_caller_sees_which(
@@ -164,7 +164,7 @@ def test_processes_end_with_the_one_that_started_them_even_if_it_is_killed(tmp_p
         "import sys, time; from pathlib import Path; from prn_pipeline.sweep.warm.commands import warm_commands\n"
         "from prn_pipeline.sweep.environment import tool_environment\n"
         f"with warm_commands(Path({str(PROJECT)!r}), tool_environment(), ['dvc']) as made:\n"
-        "    print(made.processes[0].pid, made.environment['PATH'].split(':')[0], flush=True); time.sleep(60)"
+        "    print(made.processes[\"dvc\"].pid, made.environment['PATH'].split(':')[0], flush=True); time.sleep(60)"
     )
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None

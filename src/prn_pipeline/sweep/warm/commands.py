@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -38,15 +38,15 @@ class WarmCommands:
 
     Attributes:
         environment: variables with which a process finds them.
-        processes: that answer calls, one for each command; none if commands start as always.
+        processes: that answer calls, by the command of each; none if commands start as always.
     """
 
     environment: Mapping[str, str]
-    processes: tuple[subprocess.Popen[bytes], ...] = ()
+    processes: Mapping[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def running(self) -> list[psutil.Process]:
-        """Forks that are commands now: they lead the process groups in the sessions of the processes."""
-        sessions = {process.pid for process in self.processes}
+    def running(self, *names: str) -> list[psutil.Process]:
+        """Forks that are some commands now, or any: they lead the process groups in the sessions of the processes."""
+        sessions = {process.pid for name, process in self.processes.items() if name in names or not names}
         return [one for one in psutil.process_iter() if one.pid not in sessions and _leads_group(one.pid, sessions)]
 
 
@@ -91,7 +91,7 @@ def _started(project: Path, environment: Mapping[str, str], names: Sequence[str]
     with ExitStack() as undo:
         folder = Path(mkdtemp(prefix="prn-"))
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        made = [undo.enter_context(_answering(name, folder, project, environment)) for name in names]
+        made = {name: undo.enter_context(_answering(name, folder, project, environment)) for name in names}
         for name in names:
             real = Path(sys.executable).with_name(name)
             command = [sys.executable, "-IS", stand_in.__file__, str(folder / f"{name}{SOCKET}"), str(real)]
@@ -99,7 +99,7 @@ def _started(project: Path, environment: Mapping[str, str], names: Sequence[str]
             (folder / name).chmod(0o700)
         end.push(undo.pop_all())
     path = os.pathsep.join([str(folder), environment.get("PATH", os.defpath)])
-    return WarmCommands({**environment, "PATH": path}, tuple(made))
+    return WarmCommands({**environment, "PATH": path}, made)
 
 
 @contextmanager
