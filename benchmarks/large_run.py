@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -38,6 +38,13 @@ RAW, DATASET, BASE_MODEL, REFINER = "raw", "scene_files", "unet_resnet18_small",
 EPOCHS = 5
 #: What a stage takes, and the MiB that it adds to the project's folder.
 Taken = dict[str, float]
+#: Columns of the table: what is shown of a stage -> the key of what it takes, and how that is written.
+COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "minutes": ("seconds", lambda seconds: f"{seconds / 60:.1f}"),
+    "processor minutes": ("cpu_seconds", lambda seconds: f"{seconds / 60:.1f}"),
+    "MiB": ("mib_peak", lambda mib: f"{mib:.0f}"),
+    "GB written": ("mib_written", lambda mib: f"{mib * 2**20 / 1e9:.2f}"),
+}
 
 
 def write_scene(folder: Path, settings: SyntheticSettings, index: int) -> None:
@@ -130,22 +137,25 @@ def section(found: Mapping[str, Any]) -> str:
     machine, measured = found["machine"], found["measured"]
     counts = sorted(measured, key=int)
     features = ", ".join([machine["cpu"], *machine["cpu_features"][:1]])
-    heads = [f"{what}, {int(count):,}" for what in ("processor minutes", "MiB", "GB written") for count in counts]
+    heads = [f"{what}, {int(count):,}" for what in COLUMNS for count in counts]
+    further = ["ms per further image"] if len(counts) > 1 else []
     lines = [
         f"Files of {found['size']} x {found['size']} px; {features}, {found['cores']} cores; torch {machine['torch']};"
         f" {machine['date']}.",
         "",
-        "| | " + " | ".join(heads) + " | ms per further image |",
-        "|---" + "|---:" * (len(heads) + 1) + "|",
+        f"| | {' | '.join([*heads, *further])} |",
+        "|---" + "|---:" * len([*heads, *further]) + "|",
     ]
-    forms = {"cpu_seconds": lambda value: f"{value / 60:.1f}", "mib_peak": "{:.0f}".format}
-    forms["mib_written"] = lambda value: f"{value * 2**20 / 1e9:.2f}"
     for stage in STAGES:
         of_stage = {count: measured[count][stage] for count in counts if stage in measured[count]}
         if not of_stage:
             continue
-        cells = [forms[key](of_stage[count][key]) if count in of_stage else "" for key in forms for count in counts]
-        lines.append(f"| {stage} | " + " | ".join([*cells, further_milliseconds(of_stage)]) + " |")
+        cells = [
+            shown(of_stage[count][key]) if count in of_stage else ""
+            for key, shown in COLUMNS.values()
+            for count in counts
+        ]
+        lines.append(f"| {stage} | {' | '.join([*cells, *([further_milliseconds(of_stage)] if further else [])])} |")
     return "\n".join([*lines, "", *_together(measured, counts)])
 
 

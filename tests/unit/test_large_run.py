@@ -67,5 +67,11 @@ def test_the_table_shows_what_each_further_image_takes() -> None:
     found |= {"measured": {"100": {"ingestion": of(100)}, "1000": {"ingestion": of(1000)}}}
     lines = section(found).splitlines()
     assert lines[0] == "Files of 256 x 256 px; abacus, beads, 2 cores; torch 2; today."
-    assert lines[4] == "| ingestion | 0.6 | 1.5 | 1000 | 1000 | 1.00 | 1.00 | 60.0 |"
+    assert lines[4] == "| ingestion | 0.0 | 0.0 | 0.6 | 1.5 | 1000 | 1000 | 1.00 | 1.00 | 60.0 |"
     assert further_milliseconds({"100": of(100)}) == ""
+    found["measured"].pop("1000")
+    assert section(found).splitlines()[2:5] == [
+        "| | minutes, 100 | processor minutes, 100 | MiB, 100 | GB written, 100 |",
+        "|---|---:|---:|---:|---:|",
+        "| ingestion | 0.0 | 0.6 | 1000 | 1.00 |",
+    ]
