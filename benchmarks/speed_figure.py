@@ -11,6 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.history import Entry, runs
 from prn_pipeline.reporting.theme import LIGHT, new_figure, quiet
 
+#: Styles of lines: each takes ten names with a goal, which have ten colours; then all come again.
+STYLES = ("-", "--", "-.", (0, (1, 1)))
+
 
 def draw(history: Sequence[Entry]) -> bytes:
     """A PNG with a panel for each processor; runs that are not compared with others are drawn hollow.
@@ -30,8 +33,8 @@ def draw(history: Sequence[Entry]) -> bytes:
             whole = [one.goal or points[0][1].ratio for _, one in points]
             shares = [one.ratio / of for (_, one), of in zip(points, whole, strict=True)]
             colour = colours.get(name, LIGHT.muted)
-            style = ("-", "--")[with_goal.index(name) // 10] if name in colours else ":"
-            (line,) = axes.plot([x for x, _ in points], shares, style, color=colour)
+            style = STYLES[with_goal.index(name) // 10 % len(STYLES)] if name in colours else ":"
+            (line,) = axes.plot([x for x, _ in points], shares, linestyle=style, color=colour)
             lines.setdefault(name if name in colours else "without a goal: over its first entry", line)
             for (x, one), share in zip(points, shares, strict=True):
                 axes.plot(x, share, "o", color=colour, markerfacecolor="none" if one.obstacle else None)

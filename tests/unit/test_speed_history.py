@@ -212,6 +212,11 @@ def test_page_and_picture_show_the_committed_history() -> None:
     assert other.shape != committed.shape or np.abs(other - committed).max() > 0.1
 
 
+def test_the_picture_takes_any_number_of_ratios() -> None:
+    many = [on(day, day, name=f"ratio {name}") for name in range(45) for day in (1, 2)]
+    assert imread(io.BytesIO(draw(many))).std() > imread(io.BytesIO(draw(many[:2]))).std() > 0
+
+
 @pytest.mark.parametrize(
     ("features", "kind"),
     [(["AVX512-BF16", "AVX512", "AVX2"], "abacus, AVX512-BF16"), (["AVX2"], "abacus, AVX2"), ([], "abacus")],
